@@ -1,0 +1,80 @@
+"""Parts of projectors and predictors: transformer blocks and perceptrons, with either norm."""
+
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from pydantic import Field
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+
+from siamlab import processes
+
+BlockNorm = Annotated[
+    Literal["layer", "batch"],
+    Field(description="LayerNorm, or BatchNorm over batch and tokens of all processes"),
+]
+
+
+class TokenBatchNorm(nn.BatchNorm1d):
+    """BatchNorm over batch × tokens, its statistics shared by all processes."""
+
+    def forward(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+        rows = x.flatten(0, -2)  # [n, D]
+        if processes.count() == 1 or not self.training:
+            return super().forward(rows).view_as(x)
+        rows = rows.float()
+        mean = processes.mean(rows.mean(dim=0))
+        variance = processes.mean((rows - mean).square().mean(dim=0))
+        self._remember(mean.detach(), variance.detach(), len(rows) * processes.count())
+        normed = (rows - mean) * (variance + self.eps).rsqrt()
+        if self.affine:
+            normed = normed * self.weight + self.bias
+        return normed.to(x.dtype).view_as(x)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance * (count / max(count - 1, 1)), self.momentum)
+
+
+def transformer(depth: int, width: int, heads: int, norm: BlockNorm) -> nn.Sequential:
+    """Pre-norm blocks, as in the encoder."""
+    layer = nn.LayerNorm if norm == "layer" else TokenBatchNorm
+    blocks = [Block(width, heads, qkv_bias=True, norm_layer=layer) for _ in range(depth)]
+    return nn.Sequential(*blocks).apply(initialise)
+
+
+def perceptron(sizes: list[int], end: Literal["none", "batch"]) -> nn.Sequential:
+    """Linear layers with BatchNorm and ReLU between; `end` batch: BatchNorm without affine last."""
+    layers: list[nn.Module] = []
+    for i, (wide, out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        last = i == len(sizes) - 2
+        layers.append(nn.Linear(wide, out, bias=last and end == "none"))
+        if not last:
+            layers += [TokenBatchNorm(out), nn.ReLU()]
+    if end == "batch":
+        layers.append(TokenBatchNorm(sizes[-1], affine=False))
+    return nn.Sequential(*layers)
+
+
+def initialise(module: nn.Module) -> None:
+    """Linear weights normal with σ 0.02, cut at 2 σ; biases zero."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def layer_norm(tokens: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+    """LayerNorm without affine, ε 1e-5, in float32."""
+    return F.layer_norm(tokens.float(), tokens.shape[-1:])
+
+
+def pick(tokens: Float[Tensor, "B N D"], chosen: Bool[Tensor, "B N"]) -> Float[Tensor, "B M D"]:
+    """The tokens of the True patches, as many in every image."""
+    if chosen.device.type == "cpu" and bool(chosen.all()):
+        return tokens
+    return tokens[chosen].view(len(tokens), -1, tokens.shape[-1])

@@ -1,0 +1,174 @@
+"""Colour: what happens to the colours of each view, as tensor operations over the batch.
+
+    image = colour(image, "context", rng)       # [B, 3, H, W], 0..1, one draw an image
+
+Brightness, contrast, saturation, hue and greyscale are one affine map of RGB an image, so they
+cost one small matrix product together; blurring is a product with one band matrix a side.
+"""
+
+from math import pi
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Generator, Tensor
+
+from siamlab.component import Component
+
+Role = Literal["context", "target"]
+Images = Float[Tensor, "B 3 H W"]
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what PIL and torchvision call grey
+
+
+class Recipe(NamedTuple):
+    """Strengths and probabilities of one view's colours."""
+
+    jitter: float = 0.0  # probability of the four below
+    brightness: float = 0.0  # factor uniform in 1 ± this
+    contrast: float = 0.0  # factor uniform in 1 ± this
+    saturation: float = 0.0  # factor uniform in 1 ± this
+    hue: float = 0.0  # turns of the colour circle, uniform in ± this
+    grey: float = 0.0  # probability
+    blur: float = 0.0  # probability; σ uniform in 0.1..2 pixels of a view of 224
+    solarize: float = 0.0  # probability; what is above ½ is inverted
+
+
+class NoColour(Component):
+    """Leave the colours alone (MAE)."""
+
+    kind: Literal["none"] = "none"
+
+    def __call__(self, image: Images, role: Role, rng: Generator) -> Images:
+        return image
+
+
+class SiameseColour(Component):
+    """SiameseIM's two recipes: the context is always blurred, the target may be solarized."""
+
+    kind: Literal["siameseim"] = "siameseim"
+
+    def __call__(self, image: Images, role: Role, rng: Generator) -> Images:
+        return paint(image, STRONG_CONTEXT if role == "context" else STRONG_TARGET, rng)
+
+
+class ByolColour(Component):
+    """BYOL's two recipes, which MoCo-v3 uses too; SiameseIM took their numbers over."""
+
+    kind: Literal["byol"] = "byol"
+
+    def __call__(self, image: Images, role: Role, rng: Generator) -> Images:
+        return paint(image, STRONG_CONTEXT if role == "context" else STRONG_TARGET, rng)
+
+
+class SymmetricColour(Component):
+    """MoCo-v2's one recipe for both views (SimSiam)."""
+
+    kind: Literal["symmetric"] = "symmetric"
+
+    def __call__(self, image: Images, role: Role, rng: Generator) -> Images:
+        return paint(image, Recipe(0.8, 0.4, 0.4, 0.4, 0.1, grey=0.2, blur=0.5), rng)
+
+
+class LightColour(Component):
+    """A little brightness, contrast and saturation; nothing that hides what things are."""
+
+    kind: Literal["light"] = "light"
+    strength: float = Field(0.2, ge=0, le=1, description="factors are uniform in 1 ± strength")
+
+    def __call__(self, image: Images, role: Role, rng: Generator) -> Images:
+        return paint(image, Recipe(1.0, self.strength, self.strength, self.strength), rng)
+
+
+Colour = Annotated[
+    NoColour | SiameseColour | ByolColour | SymmetricColour | LightColour,
+    Field(discriminator="kind"),
+]
+
+STRONG_CONTEXT = Recipe(0.8, 0.4, 0.4, 0.2, 0.1, grey=0.2, blur=1.0)
+STRONG_TARGET = Recipe(0.8, 0.4, 0.4, 0.2, 0.1, grey=0.2, blur=0.1, solarize=0.2)
+
+
+def paint(image: Images, recipe: Recipe, rng: Generator) -> Images:
+    """Jitter, greyscale, blur and solarize as the recipe says, one draw an image."""
+    batch = len(image)
+    if recipe.jitter or recipe.grey:
+        image = recolour(image, *_draw_recolouring(batch, recipe, rng))
+    if recipe.blur:
+        sigma = 0.1 + 1.9 * _rand(batch, rng)  # pixels of a view of 224
+        image = blur(
+            image, sigma * (max(image.shape[-2:]) / 224) * _chance(batch, recipe.blur, rng)
+        )
+    if recipe.solarize:
+        image = solarize(image, _chance(batch, recipe.solarize, rng).bool())
+    return image
+
+
+def recolour(
+    image: Images, matrix: Float[Tensor, "B 3 3"], contrast: Float[Tensor, " B"]
+) -> Images:
+    """`matrix` on each pixel's RGB about the mean grey that `contrast` pulls to; clipped to 0..1.
+
+    Contrast c keeps the image's mean grey: c·x + (1 − c)·grey, added before `matrix`.
+    """
+    luma = image.new_tensor(LUMA)
+    grey = torch.einsum("bchw,c->b", image, luma) / (image.shape[-1] * image.shape[-2])
+    shift = matrix.sum(dim=2) * ((1 - contrast) * grey)[:, None]  # [B, 3]
+    linear = matrix * contrast[:, None, None]
+    return torch.baddbmm(shift[:, :, None], linear, image.flatten(2)).clamp_(0, 1).view_as(image)
+
+
+def saturation_matrix(factor: Float[Tensor, " B"]) -> Float[Tensor, "B 3 3"]:
+    """factor·x + (1 − factor)·luma(x): 1 leaves the image, 0 makes it grey."""
+    eye = torch.eye(3, device=factor.device)
+    luma = torch.tensor(LUMA, device=factor.device).expand(3, 3)  # each row reads the luma
+    return factor[:, None, None] * eye + (1 - factor)[:, None, None] * luma
+
+
+def hue_matrix(turns: Float[Tensor, " B"]) -> Float[Tensor, "B 3 3"]:
+    """Rotation of RGB about its grey axis; a third of a turn makes red green (as HSV does)."""
+    angle = 2 * pi * turns
+    eye = torch.eye(3, device=turns.device)
+    forward = eye.roll(1, dims=0)  # red → green → blue → red
+    third = 2 * pi / 3
+    weights = [(1 + 2 * (angle - k * third).cos()) / 3 for k in range(3)]  # [B] each
+    steps = (eye, forward, forward @ forward)
+    return sum(w[:, None, None] * step for w, step in zip(weights, steps, strict=True))
+
+
+def blur(image: Images, sigma: Float[Tensor, " B"]) -> Images:
+    """Gaussian blur of σ pixels an image (0: untouched), weights renormalised at the border."""
+    rows, columns = (_gaussian(sigma, n) for n in image.shape[-2:])  # [B, n, n]
+    return rows[:, None] @ image @ columns[:, None].mT
+
+
+def solarize(image: Images, chosen: Tensor) -> Images:
+    """Values above ½ inverted in the `chosen` images."""
+    flipped = torch.where(image > 0.5, 1 - image, image)
+    return torch.where(chosen[:, None, None, None], flipped, image)
+
+
+def _draw_recolouring(batch: int, recipe: Recipe, rng: Generator) -> tuple[Tensor, Tensor]:
+    jitter = _chance(batch, recipe.jitter, rng)
+    spread = [jitter * (2 * _rand(batch, rng) - 1) for _ in range(4)]  # −1..1, 0 where not jittered
+    brightness, contrast = 1 + recipe.brightness * spread[0], 1 + recipe.contrast * spread[1]
+    matrix = hue_matrix(recipe.hue * spread[3]) @ saturation_matrix(
+        1 + recipe.saturation * spread[2]
+    )
+    grey = saturation_matrix(1 - _chance(batch, recipe.grey, rng))
+    return grey @ matrix * brightness[:, None, None], contrast
+
+
+def _gaussian(sigma: Float[Tensor, " B"], n: int) -> Float[Tensor, "B n n"]:
+    place = torch.arange(n, device=sigma.device, dtype=torch.float32)
+    distance = (place[:, None] - place).square()  # [n, n], squared pixels
+    variance = 2 * sigma.square().clamp(min=1e-4)[:, None, None]
+    return (-distance / variance).softmax(dim=-1)
+
+
+def _chance(batch: int, probability: float, rng: Generator) -> Float[Tensor, " B"]:
+    return (_rand(batch, rng) < probability).float()
+
+
+def _rand(batch: int, rng: Generator) -> Float[Tensor, " B"]:
+    return torch.rand(batch, generator=rng, device=rng.device)

@@ -1,0 +1,170 @@
+"""Recipes: named points of the design space, at the sizes of their papers.
+
+run = mae(data=Folder(path="photos"))       # any field can be given
+run = demo_size(mae())                      # the same method at the sizes of `make demo`
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from siamlab.loss import MSE, Cosine, InfoNCE, SmoothL1
+from siamlab.masking import MultiBlockMasking, NoMasking, RandomMasking
+from siamlab.model.encoder import Vit
+from siamlab.model.prediction import Both, DenseDecoder, GlobalHead, LinearHead, Prediction
+from siamlab.photometric import ByolColour, NoColour, SymmetricColour
+from siamlab.positions import OwnFrame
+from siamlab.run import AdamW, Run
+from siamlab.target import Momentum, Online, Pixels
+from siamlab.views import Crops, SameCrop, TwoCrops
+
+
+def siameseim(**fields: Any) -> Run:
+    """Another view's dense features from a masked view; UniGrad (Tao 2023)."""
+    return _recipe("siameseim", fields)
+
+
+def mae(**fields: Any) -> Run:
+    """The hidden patches' normalised pixels through a decoder (He 2022)."""
+    return _recipe(
+        "mae",
+        fields,
+        views=SameCrop(),
+        colour=NoColour(),
+        masking=RandomMasking(ratio=0.75, predict="hidden"),
+        positions=OwnFrame(),
+        target=Pixels(),
+        prediction=DenseDecoder(depth=8, width=512, norm="layer", projector=0, end="layer"),
+        loss=MSE(),
+        model=Vit(norm="layer", stem="learned"),
+        optimiser=AdamW(lr=1.5e-4, clip=float("inf")),
+    )
+
+
+def simmim(**fields: Any) -> Run:
+    """The hidden patches' pixels by a linear layer on an encoder that sees gaps (Xie 2022)."""
+    return _recipe(
+        "simmim",
+        fields,
+        views=SameCrop(crop=Crops(area=(0.67, 1.0))),
+        colour=NoColour(),
+        masking=RandomMasking(ratio=0.6, predict="hidden"),
+        positions=OwnFrame(),
+        target=Pixels(normalise="none"),
+        prediction=LinearHead(),
+        loss=SmoothL1(beta=0.0),
+        model=Vit(norm="layer", stem="learned"),
+        optimiser=AdamW(lr=1e-4, betas=(0.9, 0.999)),
+    )
+
+
+def moco_v3(**fields: Any) -> Run:
+    """The other view's vector among those of all images; InfoNCE (Chen 2021)."""
+    return _recipe(
+        "moco_v3",
+        fields,
+        **_IMAGES,
+        colour=ByolColour(),
+        target=Momentum(start=0.99, normalise="none"),
+        prediction=GlobalHead(),
+        loss=InfoNCE(),
+        model=Vit(norm="layer"),
+        optimiser=AdamW(lr=1.5e-4, decay=0.1, betas=(0.9, 0.999), warmup=0.13, clip=float("inf")),
+    )
+
+
+def byol(**fields: Any) -> Run:
+    """The other view's vector, without negatives (Grill 2020)."""
+    return _recipe(
+        "byol",
+        fields,
+        **_IMAGES,
+        colour=ByolColour(),
+        target=Momentum(start=0.996, normalise="none"),
+        prediction=GlobalHead(projector=2, projector_end="none", predictor_end="none"),
+        loss=Cosine(),
+        model=Vit(norm="layer", stem="learned"),
+        optimiser=AdamW(lr=1.5e-4, clip=float("inf")),
+    )
+
+
+def simsiam(**fields: Any) -> Run:
+    """The other view's vector from the network itself, stopped (Chen & He 2021)."""
+    head = GlobalHead(hidden=2048, width=2048, bottleneck=512, predictor_end="none")
+    return _recipe(
+        "simsiam",
+        fields,
+        **_IMAGES,
+        colour=SymmetricColour(),
+        target=Online(),
+        prediction=head,
+        loss=Cosine(),
+        model=Vit(norm="layer", stem="learned"),
+        optimiser=AdamW(lr=1.5e-4, clip=float("inf")),
+    )
+
+
+def ijepa(**fields: Any) -> Run:
+    """Features of blocks of one view from the rest of it (Assran 2023)."""
+    return _recipe(
+        "ijepa",
+        fields,
+        views=SameCrop(crop=Crops(area=(0.3, 1.0))),
+        colour=NoColour(),
+        masking=MultiBlockMasking(),
+        positions=OwnFrame(),
+        target=Momentum(start=0.996),
+        prediction=DenseDecoder(
+            depth=6, width=384, heads=12, norm="layer", projector=0, end="layer"
+        ),
+        loss=SmoothL1(),
+        model=Vit(norm="layer", stem="learned"),
+        optimiser=AdamW(lr=1.25e-4, clip=float("inf")),
+    )
+
+
+def dense_byol(**fields: Any) -> Run:
+    """BYOL asked for every patch of the other view: SiameseIM without masking and UniGrad."""
+    return _recipe(
+        "dense_byol",
+        fields,
+        roles="both",
+        masking=NoMasking(),
+        colour=ByolColour(),
+        target=Momentum(start=0.996, normalise="none"),
+        loss=Cosine(),
+        model=Vit(norm="layer", stem="learned"),
+    )
+
+
+Recipe = Callable[..., Run]
+RECIPES: dict[str, Recipe] = {
+    r.__name__: r for r in (siameseim, mae, simmim, moco_v3, byol, simsiam, ijepa, dense_byol)
+}
+
+# views, roles and places that the recipes of one vector an image share
+_IMAGES: dict[str, Any] = dict(
+    views=TwoCrops(), roles="both", masking=NoMasking(), positions=OwnFrame()
+)
+
+
+def _recipe(name: str, fields: dict[str, Any], **method: Any) -> Run:
+    return Run.make({"name": name} | method | fields)
+
+
+def demo_size(run: Run) -> Run:
+    """The same method for scenes of 48 pixels and two processor cores: sizes, rates, budget."""
+    model = Vit(width=96, depth=4, heads=4, patch=6, norm=run.model.norm, stem=run.model.stem)
+    small = dict(size=36, model=model, batch=256, steps=400, save_every=100)
+    optimiser = run.optimiser.replace(lr=2e-3, warmup=0.1)
+    return run.change(**small, optimiser=optimiser, prediction=_small(run.prediction))
+
+
+def _small(prediction: Prediction) -> Prediction:
+    if isinstance(prediction, DenseDecoder):
+        projector = min(prediction.projector, 1)
+        return prediction.replace(width=96, depth=1, heads=4, projector=projector)
+    if isinstance(prediction, GlobalHead):
+        return prediction.replace(hidden=256, width=64, bottleneck=256)
+    if isinstance(prediction, Both):
+        return prediction.replace(dense=_small(prediction.dense), image=_small(prediction.image))
+    return prediction

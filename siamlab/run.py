@@ -1,0 +1,229 @@
+"""Run: one point of the design space, with its data, sizes, optimiser and seed.
+
+run = Run(loss=UniGrad(weight=0.05))  ==  Run.read("run.toml")  ==  run.change("loss.weight=0.05")
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from siamlab.component import Component, UserError, unknown
+from siamlab.data import Data, Scenes
+from siamlab.geometry import Grid
+from siamlab.loss import Loss, UniGrad
+from siamlab.masking import BlockwiseMasking, Masking
+from siamlab.model.encoder import Backbone, Vit
+from siamlab.model.prediction import Both, DenseDecoder, GlobalHead, LinearHead, Prediction
+from siamlab.photometric import Colour, SiameseColour
+from siamlab.positions import Positions, RelativeScale
+from siamlab.settings import explain, settings
+from siamlab.target import Momentum, Pixels, Target
+from siamlab.views import SameCrop, TwoCrops, View, Views
+
+
+def _two_sides(size: Any) -> Any:
+    return (size, size) if isinstance(size, int) else size
+
+
+Size = Annotated[
+    tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
+    BeforeValidator(_two_sides),
+    Field(description="height and width of a view, pixels; one number for both"),
+]
+
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class AdamW(Component):
+    """AdamW with linear warm-up and a cosine to zero; no decay on 1-d tensors."""
+
+    lr: float = Field(6.25e-5, gt=0, description="peak learning rate for 256 images a step")
+    betas: tuple[Beta, Beta] = Field((0.9, 0.95), description="of the two running means")
+    decay: float = Field(0.05, ge=0, description="weight decay")
+    warmup: float = Field(0.025, ge=0, lt=1, description="part of the steps that lr rises")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient; inf: no clipping")
+
+
+class Compute(Component):
+    """Where and how it is computed; no influence on the method."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: a GPU if there is one"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the forward pass; auto: bfloat16 where a GPU has it"
+    )
+    compile: bool = Field(False, description="compile the model with torch.compile")
+    accumulate: int = Field(1, ge=1, description="parts of a batch, one after another")
+    threads: int = Field(0, ge=0, description="threads of this process; 0: torch's choice")
+
+
+class Run(Component):
+    """Everything that decides a training run. Defaults are SiameseIM's release recipe."""
+
+    name: str = Field("siameseim", description="what tables and pictures call it")
+    data: Data = Scenes()
+    size: Size = (224, 224)
+    views: Views = TwoCrops()
+    roles: Literal["fixed", "both"] = Field(
+        "fixed", description="first view is the context; both: each is, and the losses add"
+    )
+    colour: Colour = SiameseColour()
+    masking: Masking = BlockwiseMasking()
+    positions: Positions = RelativeScale()
+    target: Target = Momentum()
+    prediction: Prediction = DenseDecoder()
+    loss: Loss = UniGrad()
+    model: Backbone = Vit()
+    optimiser: AdamW = AdamW()
+    batch: int = Field(4096, ge=2, description="images a step, over all processes")
+    steps: int = Field(500_000, ge=1, description="updates of the weights")
+    seed: int = Field(0, ge=0, description="decides weights, order, views and masks")
+    log_every: int = Field(20, ge=1, description="steps between lines of metrics.jsonl")
+    save_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    compute: Compute = Compute()
+
+    @property
+    def grid(self) -> Grid:
+        """Rows and columns of patches in a view."""
+        return self.size[0] // self.model.patch, self.size[1] // self.model.patch
+
+    def directions(self, first: View, second: View) -> list[tuple[View, View]]:
+        """The (context, target) pairs that one pair of views is trained on."""
+        return [(first, second)] if self.roles == "fixed" else [(first, second), (second, first)]
+
+    def change(self, *assignments: str, **fields: Any) -> "Run":
+        """A checked copy: `run.change("loss.weight=0.05", "loss=cosine", steps=100)`."""
+        return Run.make(settings(self.model_dump() | fields, assignments, Run))
+
+    def toml(self) -> str:
+        """The run as TOML; `Run.parse` reads it back to an equal run."""
+        return tomli_w.dumps(self.model_dump(mode="json"))
+
+    @classmethod
+    def make(cls, fields: dict[str, Any]) -> "Run":
+        """A run from plain tables; a mistake is one sentence (UserError)."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise UserError(explain(error, fields)) from None
+
+    @classmethod
+    def parse(cls, text: str, name: str = "the text") -> "Run":
+        """A run from TOML; what it leaves out has its default."""
+        try:
+            fields = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise UserError(
+                f"{name} is not TOML ({error}); `siamlab show mae` prints one"
+            ) from None
+        return cls.make(fields)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Run":
+        """A run from a TOML file."""
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(f"there is no run file {path}; `siamlab show mae > {path}` writes one")
+        return cls.parse(path.read_text(), str(path))
+
+    @model_validator(mode="after")
+    def _meaningful(self) -> "Run":
+        for rule in (_sizes_fit, _mask_asks, _frames_agree, _heads_fit, _batch_divides):
+            if problem := rule(self):
+                raise ValueError(problem)
+        return self
+
+
+def _sizes_fit(run: Run) -> str | None:
+    patch = run.model.patch
+    for side in run.size:
+        if side % patch or side < patch:
+            low = side // patch * patch
+            near = " or ".join(str(s) for s in (low, low + patch) if s)
+            return (
+                f"size={list(run.size)} must be a multiple of model.patch={patch} on both sides; "
+                f"nearest to {side}: {near}"
+            )
+    widths = [("model", run.model)]
+    if isinstance(run.prediction, DenseDecoder):
+        widths.append(("prediction", run.prediction))
+    if isinstance(run.prediction, Both):
+        widths.append(("prediction.dense", run.prediction.dense))
+    for key, part in widths:
+        if part.width % 4 or part.width % part.heads:
+            return (
+                f"{key}.width={part.width} must be a multiple of 4 and of {key}.heads={part.heads};"
+                f" set {key}.width or {key}.heads"
+            )
+    return None
+
+
+def _mask_asks(run: Run) -> str | None:
+    ratio = getattr(run.masking, "ratio", 0.0)
+    patches = run.grid[0] * run.grid[1]
+    hidden = round(ratio * patches)
+    if hidden == patches:
+        return (
+            f"masking.ratio={ratio} hides all {patches} patches, so nothing is seen; "
+            f"set it to at most {(patches - 1) / patches:.3f}, or size to a larger view"
+        )
+    if getattr(run.masking, "predict", "all") == "hidden" and hidden == 0:
+        return (
+            f"masking.ratio={ratio} hides none of {patches} patches and masking.predict=hidden "
+            "asks only for those; raise masking.ratio or set masking.predict=all"
+        )
+    return None
+
+
+def _frames_agree(run: Run) -> str | None:
+    same = isinstance(run.views, SameCrop)
+    if getattr(run.masking, "predict", "all") == "hidden" and run.views.kind not in FRAMES:
+        return (
+            f"masking.predict=hidden asks for the hidden patches of the same crop, but views="
+            f"{run.views.kind} shows another one; set views=same or masking.predict=all"
+        )
+    if isinstance(run.prediction, LinearHead) and run.views.kind not in FRAMES:
+        return (
+            f"prediction=linear reads patches off the context's own grid, but views="
+            f"{run.views.kind} shows another crop; set views=same or prediction=dense"
+        )
+    if same and run.roles == "both":
+        return (
+            "roles=both trains views=same twice on the same thing; "
+            "set roles=fixed or views=recoloured"
+        )
+    return None
+
+
+def _heads_fit(run: Run) -> str | None:
+    if isinstance(run.target, Pixels) and isinstance(run.prediction, GlobalHead | Both):
+        return (
+            f"target=pixels has a goal for each patch, but prediction={run.prediction.kind} "
+            "predicts one vector an image; set prediction=dense or target=momentum"
+        )
+    head = getattr(run.prediction, "image", run.prediction)
+    if getattr(head, "pool", "") == "class" and not run.model.class_token:
+        return (
+            f"prediction pool=class needs a class token, which model={run.model.name} has not; "
+            "set pool=mean or another model"
+        )
+    return None
+
+
+def _batch_divides(run: Run) -> str | None:
+    if run.batch % run.compute.accumulate:
+        return (
+            f"batch={run.batch} must be a multiple of compute.accumulate="
+            f"{run.compute.accumulate}; set one of them"
+        )
+    return None
+
+
+FRAMES = ("same", "recoloured")  # pairings whose two views show the same crop
+
+__all__ = ["AdamW", "Compute", "Run", "unknown"]
