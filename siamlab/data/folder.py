@@ -1,0 +1,162 @@
+"""A folder of image files: class folders, or flat without labels.
+
+images = Folder(path="photos", side=64)("train")
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from pydantic import Field
+
+from siamlab.component import Component, UserError
+from siamlab.data.cache import cached, fingerprint
+from siamlab.data.decode import SUFFIXES, decode, decode_all
+from siamlab.data.fashion import Split
+from siamlab.data.images import Images, plain
+
+
+class Files(NamedTuple):
+    root: Path
+    paths: list[Path]
+    labels: list[int]  # index into `classes`; -1 without
+    classes: tuple[str, ...]
+
+
+class Folder(Component):
+    """Your own image files: a folder of class folders, or a flat one without labels."""
+
+    licence: ClassVar[str] = "that of your files"
+    origin: ClassVar[str] = "data.path"
+
+    kind: Literal["folder"] = "folder"
+    path: str = Field("", description="folder of images, or of one folder for each class")
+    test_path: str = Field("", description="the same for testing; empty: hold out a part of path")
+    test_fraction: float = Field(0.1, gt=0, lt=1, description="share held out of each class")
+    side: int = Field(64, ge=1, le=4096, description="side of the stored square image, pixels")
+
+    def __call__(self, split: Split) -> Images:
+        files = split_files(self.path, self.test_path, self.test_fraction, split)
+        return decoded(self, split, files, self.side)
+
+
+def decoded(data: Component, split: Split, files: Files, side: int) -> Images:
+    """The files decoded through the cache; unreadable ones are skipped and said.
+
+    All of them unreadable is a UserError.
+    """
+
+    def build(skipped: list[str]) -> Iterator[Images]:
+        name = lambda f: str(f.relative_to(files.root))  # noqa: E731
+        for piece in decode_all(files.paths, lambda f: decode(f, side), skipped, name):
+            labels = torch.tensor([files.labels[index] for index, _ in piece])
+            yield plain(torch.stack([pixels for _, pixels in piece]), labels, files.classes)
+        refuse_all_unreadable(files, skipped)
+
+    key = data.model_dump() | {"split": split, "files": fingerprint(files.paths)}
+    return cached(key, build)
+
+
+def refuse_all_unreadable(files: Files, skipped: list[str]) -> None:
+    if len(skipped) == len(files.paths):
+        raise UserError(
+            f"data.path={str(files.root)!r} must hold images that can be read, but none of its "
+            f"{len(skipped)} could ({', '.join(skipped[:5])}); replace them"
+        )
+
+
+def split_files(path: str, test_path: str, test_fraction: float, split: Split) -> Files:
+    """The files of one split: of `test_path`, or held out by a hash of their names.
+
+    The same file stays in the same split as long as its class has the same files; a class of two
+    or more has at least one on each side.
+    """
+    files = find_files(path, "data.path")
+    if not test_path:
+        return _keep(files, _held_out(files, test_fraction), split)
+    if split == "train":
+        return files
+    test = find_files(test_path, "data.test_path")
+    if strange := set(test.classes) - set(files.classes):
+        raise UserError(
+            f"data.test_path={test_path!r} must have the class folders of data.path, but has also "
+            f"{', '.join(sorted(strange)[:5])}; rename them or leave data.test_path empty"
+        )
+    names = [test.classes[label] if label >= 0 else None for label in test.labels]
+    labels = [files.classes.index(name) if name else -1 for name in names]
+    return Files(test.root, test.paths, labels, files.classes)
+
+
+def find_files(path: str, key: str) -> Files:
+    """All images below `path`, sorted; the first folder below it is the class."""
+    root = Path(path).expanduser().absolute()
+    if not path or not root.is_dir():
+        raise UserError(
+            f"{key}={path!r} must be a folder of images, or of one folder for each class, but "
+            f"there is no such folder; set {key} to where your images are"
+        )
+    paths = sorted(_walk(root))
+    if not paths:
+        raise UserError(
+            f"{key}={path!r} must hold images ({' '.join(SUFFIXES)}), but it has none; "
+            f"set {key} to where your images are"
+        )
+    parts = [p.relative_to(root).parts for p in paths]
+    classes = tuple(sorted({part[0] for part in parts if len(part) > 1}))
+    _refuse_split_folders(path, key, classes)
+    index = {name: i for i, name in enumerate(classes)}
+    return Files(root, paths, [index.get(p[0], -1) if len(p) > 1 else -1 for p in parts], classes)
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Visible files of an image suffix; links are followed, each folder once."""
+    seen = set()
+    for folder, below, names in os.walk(root, followlinks=True):
+        below[:] = [name for name in below if not name.startswith(".")]
+        if (real := os.path.realpath(folder)) in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        for name in names:
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield Path(folder, name)
+
+
+def _refuse_split_folders(path: str, key: str, classes: tuple[str, ...]) -> None:
+    if "train" in classes and set(classes) <= {"train", "val", "valid", "validation", "test"}:
+        other = next((name for name in classes if name != "train"), None)
+        way = f"{path}/train" + (f" and data.test_path={path}/{other}" if other else "")
+        raise UserError(
+            f"{key}={path!r} must be a folder of class folders, but holds the splits "
+            f"{', '.join(classes)}; set data.path={way}"
+        )
+
+
+def _held_out(files: Files, fraction: float) -> set[int]:
+    """Indices of the test files: the first of each class in the order of their names' hashes."""
+    groups: dict[int, list[int]] = {}
+    for index, label in enumerate(files.labels):
+        groups.setdefault(label, []).append(index)
+    held: set[int] = set()
+    for group in groups.values():
+        group.sort(key=lambda i: _hash(files.paths[i].relative_to(files.root)))
+        held.update(group[: min(len(group) - 1, max(1, round(fraction * len(group))))])
+    return held
+
+
+def _hash(path: Path) -> bytes:
+    return hashlib.sha256(path.as_posix().encode("utf8", "surrogateescape")).digest()
+
+
+def _keep(files: Files, held: set[int], split: Split) -> Files:
+    kept = [i for i in range(len(files.paths)) if (i in held) == (split == "test")]
+    if not kept:
+        raise UserError(
+            f"data.path={str(files.root)!r} must hold at least two images of one class to hold "
+            "some out for testing; add images or set data.test_path"
+        )
+    paths, labels = [files.paths[i] for i in kept], [files.labels[i] for i in kept]
+    return Files(files.root, paths, labels, files.classes)

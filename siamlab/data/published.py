@@ -1,0 +1,80 @@
+"""Public sets: where their files lie, and fetching them, only when asked to."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Int64, UInt8
+from pydantic import Field
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.data.cache import cache_root, fingerprint
+from siamlab.data.images import Images, plain
+from siamlab.data.resize import square
+
+CHUNK = 1000
+PATH = Field("", description="folder that holds the set's folder; empty: SIAMLAB_CACHE/downloads")
+DOWNLOAD = Field(False, description="fetch the files when they are not there")
+
+
+@runtime_checkable
+class Published(Protocol):
+    path: str
+    download: bool
+    origin: str
+
+
+def home(data: Published, folder: str) -> Path:
+    """What holds the set's `folder`; `data.path` may name either of the two."""
+    path = Path(data.path).expanduser().absolute() if data.path else cache_root() / "downloads"
+    return path.parent if path.name == folder else path
+
+
+def published_files(data: Published, folder: str, name: str, **arguments: Any) -> str:
+    """What the cache must notice of the set's files; fetched first if they are not there."""
+    where = home(data, folder) / folder
+    if not where.is_dir():
+        read(data, folder, name, **arguments)
+    return fingerprint(sorted(f for f in where.rglob("*") if f.is_file()))
+
+
+def read(data: Published, folder: str, name: str, **arguments: Any) -> Any:
+    """The set as torchvision's class `name` reads it, checksums and all.
+
+    Missing or changed files, and a failed download, are UserErrors.
+    """
+    root = home(data, folder)
+    try:
+        return _open(name, root, download=False, **arguments)
+    except (OSError, RuntimeError) as missing:
+        if not data.download:
+            raise UserError(
+                f"data.path={data.path!r} must hold the files of {name}, whole and unchanged, but "
+                f"{root / folder} is not that; set data.path to them, or data.download=true"
+            ) from missing
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return _open(name, root, download=True, **arguments)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"data.download=true must reach {data.origin}, but fetching {name} into {root} failed "
+            f"({error}); fetch it by other means and set data.path"
+        ) from error
+
+
+def _open(name: str, root: Path, **arguments: Any) -> Any:
+    from torchvision import datasets
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of arrays pickled long ago
+        return getattr(datasets, name)(str(root), **arguments)
+
+
+def pieces(
+    pixels: UInt8[Tensor, "n 3 h w"], labels: Int64[Tensor, " n"], classes: Sequence[str], side: int
+) -> Iterator[Images]:
+    """Resized, a thousand at a time."""
+    for some, theirs in zip(pixels.split(CHUNK), labels.split(CHUNK), strict=True):
+        yield plain(square(some, side), theirs, classes)
