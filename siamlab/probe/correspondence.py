@@ -1,0 +1,134 @@
+"""Correspondence probe: does the nearest feature in another view lie at the same place?
+
+    match = geometry.correspondence(a, b, grid)
+    score = pck(features_a, features_b, match, grid, size, one_patch(grid, size))
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.geometry import Grid, Match, patch_centres
+from siamlab.probe.score import Score, bootstrap, ratio
+
+Size = tuple[int, int]  # height, width of a view in pixels
+CLOSE = 1 + 1e-5  # a patch exactly at the tolerance counts, however its distance was rounded
+
+
+class Matches(NamedTuple):
+    """Mutual nearest neighbours between two views, the most alike first."""
+
+    a: Int[Tensor, " M"]  # index of the patch in view a
+    b: Int[Tensor, " M"]  # index of the patch in view b
+    cosine: Float[Tensor, " M"]
+    error: Float[Tensor, " M"]  # pixels from the true place; nan where view b does not show it
+
+
+def pck(
+    a: Float[Tensor, "B N D"],
+    b: Float[Tensor, "B N D"],
+    match: Match,
+    grid: Grid,
+    size: Size,
+    alpha: float,
+    chunk: int = 256,
+) -> Score:
+    """Share of `a`'s patches whose nearest feature in `b` is within alpha · max(h, w) pixels.
+
+    PCK@alpha (Yang & Ramanan 2013), nearest by cosine, over the points that `b` shows. 0..1,
+    higher is better. Chance: a patch of `b` drawn at random; ceiling: the patch of `b` whose
+    centre is closest; both exact for these points. Unchanged when features are rotated or scaled.
+    Memory: chunk · N² similarities.
+    """
+    limit = alpha * max(size) * CLOSE
+    terms = _terms(a, b, match, grid, size, lambda pixels: (pixels <= limit).float(), chunk)
+    return _score(terms, "share of points", higher_is_better=True)
+
+
+def place_error(
+    a: Float[Tensor, "B N D"],
+    b: Float[Tensor, "B N D"],
+    match: Match,
+    grid: Grid,
+    size: Size,
+    chunk: int = 256,
+) -> Score:
+    """Mean distance of the nearest feature from the true place, in pixels of the view.
+
+    0 or more, lower is better; the points, chance and ceiling are those of `pck`.
+    """
+    terms = _terms(a, b, match, grid, size, lambda pixels: pixels, chunk)
+    return _score(terms, "pixels", higher_is_better=False)
+
+
+def one_patch(grid: Grid, size: Size) -> float:
+    """The alpha whose tolerance is one patch (its longer side): alpha · max(h, w) pixels."""
+    return max(size[0] / grid[0], size[1] / grid[1]) / max(size)
+
+
+def matches(
+    a: Float[Tensor, "N D"],
+    b: Float[Tensor, "N D"],
+    match: Match,
+    grid: Grid,
+    size: Size,
+) -> Matches:
+    """Patches of one pair of views that are each other's nearest feature; `match` has B = 1."""
+    cosine = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T  # [N, N]
+    best, there = cosine.max(dim=1)
+    back = cosine.argmax(dim=0)
+    mutual = (back[there] == torch.arange(len(a), device=a.device)).nonzero()[:, 0]
+    mutual = mutual[best[mutual].argsort(descending=True, stable=True)]
+    pixels = _distances(match.points, grid, size)[0, mutual, there[mutual]]
+    error = pixels.where(match.inside[0, mutual], torch.nan)
+    return Matches(mutual, there[mutual], best[mutual], error)
+
+
+def _terms(
+    a: Tensor,
+    b: Tensor,
+    match: Match,
+    grid: Grid,
+    size: Size,
+    measure: Callable[[Tensor], Tensor],
+    chunk: int,
+) -> Float[Tensor, "B 4"]:
+    """Sums over an image's points of `measure` (of pixels): found, at random, closest; points."""
+    if a.shape[1] != grid[0] * grid[1]:
+        raise UserError(
+            f"features have {a.shape[1]} patches, but grid={grid} has "
+            f"{grid[0] * grid[1]}: drop class and register tokens first"
+        )
+    rows = []
+    for a_, b_, points, inside in zip(*(t.split(chunk) for t in (a, b, *match)), strict=True):
+        nearest = (F.normalize(a_, dim=2) @ F.normalize(b_, dim=2).mT).argmax(dim=2)  # [B, N]
+        pixels = _distances(points, grid, size)  # [B, N, N]
+        found = measure(pixels.gather(2, nearest[..., None])[..., 0])
+        values = found, measure(pixels).mean(dim=2), measure(pixels.amin(dim=2)), inside.float()
+        rows.append((torch.stack(values, dim=2) * inside[..., None]).sum(dim=1))
+    return torch.cat(rows)
+
+
+def _score(terms: Float[Tensor, "B 4"], unit: str, higher_is_better: bool) -> Score:
+    if not terms[:, 3].any():
+        raise UserError(
+            "inside has no point: the two views of every image lie apart; give views that overlap"
+        )
+    _, chance, ceiling, points = terms.double().sum(dim=0).tolist()
+    levels = chance / points, ceiling / points
+    return bootstrap(terms[:, [0, 3]], ratio, *levels, unit, higher_is_better)
+
+
+def _distances(points: Float[Tensor, "B N 2"], grid: Grid, size: Size) -> Float[Tensor, "B N M"]:
+    """Pixels from each point to the centre of each patch."""
+    scale = points.new_tensor(size)
+    return torch.cdist(
+        points * scale,
+        (patch_centres(grid, points.device) * scale)[None],
+        compute_mode="donot_use_mm_for_euclid_dist",
+    )

@@ -1,0 +1,62 @@
+"""Weighted k-nearest-neighbour probe: are images of the same thing near each other?
+
+    score = knn(train, train_labels, test, test_labels)        # pooled features
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.probe.linear import accuracy, class_count, standardise
+from siamlab.probe.score import Score
+
+TEMPERATURE = 0.07
+BLOCK = 2**24  # similarities held at once
+
+
+def knn(
+    train: Float[Tensor, "n D"],
+    train_labels: Int[Tensor, " n"],
+    test: Float[Tensor, "m D"],
+    test_labels: Int[Tensor, " m"],
+    k: int = 20,
+    chunk: int | None = None,
+) -> Score:
+    """Test accuracy when the k nearest training images vote with weight exp(cos / 0.07).
+
+    0..1, higher is better; chance is the share of the commonest test class, ceiling 1. Unchanged
+    when features are rotated or scaled by one number (Wu et al. 2018, as used by DINO). Cost:
+    n · m · D multiplications; `chunk` test images at a time, never the whole n × m matrix.
+    """
+    classes = class_count(train_labels, test_labels)
+    if not 1 <= k <= len(train):
+        raise UserError(f"k={k} must be from 1 to the number of training images, {len(train)}")
+    near = F.normalize(train, dim=1).T
+    chunks = F.normalize(test, dim=1).split(chunk or max(1, BLOCK // len(train)))
+    guess = torch.cat([_vote(queries @ near, train_labels, k, classes) for queries in chunks])
+    return accuracy(guess, test_labels)
+
+
+def knn_standardised(
+    train: Float[Tensor, "n D"],
+    train_labels: Int[Tensor, " n"],
+    test: Float[Tensor, "m D"],
+    test_labels: Int[Tensor, " m"],
+    k: int = 20,
+) -> Score:
+    """`knn` after each dimension is given the training features' mean 0 and variance 1.
+
+    Then no few dimensions of high variance decide who is near, as they do for MAE.
+    """
+    train, test = standardise(train, test)
+    return knn(train, train_labels, test, test_labels, k)
+
+
+def _vote(
+    similarity: Float[Tensor, "c n"], labels: Int[Tensor, " n"], k: int, classes: int
+) -> Int[Tensor, " c"]:
+    cosine, index = similarity.topk(k, dim=1)  # [c, k]
+    votes = similarity.new_zeros(len(similarity), classes)
+    return votes.scatter_add_(1, labels[index], (cosine / TEMPERATURE).exp()).argmax(dim=1)
