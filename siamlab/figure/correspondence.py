@@ -1,0 +1,140 @@
+"""Correspondences: where patches of one view are found in the other, and where they truly are.
+
+    correspondence_figure(a, b, correspondence_table(points, true, predicted, a_size, b_size))
+"""
+
+import plotly.graph_objects as go
+import polars as pl
+import torch
+from jaxtyping import Float, UInt8
+from plotly.colors import sample_colorscale
+from plotly.subplots import make_subplots
+from torch import Tensor
+
+from siamlab.figure.image import draw, frame
+from siamlab.figure.template import INK, finish, legend
+
+COLUMNS = ("ay", "ax", "true_y", "true_x", "predicted_y", "predicted_x", "error")  # pixels
+SCALE = ["#56B4E9", "#F0E442", "#D55E00"]  # from none to the largest
+EDGE = "rgba(0,0,0,0.45)"
+SHADES = 12  # colours of lines; markers have the continuous scale
+GAP = 0.12  # between the views, in widths of the first
+DOTS = dict(mode="markers", showlegend=False)
+MARKERS = {
+    name: dict(symbol=symbol, size=8, line=dict(color=INK, width=1))
+    for name, symbol in (
+        ("patch centre in a", "circle"),
+        ("predicted in b", "square"),
+        ("true place in b", "cross"),
+    )
+}
+HEIGHT = 380  # pixels, without title and caption
+
+
+def correspondence_table(
+    points: Float[Tensor, "M 2"],
+    true: Float[Tensor, "M 2"],
+    predicted: Float[Tensor, "M 2"],
+    a_size: tuple[int, int],
+    b_size: tuple[int, int],
+) -> pl.DataFrame:
+    """One row a patch of view a, all in pixels: ay, ax, true_y, true_x, predicted_y, predicted_x,
+    error (distance from the predicted to the true place).
+
+    Points are (y, x) fractions: `points` of view a, `true` and `predicted` of view b; sizes are
+    (height, width) in pixels.
+    """
+    places = zip((points, true, predicted), (a_size, b_size, b_size), strict=True)
+    pixels = [place.detach().cpu().double() * torch.tensor(size) for place, size in places]
+    error = (pixels[1] - pixels[2]).norm(dim=1)
+    values = [*(column for place in pixels for column in place.unbind(dim=1)), error]
+    return pl.DataFrame({n: v.tolist() for n, v in zip(COLUMNS, values, strict=True)})
+
+
+def correspondence_figure(
+    a: UInt8[Tensor, "3 H W"],
+    b: UInt8[Tensor, "3 h w"],
+    table: pl.DataFrame,
+    most: int = 40,
+    title: str = "Correspondences between two views",
+) -> go.Figure:
+    """View a, view b, and a line for each row of a `correspondence_table`, coloured by error.
+
+    At most so many rows are drawn, spread over the table.
+    """
+    shown = _spread(table, most)
+    start = a.shape[2] * (1 + GAP)  # where b begins, in pixels
+    size = (max(a.shape[1], b.shape[1]), start + b.shape[2])
+    figure = make_subplots(1, 1)
+    draw(figure, a)
+    draw(figure, b, left=start)
+    frame(figure, *size)
+    highest = max(table["error"].max() or 0, 1e-9)
+    _lines(figure, shown, start, highest)
+    _points(figure, shown, start, highest)
+    _ticks(figure, a.shape[2], b.shape[2], start)
+    figure.update_layout(margin=dict(l=44, r=12, b=80))
+    mean = table["error"].mean() or 0
+    caption = "Each patch centre of view a (left) is joined to the place in view b (right) "
+    caption += f"predicted for it; {len(shown)} of {len(table)} patches drawn. A cross is the true "
+    caption += f"place, tied to its prediction by a dotted line. Mean error {mean:.1f} pixels."
+    return finish(figure, title, caption, HEIGHT)
+
+
+def _spread(table: pl.DataFrame, most: int) -> pl.DataFrame:
+    """At most so many rows, steps of the golden ratio apart: a stride would pick out columns."""
+    if len(table) <= most:
+        return table
+    return table[sorted({int(i * 0.6180339887 % 1 * len(table)) for i in range(most)})]
+
+
+def _lines(figure: go.Figure, table: pl.DataFrame, start: float, highest: float) -> None:
+    """A line from each patch to its prediction, one trace a shade, on a dark edge."""
+    shades: dict[int, tuple[list, list]] = {}
+    for row in table.iter_rows(named=True):
+        shade = min(SHADES - 1, int(row["error"] / highest * SHADES))
+        x, y = shades.setdefault(shade, ([], []))
+        x += [row["ax"], start + row["predicted_x"], None]
+        y += [row["ay"], row["predicted_y"], None]
+    still = dict(mode="lines", hoverinfo="skip", showlegend=False)
+    for shade, (x, y) in sorted(shades.items(), reverse=True):
+        colour = sample_colorscale(SCALE, [(shade + 0.5) / SHADES])[0]
+        figure.add_scatter(x=x, y=y, line=dict(color=EDGE, width=3.2), **still)
+        figure.add_scatter(x=x, y=y, line=dict(color=colour, width=1.8), **still)
+
+
+def _points(figure: go.Figure, table: pl.DataFrame, start: float, highest: float) -> None:
+    """Patch centres in a; predictions, true places and the dotted line between them in b."""
+    predicted = dict(x=(table["predicted_x"] + start).to_list(), y=table["predicted_y"].to_list())
+    true = dict(x=(table["true_x"] + start).to_list(), y=table["true_y"].to_list())
+    ties = {axis: _pairs(predicted[axis], true[axis]) for axis in "xy"}
+    tie = dict(color="white", width=1.5, dash="dot")
+    figure.add_scatter(**ties, mode="lines", line=tie, hoverinfo="skip", showlegend=False)
+    by_error = dict(color=table["error"].to_list(), coloraxis="coloraxis")
+    centres = dict(x=table["ax"].to_list(), y=table["ay"].to_list())
+    marked = {"patch centre in a": centres, "predicted in b": predicted, "true place in b": true}
+    hover = dict(text=[f"error {e:.1f} pixels" for e in table["error"]], hoverinfo="text")
+    for name, place in marked.items():
+        colour = dict(color="white") if name == "true place in b" else by_error
+        figure.add_scatter(**place, name=name, marker=MARKERS[name] | colour, **hover, **DOTS)
+    white = {name: marker | dict(color="white") for name, marker in MARKERS.items()}
+    legend(figure, {name: dict(mode="markers", marker=marker) for name, marker in white.items()})
+    bar = dict(title=dict(text="error<br>(pixels)"))
+    figure.update_layout(coloraxis=dict(cmin=0, cmax=highest, colorscale=SCALE, colorbar=bar))
+
+
+def _pairs(starts: list, ends: list) -> list:
+    """Start, end, gap, start, end, gap, ...: the coordinates of separate lines."""
+    return [value for pair in zip(starts, ends, strict=True) for value in (*pair, None)]
+
+
+def _ticks(figure: go.Figure, a_width: int, b_width: int, start: float) -> None:
+    """Each view's own pixels on the one axis, and each view's name over it."""
+    places = [0, a_width // 2, a_width], [0, b_width // 2, b_width]
+    values = [*places[0], *(start + value for value in places[1])]
+    text = list(map(str, places[0] + places[1]))
+    figure.update_xaxes(tickmode="array", tickvals=values, ticktext=text, title_text="pixels")
+    figure.update_yaxes(title_text="pixels")
+    for name, middle in (("view a", a_width / 2), ("view b", start + b_width / 2)):
+        place = dict(x=middle, y=0, yanchor="bottom", showarrow=False, font=dict(size=13))
+        figure.add_annotation(text=name, **place)

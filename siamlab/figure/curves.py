@@ -1,0 +1,124 @@
+"""What happened during training: loss terms, and the two signs of collapse, over images seen.
+
+    loss_figure(loss_table(metrics)); collapse_figure(collapse_table(metrics))
+
+`metrics` is one polars frame of many runs: `run`, `images`, and the keys of metrics.jsonl.
+"""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+import polars as pl
+
+from siamlab.component import UserError
+from siamlab.figure.template import colours, finish, legend, legend_height, panels, plain
+
+MEASURES = {"rankme": "RankMe (dimensions)", "spread": "spread (0 collapsed)"}
+SIDES = ("context", "target")
+POOLINGS = {"": "image", "patch_": "patch"}  # prefix of the key: what a feature is of
+
+
+def loss_table(metrics: pl.DataFrame) -> pl.DataFrame:
+    """run, images, term, value: one row a logged number; the keys `loss/...` without their prefix.
+
+    The key `loss` itself where no term is named. Values that are missing or not finite are left
+    out, and of a step logged twice (a resumed run) all but the last.
+    """
+    keys = [key for key in metrics.columns if key.startswith("loss/")]
+    return _long(metrics, keys or ["loss"], "term").with_columns(
+        pl.col("term").str.strip_prefix("loss/")
+    )
+
+
+def collapse_table(metrics: pl.DataFrame) -> pl.DataFrame:
+    """run, images, side, measure, of, value: one row a logged number.
+
+    side: context or target; measure: rankme (1..dimensions) or spread (0 collapsed); of: image
+    (pooled features) or patch.
+    """
+    meaning = {
+        f"{side}/{prefix}{measure}": (side, measure, of)
+        for side in SIDES
+        for measure in MEASURES
+        for prefix, of in POOLINGS.items()
+    }
+    table = _long(metrics, [key for key in meaning if key in metrics.columns], "key")
+    parts = zip(*(meaning[key] for key in table["key"]), strict=True) if len(table) else [[]] * 3
+    names = ("side", "measure", "of")
+    added = [pl.Series(n, list(p), dtype=pl.String) for n, p in zip(names, parts, strict=True)]
+    return table.with_columns(added).select("run", "images", *names, "value")
+
+
+def loss_figure(table: pl.DataFrame, title: str = "Loss") -> go.Figure:
+    """A panel a loss term, a line a run, from a `loss_table`."""
+    terms = table["term"].unique(maintain_order=True).to_list()
+    figure, places = _panels([f"loss: {term}" for term in terms], columns=3)
+    for term, place in zip(terms, places, strict=True):
+        _lines(figure, table.filter(pl.col("term") == term), table, "solid", **place)
+        figure.update_yaxes(title_text="loss (no unit)" if place["col"] == 1 else None, **place)
+    caption = "One panel a loss term, each with its own scale: the terms have different forms, so "
+    caption += "heights compare runs within a panel only. Values as logged, not smoothed."
+    return _finish(figure, table, title, caption, places[-1]["row"])
+
+
+def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go.Figure:
+    """RankMe and spread by context and target, a line a run, from a `collapse_table`."""
+    sides = [side for side in SIDES if side in table["side"]]
+    shown = [(measure, side) for measure in MEASURES for side in sides]
+    titles = [f"{MEASURES[measure].split(' (')[0]} · {side}" for measure, side in shown]
+    figure, places = _panels(titles, columns=max(1, len(sides)))
+    for (measure, side), place in zip(shown, places, strict=True):
+        rows = table.filter(pl.col("measure") == measure, pl.col("side") == side)
+        for of, dash in (("image", "solid"), ("patch", "dot")):
+            _lines(figure, rows.filter(pl.col("of") == of), table, dash, **place)
+        figure.update_yaxes(title_text=MEASURES[measure] if place["col"] == 1 else None, **place)
+    figure.update_yaxes(rangemode="tozero")
+    caption = "Solid: features of images (pooled). Dotted: features of patches. RankMe counts the "
+    caption += "directions in use; spread is of unit-length features. Either near its floor "
+    caption += "(1 and 0) is a collapse."
+    return _finish(figure, table, title, caption, places[-1]["row"])
+
+
+def _long(metrics: pl.DataFrame, keys: Sequence[str], name: str) -> pl.DataFrame:
+    if missing := {"run", "images"} - set(metrics.columns):
+        raise UserError(f"metrics has no column {sorted(missing)}; it has {metrics.columns}")
+    numbers = metrics.with_columns(pl.col(keys).cast(pl.Float64, strict=False)) if keys else metrics
+    table = numbers.unpivot(keys, index=["run", "images"], variable_name=name)
+    table = table.filter(pl.col("value").is_not_null() & pl.col("value").is_finite())
+    table = table.unique(["run", "images", name], keep="last", maintain_order=True)  # resumed runs
+    order = {run: i for i, run in enumerate(metrics["run"].unique(maintain_order=True))}
+    return table.sort(pl.col("run").replace_strict(order), maintain_order=True)
+
+
+def _panels(titles: list[str], columns: int) -> tuple[go.Figure, list[dict[str, int]]]:
+    """Small multiples, and the row and column of each."""
+    across, rows = min(columns, len(titles) or 1), -(-len(titles) // columns) or 1
+    gaps = dict(vertical_spacing=0.36 / rows, horizontal_spacing=0.24 / across)
+    places = [dict(row=i // across + 1, col=i % across + 1) for i in range(len(titles))]
+    return panels(titles, columns, **gaps), places
+
+
+def _lines(figure: go.Figure, rows: pl.DataFrame, table: pl.DataFrame, dash: str, **panel) -> None:
+    colour = colours(table["run"])
+    for (run,), of in rows.group_by("run", maintain_order=True):
+        of = of.sort("images")
+        figure.add_scatter(
+            x=of["images"].to_list(),
+            y=of["value"].to_list(),
+            mode="lines+markers" if len(of) == 1 else "lines",
+            line=dict(color=colour[run], dash=dash, width=2),
+            name=plain(run),
+            showlegend=False,
+            **panel,
+        )
+
+
+def _finish(figure: go.Figure, table: pl.DataFrame, title: str, caption: str, rows: int):
+    """Axis of images, legend in the order of the runs, title and caption."""
+    colour = colours(table["run"])
+    runs = table["run"].unique(maintain_order=True).to_list()
+    legend(figure, {run: dict(mode="lines", line=dict(color=colour[run])) for run in runs})
+    below = 52 + legend_height(runs)
+    figure.update_xaxes(title_text="images seen", rangemode="tozero", nticks=4, tickangle=0)
+    figure.update_layout(margin_b=below)
+    return finish(figure, title, caption, rows * 240 + below)

@@ -1,0 +1,65 @@
+"""Images inside figures: PNG data URIs, and a panel whose axes are the image's pixels.
+
+    show(figure, pixels, row=1, column=2)
+"""
+
+import base64
+import io
+
+import plotly.graph_objects as go
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+SHARP = 320  # pixels: smaller images are enlarged to about this, so that a browser does not blur
+
+
+def to_bytes(image: Float[Tensor, "3 H W"]) -> UInt8[Tensor, "3 H W"]:
+    """0..1 to 0..255."""
+    return image.detach().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
+def to_grey(pixels: UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 H W"]:
+    """Luma of Rec. 601 in all three channels, lightened to stand behind colour."""
+    weights = torch.tensor([0.299, 0.587, 0.114])
+    luma = torch.einsum("chw,c->hw", pixels.cpu().float(), weights)
+    return (80 + luma * 175 / 255).round().to(torch.uint8).expand(3, -1, -1)
+
+
+def data_uri(pixels: UInt8[Tensor, "3 H W"]) -> str:
+    """A PNG as `data:image/png;base64,...`; each pixel a square of whole size, never blurred."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels.cpu().permute(1, 2, 0).contiguous().numpy())
+    if (pixels == pixels[:1]).all():
+        image = image.convert("L")  # a third of the bytes
+    times = max(1, round(SHARP / max(image.size)))
+    image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+    image.save(file := io.BytesIO(), format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def draw(
+    figure: go.Figure, pixels: UInt8[Tensor, "3 H W"], left: float = 0.0, **panel: int
+) -> None:
+    """The image below the traces of a panel, its left edge at `left`; data units are pixels."""
+    _, height, width = pixels.shape
+    place = dict(x=left, y=0, sizex=width, sizey=height, sizing="stretch", layer="below")
+    figure.add_layout_image(source=data_uri(pixels), xref="x", yref="y", **place, **panel)
+
+
+def frame(
+    figure: go.Figure, height: float | int, width: float | int, row: int = 1, col: int = 1
+) -> None:
+    """Axes of a panel in pixels, y downward, square pixels, no grid."""
+    bare = dict(showgrid=False, constrain="domain", showline=False, nticks=4, row=row, col=col)
+    x = next(figure.select_xaxes(row=row, col=col)).plotly_name.replace("axis", "")
+    figure.update_xaxes(range=[0, width], **bare)
+    top = dict(scaleanchor=x, constraintoward="top")
+    figure.update_yaxes(range=[height, 0], **top, **bare)
+
+
+def show(figure: go.Figure, pixels: UInt8[Tensor, "3 H W"], row: int, col: int) -> None:
+    """One image in its own panel."""
+    draw(figure, pixels, row=row, col=col)
+    frame(figure, *pixels.shape[1:], row=row, col=col)

@@ -1,0 +1,72 @@
+"""Where the labels of points go, so that none covers another, at several figure widths at once."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+DIRECTIONS = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+GAPS = (7, 14, 24, 38, 56, 80)  # pixels from the point to its label
+ROUNDS = 6
+DOT = np.array([14.0, 14.0])  # pixels: size of a point's marker
+
+
+def place_labels(
+    points: Float[ndarray, "K n 2"],
+    sizes: Float[ndarray, "n 2"],
+    obstacles: Float[ndarray, "K m 4"],
+    areas: Float[ndarray, "K 4"],
+) -> Float[ndarray, "n 2"]:
+    """Offset of each label's centre from its point, in pixels (right, down).
+
+    K figure widths; `points` and `sizes` in pixels; `obstacles` (whiskers, markers) and `areas`
+    (the plot) are boxes: left, top, right, bottom. One offset serves all widths. Labels are moved
+    in turn to the candidate that costs least: first other labels and the edge of the area, then
+    lines to points that cross labels or points, then obstacles, then distance.
+    """
+    candidates = [_candidates(size) for size in sizes]  # [C, 2] each
+    chosen = np.stack([c[0] for c in candidates])
+    for _ in range(ROUNDS):
+        before = chosen.copy()
+        for i, offsets in enumerate(candidates):
+            others = np.delete(_boxes(points, chosen, sizes), i, axis=1)
+            boxes = _boxes(points[:, i], offsets[:, None], sizes[i])  # [C, K, 4]
+            far = np.hypot(*(np.abs(offsets) - sizes[i] / 2).clip(min=0).T)
+            dots = np.delete(_boxes(points, 0 * chosen, DOT), i, axis=1)
+            crossed = _crossed(points[:, i], offsets, np.concatenate([others, dots], axis=1))
+            chosen[i] = offsets[np.argmin(far + crossed + _cost(boxes, others, obstacles, areas))]
+        if np.array_equal(before, chosen):
+            break
+    return chosen
+
+
+def covered(
+    box: Float[ndarray, "*#B 4"], other: Float[ndarray, "*#B 4"]
+) -> Float[ndarray, "..."]:
+    """Area two boxes share, in square pixels."""
+    low, high = np.maximum(box[..., :2], other[..., :2]), np.minimum(box[..., 2:], other[..., 2:])
+    return (high - low).clip(min=0).prod(axis=-1)
+
+
+def _candidates(size: ndarray) -> ndarray:
+    around = np.stack([np.cos(DIRECTIONS), np.sin(DIRECTIONS)], axis=-1)
+    return np.concatenate([around * (size / 2 + gap) for gap in GAPS])
+
+
+def _boxes(points: ndarray, offsets: ndarray, sizes: ndarray) -> ndarray:
+    centres = points + offsets
+    return np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=-1)
+
+
+def _cost(boxes: ndarray, others: ndarray, obstacles: ndarray, areas: ndarray) -> ndarray:
+    """Of each candidate [C, K, 4], over all widths."""
+    outside = np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1) - covered(boxes, areas)
+    labels = covered(boxes[:, :, None], others).sum(axis=-1)
+    hidden = covered(boxes[:, :, None], obstacles).sum(axis=-1)
+    return (100 * outside + 100 * labels + 4 * hidden).sum(axis=1)
+
+
+def _crossed(point: ndarray, offsets: ndarray, boxes: ndarray) -> ndarray:
+    """Of each candidate [C, 2]: how much of the line to its label runs through boxes [K, m, 4]."""
+    along = np.linspace(0.1, 0.7, 7)[:, None] * offsets[:, None, None]  # [C, 1, 7, 2]
+    steps = _boxes(point[:, None], along, np.array([3.0, 3.0]))[..., None, :]  # [C, K, 7, 1, 4]
+    return 5 * covered(steps, boxes[:, None]).sum(axis=(1, 2, 3))

@@ -1,0 +1,179 @@
+"""The semantic-spatial plane: each model a point with its intervals, the Pareto front drawn.
+
+    plane_figure(plane_table(scores), arrows=[("mae", "siameseim")])
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+import polars as pl
+
+from siamlab.component import UserError, unknown
+from siamlab.figure.labels import place_labels
+from siamlab.figure.scores import SUMMARY, checked
+from siamlab.figure.template import (
+    INK,
+    LETTER,
+    TOP,
+    WIDTH,
+    broken,
+    colours,
+    finish,
+    plain,
+    rule,
+    symbols,
+    whisker,
+)
+
+HEIGHT = 480  # pixels, without title and caption
+WIDTHS = (WIDTH, 800, 1100)  # pixels: labels keep clear of each other at all of them
+MARGIN = dict(l=60, r=16, b=56)
+LINE = 15  # pixels: height of one line of a label
+
+
+def plane_table(scores: pl.DataFrame) -> pl.DataFrame:
+    """One row a model: semantic, spatial, each with _low and _high, and front (not dominated).
+
+    From the rows of the long table whose probe is "semantic" or "spatial" (0 chance, 1 ceiling);
+    models without both are left out.
+    """
+    sides = []
+    for name in SUMMARY:
+        rows = checked(scores).filter(pl.col("probe") == name)
+        ends = [pl.col(end).alias(f"{name}_{end}") for end in ("low", "high")]
+        sides.append(rows.select("model", pl.col("value").alias(name), *ends))
+    table = sides[0].join(sides[1], on="model", how="inner", maintain_order="left")
+    if table.is_empty():
+        raise UserError("scores has no model with both probes 'semantic' and 'spatial'")
+    return table.with_columns(front=pl.Series(_undominated(table.select(SUMMARY).to_numpy())))
+
+
+def plane_figure(
+    table: pl.DataFrame,
+    arrows: Sequence[tuple[str, str]] = (),
+    reference: str = "untrained",
+    title: str = "Semantic–spatial plane",
+) -> go.Figure:
+    """The plane of a `plane_table`; `arrows` lead from one model to another."""
+    figure = go.Figure()
+    x_range, y_range = (_range(table, name) for name in SUMMARY)
+    steps = _steps(table, x_range[0], y_range[0])
+    rule(figure, [0.0, 0.0], y_range, dash="dot")
+    rule(figure, x_range, [0.0, 0.0], dash="dot")
+    rule(figure, *steps, dash="dash")
+    _points(figure, table, reference)
+    for start, end in arrows:
+        _arrow(figure, table, start, end)
+    _labels(figure, table, steps, np.array([x_range, y_range]), reference)
+    scale = "score (0 chance, 1 ceiling)"
+    figure.update_xaxes(title_text=f"semantic {scale}", range=x_range, automargin=False)
+    figure.update_yaxes(title_text=f"spatial {scale}", range=y_range, automargin=False)
+    caption = "Up and right is better. Whiskers: 95 % intervals. Dashed steps: the Pareto front, "
+    caption += "the models that no other beats on both scores."
+    if reference in table["model"]:
+        caption += f" Open diamond: the {reference} network."
+    if min(x_range[0], y_range[0]) < 0:
+        caption += " Dotted: chance."
+    figure.update_layout(showlegend=False, margin=MARGIN)
+    return finish(figure, title, caption, HEIGHT)
+
+
+def _undominated(points: np.ndarray) -> list[bool]:
+    """For each point: is no other at least as far on both axes and further on one?"""
+    no_less = (points[None] >= points[:, None]).all(axis=2)  # [point, other]
+    more = (points[None] > points[:, None]).any(axis=2)
+    return (~(no_less & more).any(axis=1)).tolist()
+
+
+def _range(table: pl.DataFrame, name: str) -> tuple[float, float]:
+    """All whiskers with room around, and chance unless that would leave half the axis empty."""
+    ends = table.select(name, f"{name}_low", f"{name}_high").to_numpy()
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    if low > 0 and low < high - low:
+        low = 0.0
+    room = max(0.01, 0.12 * (high - low))
+    return low - room, high + room
+
+
+def _steps(table: pl.DataFrame, left: float, bottom: float) -> tuple[list[float], list[float]]:
+    """Corners of the steps around all that the front dominates: across to a point, then down."""
+    front = table.filter("front").sort("semantic")
+    x, y = front["semantic"].to_list(), front["spatial"].to_list()
+    across = [left, *(value for value in x for _ in (0, 1))]
+    down = [*(value for value in y for _ in (0, 1)), bottom]
+    return across, down
+
+
+def _points(figure: go.Figure, table: pl.DataFrame, reference: str) -> None:
+    colour, symbol = colours(table["model"], reference), symbols(table["model"], reference)
+    for row in table.iter_rows(named=True):
+        shade = colour[row["model"]]
+        errors = [whisker(row, name, f"{name}_low", f"{name}_high", shade) for name in SUMMARY]
+        figure.add_scatter(
+            x=[row["semantic"]],
+            y=[row["spatial"]],
+            error_x=errors[0],
+            error_y=errors[1],
+            mode="markers",
+            marker=dict(color=shade, symbol=symbol[row["model"]], size=11),
+            name=plain(row["model"]),
+            hovertemplate="semantic %{x:.3f}, spatial %{y:.3f}",
+        )
+
+
+def _arrow(figure: go.Figure, table: pl.DataFrame, start: str, end: str) -> None:
+    at = {row["model"]: row for row in table.iter_rows(named=True)}
+    for name in (start, end):
+        if name not in at:
+            raise UserError(unknown("arrows: no model", name, at))
+    head = dict(x=at[end]["semantic"], y=at[end]["spatial"], standoff=9, arrowhead=2, arrowsize=1.2)
+    tail = dict(ax=at[start]["semantic"], ay=at[start]["spatial"], axref="x", ayref="y")
+    figure.add_annotation(**head, **tail, startstandoff=9, arrowcolor=INK, arrowwidth=1.5, text="")
+
+
+def _labels(
+    figure: go.Figure, table: pl.DataFrame, steps: tuple, ranges: np.ndarray, reference: str
+) -> None:
+    """Names beside their points, joined to them by a thin line."""
+    lines = [broken(name) for name in table["model"]]
+    sizes = np.array([(LETTER * max(map(len, text)) + 6, LINE * len(text) + 4) for text in lines])
+    offsets = place_labels(*_pixels(table, steps, ranges, sizes))
+    colour = colours(table["model"], reference)
+    for text, offset, row in zip(lines, offsets, table.iter_rows(named=True), strict=True):
+        figure.add_annotation(
+            x=row["semantic"],
+            y=row["spatial"],
+            ax=offset[0],
+            ay=offset[1],
+            text="<br>".join(map(plain, text)),
+            arrowcolor=colour[row["model"]],
+            arrowhead=0,
+            arrowwidth=0.8,
+            borderpad=1,
+            standoff=6,
+        )
+
+
+def _pixels(table: pl.DataFrame, steps: tuple, ranges: np.ndarray, sizes: np.ndarray) -> tuple:
+    """Points, sizes, obstacles (dots, whiskers, front) and areas, as `place_labels` takes them."""
+    plots = np.array([(w - MARGIN["l"] - MARGIN["r"], HEIGHT - TOP - MARGIN["b"]) for w in WIDTHS])
+    plots = plots.astype(float)  # [K, 2]
+
+    def pixel(x: np.ndarray, y: np.ndarray) -> np.ndarray:  # [K, n, 2]: right, down
+        share = (np.stack([x, y], axis=-1) - ranges[:, 0]) / (ranges[:, 1] - ranges[:, 0])
+        share[..., 1] = 1 - share[..., 1]
+        return share * plots[:, None]
+
+    value = {name: table[name].to_numpy() for name in table.columns if name.startswith(SUMMARY)}
+    x, y = (value[name] for name in SUMMARY)
+    points = pixel(x, y)
+    ends = [pixel(value[f"semantic_{end}"], y) for end in ("low", "high")]
+    ends += [pixel(x, value[f"spatial_{end}"]) for end in ("high", "low")]
+    corners = pixel(*map(np.array, steps))
+    lines = [ends[:2], ends[2:], [corners[:, :-1], corners[:, 1:]]]
+    boxes = [np.concatenate([points - 7, points + 7], axis=-1)]
+    for line in lines:
+        boxes += [np.concatenate([np.minimum(*line) - 2, np.maximum(*line) + 2], axis=-1)]
+    areas = np.concatenate([np.zeros_like(plots), plots], axis=1)
+    return points, sizes, np.nan_to_num(np.concatenate(boxes, axis=1)), areas

@@ -1,0 +1,100 @@
+"""All probes of all models: one panel a probe, a dot with its interval a model.
+
+    probes_figure(probes_table(scores))
+"""
+
+import math
+
+import plotly.graph_objects as go
+import polars as pl
+
+from siamlab.figure.scores import checked
+from siamlab.figure.template import (
+    LETTER,
+    broken,
+    colours,
+    finish,
+    panels,
+    plain,
+    rule,
+    symbols,
+    whisker,
+)
+
+COLUMNS = 2
+BETWEEN = 96  # pixels between rows of panels: axis, its title, the next panel's title
+
+
+def probes_table(scores: pl.DataFrame) -> pl.DataFrame:
+    """property, probe, model, value, low, high, chance, ceiling, unit, arrow; sorted by property.
+
+    `arrow` points to the better side. Properties, probes and models keep the order they came in.
+    """
+    arrow = pl.when("higher_is_better").then(pl.lit("better →")).otherwise(pl.lit("← better"))
+    order = {name: i for i, name in enumerate(scores["property"].unique(maintain_order=True))}
+    rank = pl.col("property").replace_strict(order)
+    table = checked(scores).sort(rank, maintain_order=True)
+    kept = ("property", "probe", "model", "value", "low", "high", "chance", "ceiling", "unit")
+    return table.select(*kept, arrow.alias("arrow"))
+
+
+def probes_figure(
+    table: pl.DataFrame, reference: str = "untrained", title: str = "Probes"
+) -> go.Figure:
+    """Dots with whiskers for a `probes_table`, chance and ceiling marked in each panel."""
+    probes = table["probe"].unique(maintain_order=True).to_list()
+    models = table["model"].unique(maintain_order=True).to_list()
+    names = [broken(name, 22) for name in models]
+    inner = len(models) * (8 + 14 * max(map(len, names), default=0)) + 16
+    height = -(-len(probes) // COLUMNS) * (inner + BETWEEN)
+    gaps = dict(vertical_spacing=BETWEEN / max(height, 1), horizontal_spacing=0.06)
+    figure = panels(probes, COLUMNS, shared_yaxes=True, **gaps)
+    for i, probe in enumerate(probes):
+        place = dict(row=i // COLUMNS + 1, col=i % COLUMNS + 1)
+        _panel(figure, table.filter(pl.col("probe") == probe), models, reference, **place)
+    figure.update_yaxes(
+        tickvals=list(range(len(models))),
+        ticktext=["<br>".join(map(plain, lines)) for lines in names],
+        range=[len(models) - 0.4, -0.6],
+        automargin=False,
+    )
+    left = 20 + LETTER * max(len(line) for lines in names for line in lines)
+    figure.update_layout(margin=dict(l=left, r=16, b=56), showlegend=False)
+    caption = "Whiskers: 95 % intervals. Dotted line: chance. Solid line: ceiling, the best that "
+    caption += "can be reached. Arrows point to the better side."
+    return finish(figure, title, caption, height)
+
+
+def _panel(figure: go.Figure, rows: pl.DataFrame, models: list[str], reference: str, **place: int):
+    """One probe: its dots, its two lines, and its unit."""
+    for limit, dash in (("chance", "dot"), ("ceiling", "solid")):
+        if _finite(rows[limit][0]):
+            rule(figure, [rows[limit][0]] * 2, [-0.6, len(models) - 0.4], dash, **place)
+    colour, symbol = colours(models, reference), symbols(models, reference)
+    for row in rows.iter_rows(named=True):
+        name = row["model"]
+        figure.add_scatter(
+            x=[row["value"]],
+            y=[models.index(name)],
+            error_x=whisker(row, "value", "low", "high", colour[name]),
+            mode="markers",
+            marker=dict(color=colour[name], symbol=symbol[name], size=9),
+            name=plain(name),
+            hovertemplate="%{x:.3f}",
+            **place,
+        )
+    unit, arrow = rows["unit"][0] or "no unit", rows["arrow"][0]
+    low, high = _range(rows)
+    figure.update_xaxes(title_text=f"{plain(unit)} · {arrow}", range=[low, high], nticks=6, **place)
+
+
+def _range(rows: pl.DataFrame) -> tuple[float, float]:
+    """All values, whiskers, chance and ceiling, with room around."""
+    ends = rows.select("value", "low", "high", "chance", "ceiling").to_numpy().ravel()
+    known = [value for value in ends if _finite(value)]
+    room = 0.04 * (max(known) - min(known)) if known else 0
+    return (min(known) - room, max(known) + room) if room else (-0.05, 1.05)
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

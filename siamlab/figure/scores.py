@@ -1,0 +1,135 @@
+"""Scores as text: a table of models and probes, the same for the terminal, and a verdict in words.
+
+    score_table(scores); terminal_table(scores); beyond(scores)
+
+`scores` is the long table of the probes: model, probe, property, value, low, high, chance, ceiling,
+unit, higher_is_better; one row a model and probe, `low`..`high` a 95 % interval.
+"""
+
+import math
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from siamlab.component import UserError, unknown
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COLUMNS = "model probe property value low high chance ceiling unit higher_is_better".split()
+SUMMARY = ("semantic", "spatial")  # the probes that are the two scores of a model
+
+
+def score_table(scores: pl.DataFrame) -> pl.DataFrame:
+    """Text, one row a model and one column a probe (`0.42 [0.39, 0.45]`), chance and ceiling last.
+
+    All numbers of a probe have the same decimals, to the first digit of its half interval. A
+    missing score is a dash.
+    """
+    checked(scores)
+    models = scores["model"].unique(maintain_order=True).to_list()
+    columns: dict[str, list[str]] = {"model": [*models, "chance", "ceiling"]}
+    for _, rows in scores.group_by("probe", maintain_order=True):
+        places = decimals(rows)
+        cells = {row["model"]: interval(row, places) for row in rows.iter_rows(named=True)}
+        limits = [number(rows[limit][0], places) for limit in ("chance", "ceiling")]
+        name = heading(rows.row(0, named=True))
+        columns[name] = [*(cells.get(model, "–") for model in models), *limits]
+    return pl.DataFrame(columns)
+
+
+def terminal_table(scores: pl.DataFrame) -> "Table":
+    """A rich table to print: one row a probe, one column a model, the interval below each value."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    checked(scores)
+    models = scores["model"].unique(maintain_order=True).to_list()
+    caption = "brackets: 95 % interval; ↑ higher is better, ↓ lower is better"
+    table = Table(caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 1, 0), show_edge=False)
+    table.add_column("probe")
+    for model in models:
+        table.add_column(escape(model), justify="right", overflow="fold")
+    for _, rows in scores.group_by("probe", maintain_order=True):
+        places, first = decimals(rows), rows.row(0, named=True)
+        cells = {row["model"]: interval(row, places) for row in rows.iter_rows(named=True)}
+        chance, ceiling = (number(first[limit], places) for limit in ("chance", "ceiling"))
+        limits = f"[dim]chance {chance}, ceiling {ceiling}[/dim]"
+        values = [escape(cells.get(model, "–").replace(" ", "\n", 1)) for model in models]
+        table.add_row(f"{escape(heading(first))}\n{limits}", *values)
+    return table
+
+
+def beyond(scores: pl.DataFrame, reference: str = "untrained") -> list[str]:
+    """A sentence for each model and probe: does it differ from the reference beyond the interval?
+
+    And one for each pair of trained models and summary score. Beyond: the two 95 % intervals share
+    no point, which is stricter than a test at 5 %.
+    """
+    checked(scores)
+    if reference not in scores["model"]:
+        raise UserError(unknown("reference: no model", reference, scores["model"].unique()))
+    sentences = []
+    for _, rows in scores.group_by("probe", maintain_order=True):
+        of = {row["model"]: row for row in rows.iter_rows(named=True)}
+        base = of.pop(reference, None)
+        sentences += [_against(row, base, reference, decimals(rows)) for row in of.values()]
+    for _, rows in scores.group_by("probe", maintain_order=True):
+        if rows["probe"][0] in SUMMARY:
+            trained = rows.filter(pl.col("model") != reference).to_dicts()
+            pairs = combinations(trained, 2)
+            sentences += [_against(a, b, b["model"], decimals(rows)) for a, b in pairs]
+    return sentences
+
+
+def checked(scores: pl.DataFrame) -> pl.DataFrame:
+    """The same table, or an error that names what it lacks."""
+    if missing := [name for name in COLUMNS if name not in scores.columns]:
+        raise UserError(f"scores has no column {missing}; it needs {COLUMNS}")
+    if scores.is_empty():
+        raise UserError("scores has no rows; probe at least one model first")
+    pairs = scores.select("model", "probe")
+    if twice := pairs.filter(pairs.is_duplicated()).unique(maintain_order=True).rows():
+        raise UserError(f"scores has more than one row for {twice[0]}; keep one protocol each")
+    return scores
+
+
+def decimals(rows: pl.DataFrame) -> int:
+    """Decimals to the first digit of the median half interval; 2 where there is none."""
+    half = ((rows["high"] - rows["low"]) / 2).fill_nan(None).drop_nulls()
+    half = half.filter((half > 0) & half.is_finite())
+    return 2 if half.is_empty() else min(4, max(0, -math.floor(math.log10(half.median()))))
+
+
+def heading(row: dict[str, Any]) -> str:
+    """`kNN (accuracy) ↑`: probe, unit, and which way is better."""
+    unit = f" ({row['unit']})" if row["unit"] else ""
+    return f"{row['probe']}{unit} {'↑' if row['higher_is_better'] else '↓'}"
+
+
+def number(value: float | None, places: int) -> str:
+    """`0.42`, or a dash for what is not known."""
+    return f"{value:.{places}f}" if value is not None and math.isfinite(value) else "–"
+
+
+def interval(row: dict[str, Any], places: int) -> str:
+    """`0.42 [0.39, 0.45]`."""
+    value, low, high = (number(row[key], places) for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _against(row: dict, base: dict | None, name: str, places: int) -> str:
+    """One comparison in words."""
+    what = f"{row['model']}, {row['probe']}: {interval(row, places)}"
+    if base is None:
+        return f"{what}; {name} has no value to compare with."
+    what += f" against {name} {interval(base, places)}"
+    ends = [r[end] for r in (row, base) for end in ("low", "high")]
+    if any(end is None or not math.isfinite(end) for end in ends):
+        return f"{what}: no interval to judge by."
+    if row["low"] > base["high"] or row["high"] < base["low"]:
+        better = (row["value"] > base["value"]) == row["higher_is_better"]
+        return f"{what}: {'better' if better else 'worse'}, beyond the intervals."
+    return f"{what}: not beyond the intervals."
