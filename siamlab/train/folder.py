@@ -1,0 +1,119 @@
+"""A run's folder: what was asked, where it ran, what happened, step by step.
+
+runs/mae/
+    run.toml          the run                 environment.json   versions, machine, git state
+    metrics.jsonl     one line a logged step  checkpoints/       the newest two
+    encoder.safetensors                       the finished encoder, as a plain timm model
+"""
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from siamlab.component import UserError
+from siamlab.run import Run
+
+Line = dict[str, Any]  # one line of metrics.jsonl
+PACKAGES = ("torch", "timm", "numpy", "pydantic", "safetensors")
+
+
+class Folder:
+    """Paths of one run's folder and the few ways to write into it."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.run_file = self.path / "run.toml"
+        self.metrics = self.path / "metrics.jsonl"
+        self.checkpoints = self.path / "checkpoints"
+        self.encoder = self.path / "encoder.safetensors"
+
+    def create(self, run: Run) -> None:
+        """A new folder for the run; refuses one that holds a run already."""
+        if self.run_file.exists() or (self.path.exists() and any(self.path.iterdir())):
+            raise UserError(
+                f"the folder {self.path} exists and is not empty; add --resume to go on with its run "
+                "or give another --out"
+            )
+        self.checkpoints.mkdir(parents=True)
+        (self.path / "environment.json").write_text(json.dumps(environment(), indent=1) + "\n")
+        draft = self.path / ".run.toml"
+        draft.write_text(run.toml())
+        draft.rename(self.run_file)  # last: a folder with run.toml is whole
+
+    def run(self) -> Run:
+        """The run that the folder was made for."""
+        if not self.run_file.is_file():
+            raise UserError(f"{self.path} is not a run's folder: it has no run.toml")
+        return Run.read(self.run_file)
+
+    def log(self, line: Line) -> Line:
+        """One more line of metrics, on disk before it comes back."""
+        with self.metrics.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return line
+
+    def forget_after(self, step: int) -> None:
+        """Drop the lines of steps that a resumed run will take again."""
+        if self.metrics.exists():
+            kept = [line for line in self.lines() if line["step"] <= step]
+            draft = self.metrics.with_suffix(".draft")
+            draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
+            draft.replace(self.metrics)
+
+    def lines(self) -> list[Line]:
+        """The logged lines; a last one that a crash cut short is left out."""
+        if not self.metrics.exists():
+            return []
+        text = self.metrics.read_text()
+        whole = text[: text.rfind("\n") + 1]
+        return [json.loads(line) for line in whole.splitlines()]
+
+
+def runs(path: str | Path) -> "polars.DataFrame":  # noqa: F821
+    """The metrics of every run under a folder as one polars frame, a row a logged step.
+
+    Columns: run (the folder's name), name, then the keys of metrics.jsonl. Raises UserError if
+    there is no run.
+    """
+    import polars
+
+    rows = []
+    for file in sorted(Path(path).rglob("run.toml")):
+        folder = Folder(file.parent)
+        name = folder.run().name
+        rows += [{"run": folder.path.name, "name": name} | line for line in folder.lines()]
+    if not rows:
+        raise UserError(f"there is no run with metrics under {path}; `siamlab train mae` makes one")
+    return polars.DataFrame(rows, infer_schema_length=None)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine and git state, as far as they can be told."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return {
+        "siamlab": version("siamlab"),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "processor": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+        "git": _git("rev-parse", "HEAD"),
+        "uncommitted": bool(_git("status", "--porcelain")),
+    }
+
+
+def _git(*words: str) -> str:
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True)
+    except OSError:
+        return ""
+    return answer.stdout.strip()

@@ -1,0 +1,108 @@
+"""Setup: device, precision, the networks of a run, and the folder it goes on in."""
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from siamlab import processes
+from siamlab.component import UserError
+from siamlab.model.siamese import Siamese
+from siamlab.run import Compute, Run
+from siamlab.train import checkpoint
+from siamlab.train.checkpoint import State
+from siamlab.train.folder import Folder, Line
+from siamlab.train.schedule import make_optimiser
+from siamlab.train.seeds import seed_of
+
+
+def choose_device(compute: Compute) -> torch.device:
+    """The device asked for, with its threads set; UserError for a GPU that is not there."""
+    if compute.threads:
+        torch.set_num_threads(compute.threads)
+    if compute.device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "compute.device=cuda asks for a GPU, and torch finds none here; "
+            "set compute.device=auto or cpu, or install a torch built for your GPU"
+        )
+    if compute.device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", processes.local_rank())
+    torch.cuda.set_device(device)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    return device
+
+
+def choose_precision(compute: Compute, device: torch.device) -> torch.dtype:
+    """bfloat16 where asked for, or where a GPU has it and nothing was asked."""
+    if compute.precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
+    return getattr(torch, compute.precision)
+
+
+def build(run: Run, device: torch.device) -> State:
+    """The networks and optimiser of a run at its start, drawn from its seed alone."""
+    if run.batch % processes.count():
+        raise UserError(
+            f"batch={run.batch} must be a multiple of the {processes.count()} processes; "
+            "set batch or start another number of processes"
+        )
+    torch.manual_seed(seed_of(run.seed, "weights"))
+    model = Siamese(run, run.target.widths(run)).to(device).train()
+    teacher = run.target.build(model, run).to(device).train()
+    return State(model, teacher, make_optimiser(model, run.optimiser))
+
+
+def parallel(model: Siamese, compute: Compute, device: torch.device) -> nn.Module:
+    """The model as it is called in a step: compiled if asked, shared by all processes."""
+    called = torch.compile(model) if compute.compile else model
+    if processes.count() == 1:
+        return called
+    ids = [device.index] if device.type == "cuda" else None
+    return DistributedDataParallel(called, device_ids=ids, broadcast_buffers=False)
+
+
+def open_folder(run: Run, folder: Folder, state: State, resume: bool) -> tuple[int, list[Line]]:
+    """The step to start at, and what is to be said about it.
+
+    A new folder, or with `resume` the newest whole checkpoint of the same run. Raises UserError
+    for a folder in use, or one that another run was made in.
+    """
+    if not (resume and folder.run_file.exists()):
+        if processes.rank() == 0:
+            folder.create(run)
+        processes.wait()
+        return 0, []
+    check_same(run, folder.run(), folder)
+    path, said = checkpoint.newest(folder.checkpoints)
+    first = checkpoint.restore(path, state) if path else 0
+    if processes.rank() == 0:
+        folder.forget_after(first)
+    processes.wait()
+    said.append(
+        f"goes on after step {first} of {run.steps}" if first else "starts from the beginning"
+    )
+    return first, [{"said": sentence} for sentence in said]
+
+
+def check_same(run: Run, kept: Run, folder: Folder) -> None:
+    """Raises UserError that names the first field in which the folder's run differs."""
+    for name in Run.model_fields:
+        mine, theirs = getattr(run, name), getattr(kept, name)
+        if mine != theirs and name not in ("compute", "log_every", "save_every"):
+            raise UserError(
+                f"{folder.path} holds another run: its {name} is {_short(theirs)}, not {_short(mine)};"
+                " leave the change out, or give another --out"
+            )
+
+
+def start_processes() -> None:
+    """Join the processes that torchrun started; nothing where it did not."""
+    if dist.is_torchelastic_launched() and not dist.is_initialized():
+        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend)
+
+
+def _short(value: object) -> str:
+    return str(value).replace("kind=", "") if not isinstance(value, str) else repr(value)
