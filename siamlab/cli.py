@@ -1,0 +1,154 @@
+"""The command line: siamlab train | show | axes | probe | data | demo."""
+
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+
+EXAMPLES = """examples:
+  siamlab demo
+  siamlab train siameseim data=folder data.path=photos model=vit_small_patch16_224 steps=20000
+  siamlab show mae masking.ratio=0.6 > mine.toml; siamlab train mine.toml --out runs/mine
+  siamlab axes masking
+  siamlab probe runs/mine timm:vit_base_patch16_224.mae
+  siamlab data info scenes"""
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command. 0: done, 2: a mistake, said in one sentence, 130: stopped, to be resumed."""
+    given = parser().parse_args(words)
+    from siamlab.component import UserError
+
+    try:
+        return given.command(given) or 0
+    except UserError as mistake:
+        print(f"siamlab: {mistake}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("siamlab: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe left, as `| head` does
+        sys.stderr.close()
+        return 0
+
+
+def parser() -> ArgumentParser:
+    """All commands and their options."""
+    top = ArgumentParser(
+        "siamlab",
+        description="Train vision transformers without labels; see which choice does what.",
+        epilog=EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    run_words = ("recipe", "a recipe's name or a TOML file"), ("changes", "key=value, dotted keys")
+
+    train = _command(commands, "train", "train a run into a folder", _train, *run_words)
+    train.add_argument("--out", help="the run's folder (default: runs/NAME)")
+    train.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    train.add_argument("--small", action="store_true", help="start from the demo's sizes")
+    show = _command(commands, "show", "print a run as TOML", _show, *run_words)
+    show.add_argument("--small", action="store_true", help="start from the demo's sizes")
+    _command(
+        commands, "axes", "print every axis, its choices and their fields", _axes,
+        ("axis", "only this one"),
+    )  # fmt: skip
+    probe = _command(
+        commands, "probe", "measure both properties of trained models", _probe,
+        ("models", "run folders, encoder files, zoo:NAME, timm:NAME; data.key=value"),
+    )  # fmt: skip
+    probe.add_argument("--no-weights", action="store_true", help="timm models with random weights")
+    probe.add_argument("--images", type=_count, default=4000, help="training images (default 4000)")
+    probe.add_argument("--out", help="write the table there too (.parquet, .csv or .json)")
+    _command(
+        commands, "data", "list the image sources, or describe one", _data,
+        ("what", "list, or info NAME [key=value ...]"),
+    )  # fmt: skip
+    demo = _command(commands, "demo", "train three recipes, probe them, write a report", _demo)
+    size = demo.add_mutually_exclusive_group()
+    size.add_argument("--long", action="store_true", help="a size that shows the trade-off")
+    size.add_argument("--smallest", action="store_true", help="only to see that all parts work")
+    demo.add_argument("--out", help="the folder of runs and report (default: runs/demo)")
+    return top
+
+
+def _command(commands, name: str, text: str, function, *words: tuple[str, str]) -> ArgumentParser:
+    """One command; `recipe` is one word, `axis` at most one, others any number."""
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(command=function)
+    for word, meaning in words:
+        number = {"recipe": None, "axis": "?"}.get(word, "*")
+        command.add_argument(word, nargs=number, help=meaning)
+    return command
+
+
+def _train(given: Namespace) -> int:
+    from siamlab.progress import follow
+    from siamlab.train import Stopped, steps
+    from siamlab.train.setup import start_processes
+
+    start_processes()
+    run = _run(given)
+    out = given.out or f"runs/{run.name}"
+    try:
+        follow(run, steps(run, out, resume=given.resume))
+    except Stopped as stop:
+        print(f"siamlab: {stop}", file=sys.stderr)
+        return 130
+    print(f"The run is in {out}; `siamlab probe {out}` measures it.")
+    return 0
+
+
+def _show(given: Namespace) -> None:
+    print(_run(given).toml(), end="")
+
+
+def _axes(given: Namespace) -> None:
+    from siamlab.catalogue import print_axes
+
+    print_axes(given.axis)
+
+
+def _probe(given: Namespace) -> None:
+    from siamlab.probing import probe_subjects
+
+    models = [word for word in given.models if "=" not in word]
+    changes = [word for word in given.models if "=" in word]
+    probe_subjects(models, changes, not given.no_weights, given.images, given.out)
+
+
+def _data(given: Namespace) -> None:
+    from siamlab.catalogue import print_data
+
+    print_data(given.what)
+
+
+def _demo(given: Namespace) -> int:
+    from siamlab.demo import DEMO, LONG, SMALLEST, demo
+
+    scale = LONG if given.long else SMALLEST if given.smallest else DEMO
+    return demo(scale, given.out or f"runs/{scale.name}")
+
+
+def _run(given: Namespace):
+    from siamlab.component import UserError, unknown
+    from siamlab.recipes import RECIPES, demo_size
+    from siamlab.run import Run
+
+    if given.recipe in RECIPES:
+        run = RECIPES[given.recipe]()
+    elif given.recipe.endswith(".toml"):
+        run = Run.read(given.recipe)
+    else:
+        raise UserError(unknown("there is no recipe", given.recipe, RECIPES) + ", or a .toml file")
+    return (demo_size(run) if given.small else run).change(*given.changes)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError(f"{text!r} is not a number of images, 1 or more")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Progress: a bar with rate and time left for each run, and what has to be said between."""
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from siamlab import processes
+from siamlab.probe.spectrum import LEAST_RANK, LEAST_SPREAD
+from siamlab.run import Run
+from siamlab.train.folder import Line
+
+
+def bars(console: Console | None = None) -> Progress:
+    """Bars of runs: name, share, steps, images a second, loss, time left."""
+    return Progress(
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]} images/s"),
+        TextColumn("loss {task.fields[loss]}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+        disable=processes.rank() != 0,
+    )
+
+
+def add(progress: Progress, run: Run) -> int:
+    """A new bar."""
+    return progress.add_task(run.name, total=run.steps, rate="–", loss="–")
+
+
+def update(progress: Progress, bar: int, name: str, line: Line) -> None:
+    """One logged line onto its bar; sentences and collapses above it."""
+    if "said" in line:
+        progress.console.print(f"{name}: {line['said']}", markup=False, highlight=False)
+        return
+    progress.update(
+        bar, completed=line["step"], rate=f"{line['rate']:.0f}", loss=f"{line['loss']:.4f}"
+    )
+    if complaint := collapsed(line):
+        progress.console.print(f"{name}, step {line['step']}: {complaint}", style="yellow")
+    if not progress.console.is_terminal:  # a log file: no bar, a line now and then
+        share = f"{line['step']}/{progress.tasks[bar].total:.0f}"
+        print(
+            f"{name} {share} loss {line['loss']:.4f} {line['rate']:.0f} images/s", file=sys.stderr
+        )
+
+
+def follow(run: Run, lines: Iterable[Line]) -> None:
+    """Draw the bar of one run while it trains."""
+    with bars() as progress:
+        bar = add(progress, run)
+        for line in lines:
+            update(progress, bar, run.name, line)
+
+
+def collapsed(line: Line) -> str:
+    """A sentence if the features of a logged line have collapsed, else ""."""
+    for side in ("context", "target"):
+        spread, rank = line.get(f"{side}/spread", 1.0), line.get(f"{side}/rankme", LEAST_RANK)
+        if spread < LEAST_SPREAD or rank < LEAST_RANK:
+            return (
+                f"the {side}'s features have collapsed (spread {spread:.3f} of 1, RankMe {rank:.1f}):"
+                " nearly the same for every image; lower optimiser.lr or change loss or target"
+            )
+    return ""

@@ -1,0 +1,56 @@
+"""Subject: what is probed, by the name a user gives it.
+
+subject("runs/mae")     subject("zoo:mae")      subject("timm:vit_base_patch16_224.mae")
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import nn
+
+from siamlab.component import UserError, unknown
+from siamlab.run import Run
+from siamlab.train.export import load_encoder, run_of, untrained
+
+ZOO = Path(__file__).parent / "zoo"
+
+
+class Subject(NamedTuple):
+    name: str
+    model: nn.Module  # a plain timm vision transformer
+    run: Run | None  # what trained it, where that is known
+
+
+def subject(name: str, weights: bool = True) -> Subject:
+    """A run's folder, an encoder file, `zoo:NAME` or `timm:NAME`.
+
+    `weights=False` leaves a timm model at random weights. Raises UserError for what is not there.
+    """
+    if name.startswith("timm:"):
+        from siamlab.probe import load
+
+        return Subject(name, load(name, weights), None)
+    path = zoo_file(name.removeprefix("zoo:")) if name.startswith("zoo:") else Path(name)
+    model, run = load_encoder(path), run_of(path)
+    return Subject(name if path.is_file() else path.name, model, run)
+
+
+def before_training(trained: Subject, name: str = "untrained") -> Subject:
+    """The same network with the random weights it started from (of a timm model: drawn anew)."""
+    if trained.run:
+        return Subject(name, untrained(trained.run), trained.run)
+    from siamlab.probe import load
+
+    return Subject(name, load(trained.name, weights=False), None)
+
+
+def zoo_file(name: str) -> Path:
+    """The encoder file of a trained model that comes with siamlab."""
+    if name not in zoo():
+        raise UserError(unknown("zoo: there is no model", name, zoo()))
+    return ZOO / f"{name}.safetensors"
+
+
+def zoo() -> tuple[str, ...]:
+    """The names of the trained models that come with siamlab."""
+    return tuple(sorted(file.stem for file in ZOO.glob("*.safetensors")))
