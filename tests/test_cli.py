@@ -1,0 +1,144 @@
+"""The command line: what it prints, what it writes, and one sentence for each mistake."""
+
+import tomllib
+
+import pytest
+import torch
+from PIL import Image
+
+from siamlab import cli
+from siamlab.catalogue import AXES, axis_choices
+from siamlab.recipes import RECIPES, demo_size
+from siamlab.run import Run
+from siamlab.train import Folder
+
+TINY = (
+    "batch=8 steps=4 size=12 model.patch=4 model.width=16 model.depth=1 model.heads=2 "
+    "prediction.width=16 prediction.heads=2 save_every=2 log_every=1 "
+    "data.side=16 data.images=40 data.test_images=8"
+).split()
+
+
+def said(capsys, *words: str, status: int = 0) -> str:
+    assert cli.main(list(words)) == status
+    out, err = capsys.readouterr()
+    return err if status else out
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_show_prints_a_run_that_reads_back(name, capsys):
+    assert Run.parse(said(capsys, "show", name)) == RECIPES[name]()
+
+
+def test_show_takes_changes_and_the_small_sizes(capsys):
+    shown = said(capsys, "show", "mae", "--small", "masking.ratio=0.5", "loss=smooth_l1")
+    fields = tomllib.loads(shown)
+    assert fields["masking"]["ratio"] == 0.5 and fields["loss"]["kind"] == "smooth_l1"
+    assert Run.parse(shown) == demo_size(RECIPES["mae"]()).change("masking.ratio=0.5", "loss=smooth_l1")
+
+
+def test_axes_names_every_choice_and_every_field(capsys):
+    printed = "".join(said(capsys, "axes").split())
+    for axis in AXES:
+        for kind, choice in axis_choices(axis).items():
+            assert kind in printed
+            for name in choice.model_fields:
+                assert f"{name}=" in printed or name == "kind", f"{axis}.{kind}.{name}"
+
+
+def test_every_choice_and_every_field_is_explained():
+    for axis in AXES:
+        for choice in axis_choices(axis).values():
+            assert choice.__doc__.split("\n")[0].endswith((".", ",")) or choice.__doc__
+            for name, field in choice.model_fields.items():
+                nested = hasattr(field.annotation, "model_fields") or "Objects" in str(field.annotation)
+                assert name == "kind" or nested or field.description, f"{axis}: {choice}.{name}"
+
+
+def test_train_and_probe_from_the_command_line(tmp_path, capsys):
+    out = tmp_path / "run"
+    said(capsys, "train", "mae", "--small", *TINY, "--out", str(out))
+    assert Folder(out).encoder.exists()
+    table = tmp_path / "scores.csv"
+    printed = said(capsys, "probe", str(out), "--images", "40", "--out", str(table))
+    assert "k-NN accuracy" in printed and "untrained" in printed
+    assert "semantic" in table.read_text() and (out / "probes.json").exists()
+
+
+def test_train_goes_on_from_a_toml_file(tmp_path, capsys):
+    file = tmp_path / "mine.toml"
+    file.write_text(said(capsys, "show", "mae", "--small", *TINY))
+    words = ("train", str(file), "--out", str(tmp_path / "run"))
+    said(capsys, *words)
+    assert "--resume" in said(capsys, *words, status=2)
+    said(capsys, *words, "--resume")
+
+
+def test_probe_takes_a_timm_model_without_weights(capsys):
+    words = ("probe", "timm:test_vit", "--no-weights", "--images", "40")
+    printed = said(capsys, *words, "data.images=40", "data.test_images=8", "data.side=16")
+    assert "timm:test_vit" in printed and "Correspondence" in printed
+
+
+def test_data_lists_and_describes(capsys):
+    listed = said(capsys, "data", "list")
+    assert all(kind in listed for kind in axis_choices("data"))
+    assert "MIT" in said(capsys, "data", "info", "fashion")
+
+
+MISTAKES = {
+    "train siamesim": ["'siamesim'", "did you mean 'siameseim'"],
+    "train mae los=mse": ["'los'", "did you mean 'loss'"],
+    "train mae loss=cosin": ["loss", "'cosin'", "did you mean 'cosine'"],
+    "train mae loss.wieght=1": ["'wieght'", "allowed: kind"],
+    "train mae masking.ratio=1.5": ["masking.ratio=1.5", "less than 1"],
+    "train mae batch=many": ["batch='many'", "integer"],
+    "train mae steps": ["'steps' is not key=value", "loss.weight=0.05"],
+    "train mae size=100": ["size=[100, 100]", "model.patch=16", "96 or 112"],
+    "train mae views=independent": ["masking.predict=hidden", "views=independent", "views=same"],
+    "train nowhere.toml": ["no run file nowhere.toml", "siamlab show"],
+    "train mae data=folder data.path=nowhere": ["nowhere", "data.path"],
+    "train mae compute.device=tpu": ["compute.device='tpu'", "'auto', 'cpu' or 'cuda'"],
+    "train mae model=vit_smal_patch16_224": ["vit_small_patch16_224"],
+    "axes loos": ["'loos'", "did you mean 'loss'"],
+    "probe": ["probe needs a model"],
+    "probe runs/nowhere": ["runs/nowhere", "siamlab train"],
+    "probe timm:resnet50 --no-weights": ["resnet50"],
+    "probe timm:vit_smal_patch16_224": ["vit_small_patch16_224"],
+    "probe zoo:nothing": ["'nothing'"],
+    "probe timm:test_vit --no-weights --out x.xls": ["x.xls", ".parquet"],
+    "probe timm:test_vit --no-weights batch=3": ["'batch=3'", "data.key=value"],
+    "data info fashon": ["'fashon'", "did you mean 'fashion'"],
+    "data frobnicate": ["'frobnicate'", "siamlab data list"],
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_a_mistake_is_one_sentence_and_nothing_is_written(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    error = said(capsys, *words.split(), status=2)
+    assert error.startswith("siamlab: ") and error.count("\n") == 1
+    for part in MISTAKES[words]:
+        assert part in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_asked_for_where_there_is_none(tmp_path, capsys):
+    words = ("train", "mae", "--small", *TINY, "compute.device=cuda", "--out", str(tmp_path / "r"))
+    assert "compute.device=cuda asks for a GPU" in said(capsys, *words, status=2)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_folder_with_bad_images_trains_on_the_others_and_names_them(tmp_path, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(30):
+        Image.new("L" if i % 2 else "RGB", (7 + i, 20), i * 8).save(photos / f"{i:02}.png")
+    (photos / "cut.png").write_bytes((photos / "01.png").read_bytes()[:40])
+    (photos / "text.jpg").write_text("no image")
+    changes = [c for c in TINY if not c.startswith("data.")]
+    words = ("train", "mae", "--small", "data=folder", f"data.path={photos}", "data.side=16", *changes)
+    with pytest.warns(UserWarning, match="cut.png.*text.jpg|text.jpg.*cut.png"):
+        said(capsys, *words, "--out", str(tmp_path / "run"))
+    assert Folder(tmp_path / "run").encoder.exists()

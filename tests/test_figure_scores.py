@@ -1,0 +1,135 @@
+"""Scores in words: the table, the verdict against intervals worked out by hand, the dot plot."""
+
+import io
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from siamlab.component import UserError
+from siamlab.figure.probes import probes_figure, probes_table
+from siamlab.figure.scores import beyond, score_table, terminal_table
+
+
+def row(model, probe, value, low, high, **changes):
+    fields = dict(chance=0.1, ceiling=0.9, unit="accuracy", higher_is_better=True)
+    fields |= dict(property="semantic", model=model, probe=probe, value=value, low=low, high=high)
+    return fields | changes
+
+
+DOWN = dict(property="spatial", unit="pixels", higher_is_better=False, chance=30.0, ceiling=1.0)
+SCORES = pl.DataFrame(
+    [
+        row("mae", "kNN", 0.42, 0.39, 0.45),
+        row("moco", "kNN", 0.20, 0.17, 0.23),
+        row("untrained", "kNN", 0.15, 0.12, 0.18),
+        row("mae", "error", 12.0, 10.0, 14.5, **DOWN),
+        row("untrained", "error", 21.0, 18.0, 24.0, **DOWN),
+        row("mae", "semantic", 0.30, 0.28, 0.32, unit=""),
+        row("moco", "semantic", 0.31, 0.29, 0.33, unit=""),
+        row("untrained", "semantic", 0.30, 0.27, 0.33, unit=""),
+        row("mae", "spatial", 0.50, 0.48, 0.52, unit=""),
+        row("moco", "spatial", 0.40, 0.38, 0.42, unit=""),
+        row("untrained", "spatial", 0.60, 0.58, 0.62, unit=""),
+    ]
+)
+
+
+def test_the_score_table_has_intervals_chance_and_ceiling():
+    table = score_table(SCORES)
+    assert table.columns == ["model", "kNN (accuracy) ↑", "error (pixels) ↓", "semantic ↑",
+                             "spatial ↑"]  # fmt: skip
+    assert table.rows()[0][:3] == ("mae", "0.42 [0.39, 0.45]", "12 [10, 14]")
+    assert table.rows()[1][:3] == ("moco", "0.20 [0.17, 0.23]", "–")
+    assert [cells[:3] for cells in table.rows()[-2:]] == [("chance", "0.10", "30"),
+                                                          ("ceiling", "0.90", "1")]  # fmt: skip
+
+
+def test_a_missing_interval_is_a_dash_and_cannot_be_judged():
+    scores = SCORES.with_columns(
+        pl.when(pl.col("model") == "moco").then(float("nan")).otherwise("low").alias("low")
+    )
+    assert score_table(scores).rows()[1][1] == "0.20 [–, 0.23]"
+    assert "moco, kNN: 0.20 [–, 0.23] against untrained 0.15 [0.12, 0.18]: no interval to judge by."
+    assert any("no interval to judge by" in sentence for sentence in beyond(scores))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "mae, kNN: 0.42 [0.39, 0.45] against untrained 0.15 [0.12, 0.18]: better, "
+        "beyond the intervals.",
+        "moco, kNN: 0.20 [0.17, 0.23] against untrained 0.15 [0.12, 0.18]: "
+        "not beyond the intervals.",
+        "mae, error: 12 [10, 14] against untrained 21 [18, 24]: better, beyond the intervals.",
+        "mae, spatial: 0.50 [0.48, 0.52] against untrained 0.60 [0.58, 0.62]: worse, "
+        "beyond the intervals.",
+        "mae, semantic: 0.30 [0.28, 0.32] against moco 0.31 [0.29, 0.33]: "
+        "not beyond the intervals.",
+        "mae, spatial: 0.50 [0.48, 0.52] against moco 0.40 [0.38, 0.42]: better, "
+        "beyond the intervals.",
+    ],
+)
+def test_the_verdict(sentence):
+    assert sentence in beyond(SCORES)
+
+
+def test_one_sentence_a_model_and_probe_and_one_a_pair_and_score():
+    assert len(beyond(SCORES)) == (2 + 1 + 2 + 2) + 2
+    assert not any("untrained against" in s or "against untrained," in s for s in beyond(SCORES))
+
+
+def test_intervals_that_touch_are_not_beyond():
+    scores = pl.DataFrame([row("a", "kNN", 0.3, 0.2, 0.4), row("untrained", "kNN", 0.1, 0.0, 0.2)])
+    assert beyond(scores)[0].endswith(": not beyond the intervals.")
+
+
+def test_a_probe_the_reference_lacks_is_said():
+    scores = SCORES.filter(~((pl.col("model") == "untrained") & (pl.col("probe") == "kNN")))
+    assert "mae, kNN: 0.42 [0.39, 0.45]; untrained has no value to compare with." in beyond(scores)
+
+
+def test_bad_tables_are_refused():
+    with pytest.raises(UserError, match=r"no column \['chance'\]"):
+        score_table(SCORES.drop("chance"))
+    with pytest.raises(UserError, match="no rows"):
+        score_table(SCORES.head(0))
+    with pytest.raises(UserError, match=r"more than one row for \('mae', 'kNN'\)"):
+        score_table(pl.concat([SCORES, SCORES.head(1)]))
+    with pytest.raises(UserError, match="no model 'untraind'; did you mean 'untrained'"):
+        beyond(SCORES, reference="untraind")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_terminal_shows_all_models_at_any_width(width):
+    console = Console(width=width, file=io.StringIO())
+    console.print(terminal_table(SCORES.with_columns(pl.col("unit") + "[x]")))
+    text = console.file.getvalue()
+    for shown in ("mae", "moco", "untrained", "0.42", "[0.39, 0.45]", "chance 0.10", "[x]"):
+        assert shown in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_probes_are_sorted_by_property_and_say_the_better_side():
+    scores = pl.concat([SCORES.filter(pl.col("probe") == p) for p in ("error", "kNN")])
+    late = SCORES.head(1).with_columns(probe=pl.lit("x"), property=pl.lit("spatial"))
+    table = probes_table(pl.concat([scores, late]))
+    assert table["probe"].unique(maintain_order=True).to_list() == ["error", "x", "kNN"]
+    arrow = dict(table.select("probe", "arrow").iter_rows())
+    assert arrow == {"error": "← better", "x": "better →", "kNN": "better →"}
+    assert table.filter(probe="kNN", model="mae").select("value", "low", "high").row(0) == (
+        0.42, 0.39, 0.45)  # fmt: skip
+
+
+def test_probes_figure_marks_chance_and_ceiling_in_every_panel():
+    figure = probes_figure(probes_table(SCORES))
+    lines = [(t.xaxis, t.line.dash, t.x[0]) for t in figure.data if t.mode == "lines"]
+    assert lines[:2] == [("x", "dot", 0.1), ("x", "solid", 0.9)] and len(lines) == 8
+    dot = next(t for t in figure.data if t.name == "moco" and t.xaxis == "x")
+    assert dot.x == (0.2,) and figure.layout.yaxis.ticktext[dot.y[0]] == "moco"
+    assert figure.layout.xaxis.title.text == "accuracy · better →"
+
+
+def test_a_limit_that_is_not_known_is_not_drawn():
+    figure = probes_figure(probes_table(SCORES.with_columns(ceiling=float("nan"), chance=None)))
+    assert not [trace for trace in figure.data if trace.mode == "lines"]

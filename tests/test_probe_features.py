@@ -1,0 +1,186 @@
+"""Features and attention of timm models, against timm's own forward pass."""
+
+import pytest
+import timm
+import torch
+from timm.models.beit import Beit
+from timm.models.deit import VisionTransformerDistilled
+from timm.models.eva import Eva
+from timm.models.vision_transformer import VisionTransformer
+
+from siamlab.component import UserError
+from siamlab.geometry import View
+from siamlab.probe.features import Inputs, class_attention, features, inputs, load, view_features
+
+SIZE = (32, 48)
+SIZES = dict(img_size=SIZE, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0)
+MODELS = {
+    "plain": (VisionTransformer, {}),
+    "registers": (VisionTransformer, dict(reg_tokens=4)),
+    "no class token": (VisionTransformer, dict(class_token=False, global_pool="avg")),
+    "registers only": (
+        VisionTransformer,
+        dict(class_token=False, reg_tokens=2, global_pool="avg"),
+    ),
+    "normed queries": (VisionTransformer, dict(qk_norm=True)),
+    "any size": (VisionTransformer, dict(dynamic_img_size=True)),
+    "two class tokens": (VisionTransformerDistilled, {}),
+    "eva": (Eva, {}),
+    "rotary": (Eva, dict(use_rot_pos_emb=True)),
+    "rotary registers": (Eva, dict(use_rot_pos_emb=True, num_reg_tokens=4, rope_type="dinov3")),
+    "rotary, mixed": (Eva, dict(use_rot_pos_emb=True, rope_type="mixed", attn_type="rope")),
+    "rotary, split": (Eva, dict(use_rot_pos_emb=True, qkv_fused=False)),
+    "grouped keys": (
+        Eva,
+        dict(use_rot_pos_emb=True, qkv_fused=False, attn_type="rope", num_kv_heads=1),
+    ),
+}
+EVERY = pytest.mark.parametrize("name", MODELS)
+WANT = Inputs(SIZE, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
+
+
+def made(name):
+    cls, fields = MODELS[name]
+    torch.manual_seed(0)
+    model = cls(**SIZES | fields).eval()
+    for parameter in model.parameters():  # away from zero biases and unit norms
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def pictures(n=5, size=SIZE, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    return torch.randint(256, (n, 3, *size), generator=g, dtype=torch.uint8)
+
+
+def standardised(images):
+    shift, scale = (torch.tensor(t).view(3, 1, 1) for t in WANT[1:])
+    return (images / 255 - shift) / scale
+
+
+def close(a, b):
+    torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-3)
+
+
+@EVERY
+def test_features_are_timms_tokens_without_the_prefix(name):
+    model, images = made(name), pictures()
+    found = features(model, images, *WANT, batch=2)
+    with torch.no_grad():
+        tokens = model.forward_features(standardised(images))
+    prefix = tokens.shape[1] - 24
+    assert found.grid == (4, 6) and found.patches.shape == (5, 24, 48)
+    close(found.patches, tokens[:, prefix:])
+    close(found.pooled, tokens[:, prefix:].mean(dim=1))
+    has_class = name not in ("no class token", "registers only")
+    close(found.cls, tokens[:, 0] if has_class else found.pooled)
+
+
+@EVERY
+def test_attention_is_that_of_the_unfused_pass(name):
+    model, images, seen = made(name), pictures(), []
+    found = [class_attention(model, images, *WANT, layer=i, batch=2) for i in (0, -1)]
+    for block in model.blocks:
+        block.attn.fused_attn = False
+        block.attn.attn_drop.register_forward_hook(lambda _, args, __: seen.append(args[0]))
+    with torch.no_grad():
+        tokens = model.forward_features(standardised(images))
+    prefix = tokens.shape[1] - 24
+    for ours, matrix in zip(found, seen, strict=True):
+        assert ours.shape == (5, 3, 24)
+        close(matrix.sum(dim=-1), torch.ones(matrix.shape[:3]))
+        rows = matrix[..., prefix:]
+        if name in ("no class token", "registers only"):
+            rows = rows[:, :, prefix:].mean(dim=2)
+        else:
+            rows = rows[:, :, 0]
+        close(ours, rows / rows.sum(dim=-1, keepdim=True))
+        assert ours.std(dim=-1).min() > 1e-4  # not uniform: the test would see nothing
+
+
+def test_attention_that_cannot_be_read_is_refused():
+    model = Beit(**SIZES | dict(use_rel_pos_bias=True))
+    with pytest.raises(UserError, match="attention of Beit cannot be read"):
+        class_attention(model, pictures(), *WANT)
+    assert features(model, pictures(), *WANT).patches.shape == (5, 24, 48)
+
+
+def test_the_model_is_given_back_as_it_came():
+    model = made("plain").train()
+    model.blocks[0].eval()
+    features(model, pictures(), *WANT)
+    class_attention(model, pictures(), *WANT)
+    assert model.training and model.blocks[1].training and not model.blocks[0].training
+    assert not model.blocks[0].attn.training
+    assert not model.blocks[1].attn._forward_pre_hooks
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_dropout_is_off():
+    model = VisionTransformer(**SIZES | dict(proj_drop_rate=0.5)).train()
+    one, two = (features(model, pictures(), *WANT).pooled for _ in range(2))
+    assert torch.equal(one, two)
+
+
+def test_images_of_another_size_are_resized_with_antialiasing():
+    model = made("plain")
+    fine = torch.zeros(1, 3, 128, 192, dtype=torch.uint8)
+    fine[..., ::2, :] = 255  # stripes that shrinking must turn grey, not black
+    grey = torch.full((1, 3, *SIZE), 127, dtype=torch.uint8)
+    a, b = (features(model, images, *WANT).patches for images in (fine, grey))
+    assert (a - b).abs().mean() < 0.1 * b.std()
+
+
+def test_features_of_a_view_are_those_of_its_image():
+    model, images = made("any size"), pictures(size=(24, 16))
+    view = View(images / 255, torch.tensor([[0.0, 0, 1, 1]] * 5), torch.zeros(5) > 0)
+    found = view_features(model, view, *WANT[1:], batch=2)
+    whole = features(model, images, (24, 16), *WANT[1:])
+    assert found.grid == (3, 2)
+    close(found.patches, whole.patches)
+
+
+def test_features_can_be_trained_on():
+    found = features(made("plain"), pictures(), *WANT)
+    weight = torch.nn.Parameter(torch.ones(48))
+    (found.pooled * weight).sum().backward()
+    assert weight.grad is not None
+
+
+def test_inputs_are_what_timm_says():
+    model = load("timm:vit_base_patch16_clip_224", weights=False)
+    assert inputs(model).size == (224, 224)
+    assert inputs(model).mean == pytest.approx((0.4815, 0.4578, 0.4082), abs=1e-4)
+    assert inputs(made("plain")).size == SIZE
+
+
+def test_load_gives_a_model_without_a_classifier():
+    model = load("timm:test_vit", weights=False)
+    assert not model.training and isinstance(model.head, torch.nn.Identity)
+    found = features(model, pictures(2), *inputs(model))
+    assert found.patches.shape == (2, 100, 64) and found.grid == (10, 10)
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("vit_tiny_patch16_224", "must be written timm:NAME"),
+        ("timm:", "must be written timm:NAME"),
+        ("timm:vit_tiny_patch16_225", "no vision transformer .*nearest are.*vit_tiny_patch16_224"),
+        ("timm:vit_tiny_patch16_224.mea", r"nearest are vit_tiny_patch16_224\."),
+        ("timm:resnet18", "resnet18 is no vision transformer"),
+    ],
+)
+@pytest.mark.parametrize("weights", [True, False])
+def test_bad_names_are_refused_in_a_sentence(name, sentence, weights):
+    with pytest.raises(UserError, match=sentence):
+        load(name, weights)
+
+
+def test_without_a_network_the_way_out_is_named(monkeypatch):
+    def no_network(*args, **kwargs):
+        raise OSError("no route to the hub\nand more")
+
+    monkeypatch.setattr(timm, "create_model", no_network)
+    with pytest.raises(UserError, match=r"\(no route to the hub\).*--no-weights"):
+        load("timm:test_vit")

@@ -1,0 +1,329 @@
+"""A run ends the same however often it is stopped, and its folder explains itself."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import siamlab.train.loop as loop
+from siamlab.component import UserError
+from siamlab.data import Images, Scenes
+from siamlab.data.images import plain
+from siamlab.recipes import RECIPES, demo_size, mae, moco_v3, siameseim
+from siamlab.run import AdamW
+from siamlab.train import Folder, Stopped, checkpoint, load_encoder, run_of, runs, steps, train
+from siamlab.train import untrained as network_before
+from siamlab.train.batches import Batches, order
+from siamlab.train.schedule import learning_rate, make_optimiser
+from siamlab.train.seeds import generator, seed_of
+from siamlab.train.setup import build, choose_device
+
+TINY = (
+    "batch=8", "steps=6", "size=12", "model.patch=4", "model.width=16", "model.depth=1",
+    "model.heads=2", "log_every=2", "save_every=2",
+)  # fmt: skip
+DENSE = ("prediction.width=16", "prediction.heads=2")
+GLOBAL = ("prediction.hidden=8", "prediction.width=8", "prediction.bottleneck=8")
+DATA = ("data.side=16", "data.images=40", "data.test_images=8")
+
+
+def tiny(recipe=mae, *changes):
+    kind = DENSE if recipe().prediction.kind == "dense" else GLOBAL
+    return demo_size(recipe()).change(*TINY, *kind, *DATA, *changes)
+
+
+def noise(n=24, side=16) -> Images:
+    pixels = torch.randint(0, 256, (n, 3, side, side), generator=torch.Generator().manual_seed(0))
+    return plain(pixels.to(torch.uint8), torch.zeros(n, dtype=torch.long), ["thing"])
+
+
+def weights(folder: Folder) -> dict:
+    newest = checkpoint.found(folder.checkpoints)[-1]
+    return load_file(newest / "model.safetensors") | {
+        f"teacher.{k}": v for k, v in load_file(newest / "teacher.safetensors").items()
+    }
+
+
+def equal(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("name", ["siameseim", "mae", "moco_v3"])
+def test_a_run_killed_without_warning_and_resumed_ends_with_the_same_weights(name, tmp_path):
+    run = tiny(RECIPES[name], "steps=40")
+    whole = train(run, tmp_path / "whole")
+    (tmp_path / "run.toml").write_text(run.toml())
+    command = [sys.executable, "-m", "siamlab.cli", "train", str(tmp_path / "run.toml")]
+    command += ["--out", str(tmp_path / "killed"), "--resume"]
+    killed = Folder(tmp_path / "killed")
+    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while not checkpoint.found(killed.checkpoints) and time.time() < deadline:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL, "it must have died in the middle"
+    assert not killed.encoder.exists()
+    train(run, killed.path, resume=True)
+    assert equal(weights(whole), weights(killed))
+    assert equal(load_file(whole.encoder), load_file(killed.encoder))
+    assert [line["loss"] for line in whole.lines()] == [line["loss"] for line in killed.lines()]
+
+
+def test_sigterm_saves_after_the_step_in_hand_and_ends(tmp_path):
+    run = tiny(mae, "steps=1000", "save_every=1000")
+    lines = steps(run, tmp_path / "run", noise())
+    with pytest.raises(Stopped, match="stopped after step [23] of 1000: --resume"):
+        for line in lines:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert line["step"] < 4
+    assert checkpoint.newest(tmp_path / "run" / "checkpoints")[0] is not None
+
+
+def test_the_same_seed_makes_the_same_run_and_another_does_not(tmp_path):
+    a, b = (train(tiny(), tmp_path / n, noise()) for n in "ab")
+    c = train(tiny(mae, "seed=1"), tmp_path / "c", noise())
+    assert equal(weights(a), weights(b)) and not equal(weights(a), weights(c))
+
+
+def test_training_lowers_the_loss(tmp_path):
+    run = tiny(mae, "steps=120", "log_every=40")
+    lines = train(run, tmp_path / "run").lines()
+    assert lines[-1]["loss"] < 0.9 * lines[0]["loss"]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_good_checkpoint(
+    tmp_path, monkeypatch
+):
+    plain_gradients = loop.gradients
+
+    def poisoned(run, model, teacher, batch, step, precision):
+        stepped = plain_gradients(run, model, teacher, batch, step, precision)
+        spoilt = {k: v * (float("nan") if step == 4 else 1) for k, v in stepped.terms.items()}
+        return stepped._replace(terms=spoilt)
+
+    monkeypatch.setattr(loop, "gradients", poisoned)
+    with pytest.raises(UserError, match="not|no longer finite at step 5 .*step_00000004.*optimiser.lr"):
+        train(tiny(), tmp_path / "run", noise())
+    newest = checkpoint.found(tmp_path / "run" / "checkpoints")[-1]
+    assert newest.name == "step_00000004"
+    assert all(v.isfinite().all() for v in load_file(newest / "model.safetensors").values())
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_it_is_said(tmp_path):
+    run = tiny()
+    whole = train(run, tmp_path / "run", noise())
+    last = checkpoint.found(whole.checkpoints)[-1]
+    good = weights(whole)
+    (last / "model.safetensors").write_bytes(b"half")
+    said = [line["said"] for line in steps(run, whole.path, noise(), resume=True) if "said" in line]
+    assert "step_00000006 is damaged (model.safetensors changed" in said[0]
+    assert "goes on after step 4 of 6" in said[1]
+    assert equal(weights(whole), good)
+
+
+def test_only_two_checkpoints_are_kept_and_no_draft_stays(tmp_path):
+    folder = train(tiny(), tmp_path / "run", noise())
+    names = sorted(p.name for p in folder.checkpoints.iterdir())
+    assert names == ["step_00000004", "step_00000006"]
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    train(tiny(), tmp_path / "run", noise())
+    with pytest.raises(UserError, match="exists and is not empty; add --resume"):
+        train(tiny(), tmp_path / "run", noise())
+
+
+def test_a_folder_of_another_run_is_not_resumed(tmp_path):
+    train(tiny(), tmp_path / "run", noise())
+    with pytest.raises(UserError, match="holds another run: its loss is .*give another --out"):
+        train(tiny(mae, "loss=smooth_l1"), tmp_path / "run", noise(), resume=True)
+
+
+def test_weights_of_another_run_are_refused_by_name(tmp_path):
+    folder = train(tiny(), tmp_path / "run", noise())
+    state = build(tiny(mae, "model.depth=2"), torch.device("cpu"))
+    with pytest.raises(UserError, match="belongs to another run: .*blocks.1"):
+        checkpoint.restore(checkpoint.found(folder.checkpoints)[-1], state)
+
+
+def test_fewer_images_than_a_batch_are_refused(tmp_path):
+    with pytest.raises(UserError, match="batch=8 is more than the 5 training images"):
+        train(tiny(), tmp_path / "run", noise(n=5))
+    assert not (tmp_path / "run").exists(), "nothing half-written"
+
+
+def test_a_full_disk_is_said_and_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    lines = steps(tiny(), tmp_path / "run", noise())
+    for line in lines:
+        if line["step"] == 4:
+            monkeypatch.setattr(checkpoint, "write_weights", full)
+            break
+    with pytest.raises(UserError, match="could not be written .No space left.*checkpoint before"):
+        list(lines)
+    kept = sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir())
+    assert kept == ["step_00000002"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(UserError, match="compute.device=cuda.*set compute.device=auto or cpu"):
+        choose_device(tiny(mae, "compute.device=cuda").compute)
+
+
+def test_the_folder_explains_itself(tmp_path):
+    run = tiny(siameseim)
+    folder = train(run, tmp_path / "run", noise())
+    assert folder.run() == run == run_of(folder.path) == run_of(folder.encoder)
+    told = json.loads((folder.path / "environment.json").read_text())
+    assert told["packages"]["torch"] == torch.__version__ and "git" in told
+    assert [line["step"] for line in folder.lines()] == [1, 2, 4, 6]
+    keys = {"loss", "loss/positive", "lr", "grad_norm", "rate", "wait", "context/rankme"}
+    assert keys | {"target/patch_spread"} <= folder.lines()[0].keys()
+
+
+def test_runs_are_read_into_one_frame(tmp_path):
+    for recipe in (mae, siameseim):
+        train(tiny(recipe), tmp_path / recipe.__name__, noise())
+    frame = runs(tmp_path)
+    assert frame["name"].unique(maintain_order=True).to_list() == ["mae", "siameseim"]
+    assert len(frame) == 8 and frame["loss/mse"].null_count() == 4
+    with pytest.raises(UserError, match="no run with metrics under"):
+        runs(tmp_path / "nowhere")
+
+
+def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path):
+    folder = train(tiny(), tmp_path / "run", noise())
+    with folder.metrics.open("a") as file:
+        file.write('{"step": 7, "lo')
+    assert [line["step"] for line in folder.lines()] == [1, 2, 4, 6]
+
+
+def test_an_encoder_file_gives_back_the_encoder_of_its_run(tmp_path):
+    run = tiny(siameseim)
+    folder = train(run, tmp_path / "run", noise())
+    state = build(run, torch.device("cpu"))
+    checkpoint.restore(checkpoint.found(folder.checkpoints)[-1], state)
+    image = torch.rand(2, 3, 12, 12)
+    expected = state.model.encoder.plain().eval()(image)
+    assert torch.equal(load_encoder(folder.path)(image), expected)
+    folder.encoder.unlink()  # an unfinished run: its newest checkpoint
+    assert torch.equal(load_encoder(folder.path)(image), expected)
+
+
+def test_the_untrained_network_is_the_one_the_run_started_from(tmp_path):
+    run = tiny()
+    state = build(run, torch.device("cpu"))
+    image = torch.rand(2, 3, 12, 12)
+    expected = state.model.encoder.plain().eval()(image)
+    assert torch.equal(network_before(run)(image), expected)
+
+
+@pytest.mark.parametrize("what", ["cut", "foreign", "missing"])
+def test_what_is_no_encoder_is_refused(what, tmp_path):
+    path = tmp_path / "encoder.safetensors"
+    if what == "cut":
+        path.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
+    if what == "foreign":
+        torch.save({}, path)
+    with pytest.raises(UserError, match="not a whole safetensors file|neither a run's folder"):
+        load_encoder(path)
+
+
+def test_each_epoch_shows_every_image_once_in_another_order():
+    epochs = [torch.cat([order(4 * e + i, 20, 5, seed=3) for i in range(4)]) for e in range(2)]
+    assert all(epoch.sort().values.tolist() == list(range(20)) for epoch in epochs)
+    assert not torch.equal(*epochs)
+
+
+def test_batches_start_where_they_are_told_and_pass_errors_on():
+    run, images = tiny(), noise()
+    reader = Batches(images.pixels, run, torch.device("cpu"))
+    whole, rest = list(reader.read(0)), list(reader.read(4))
+    assert len(whole) == 6 and all(map(torch.equal, whole[4:], rest))
+    reader.pixels = None
+    with pytest.raises(AttributeError):
+        list(reader.read(0))
+
+
+def test_streams_of_different_places_differ_and_are_the_same_each_time():
+    assert seed_of(0, "views", 1) == 6188063178613929117 or seed_of(0, "views", 1) >= 0
+    draws = {torch.rand(1, generator=generator(s, "x", t)).item() for s in range(9) for t in range(9)}
+    assert len(draws) == 81
+    again = [torch.rand(3, generator=generator(1, "x")) for _ in range(2)]
+    assert torch.equal(*again)
+
+
+def test_the_learning_rate_rises_linearly_then_falls_as_a_cosine():
+    settings = AdamW(lr=1e-3, warmup=0.1)
+    rates = [learning_rate(s, 1000, 512, settings) for s in range(1000)]
+    assert max(rates) == pytest.approx(2e-3, rel=1e-3) and rates.index(max(rates)) == 100
+    rise = [b - a for a, b in zip(rates[:99], rates[1:100], strict=True)]
+    assert max(rise) == pytest.approx(min(rise))
+    assert rates[550] == pytest.approx(1e-3, rel=1e-3) and rates[-1] < 1e-7
+
+
+def test_biases_norms_and_tokens_do_not_decay():
+    state = build(tiny(siameseim), torch.device("cpu"))
+    matrices, vectors = make_optimiser(state.model, AdamW()).param_groups
+    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.05, 0.0)
+    free = {id(p) for p in vectors["params"]}
+    for name, p in state.model.named_parameters():
+        small = name.endswith(("bias", "token", "filler")) or "norm" in name
+        if p.requires_grad:
+            assert (id(p) in free) == small, name
+        else:
+            assert "patch_embed" in name
+
+
+def processes_train(rank, count, folder, run_toml, port):
+    """One of the gloo processes; module level, so that it can be started."""
+    import torch.distributed as dist
+
+    from siamlab.run import Run
+
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    dist.init_process_group("gloo", rank=rank, world_size=count)
+    train(Run.parse(run_toml), folder, noise())
+    dist.destroy_process_group()
+
+
+STILL = (  # whole images, nothing drawn: one process can train on the joined batch
+    "views.crop.area=[1, 1]", "views.crop.flip=0", "colour=none", "masking=none",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "recipe, together",
+    [(siameseim, STILL), (moco_v3, STILL), (mae, ("compute.accumulate=2",))],
+    ids=["siameseim", "moco_v3", "mae"],
+)
+def test_two_processes_end_with_the_weights_of_one(recipe, together, tmp_path):
+    """Batch statistics, keys and gradients are shared; SGD-like noise of summation order only."""
+    alone = tiny(recipe, *together)
+    shared = alone.change("compute.accumulate=1")
+    port = 20000 + os.getpid() % 20000
+    torch.multiprocessing.spawn(
+        processes_train, (2, str(tmp_path / "two"), shared.toml(), port), nprocs=2
+    )
+    one, two = weights(train(alone, tmp_path / "one", noise())), weights(Folder(tmp_path / "two"))
+    assert one.keys() == two.keys()
+    before = build(alone, torch.device("cpu")).model.state_dict()
+    moved = max((one[k] - before[k]).abs().max() for k in before if before[k].is_floating_point())
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], atol=float(moved) / 50, rtol=1e-3, msg=name)
+
+
+def test_scenes_train_end_to_end_in_python(tmp_path):
+    run = tiny(siameseim).change(data=Scenes(side=16, images=40, test_images=8))
+    assert train(run, tmp_path / "run").encoder.exists()
