@@ -14,7 +14,7 @@ EXAMPLES = """examples:
 
 def main(words: list[str] | None = None) -> int:
     """Run one command. 0: done, 2: a mistake, said in one sentence, 130: stopped, to be resumed."""
-    given = parser().parse_args(words)
+    given = read(sys.argv[1:] if words is None else words)
     from siamlab.component import UserError
 
     try:
@@ -30,6 +30,18 @@ def main(words: list[str] | None = None) -> int:
         return 0
 
 
+def read(words: list[str]) -> Namespace:
+    """The words understood; key=value may stand before options and after them."""
+    top = parser()
+    given, late = top.parse_known_args(words)
+    options = [word for word in late if word.startswith("-") or not hasattr(given, "words")]
+    if options:
+        top.error(f"{options[0]} is not understood; `siamlab {words[0]} --help` lists the options")
+    if late:
+        given.words = [*given.words, *late]
+    return given
+
+
 def parser() -> ArgumentParser:
     """All commands and their options."""
     top = ArgumentParser(
@@ -39,7 +51,7 @@ def parser() -> ArgumentParser:
         formatter_class=RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    run_words = ("recipe", "a recipe's name or a TOML file"), ("changes", "key=value, dotted keys")
+    run_words = ("recipe", "a recipe's name or a TOML file"), ("words", "key=value, dotted keys")
 
     train = _command(commands, "train", "train a run into a folder", _train, *run_words)
     train.add_argument("--out", help="the run's folder (default: runs/NAME)")
@@ -53,14 +65,14 @@ def parser() -> ArgumentParser:
     )  # fmt: skip
     probe = _command(
         commands, "probe", "measure both properties of trained models", _probe,
-        ("models", "run folders, encoder files, zoo:NAME, timm:NAME; data.key=value"),
+        ("words", "run folders, encoder files, zoo:NAME, timm:NAME; data.key=value"),
     )  # fmt: skip
     probe.add_argument("--no-weights", action="store_true", help="timm models with random weights")
     probe.add_argument("--images", type=_count, default=4000, help="training images (default 4000)")
     probe.add_argument("--out", help="write the table there too (.parquet, .csv or .json)")
     _command(
         commands, "data", "list the image sources, or describe one", _data,
-        ("what", "list, or info NAME [key=value ...]"),
+        ("words", "list, or info NAME [key=value ...]"),
     )  # fmt: skip
     demo = _command(commands, "demo", "train three recipes, probe them, write a report", _demo)
     size = demo.add_mutually_exclusive_group()
@@ -72,7 +84,7 @@ def parser() -> ArgumentParser:
 
 def _command(commands, name: str, text: str, function, *words: tuple[str, str]) -> ArgumentParser:
     """One command; `recipe` is one word, `axis` at most one, others any number."""
-    command = commands.add_parser(name, help=text, description=text)
+    command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     command.set_defaults(command=function)
     for word, meaning in words:
         number = {"recipe": None, "axis": "?"}.get(word, "*")
@@ -110,15 +122,15 @@ def _axes(given: Namespace) -> None:
 def _probe(given: Namespace) -> None:
     from siamlab.probing import probe_subjects
 
-    models = [word for word in given.models if "=" not in word]
-    changes = [word for word in given.models if "=" in word]
+    models = [word for word in given.words if "=" not in word]
+    changes = [word for word in given.words if "=" in word]
     probe_subjects(models, changes, not given.no_weights, given.images, given.out)
 
 
 def _data(given: Namespace) -> None:
     from siamlab.catalogue import print_data
 
-    print_data(given.what)
+    print_data(given.words)
 
 
 def _demo(given: Namespace) -> int:
@@ -139,7 +151,7 @@ def _run(given: Namespace):
         run = Run.read(given.recipe)
     else:
         raise UserError(unknown("there is no recipe", given.recipe, RECIPES) + ", or a .toml file")
-    return (demo_size(run) if given.small else run).change(*given.changes)
+    return (demo_size(run) if given.small else run).change(*given.words)
 
 
 def _count(text: str) -> int:

@@ -33,13 +33,15 @@ class Scale(NamedTuple):
     recipes: tuple[str, ...] = ("siameseim", "mae", "moco_v3")
 
 
+# one direction a step in all three, so that an image costs each of them one pass
+SHARED = ("roles=fixed", "log_every=50")
 SMALLEST = Scale(
     "demo-smallest",
-    ("steps=6", "batch=64", "log_every=2", "data.images=256", "data.test_images=200"),
+    (*SHARED, "steps=6", "log_every=2", "data.images=256", "data.test_images=200"),
     images=256,
 )
-DEMO = Scale("demo", ("steps=300",), images=4000)
-LONG = Scale("demo-long", ("steps=4000",), images=8000)
+DEMO = Scale("demo", (*SHARED, "steps=1000"), images=4000)
+LONG = Scale("demo-long", (*SHARED, "steps=9000", "log_every=200", "save_every=500"), images=8000)
 
 
 def demo(scale: Scale, out: str | Path) -> int:
@@ -80,8 +82,7 @@ def trained(jobs: list[tuple[Run, Path]]) -> Iterator[tuple[str, Line]]:
     """The logged lines of all jobs: in turn on a GPU, side by side on a processor."""
     workers = min(len(jobs), os.cpu_count() or 1)
     if workers > 1 and not torch.cuda.is_available():
-        slowest_first = sorted(jobs, key=lambda job: job[0].roles == "fixed")
-        yield from side_by_side(slowest_first, workers)
+        yield from side_by_side(jobs, workers)
         return
     for run, path in jobs:
         yield from ((run.name, line) for line in steps(run, path, resume=True))

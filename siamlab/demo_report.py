@@ -38,7 +38,7 @@ segmentation. Whiskers are 95 % bootstrap intervals over test images of one trai
 recipe; they do not contain the chance of another seed."""
 
 LOSS = """\
-The three losses are different quantities, so only the course of each can be read, not their order."""
+The three losses are different quantities: the course of each can be read, their order cannot."""
 
 VIEWS = """\
 One test scene as each recipe sees it in training: the boxes on the source, the context with its \
@@ -50,8 +50,8 @@ one colour scale. Rows are renormalised without the class token itself. No head 
 
 CORRESPONDENCE = """\
 Two crops of one test scene. Each patch of the left crop is joined to the patch of the right crop \
-with the nearest feature; colour is the distance from the true place, which the boxes give exactly. \
-Only patches that both crops show are drawn."""
+with the nearest feature; colour is the distance from the true place, known from the boxes. Only \
+patches that both crops show are drawn."""
 
 
 def write_demo_report(
@@ -90,13 +90,13 @@ def scale_text(runs: list[Run], test: Images, seconds: float) -> str:
     if torch.cuda.is_available():
         where = torch.cuda.get_device_name()
     return (
-        f"This is a small-scale demonstration, not a reproduction of published results. Each recipe "
-        f"trained one network (seed {run.seed}) of width {run.model.width} and depth "
+        f"This is a small-scale demonstration, not a reproduction of published results. Each "
+        f"recipe trained one network (seed {run.seed}) of width {run.model.width} and depth "
         f"{run.model.depth} on views of {run.size[0]} × {run.size[1]} pixels "
         f"({run.grid[0]} × {run.grid[1]} patches) of {run.data.images:,} scenes of {run.data.side} "
-        f"pixels, for {run.steps:,} steps of {run.batch} images ({run.steps * run.batch:,} in all). "
-        f"Published results rest on ImageNet, networks 200 times as large and thousands of times as "
-        f"many images; what holds there may not show here, and the other way round.\n\n"
+        f"pixels, for {run.steps:,} steps of {run.batch} images ({run.steps * run.batch:,} in "
+        f"all). Published results rest on ImageNet, networks 200 times as large and thousands of "
+        f"times as many images; what holds there may not show here, and the other way round.\n\n"
         f"Probed on {len(test.pixels):,} test scenes whose objects and photographs training never "
         f"saw. Made in {seconds / 60:.1f} minutes on {where}."
     )
@@ -109,8 +109,8 @@ def collapse_text(out: Path, runs: list[Run]) -> str:
         line = Folder(out / run.name).lines()[-1]
         said.append(f"- {run.name}: {collapsed(line) or 'no collapse'}.")
     return (
-        "A network collapses when its features are nearly the same for every image. Spread is 1 for "
-        "directions as at random and 0 for a single one.\n\n" + "\n".join(said)
+        "A network collapses when its features are nearly the same for every image. Spread is 1 "
+        "for directions as at random and 0 for a single one.\n\n" + "\n".join(said)
     )
 
 

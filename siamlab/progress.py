@@ -63,7 +63,7 @@ def collapsed(line: Line) -> str:
         spread, rank = line.get(f"{side}/spread", 1.0), line.get(f"{side}/rankme", LEAST_RANK)
         if spread < LEAST_SPREAD or rank < LEAST_RANK:
             return (
-                f"the {side}'s features have collapsed (spread {spread:.3f} of 1, RankMe {rank:.1f}):"
-                " nearly the same for every image; lower optimiser.lr or change loss or target"
+                f"the {side}'s features have collapsed (spread {spread:.3f} of 1, RankMe "
+                f"{rank:.1f}): nearly the same for every image; lower optimiser.lr or change loss or target"
             )
     return ""

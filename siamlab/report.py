@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
@@ -74,15 +75,19 @@ def _section(section: Section, number: int) -> str:
 
 
 def _text(text: str) -> str:
-    blocks = [block.strip().splitlines() for block in re.split(r"\n\s*\n", text) if block.strip()]
-    return "\n".join(_block([html.escape(line.strip()) for line in block]) for block in blocks)
+    """Paragraphs, and lists of consecutive lines that start with "- "."""
+    groups = groupby(text.splitlines(), key=_kind)
+    return "\n".join(_block(kind, [html.escape(line.strip()) for line in g]) for kind, g in groups)
 
 
-def _block(lines: list[str]) -> str:
-    """A list if every line starts one item, else a paragraph."""
-    if all(line.startswith("- ") for line in lines):
+def _kind(line: str) -> str:
+    return "gap" if not line.strip() else "item" if line.strip().startswith("- ") else "text"
+
+
+def _block(kind: str, lines: list[str]) -> str:
+    if kind == "item":
         return "<ul>" + "".join(f"<li>{line[2:]}</li>" for line in lines) + "</ul>"
-    return f"<p>{' '.join(lines)}</p>"
+    return f"<p>{' '.join(lines)}</p>" if kind == "text" else ""
 
 
 def _figure(figure: go.Figure, name: str) -> str:

@@ -14,13 +14,13 @@ from typing import Annotated, Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from siamlab.component import Component
+from siamlab.component import Component, unknown
 from siamlab.geometry import Grid, View
 from siamlab.model.blocks import layer_norm, pick
-from siamlab.model.encoder import frozen_transformer, standardise
+from siamlab.model.encoder import frozen_transformer, standardise, vision_transformers
 from siamlab.model.siamese import Predictions, Siamese, parts
 
 Own = Float[Tensor, "1 N 4"]
@@ -81,6 +81,13 @@ class Frozen(Component):
         "pretrained", description="what it starts from"
     )
     normalise: Normalise = "layer"
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name.partition(".")[0] not in vision_transformers():
+            raise ValueError(unknown("timm has no vision transformer", name, vision_transformers()))
+        return name
 
     def widths(self, run) -> list[int]:
         return [frozen_transformer(self.name, "shape").embed_dim for _ in parts(run.prediction)]

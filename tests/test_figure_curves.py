@@ -60,7 +60,8 @@ def test_a_panel_a_term_and_a_line_a_run():
 def test_each_run_stands_in_the_legend_once_and_keeps_its_colour():
     figures = loss_figure(loss_table(METRICS)), collapse_figure(collapse_table(METRICS))
     for figure in figures:
-        assert [trace.name for trace in figure.data if trace.showlegend is not False] == ["mae", "moco"]
+        shown = [trace.name for trace in figure.data if trace.showlegend is not False]
+        assert shown == ["mae", "moco"]
     colour = [{t.name: t.line.color for t in figure.data} for figure in figures]
     assert colour[0] == colour[1] and colour[0]["mae"] != colour[0]["moco"]
 

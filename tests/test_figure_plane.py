@@ -44,7 +44,8 @@ def test_the_front_is_what_no_other_model_beats(seed):
 def test_other_probes_and_models_without_both_scores_are_left_out():
     half = scores({"half": (0.2, 0.2)}).filter(pl.col("probe") == "semantic")
     other = scores({"mae": (0.9, 0.9)}).with_columns(probe=pl.lit("kNN") + pl.col("probe"))
-    table = plane_table(pl.concat([scores(MODELS), half, other]))
+    broken = scores({"broken": (float("nan"), 0.5)})
+    table = plane_table(pl.concat([scores(MODELS), half, other, broken]))
     assert table["model"].to_list() == list(MODELS)
     with pytest.raises(UserError, match="no model with both"):
         plane_table(half)

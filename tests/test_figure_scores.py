@@ -133,3 +133,18 @@ def test_probes_figure_marks_chance_and_ceiling_in_every_panel():
 def test_a_limit_that_is_not_known_is_not_drawn():
     figure = probes_figure(probes_table(SCORES.with_columns(ceiling=float("nan"), chance=None)))
     assert not [trace for trace in figure.data if trace.mode == "lines"]
+
+
+def test_limits_that_differ_between_models_are_all_shown():
+    ceiling = pl.when(pl.col("model") == "moco").then(0.7).otherwise("ceiling").alias("ceiling")
+    scores = SCORES.filter(pl.col("probe") == "kNN").with_columns(ceiling)
+    assert score_table(scores).rows()[-1] == ("ceiling", "0.70 to 0.90")
+    lines = [t for t in probes_figure(probes_table(scores)).data if t.mode == "lines"]
+    assert [t.x[0] for t in lines] == [0.1, 0.9, 0.7]
+
+
+def test_one_value_alone_is_inside_its_panel():
+    alone = row("mae", "RankMe", 5.0, None, None, chance=None, ceiling=None)
+    figure = probes_figure(probes_table(pl.DataFrame([alone])))
+    low, high = figure.layout.xaxis.range
+    assert low < 5 < high

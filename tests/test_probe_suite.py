@@ -73,6 +73,11 @@ def test_the_seed_decides_the_score(scores):
 def test_probes_without_their_ground_truth_are_left_out():
     bare = [squares(40, seed, masks=False, labelled=False) for seed in (0, 1)]
     assert list(probe_model(network(), *bare, WANT)) == ["correspondence"]
+    alike = [
+        images._replace(labels=0 * images.labels, masks=0 * images.masks)
+        for images in (squares(40, 0), squares(40, 1))
+    ]
+    assert list(probe_model(network(), *alike, WANT)) == ["correspondence"]
 
 
 def test_images_without_a_label_are_left_out_of_the_semantic_probes():

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -46,9 +45,9 @@ def noise(n=24, side=16) -> Images:
 
 def weights(folder: Folder) -> dict:
     newest = checkpoint.found(folder.checkpoints)[-1]
-    return load_file(newest / "model.safetensors") | {
-        f"teacher.{k}": v for k, v in load_file(newest / "teacher.safetensors").items()
-    }
+    model, teacher = (load_file(newest / f"{n}.safetensors") for n in ("model", "teacher"))
+    found = model | {f"teacher.{name}": value for name, value in teacher.items()}
+    return {name: value.clone() for name, value in found.items()}  # the files are mapped
 
 
 def equal(a: dict, b: dict) -> bool:
@@ -79,10 +78,10 @@ def test_a_run_killed_without_warning_and_resumed_ends_with_the_same_weights(nam
 def test_sigterm_saves_after_the_step_in_hand_and_ends(tmp_path):
     run = tiny(mae, "steps=1000", "save_every=1000")
     lines = steps(run, tmp_path / "run", noise())
-    with pytest.raises(Stopped, match="stopped after step [23] of 1000: --resume"):
-        for line in lines:
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert line["step"] < 4
+    assert next(lines)["step"] == 1
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(Stopped, match="stopped after step 2 of 1000: --resume"):
+        list(lines)
     assert checkpoint.newest(tmp_path / "run" / "checkpoints")[0] is not None
 
 
@@ -109,7 +108,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_good_checkpoint(
         return stepped._replace(terms=spoilt)
 
     monkeypatch.setattr(loop, "gradients", poisoned)
-    with pytest.raises(UserError, match="not|no longer finite at step 5 .*step_00000004.*optimiser.lr"):
+    with pytest.raises(UserError, match="no longer finite at step 5 .*step_00000004.*lr"):
         train(tiny(), tmp_path / "run", noise())
     newest = checkpoint.found(tmp_path / "run" / "checkpoints")[-1]
     assert newest.name == "step_00000004"
@@ -144,6 +143,15 @@ def test_a_folder_of_another_run_is_not_resumed(tmp_path):
     train(tiny(), tmp_path / "run", noise())
     with pytest.raises(UserError, match="holds another run: its loss is .*give another --out"):
         train(tiny(mae, "loss=smooth_l1"), tmp_path / "run", noise(), resume=True)
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    lines = steps(tiny(), tmp_path / "run", noise())
+    next(lines)
+    with pytest.raises(UserError, match="another process is training in"):
+        train(tiny(), tmp_path / "run", noise(), resume=True)
+    lines.close()
+    train(tiny(), tmp_path / "run", noise(), resume=True)
 
 
 def test_weights_of_another_run_are_refused_by_name(tmp_path):
@@ -250,15 +258,15 @@ def test_batches_start_where_they_are_told_and_pass_errors_on():
     reader = Batches(images.pixels, run, torch.device("cpu"))
     whole, rest = list(reader.read(0)), list(reader.read(4))
     assert len(whole) == 6 and all(map(torch.equal, whole[4:], rest))
-    reader.pixels = None
-    with pytest.raises(AttributeError):
+    reader.pixels = None  # the thread that reads fails
+    with pytest.raises(TypeError):
         list(reader.read(0))
 
 
 def test_streams_of_different_places_differ_and_are_the_same_each_time():
-    assert seed_of(0, "views", 1) == 6188063178613929117 or seed_of(0, "views", 1) >= 0
-    draws = {torch.rand(1, generator=generator(s, "x", t)).item() for s in range(9) for t in range(9)}
-    assert len(draws) == 81
+    places = [(seed, "x", step) for seed in range(9) for step in range(9)]
+    assert len({seed_of(*place) for place in places}) == 81
+    assert len({torch.rand(1, generator=generator(*place)).item() for place in places}) == 81
     again = [torch.rand(3, generator=generator(1, "x")) for _ in range(2)]
     assert torch.equal(*again)
 
@@ -309,7 +317,7 @@ STILL = (  # whole images, nothing drawn: one process can train on the joined ba
     ids=["siameseim", "moco_v3", "mae"],
 )
 def test_two_processes_end_with_the_weights_of_one(recipe, together, tmp_path):
-    """Batch statistics, keys and gradients are shared; SGD-like noise of summation order only."""
+    """Statistics, keys and gradients are shared; they differ by the order of summation only."""
     alone = tiny(recipe, *together)
     shared = alone.change("compute.accumulate=1")
     port = 20000 + os.getpid() % 20000
@@ -321,7 +329,7 @@ def test_two_processes_end_with_the_weights_of_one(recipe, together, tmp_path):
     before = build(alone, torch.device("cpu")).model.state_dict()
     moved = max((one[k] - before[k]).abs().max() for k in before if before[k].is_floating_point())
     for name in one:
-        torch.testing.assert_close(one[name], two[name], atol=float(moved) / 50, rtol=1e-3, msg=name)
+        torch.testing.assert_close(one[name], two[name], atol=float(moved) / 50, rtol=1e-3)
 
 
 def test_scenes_train_end_to_end_in_python(tmp_path):

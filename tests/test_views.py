@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from siamlab.component import variants
 from siamlab.geometry import overlap
 from siamlab.photometric import LightColour, NoColour
-from siamlab.recipes import demo_size, siameseim
+from siamlab.recipes import siameseim
 from siamlab.views import (
     Crops,
     NestedCrops,
@@ -183,7 +183,7 @@ def test_colour_is_told_which_view_is_which():
 
 
 def test_roles_say_which_view_is_the_context():
-    run = demo_size(siameseim())
+    run = siameseim()
     first, second = draw(TwoCrops())
     assert run.directions(first, second) == [(first, second)]
     both = run.change(roles="both").directions(first, second)

@@ -1,7 +1,7 @@
 """Figures: rows to a named table, table to a plotly figure, as two functions each.
 
-    from siamlab import figure
-    figure.plane_figure(figure.plane_table(scores)).show()
+from siamlab import figure
+figure.plane_figure(figure.plane_table(scores)).show()
 """
 
 from siamlab.figure.attention import attention_figure, attention_table

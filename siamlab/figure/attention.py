@@ -1,6 +1,6 @@
 """Attention of the class token over the image, one panel a head.
 
-    attention_figure(image, attention_table(attention, grid), model="siameseim")
+attention_figure(image, attention_table(attention, grid), model="siameseim")
 """
 
 import plotly.graph_objects as go

@@ -1,6 +1,6 @@
 """Correspondences: where patches of one view are found in the other, and where they truly are.
 
-    correspondence_figure(a, b, correspondence_table(points, true, predicted, a_size, b_size))
+correspondence_figure(a, b, correspondence_table(points, true, predicted, a_size, b_size))
 """
 
 import plotly.graph_objects as go

@@ -1,6 +1,6 @@
 """Images inside figures: PNG data URIs, and a panel whose axes are the image's pixels.
 
-    show(figure, pixels, row=1, column=2)
+show(figure, pixels, row=1, column=2)
 """
 
 import base64

@@ -39,9 +39,7 @@ def place_labels(
     return chosen
 
 
-def covered(
-    box: Float[ndarray, "*#B 4"], other: Float[ndarray, "*#B 4"]
-) -> Float[ndarray, "..."]:
+def covered(box: Float[ndarray, "*#B 4"], other: Float[ndarray, "*#B 4"]) -> Float[ndarray, "..."]:
     """Area two boxes share, in square pixels."""
     low, high = np.maximum(box[..., :2], other[..., :2]), np.minimum(box[..., 2:], other[..., 2:])
     return (high - low).clip(min=0).prod(axis=-1)

@@ -1,6 +1,6 @@
 """The semantic-spatial plane: each model a point with its intervals, the Pareto front drawn.
 
-    plane_figure(plane_table(scores), arrows=[("mae", "siameseim")])
+plane_figure(plane_table(scores), arrows=[("mae", "siameseim")])
 """
 
 from collections.abc import Sequence
@@ -36,11 +36,11 @@ def plane_table(scores: pl.DataFrame) -> pl.DataFrame:
     """One row a model: semantic, spatial, each with _low and _high, and front (not dominated).
 
     From the rows of the long table whose probe is "semantic" or "spatial" (0 chance, 1 ceiling);
-    models without both are left out.
+    models without both, or with one that is not finite, are left out.
     """
     sides = []
     for name in SUMMARY:
-        rows = checked(scores).filter(pl.col("probe") == name)
+        rows = checked(scores).filter(pl.col("probe") == name, pl.col("value").is_finite())
         ends = [pl.col(end).alias(f"{name}_{end}") for end in ("low", "high")]
         sides.append(rows.select("model", pl.col("value").alias(name), *ends))
     table = sides[0].join(sides[1], on="model", how="inner", maintain_order="left")

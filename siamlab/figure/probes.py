@@ -1,6 +1,6 @@
 """All probes of all models: one panel a probe, a dot with its interval a model.
 
-    probes_figure(probes_table(scores))
+probes_figure(probes_table(scores))
 """
 
 import math
@@ -31,9 +31,9 @@ def probes_table(scores: pl.DataFrame) -> pl.DataFrame:
     `arrow` points to the better side. Properties, probes and models keep the order they came in.
     """
     arrow = pl.when("higher_is_better").then(pl.lit("better →")).otherwise(pl.lit("← better"))
-    order = {name: i for i, name in enumerate(scores["property"].unique(maintain_order=True))}
-    rank = pl.col("property").replace_strict(order)
-    table = checked(scores).sort(rank, maintain_order=True)
+    properties = checked(scores)["property"].unique(maintain_order=True)
+    rank = pl.col("property").replace_strict({name: i for i, name in enumerate(properties)})
+    table = scores.sort(rank, maintain_order=True)
     kept = ("property", "probe", "model", "value", "low", "high", "chance", "ceiling", "unit")
     return table.select(*kept, arrow.alias("arrow"))
 
@@ -68,8 +68,8 @@ def probes_figure(
 def _panel(figure: go.Figure, rows: pl.DataFrame, models: list[str], reference: str, **place: int):
     """One probe: its dots, its two lines, and its unit."""
     for limit, dash in (("chance", "dot"), ("ceiling", "solid")):
-        if _finite(rows[limit][0]):
-            rule(figure, [rows[limit][0]] * 2, [-0.6, len(models) - 0.4], dash, **place)
+        for value in filter(_finite, rows[limit].unique(maintain_order=True)):
+            rule(figure, [value] * 2, [-0.6, len(models) - 0.4], dash, **place)
     colour, symbol = colours(models, reference), symbols(models, reference)
     for row in rows.iter_rows(named=True):
         name = row["model"]
@@ -92,8 +92,10 @@ def _range(rows: pl.DataFrame) -> tuple[float, float]:
     """All values, whiskers, chance and ceiling, with room around."""
     ends = rows.select("value", "low", "high", "chance", "ceiling").to_numpy().ravel()
     known = [value for value in ends if _finite(value)]
-    room = 0.04 * (max(known) - min(known)) if known else 0
-    return (min(known) - room, max(known) + room) if room else (-0.05, 1.05)
+    if not known:
+        return 0.0, 1.0
+    room = 0.04 * (max(known) - min(known)) or 0.5
+    return min(known) - room, max(known) + room
 
 
 def _finite(value: float | None) -> bool:

@@ -33,7 +33,7 @@ def score_table(scores: pl.DataFrame) -> pl.DataFrame:
     for _, rows in scores.group_by("probe", maintain_order=True):
         places = decimals(rows)
         cells = {row["model"]: interval(row, places) for row in rows.iter_rows(named=True)}
-        limits = [number(rows[limit][0], places) for limit in ("chance", "ceiling")]
+        limits = [limit(rows[end], places) for end in ("chance", "ceiling")]
         name = heading(rows.row(0, named=True))
         columns[name] = [*(cells.get(model, "–") for model in models), *limits]
     return pl.DataFrame(columns)
@@ -55,7 +55,7 @@ def terminal_table(scores: pl.DataFrame) -> "Table":
     for _, rows in scores.group_by("probe", maintain_order=True):
         places, first = decimals(rows), rows.row(0, named=True)
         cells = {row["model"]: interval(row, places) for row in rows.iter_rows(named=True)}
-        chance, ceiling = (number(first[limit], places) for limit in ("chance", "ceiling"))
+        chance, ceiling = (limit(rows[end], places) for end in ("chance", "ceiling"))
         limits = f"[dim]chance {chance}, ceiling {ceiling}[/dim]"
         values = [escape(cells.get(model, "–").replace(" ", "\n", 1)) for model in models]
         table.add_row(f"{escape(heading(first))}\n{limits}", *values)
@@ -112,6 +112,13 @@ def heading(row: dict[str, Any]) -> str:
 def number(value: float | None, places: int) -> str:
     """`0.42`, or a dash for what is not known."""
     return f"{value:.{places}f}" if value is not None and math.isfinite(value) else "–"
+
+
+def limit(values: pl.Series, places: int) -> str:
+    """Chance or ceiling of a probe; `48 to 96` where it differs between models."""
+    known = values.fill_nan(None).drop_nulls()
+    ends = dict.fromkeys(number(end, places) for end in (known.min(), known.max()))
+    return " to ".join(ends)
 
 
 def interval(row: dict[str, Any], places: int) -> str:

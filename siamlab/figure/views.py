@@ -1,8 +1,8 @@
 """The two views of a training step on their source image, with their patches and the mask.
 
-    boxes = box_table(source, context, target)
-    patches = patch_table(context, target, visible, predict, grid)
-    views_figure(source, context, target, boxes, patches)
+boxes = box_table(source, context, target)
+patches = patch_table(context, target, visible, predict, grid)
+views_figure(source, context, target, boxes, patches)
 """
 
 from typing import Any
@@ -60,7 +60,7 @@ def patch_table(
             row, column = divmod(patch, columns)
             place = dict(top=row * height, left=column * width, height=height, width=width)
             hidden = role == "context" and not visible[patch]
-            scored = role == "context" and bool(predict[patch])
+            scored = role == "target" and bool(predict[patch])
             marks = dict(hidden=hidden, predicted=scored)
             table.append(dict(role=role, row=row, column=column, **place, **marks))
     return pl.DataFrame(table)

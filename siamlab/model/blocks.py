@@ -61,9 +61,9 @@ def perceptron(sizes: list[int], end: Literal["none", "batch"]) -> nn.Sequential
 
 
 def initialise(module: nn.Module) -> None:
-    """Linear weights normal with σ 0.02, cut at 2 σ; biases zero."""
-    if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
+    """Xavier's uniform weights (MAE, MoCo-v3), which keep small widths alive; biases zero."""
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        nn.init.xavier_uniform_(module.weight.view(len(module.weight), -1))
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 

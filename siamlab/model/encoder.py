@@ -16,9 +16,9 @@ from pydantic import Field, field_validator
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from siamlab.component import Component, unknown
+from siamlab.component import Component, UserError, unknown
 from siamlab.geometry import Grid
-from siamlab.model.blocks import pick
+from siamlab.model.blocks import initialise, pick
 from siamlab.positions import Positions, own_places
 
 Colours = tuple[float, float, float]
@@ -102,7 +102,7 @@ class Encoder(nn.Module):
 
     def __init__(self, backbone: Backbone, positions: Positions, size: Grid, fills: bool):
         super().__init__()
-        self.vit = backbone.build(size)
+        self.vit = backbone.build(size).apply(initialise)
         self.vit.pos_embed = None
         if backbone.norm == "none":
             self.vit.norm = nn.Identity()
@@ -167,9 +167,20 @@ def standardise(
 
 @lru_cache(maxsize=1)
 def frozen_transformer(name: str, weights: Literal["pretrained", "random", "shape"]) -> nn.Module:
-    """A timm transformer as it is; "shape": without memory for its numbers."""
+    """A timm transformer as it is; "shape": without memory for its numbers.
+
+    Raises UserError when pretrained weights cannot be had.
+    """
     with torch.device("meta" if weights == "shape" else "cpu"):
-        return timm.create_model(name, num_classes=0, pretrained=weights == "pretrained")
+        try:
+            return timm.create_model(name, num_classes=0, pretrained=weights == "pretrained")
+        except Exception as error:
+            if weights != "pretrained":
+                raise
+            raise UserError(
+                f"target.name={name!r}: its weights cannot be had ({str(error).splitlines()[0]}); "
+                "connect to the network, or set target.weights=random"
+            ) from None
 
 
 @lru_cache

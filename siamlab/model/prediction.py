@@ -17,7 +17,8 @@ from siamlab.masking import Mask
 from siamlab.model.blocks import BlockNorm, initialise, perceptron, pick, transformer
 from siamlab.positions import Places, Positions
 
-Tokens = Float[Tensor, "B M D"]
+Tokens = Float[Tensor, "B M D"]  # what an encoder or a projector gives
+Asked = Float[Tensor, "B P G"]  # a prediction or goal; P = 1 where it is of the whole image
 End = Annotated[Literal["none", "batch"], Field(description="BatchNorm without affine at the end")]
 
 
@@ -111,10 +112,10 @@ class DenseProjector(nn.Module):
         else:
             self.layers = nn.Identity()
 
-    def forward(self, tokens: Tokens, prefix: int) -> Tokens:
+    def forward(self, tokens: Tokens, prefix: int) -> Float[Tensor, "B m d"]:
         return self.layers(tokens)
 
-    def goal(self, projected: Tokens, prefix: int, predict: Bool[Tensor, "B N"]) -> Tokens:
+    def goal(self, projected: Tokens, prefix: int, predict: Bool[Tensor, "B N"]) -> Asked:
         return pick(projected[:, prefix:], predict)
 
 
@@ -134,7 +135,7 @@ class DensePredictor(nn.Module):
         for module in (self.embed, self.query, self.out):
             module.apply(initialise)
 
-    def forward(self, projected: Tokens, prefix: int, places: Places, mask: Mask) -> Tokens:
+    def forward(self, projected: Tokens, prefix: int, places: Places, mask: Mask) -> Asked:
         tokens = self.embed(projected)  # [B, prefix + V, D]
         own = self.place(places.own).to(tokens.dtype).expand(len(tokens), -1, -1)
         seen = tokens[:, prefix:] + pick(own, mask.visible)
@@ -147,10 +148,10 @@ class DensePredictor(nn.Module):
 class PatchTokens(nn.Module):
     """The encoder's patch tokens as they are."""
 
-    def forward(self, tokens: Tokens, prefix: int) -> Tokens:
+    def forward(self, tokens: Tokens, prefix: int) -> Float[Tensor, "B m d"]:
         return tokens[:, prefix:]
 
-    def goal(self, projected: Tokens, prefix: int, predict: Bool[Tensor, "B N"]) -> Tokens:
+    def goal(self, projected: Tokens, prefix: int, predict: Bool[Tensor, "B N"]) -> Asked:
         return pick(projected, predict)
 
 
@@ -161,7 +162,7 @@ class LinearPredictor(nn.Module):
         super().__init__()
         self.out = nn.Linear(encoder_width, goal_width)
 
-    def forward(self, projected: Tokens, prefix: int, places: Places, mask: Mask) -> Tokens:
+    def forward(self, projected: Tokens, prefix: int, places: Places, mask: Mask) -> Asked:
         return self.out(pick(projected, mask.predict))
 
 
@@ -174,10 +175,10 @@ class GlobalProjector(nn.Module):
         self.layers = perceptron(sizes, head.projector_end)
         self.pool = head.pool
 
-    def forward(self, tokens: Tokens, prefix: int) -> Tokens:
+    def forward(self, tokens: Tokens, prefix: int) -> Float[Tensor, "B m d"]:
         return self.layers(pooled(tokens, prefix, self.pool))
 
-    def goal(self, projected: Tokens, prefix: int, predict: Bool[Tensor, "B N"]) -> Tokens:
+    def goal(self, projected: Tokens, prefix: int, predict: Bool[Tensor, "B N"]) -> Asked:
         return projected
 
 
@@ -188,7 +189,7 @@ class GlobalPredictor(nn.Module):
         super().__init__()
         self.layers = layers
 
-    def forward(self, projected: Tokens, prefix: int, places: Places, mask: Mask) -> Tokens:
+    def forward(self, projected: Tokens, prefix: int, places: Places, mask: Mask) -> Asked:
         return self.layers(projected)
 
 

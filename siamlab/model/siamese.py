@@ -10,7 +10,7 @@ from siamlab.model.encoder import Encoder
 from siamlab.model.prediction import Both, Single
 from siamlab.positions import Places
 
-Predictions = tuple[Float[Tensor, "B P D"], ...]  # one a head
+Predictions = tuple[Float[Tensor, "B _ _"], ...]  # one a head: [B, P, D] or [B, 1, D]
 
 
 class Part(NamedTuple):

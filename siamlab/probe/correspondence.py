@@ -1,7 +1,7 @@
 """Correspondence probe: does the nearest feature in another view lie at the same place?
 
-    match = geometry.correspondence(a, b, grid)
-    score = pck(features_a, features_b, match, grid, size, one_patch(grid, size))
+match = geometry.correspondence(a, b, grid)
+score = pck(features_a, features_b, match, grid, size, one_patch(grid, size))
 """
 
 from collections.abc import Callable

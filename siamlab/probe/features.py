@@ -1,7 +1,7 @@
 """Features of images under a timm vision transformer: the only file of the probes to see a model.
 
-    model = load("timm:vit_base_patch16_224.mae")
-    found = features(model, images.pixels, *inputs(model))     # pooled, cls, patches, grid
+model = load("timm:vit_base_patch16_224.mae")
+found = features(model, images.pixels, *inputs(model))     # pooled, cls, patches, grid
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Weighted k-nearest-neighbour probe: are images of the same thing near each other?
 
-    score = knn(train, train_labels, test, test_labels)        # pooled features
+score = knn(train, train_labels, test, test_labels)        # pooled features
 """
 
 import torch

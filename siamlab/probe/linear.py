@@ -1,6 +1,6 @@
 """Linear probe: can a linear layer on frozen features name the class?
 
-    score = linear(train, train_labels, test, test_labels)     # pooled features
+score = linear(train, train_labels, test, test_labels)     # pooled features
 """
 
 from typing import NamedTuple

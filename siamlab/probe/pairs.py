@@ -1,6 +1,6 @@
 """Two views of each test image for the correspondence probe: independent crops and flips.
 
-    for a, b in pairs(images, size, rng):           # View × 2, a batch at a time
+for a, b in pairs(images, size, rng):           # View × 2, a batch at a time
 """
 
 from collections.abc import Iterator

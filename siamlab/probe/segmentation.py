@@ -1,6 +1,6 @@
 """Segmentation probe: can a linear layer on frozen patch features name each pixel's region?
 
-    score = segmentation(train, train_masks, test, test_masks, grid)   # patch features, masks
+score = segmentation(train, train_masks, test, test_masks, grid)   # patch features, masks
 """
 
 import torch

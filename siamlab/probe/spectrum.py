@@ -1,6 +1,6 @@
 """Spectrum probe: how many directions do the features use, and have they collapsed?
 
-    rankme(pooled), spread(pooled), collapse(pooled)
+rankme(pooled), spread(pooled), collapse(pooled)
 """
 
 import torch

@@ -1,7 +1,7 @@
 """The probes of the semantic-spatial plane on one model, and their table.
 
-    scores = probe_model(load("timm:..."), data("train"), data("test"))
-    table({"mae": scores, "untrained": others})
+scores = probe_model(load("timm:..."), data("train"), data("test"))
+table({"mae": scores, "untrained": others})
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from siamlab.probe.knn import knn, knn_standardised
 from siamlab.probe.linear import linear
 from siamlab.probe.pairs import pairs
 from siamlab.probe.score import Score, combine
-from siamlab.probe.segmentation import segmentation
+from siamlab.probe.segmentation import VOID, segmentation
 
 if TYPE_CHECKING:
     import polars
@@ -53,20 +53,19 @@ def probe_model(
 ) -> dict[str, Score]:
     """The scores of PROBES that these images allow, in that order, on frozen features.
 
-    Labels are needed for the semantic ones (images without are left out), masks for segmentation,
-    and both spatial probes for the spatial score. `want`: size, mean and std of the model's
-    inputs, by default as timm's configuration of it has them. `seed` draws the pairs of crops.
+    The semantic ones need labels of two classes (images without are left out; k is 20, or all
+    training images where there are fewer); segmentation needs masks of two regions; the spatial
+    score needs both spatial probes. `want`: size, mean and std of the model's inputs, by default
+    as timm's configuration of it has them. `seed` draws the pairs of crops.
     """
     if train.pixels.shape[0] == 0 or test.pixels.shape[0] == 0:
         raise UserError("a probe must have training and test images; one of the two sets is empty")
     want = want or inputs(model)
     seen = [features(model, images.pixels, *want, batch) for images in (train, test)]
     scores = _semantic(*seen, train.labels, test.labels)
-    if len(train.masks) and len(test.masks):
-        a, b = seen
-        scores["segmentation"] = segmentation(
-            a.patches, train.masks, b.patches, test.masks, a.grid
-        )
+    if _varied(train.masks[train.masks != VOID]) and _varied(test.masks[test.masks != VOID]):
+        (_, _, first, grid), (_, _, second, _) = seen
+        scores["segmentation"] = segmentation(first, train.masks, second, test.masks, grid)
     scores["correspondence"] = _correspondence(model, test, want, batch, seed)
     for name, parts in PARTS.items():
         if all(part in scores for part in parts):
@@ -94,7 +93,7 @@ def _semantic(
 ) -> dict[str, Score]:
     """The semantic probes on the images that have a label."""
     keep, asked = train_labels >= 0, test_labels >= 0
-    if not keep.any() or not asked.any():
+    if not _varied(train_labels[keep]) or not _varied(test_labels[asked]):
         return {}
     device = train.pooled.device
     keep, asked = keep.to(device), asked.to(device)
@@ -109,9 +108,12 @@ def _semantic(
     }
 
 
-def _correspondence(
-    model: nn.Module, test: Images, want: Inputs, batch: int, seed: int
-) -> Score:
+def _varied(values: Tensor) -> bool:
+    """There are two different values at least: something to tell apart."""
+    return len(values) > 0 and bool(values.min() < values.max())
+
+
+def _correspondence(model: nn.Module, test: Images, want: Inputs, batch: int, seed: int) -> Score:
     """PCK within one patch between two crops of each test image."""
     rng = Generator().manual_seed(seed)
     first, second, points, inside = [], [], [], []

@@ -63,7 +63,7 @@ class Batches:
 
 
 def order(step: int, images: int, batch: int, seed: int) -> Int64[Tensor, " B"]:
-    """Which images step `step` sees: a fresh permutation each epoch, its incomplete end left out."""
+    """Which images a step sees: a fresh permutation each epoch, its incomplete end left out."""
     epoch, place = divmod(step, images // batch)
     permutation = torch.randperm(images, generator=generator(seed, "order", epoch))
     return permutation[place * batch : (place + 1) * batch]

@@ -49,8 +49,8 @@ def save(folder: Path, step: int, state: State) -> Path:
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise UserError(
-            f"the checkpoint {final} could not be written ({error.strerror or error}); make room or "
-            "give another --out, then start again: the checkpoint before it is whole"
+            f"the checkpoint {final} could not be written ({error.strerror or error}); make room "
+            "or give another --out, then start again: the checkpoint before it is whole"
         ) from None
     for old in found(folder)[:-KEPT]:
         shutil.rmtree(old)

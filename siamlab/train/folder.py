@@ -6,13 +6,14 @@ runs/mae/
     encoder.safetensors                       the finished encoder, as a plain timm model
 """
 
+import fcntl
 import json
 import os
 import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -37,14 +38,30 @@ class Folder:
         """A new folder for the run; refuses one that holds a run already."""
         if self.run_file.exists() or (self.path.exists() and any(self.path.iterdir())):
             raise UserError(
-                f"the folder {self.path} exists and is not empty; add --resume to go on with its run "
-                "or give another --out"
+                f"the folder {self.path} exists and is not empty; add --resume to go on with its "
+                "run or give another --out"
             )
         self.checkpoints.mkdir(parents=True)
         (self.path / "environment.json").write_text(json.dumps(environment(), indent=1) + "\n")
         draft = self.path / ".run.toml"
         draft.write_text(run.toml())
         draft.rename(self.run_file)  # last: a folder with run.toml is whole
+
+    def claim(self) -> IO:
+        """The folder for this process alone, as long as the file that comes back is open.
+
+        Raises UserError while another process trains in it. A process that dies gives it back.
+        """
+        file = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise UserError(
+                f"another process is training in {self.path}; wait for it, stop it, or give "
+                "another --out"
+            ) from None
+        return file
 
     def run(self) -> Run:
         """The run that the folder was made for."""
@@ -101,7 +118,7 @@ def environment() -> dict[str, Any]:
     return {
         "siamlab": version("siamlab"),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES} | {"torch": torch.__version__},
         "processor": platform.machine(),
         "threads": torch.get_num_threads(),
         "gpu": gpu,

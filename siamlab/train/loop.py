@@ -19,7 +19,14 @@ from siamlab.train.folder import Folder, Line
 from siamlab.train.health import health
 from siamlab.train.meter import Meter, due
 from siamlab.train.schedule import learning_rate, set_rate
-from siamlab.train.setup import build, choose_device, choose_precision, open_folder, parallel
+from siamlab.train.setup import (
+    build,
+    choose_device,
+    choose_precision,
+    claim_folder,
+    go_on,
+    parallel,
+)
 from siamlab.train.signals import Stopped, stop_signal
 from siamlab.train.step import clip, gradients
 
@@ -44,10 +51,10 @@ def steps(
     batches = Batches((images or run.data("train")).pixels, run, device)
     state = build(run, device)
     model = parallel(state.model, run.compute, device)
-    first, said = open_folder(run, folder, state, resume)
-    yield from said
-    meter = Meter(run.batch, first, batches)
-    with stop_signal() as stopped:
+    with claim_folder(run, folder, resume), stop_signal() as stopped:
+        first, said = go_on(run, folder, state)
+        yield from said
+        meter = Meter(run.batch, first, batches)
         for step, batch in enumerate(batches.read(first), start=first):
             lr = set_rate(state.optimiser, learning_rate(step, run.steps, run.batch, run.optimiser))
             terms, context, target = gradients(run, model, state.teacher, batch, step, precision)

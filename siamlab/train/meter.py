@@ -9,6 +9,7 @@ import torch
 from siamlab import processes
 from siamlab.run import Run
 from siamlab.train.batches import Batches
+from siamlab.train.folder import Line
 
 
 class Due(NamedTuple):
@@ -41,7 +42,7 @@ class Meter:
     def restart(self, step: int) -> None:
         self.step, self.last = step, time.perf_counter()
 
-    def line(self, step: int, values: dict[str, float]) -> dict[str, float]:
+    def line(self, step: int, values: dict[str, float]) -> Line:
         """The part of a logged line that is about progress, speed and loss."""
         now = time.perf_counter()
         return {

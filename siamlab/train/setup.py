@@ -1,5 +1,7 @@
 """Setup: device, precision, the networks of a run, and the folder it goes on in."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -63,26 +65,27 @@ def parallel(model: Siamese, compute: Compute, device: torch.device) -> nn.Modul
     return DistributedDataParallel(called, device_ids=ids, broadcast_buffers=False)
 
 
-def open_folder(run: Run, folder: Folder, state: State, resume: bool) -> tuple[int, list[Line]]:
-    """The step to start at, and what is to be said about it.
+def claim_folder(run: Run, folder: Folder, resume: bool) -> AbstractContextManager:
+    """The folder for this run alone: a new one, or with `resume` the one of the same run.
 
-    A new folder, or with `resume` the newest whole checkpoint of the same run. Raises UserError
-    for a folder in use, or one that another run was made in.
+    Raises UserError for a folder in use, or one that another run was made in.
     """
-    if not (resume and folder.run_file.exists()):
-        if processes.rank() == 0:
-            folder.create(run)
-        processes.wait()
-        return 0, []
+    if processes.rank() == 0 and not (resume and folder.run_file.exists()):
+        folder.create(run)
+    processes.wait()
     check_same(run, folder.run(), folder)
+    return folder.claim() if processes.rank() == 0 else nullcontext()
+
+
+def go_on(run: Run, folder: Folder, state: State) -> tuple[int, list[Line]]:
+    """The step to start at, from the newest whole checkpoint, and what is to be said about it."""
     path, said = checkpoint.newest(folder.checkpoints)
     first = checkpoint.restore(path, state) if path else 0
     if processes.rank() == 0:
         folder.forget_after(first)
     processes.wait()
-    said.append(
-        f"goes on after step {first} of {run.steps}" if first else "starts from the beginning"
-    )
+    if first:
+        said.append(f"goes on after step {first} of {run.steps}")
     return first, [{"said": sentence} for sentence in said]
 
 
@@ -92,8 +95,8 @@ def check_same(run: Run, kept: Run, folder: Folder) -> None:
         mine, theirs = getattr(run, name), getattr(kept, name)
         if mine != theirs and name not in ("compute", "log_every", "save_every"):
             raise UserError(
-                f"{folder.path} holds another run: its {name} is {_short(theirs)}, not {_short(mine)};"
-                " leave the change out, or give another --out"
+                f"{folder.path} holds another run: its {name} is {_short(theirs)}, not "
+                f"{_short(mine)}; leave the change out, or give another --out"
             )
 
 

@@ -1,0 +1,301 @@
+"""The networks: known counts of parameters, timm's own forward pass, laws of masked encoding."""
+
+import pytest
+import timm
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from siamlab.geometry import View
+from siamlab.masking import Mask
+from siamlab.model.blocks import TokenBatchNorm, perceptron, pick
+from siamlab.model.encoder import Encoder, Timm, Vit, standardise
+from siamlab.model.prediction import DenseDecoder, pooled
+from siamlab.model.siamese import Siamese, parts
+from siamlab.positions import FixedPlace, LearnedPositions, OwnFrame, own_places
+from siamlab.recipes import mae, siameseim, simmim
+
+SMALL = dict(width=16, depth=2, heads=2, patch=8)
+BACKBONES = [
+    Vit(**SMALL),
+    Vit(**SMALL, registers=3, norm="layer"),
+    Timm(name="test_vit"),  # grid given by the image
+    Timm(name="test_vit2", norm="layer"),  # a register, no class token
+    Timm(name="test_vit4"),  # RMS norm
+    Timm(name="vit_tiny_patch16_dinov3_qkvb"),  # rotary, four registers
+    Timm(name="vit_pe_core_tiny_patch16_384"),  # rotary, a norm before the blocks
+    Timm(name="eva02_tiny_patch14_224", norm="layer"),  # rotary, patches of 14
+]
+EVERY = pytest.mark.parametrize("backbone", BACKBONES, ids=lambda b: getattr(b, "name", "vit"))
+OWN = OwnFrame()
+
+
+def encoder(backbone, positions=OWN, fills=False):
+    """An encoder of views of 3 × 2 patches."""
+    torch.manual_seed(0)
+    made = Encoder(backbone, positions, (3 * backbone.patch, 2 * backbone.patch), fills)
+    for name, parameter in made.named_parameters():  # layer scales would hide the blocks
+        if "ls" in name or "gamma" in name or "reg_token" in name or "cls_token" in name:
+            nn.init.normal_(parameter)
+    return made.eval()
+
+
+def images(backbone, batch=2, seed=1):
+    side = backbone.patch
+    return torch.rand(batch, 3, 3 * side, 2 * side, generator=torch.Generator().manual_seed(seed))
+
+
+def seen(*hidden, batch=2):
+    """Every patch but those, which differ between the two images."""
+    mask = torch.ones(batch, 6, dtype=torch.bool)
+    for image in range(batch):
+        mask[image, [(h + image) % 6 for h in hidden]] = False
+    return mask
+
+
+def paint_hidden(image, mask, patch):
+    """The same image with other pixels where it is hidden."""
+    cells = mask.view(-1, 1, 3, 2).repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+    return torch.where(cells, image, 1 - image)
+
+
+class Keep(nn.Module):
+    """timm's own way to drop patches, with a choice of ours: the others are taken out."""
+
+    def __init__(self, mask, prefix, says):
+        super().__init__()
+        self.mask, self.prefix, self.says = mask, prefix, says
+
+    def forward(self, tokens):
+        kept = self.mask.nonzero()[:, 1].view(len(tokens), -1)
+        patches = tokens[:, self.prefix :].gather(
+            1, kept[..., None].expand(-1, -1, tokens.shape[2])
+        )
+        tokens = torch.cat([tokens[:, : self.prefix], patches], dim=1)
+        return (tokens, kept) if self.says else tokens
+
+
+def test_siameseim_has_the_parameters_of_the_release():
+    run = siameseim()
+    with torch.device("meta"):
+        model = Siamese(run, run.target.widths(run))
+        teacher = run.target.build(model, run)
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 129_944_832
+    assert sum(p.numel() for m in (model, teacher) for p in m.parameters()) == 230_947_584
+
+
+@EVERY
+@pytest.mark.parametrize("positions", [OwnFrame(), LearnedPositions()], ids=["fixed", "learned"])
+@torch.no_grad()
+def test_the_plain_model_gives_the_same_tokens(backbone, positions):
+    ours, image = encoder(backbone, positions), images(backbone)
+    plain = ours.plain().eval()
+    theirs = plain.forward_features(standardise(image))
+    tokens = ours(image, own_places((3, 2)), seen())
+    torch.testing.assert_close(tokens, theirs, atol=1e-4, rtol=1e-4)
+    assert tokens.shape[1] == ours.prefix + 6
+    assert not isinstance(plain, Encoder) and plain.pos_embed.shape == (1, 6, backbone.width)
+
+
+@EVERY
+@torch.no_grad()
+def test_hidden_patches_are_dropped_as_timm_drops_them(backbone):
+    ours, image, mask = encoder(backbone), images(backbone), seen(0, 4)
+    plain = ours.plain().eval()
+    plain.patch_drop = Keep(mask, ours.prefix, says=hasattr(plain, "rope"))
+    tokens = ours(image, own_places((3, 2)), mask)
+    theirs = plain.forward_features(standardise(image))
+    torch.testing.assert_close(tokens, theirs, atol=1e-4, rtol=1e-4)
+
+
+@EVERY
+@torch.no_grad()
+def test_hidden_pixels_do_not_matter_and_seen_ones_do(backbone):
+    ours, image, mask = encoder(backbone), images(backbone), seen(1, 2, 3)
+    own = own_places((3, 2))
+    tokens = ours(image, own, mask)
+    torch.testing.assert_close(ours(paint_hidden(image, mask, backbone.patch), own, mask), tokens)
+    assert not torch.allclose(ours(paint_hidden(image, ~mask, backbone.patch), own, mask), tokens)
+
+
+@EVERY
+@torch.no_grad()
+def test_dropping_before_the_blocks_is_not_dropping_after(backbone):
+    ours, image, mask = encoder(backbone), images(backbone), seen(1, 2, 3)
+    own = own_places((3, 2))
+    late = pick(ours(image, own, seen())[:, ours.prefix :], mask)
+    assert not torch.allclose(ours(image, own, mask)[:, ours.prefix :], late, atol=1e-3)
+
+
+@EVERY
+@torch.no_grad()
+def test_images_do_not_see_each_other(backbone):
+    ours, image, mask = encoder(backbone), images(backbone, batch=3), seen(2, batch=3)
+    tokens = ours(image, own_places((3, 2)), mask)
+    turned = ours(image.flip(0), own_places((3, 2)), mask.flip(0))
+    torch.testing.assert_close(turned.flip(0), tokens, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_the_position_table_is_timms_with_nothing_for_the_class_token():
+    ours, image = encoder(Timm(name="test_vit", norm="layer")), images(Timm(name="test_vit"))
+    theirs = timm.create_model("test_vit", img_size=(48, 32), num_classes=0).eval()
+    table = torch.cat([torch.zeros(1, 1, 64), FixedPlace(64)(own_places((3, 2)))], dim=1)
+    theirs.load_state_dict(ours.vit.state_dict() | {"pos_embed": table})
+    expected = theirs.forward_features(standardise(image))
+    torch.testing.assert_close(ours(image, own_places((3, 2)), seen()), expected)
+
+
+def test_standardised_colours_are_imagenets():
+    grey = torch.full((1, 3, 1, 1), 0.5)
+    expected = [(0.5 - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
+    assert standardise(grey).flatten().tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("stem", ["frozen", "learned"])
+def test_a_frozen_stem_gets_no_gradient(stem):
+    ours = encoder(Vit(**SMALL, stem=stem))
+    ours(images(Vit(**SMALL)), own_places((3, 2)), seen(0)).sum().backward()
+    grads = [p.grad is not None for p in ours.vit.patch_embed.parameters()]
+    assert grads == [stem == "learned"] * 2
+    rest = [p for name, p in ours.named_parameters() if "patch_embed" not in name]
+    assert all(p.grad is not None for p in rest)
+
+
+@pytest.mark.parametrize("norm, kind", [("none", nn.Identity), ("layer", nn.LayerNorm)])
+def test_norm_is_the_one_after_the_last_block(norm, kind):
+    assert isinstance(encoder(Vit(**SMALL, norm=norm)).vit.norm, kind)
+
+
+def test_an_encoder_that_fills_keeps_every_patch():
+    ours, image, mask = encoder(Vit(**SMALL), fills=True), images(Vit(**SMALL)), seen(1, 2)
+    own = own_places((3, 2))
+    tokens = ours(image, own, mask)
+    assert tokens.shape == (2, 1 + 6, 16)
+    torch.testing.assert_close(ours(paint_hidden(image, mask, 8), own, mask), tokens)
+    tokens.sum().backward()
+    assert ours.filler.grad.abs().sum() > 0
+    with torch.no_grad():
+        ours.filler.add_(1)
+        assert not torch.allclose(ours(image, own, mask), tokens)
+        dropping = encoder(Vit(**SMALL))
+        dropping.load_state_dict(ours.state_dict(), strict=False)  # all but the filler
+        torch.testing.assert_close(ours(image, own, seen()), dropping(image, own, seen()))
+
+
+@pytest.mark.parametrize(
+    "name, sizes",
+    [
+        ("vit_small_patch16_224", (384, 16, 6, True)),
+        ("vit_base_patch14_dinov2", (768, 14, 12, True)),
+        ("vit_small_patch16_dinov3", (384, 16, 6, True)),
+        ("test_vit2", (64, 16, 2, False)),
+    ],
+)
+def test_sizes_of_timms_models_are_known_without_building_them(name, sizes):
+    model = Timm(name=name)
+    assert (model.width, model.patch, model.heads, model.class_token) == sizes
+
+
+def test_an_unknown_model_is_refused_with_the_nearest():
+    with pytest.raises(ValidationError, match="no vision transformer 'vit_smal_patch16_224'.*mean"):
+        Timm(name="vit_smal_patch16_224")
+    with pytest.raises(ValidationError, match="no vision transformer 'resnet50'"):
+        Timm(name="resnet50")
+
+
+def small(run):
+    """The same run with views of 2 × 3 patches and networks 16 wide."""
+    head = dict(
+        width=16, depth=1, heads=2, projector=min(getattr(run.prediction, "projector", 0), 1)
+    )
+    dense = isinstance(run.prediction, DenseDecoder)
+    return run.change(
+        size=(12, 18),
+        model=run.model.replace(width=16, depth=1, heads=2, patch=6),
+        prediction=run.prediction.replace(**head) if dense else run.prediction,
+    )
+
+
+def predicted(run, mask=None, seed=0):
+    """The model of a run, and what it predicts of two crops of five images."""
+    torch.manual_seed(seed)
+    model = Siamese(run, run.target.widths(run))
+    rng = torch.Generator().manual_seed(3)
+    box = (
+        torch.tensor([[0.1, 0.2, 0.5, 0.6]]).expand(5, -1),
+        torch.rand(5, 4, generator=rng) / 2 + 0.1,
+    )
+    image, flip = torch.rand(5, 3, 12, 18, generator=rng), torch.rand(5, generator=rng) < 0.5
+    context, target = (View(image, b, flip) for b in box)
+    mask = mask or run.masking(5, run.grid, rng)
+    return model, model(image, run.positions(context, target, run.grid), mask)
+
+
+@pytest.mark.parametrize("kind", ["none", "own", "offset", "relative", "learned"])
+def test_without_positions_every_patch_is_predicted_alike(kind):
+    _, (pred,) = predicted(small(siameseim()).change(f"positions={kind}"))
+    assert pred.shape == (5, 6, 16)
+    spread = (pred - pred.mean(dim=1, keepdim=True)).abs().max()
+    assert (spread < 1e-5) == (kind == "none")
+
+
+def test_only_what_is_asked_is_predicted():
+    mask = Mask(seen(0, 1, 2, batch=5), seen(0, 4, batch=5))
+    _, (pred,) = predicted(small(siameseim()), mask)
+    assert pred.shape == (5, 4, 16)
+    _, (pixels,) = predicted(small(mae()), Mask(mask.visible, ~mask.visible))
+    assert pixels.shape == (5, 3, 108)  # 3 · 6 · 6 numbers a patch
+
+
+def test_a_linear_head_reads_the_encoders_own_tokens():
+    run = small(simmim())
+    mask = Mask(seen(0, 1, 2, batch=5), ~seen(0, 1, 2, batch=5))
+    model, (pred,) = predicted(run, mask)
+    image = torch.rand(5, 3, 12, 18, generator=torch.Generator().manual_seed(4))
+    tokens = model.encoder(image, own_places(run.grid), mask.visible)[:, 1:]
+    expected = model.predictors[0].out(tokens)[mask.predict].view(5, 3, 108)
+    same = View(image, torch.rand(5, 4), torch.ones(5) < 0)
+    torch.testing.assert_close(model(image, run.positions(same, same, run.grid), mask)[0], expected)
+    assert pred.shape == (5, 3, 108)
+
+
+def test_pooling_takes_the_class_token_or_the_mean_patch():
+    tokens = torch.arange(2 * 5 * 3.0).view(2, 5, 3)  # class token, one register, three patches
+    assert torch.equal(pooled(tokens, 2, "class"), tokens[:, :1])
+    assert torch.equal(pooled(tokens, 2, "mean"), tokens[:, 3:4])
+
+
+def test_both_heads_share_the_loss():
+    run = small(siameseim()).change("prediction=both", "prediction.share=0.7")
+    run = run.change(*(f"prediction.dense.{k}=16" for k in ("width", "heads")))
+    run = run.change(*(f"prediction.image.{k}=12" for k in ("hidden", "width", "bottleneck")))
+    assert [(p.name, p.weight) for p in parts(run.prediction)] == [
+        ("dense/", 0.7),
+        ("global/", pytest.approx(0.3)),
+    ]
+    _, (dense, image) = predicted(run)
+    assert dense.shape == (5, 6, 16) and image.shape == (5, 1, 12)
+
+
+@pytest.mark.parametrize("end", ["none", "batch"])
+def test_perceptrons_norm_all_but_perhaps_the_last(end):
+    layers = perceptron([8, 16, 16, 4], end)
+    names = [type(layer).__name__ for layer in layers]
+    hidden = ["Linear", "TokenBatchNorm", "ReLU"]
+    assert names == 2 * hidden + ["Linear"] + ["TokenBatchNorm"] * (end == "batch")
+    assert [layer.bias is None for layer in layers if isinstance(layer, nn.Linear)] == [
+        True,
+        True,
+        end == "batch",
+    ]
+    norms = [layer for layer in layers if isinstance(layer, TokenBatchNorm)]
+    assert [n.affine for n in norms] == [True, True] + [False] * (end == "batch")
+
+
+@pytest.mark.parametrize("norm, kind", [("layer", nn.LayerNorm), ("batch", TokenBatchNorm)])
+def test_the_decoder_has_the_norm_it_is_told(norm, kind):
+    head = DenseDecoder(width=16, heads=2, depth=1, norm=norm, projector=1)
+    made = [*head.project(8).modules(), *head.predict(8, 4, OWN).modules()]
+    norms = {type(m) for m in made if isinstance(m, nn.LayerNorm | nn.BatchNorm1d)}
+    assert norms == {kind}
