@@ -23,7 +23,14 @@ class Places(NamedTuple):
     query: Float[Tensor, "b N 4"]  # every target patch, as the predictor is told; b = B or 1
 
 
-class NoPositions(Component):
+class Placed(Component):
+    """What most choices share: the encoder knows its own grid by a fixed table."""
+
+    def own(self, width: int) -> nn.Module:
+        return FixedPlace(width)
+
+
+class NoPositions(Placed):
     """The query is told nothing; the encoder still knows its own grid."""
 
     kind: Literal["none"] = "none"
@@ -32,14 +39,11 @@ class NoPositions(Component):
         own = own_places(grid, context.box.device)
         return Places(own, own)
 
-    def own(self, width: int) -> nn.Module:
-        return FixedPlace(width)
-
     def query(self, width: int) -> nn.Module:
         return NoPlace(width)
 
 
-class OwnFrame(Component):
+class OwnFrame(Placed):
     """The query is its place in the target's own frame (MAE, I-JEPA)."""
 
     kind: Literal["own"] = "own"
@@ -48,14 +52,11 @@ class OwnFrame(Component):
         own = own_places(grid, context.box.device)
         return Places(own, own)
 
-    def own(self, width: int) -> nn.Module:
-        return FixedPlace(width)
-
     def query(self, width: int) -> nn.Module:
         return FixedPlace(width)
 
 
-class RelativeOffset(Component):
+class RelativeOffset(Placed):
     """The query is where its centre lies in the context's frame; its size is not told."""
 
     kind: Literal["offset"] = "offset"
@@ -65,14 +66,11 @@ class RelativeOffset(Component):
         unsized = torch.cat([query[..., :2], torch.zeros_like(query[..., 2:])], dim=-1)
         return Places(own_places(grid, context.box.device), unsized)
 
-    def own(self, width: int) -> nn.Module:
-        return FixedPlace(width)
-
     def query(self, width: int) -> nn.Module:
         return LinearPlace(width)
 
 
-class RelativeScale(Component):
+class RelativeScale(Placed):
     """The query is where it lies in the context's frame and how large it is there (SiameseIM)."""
 
     kind: Literal["relative"] = "relative"
@@ -80,9 +78,6 @@ class RelativeScale(Component):
     def __call__(self, context: View, target: View, grid: Grid) -> Places:
         own = own_places(grid, context.box.device)
         return Places(own, relative_places(context, target, grid))
-
-    def own(self, width: int) -> nn.Module:
-        return FixedPlace(width)
 
     def query(self, width: int) -> nn.Module:
         return LinearPlace(width)

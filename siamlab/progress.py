@@ -64,6 +64,7 @@ def collapsed(line: Line) -> str:
         if spread < LEAST_SPREAD or rank < LEAST_RANK:
             return (
                 f"the {side}'s features have collapsed (spread {spread:.3f} of 1, RankMe "
-                f"{rank:.1f}): nearly the same for every image; lower optimiser.lr or change loss or target"
+                f"{rank:.1f}): nearly the same for every image; lower optimiser.lr or change loss "
+                "or target"
             )
     return ""

@@ -62,6 +62,14 @@ def test_knn_refuses_more_neighbours_than_images():
 # linear probe
 
 
+@pytest.mark.parametrize("probe", [knn, knn_standardised, linear])
+def test_chance_is_the_share_of_the_commonest_test_class(probe):
+    answers = torch.tensor([0, 1, 1, 1, 2, 2])
+    x, y = blobs(40, 0)
+    score = probe(x, y, x[:6], answers)
+    assert score.chance == 0.5 and score.ceiling == 1
+
+
 def test_separable_blobs_are_told_apart():
     x, y, queries, answers = *blobs(200, 0, 0.05), *blobs(100, 7, 0.05)
     assert linear(x, y, queries, answers).value == 1

@@ -21,7 +21,7 @@ def ramp(n, height, width):
 @pytest.mark.parametrize("source, size", [((200, 240), (20, 30)), ((24, 40), (48, 48))])
 def test_pixels_are_where_the_geometry_says(source, size):
     images = ramp(30, *source)
-    for view in [v for pair in pairs(images, size, rng(), batch=7) for v in pair]:
+    for view in [v for pair in pairs(images, size, rng()) for v in pair]:
         found = (view.image[:, :2] * 255 + 0.5).flatten(2).mT  # [B, pixels, (row, column)]
         centres = patch_centres(size).expand(len(found), -1, -1)
         true = to_source(centres, view) * torch.tensor(source)
@@ -42,13 +42,12 @@ def test_pairs_differ_overlap_and_stay_inside():
     assert shared.min() >= 0.1 and shared.std() > 0.1
 
 
-def test_batches_and_seeds():
-    images = torch.randint(256, (10, 3, 20, 20), generator=rng(), dtype=torch.uint8)
+def test_the_seed_decides_and_every_image_comes_once():
+    images = torch.randint(256, (300, 3, 20, 20), generator=rng(), dtype=torch.uint8)
     before = images.clone()
-    whole, other = (list(pairs(images, (8, 8), rng(seed)))[0] for seed in (0, 1))
-    parts = list(pairs(images, (8, 8), rng(), batch=4))
-    assert len(parts) == 3 and torch.equal(images, before)
+    first, again, other = (list(pairs(images, (8, 8), rng(seed))) for seed in (0, 0, 1))
+    assert sum(len(a.image) for a, _ in first) == 300 and torch.equal(images, before)
     for i in range(2):
-        assert torch.equal(torch.cat([p[i].image for p in parts]), whole[i].image)
-        assert torch.equal(torch.cat([p[i].box for p in parts]), whole[i].box)
-    assert not torch.equal(whole[0].box, other[0].box)
+        assert torch.equal(first[0][i].image, again[0][i].image)
+        assert torch.equal(first[1][i].box, again[1][i].box)
+    assert not torch.equal(first[0][0].box, other[0][0].box)

@@ -44,6 +44,7 @@ NEEDS = {  # what a choice asks of the other axes, and what makes it small
             "prediction.image.bottleneck=8",
         ),
     ],
+    "vit": ["model.patch=6", "model.width=16", "model.depth=1", "model.heads=2"],
     "frozen": ["target.name=test_vit", "target.weights=random"],
     "timm": ["model.name=test_vit2", "size=[32, 48]"],
 }

@@ -117,7 +117,7 @@ def _correspondence(model: nn.Module, test: Images, want: Inputs, batch: int, se
     """PCK within one patch between two crops of each test image."""
     rng = Generator().manual_seed(seed)
     first, second, points, inside = [], [], [], []
-    for a, b in pairs(test.pixels, want.size, rng, batch):
+    for a, b in pairs(test.pixels, want.size, rng):
         seen = view_features(model, a, want.mean, want.std, batch)
         other = view_features(model, b, want.mean, want.std, batch)
         match = correspondence(a, b, seen.grid)
