@@ -23,7 +23,7 @@ _WHERE = {
     "load_encoder": "siamlab.train",
     "runs": "siamlab.train",
 } | dict.fromkeys(_RECIPES, "siamlab.recipes")
-_PACKAGES = ("data", "figure", "probe", "train")
+_PACKAGES = ("data", "figure", "probe", "train", "zoo")
 
 __all__ = [*sorted([*_WHERE, *_PACKAGES]), "__version__"]
 

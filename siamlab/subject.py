@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 from torch import nn
 
-from siamlab.component import UserError, unknown
+from siamlab import zoo
 from siamlab.run import Run
 from siamlab.train.export import load_encoder, run_of, untrained
-
-ZOO = Path(__file__).parent / "zoo"
 
 
 class Subject(NamedTuple):
@@ -30,7 +28,7 @@ def subject(name: str, weights: bool = True) -> Subject:
         from siamlab.probe import load
 
         return Subject(name, load(name, weights), None)
-    path = zoo_file(name.removeprefix("zoo:")) if name.startswith("zoo:") else Path(name)
+    path = zoo.file(name.removeprefix("zoo:")) if name.startswith("zoo:") else Path(name)
     model, run = load_encoder(path), run_of(path)
     return Subject(name if path.is_file() else path.name, model, run)
 
@@ -42,15 +40,3 @@ def before_training(trained: Subject, name: str = "untrained") -> Subject:
     from siamlab.probe import load
 
     return Subject(name, load(trained.name, weights=False), None)
-
-
-def zoo_file(name: str) -> Path:
-    """The encoder file of a trained model that comes with siamlab."""
-    if name not in zoo():
-        raise UserError(unknown("zoo: there is no model", name, zoo()))
-    return ZOO / f"{name}.safetensors"
-
-
-def zoo() -> tuple[str, ...]:
-    """The names of the trained models that come with siamlab."""
-    return tuple(sorted(file.stem for file in ZOO.glob("*.safetensors")))

@@ -30,7 +30,7 @@ def test_the_report_stands_alone_and_says_its_scale(made):
 
 def test_every_model_has_both_scores(made):
     scores = polars.read_parquet(made / "scores.parquet")
-    models = ["untrained", "siameseim", "mae", "moco_v3"]
+    models = ["untrained", *SMALLEST.recipes]
     assert scores["model"].unique(maintain_order=True).to_list() == models
     for name in ("semantic", "spatial", "knn", "linear", "correspondence", "segmentation"):
         rows = scores.filter(polars.col("probe") == name)
