@@ -1,5 +1,10 @@
-"""Make the pictures of the README and the docs: python docs/pictures.py (needs Chromium)."""
+"""Make the pictures of the README and the docs (needs Chromium).
 
+python docs/pictures.py runs/demo-long      # takes that run's scores over as docs/demo_long.csv
+python docs/pictures.py                     # from the table that is there
+"""
+
+import sys
 from pathlib import Path
 
 import polars
@@ -36,5 +41,7 @@ def shortcut() -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        polars.read_parquet(Path(sys.argv[1]) / "scores.parquet").write_csv(HERE / "demo_long.csv")
     shortcut()
     plane()

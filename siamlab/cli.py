@@ -1,6 +1,7 @@
 """The command line: siamlab train | show | axes | probe | data | demo."""
 
 import sys
+import warnings
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 EXAMPLES = """examples:
@@ -17,6 +18,7 @@ def main(words: list[str] | None = None) -> int:
     given = read(sys.argv[1:] if words is None else words)
     from siamlab.component import UserError
 
+    warnings.formatwarning = lambda message, *_: f"siamlab: {message}\n"
     try:
         return given.command(given) or 0
     except UserError as mistake:
