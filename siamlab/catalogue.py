@@ -23,7 +23,8 @@ def print_axes(only: str | None = None) -> None:
     for axis in (only,) if only else AXES:
         default = Run.model_fields[axis].default.kind
         table = Table(title=f"{axis} (default: {default})", title_justify="left", expand=True)
-        for heading, ratio in (("choice", 2), ("what it does", 5), ("fields = defaults", 6)):
+        table.add_column("choice", no_wrap=True)
+        for heading, ratio in (("what it does", 5), ("fields = defaults", 6)):
             table.add_column(heading, ratio=ratio, overflow="fold")
         for kind, choice in axis_choices(axis).items():
             table.add_row(kind, escape(sentence(choice)), escape(fields(choice)))

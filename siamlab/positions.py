@@ -23,14 +23,7 @@ class Places(NamedTuple):
     query: Float[Tensor, "b N 4"]  # every target patch, as the predictor is told; b = B or 1
 
 
-class Placed(Component):
-    """What most choices share: the encoder knows its own grid by a fixed table."""
-
-    def own(self, width: int) -> nn.Module:
-        return FixedPlace(width)
-
-
-class NoPositions(Placed):
+class NoPositions(Component):
     """The query is told nothing; the encoder still knows its own grid."""
 
     kind: Literal["none"] = "none"
@@ -39,11 +32,14 @@ class NoPositions(Placed):
         own = own_places(grid, context.box.device)
         return Places(own, own)
 
+    def own(self, width: int) -> nn.Module:
+        return FixedPlace(width)
+
     def query(self, width: int) -> nn.Module:
         return NoPlace(width)
 
 
-class OwnFrame(Placed):
+class OwnFrame(Component):
     """The query is its place in the target's own frame (MAE, I-JEPA)."""
 
     kind: Literal["own"] = "own"
@@ -52,11 +48,14 @@ class OwnFrame(Placed):
         own = own_places(grid, context.box.device)
         return Places(own, own)
 
+    def own(self, width: int) -> nn.Module:
+        return FixedPlace(width)
+
     def query(self, width: int) -> nn.Module:
         return FixedPlace(width)
 
 
-class RelativeOffset(Placed):
+class RelativeOffset(Component):
     """The query is where its centre lies in the context's frame; its size is not told."""
 
     kind: Literal["offset"] = "offset"
@@ -66,11 +65,14 @@ class RelativeOffset(Placed):
         unsized = torch.cat([query[..., :2], torch.zeros_like(query[..., 2:])], dim=-1)
         return Places(own_places(grid, context.box.device), unsized)
 
+    def own(self, width: int) -> nn.Module:
+        return FixedPlace(width)
+
     def query(self, width: int) -> nn.Module:
         return LinearPlace(width)
 
 
-class RelativeScale(Placed):
+class RelativeScale(Component):
     """The query is where it lies in the context's frame and how large it is there (SiameseIM)."""
 
     kind: Literal["relative"] = "relative"
@@ -78,6 +80,9 @@ class RelativeScale(Placed):
     def __call__(self, context: View, target: View, grid: Grid) -> Places:
         own = own_places(grid, context.box.device)
         return Places(own, relative_places(context, target, grid))
+
+    def own(self, width: int) -> nn.Module:
+        return FixedPlace(width)
 
     def query(self, width: int) -> nn.Module:
         return LinearPlace(width)

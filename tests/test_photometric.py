@@ -205,3 +205,12 @@ def test_blur_is_told_in_pixels_of_a_view_of_224():
     quarters = torch.histc(sigma, 4, 0.1, 2.0) / len(sigma)
     torch.testing.assert_close(quarters, torch.full((4,), 0.25), atol=0.08, rtol=0)
     assert 0.099 < sigma.min() and sigma.max() < 2.001
+
+
+def test_brightness_and_contrast_are_drawn_apart():
+    given = torch.tensor([0.4, 0.6]).expand(4000, 3, 1, 2)
+    found = paint(given, Recipe(1.0, brightness=0.4, contrast=0.4), seeded())
+    brightness = found.mean(dim=(1, 2, 3)) / 0.5
+    contrast = (found[..., 1] - found[..., 0])[:, 0, 0] / 0.2 / brightness
+    assert contrast.min() < 0.61 and contrast.max() > 1.39
+    assert abs(torch.corrcoef(torch.stack([brightness, contrast]))[0, 1]) < 0.05
