@@ -4,7 +4,6 @@ demo(DEMO, "runs/demo")     # what `make demo` runs; started again it goes on
 """
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -46,7 +45,7 @@ LONG = Scale("demo-long", (*SHARED, "steps=9000", "log_every=200", "save_every=5
 
 def demo(scale: Scale, out: str | Path) -> int:
     """Train, probe, report; the exit status. Finished runs are not trained again."""
-    console, began, out = Console(), time.perf_counter(), Path(out)
+    console, out = Console(), Path(out)
     runs = [demo_size(RECIPES[name]()).change(*scale.changes) for name in scale.recipes]
     with console.status("drawing the scenes"):
         train, test = (runs[0].data(split) for split in ("train", "test"))
@@ -64,7 +63,7 @@ def demo(scale: Scale, out: str | Path) -> int:
     from siamlab.demo_report import write_demo_report
 
     with console.status("writing the report"):
-        path = write_demo_report(out, runs, subjects, scores, test, time.perf_counter() - began)
+        path = write_demo_report(out, runs, subjects, scores, test)
     console.print(f"Report: {path.resolve()}", soft_wrap=True, highlight=False)
     return 0
 

@@ -1,6 +1,6 @@
 """The report of the main job: scores, plane, curves, and what the models see.
 
-write_demo_report(out, runs, subjects, scores, test, seconds)       # out/report.html
+write_demo_report(out, runs, subjects, scores, test)       # out/report.html
 """
 
 import os
@@ -42,7 +42,8 @@ The three losses are different quantities: the course of each can be read, their
 
 VIEWS = """\
 One test scene as each recipe sees it in training: the boxes on the source, the context with its \
-hidden patches, the target with the patches that are predicted."""
+hidden patches, the target with the patches that are predicted (none are outlined where the whole \
+target is predicted as one vector)."""
 
 ATTENTION = """\
 How strongly the class token of the last block attends to each patch, head by head, all models on \
@@ -60,17 +61,16 @@ def write_demo_report(
     subjects: list[Subject],
     scores: "polars.DataFrame",
     test: Images,
-    seconds: float,
 ) -> Path:
     """The report's path. `subjects` begins with the untrained network."""
-    metrics = metrics_of(out)
+    metrics = in_order(metrics_of(out), runs)
     found = "\n".join(f"- {sentence}" for sentence in beyond(scores))
     plane = figure.plane_figure(figure.plane_table(scores))
     probes = figure.probes_figure(figure.probes_table(scores))
     losses = figure.loss_figure(figure.loss_table(metrics))
     collapses = figure.collapse_figure(figure.collapse_table(metrics))
     sections = [
-        Section("Scale", scale_text(runs, test, seconds)),
+        Section("Scale", scale_text(out, runs, test)),
         Section("The plane", PLANE, [plane]),
         Section("Scores", "", [probes], score_table(scores)),
         Section("Beyond the interval or not", found),
@@ -83,9 +83,24 @@ def write_demo_report(
     return write_report(out / "report.html", TITLE, sections)
 
 
-def scale_text(runs: list[Run], test: Images, seconds: float) -> str:
+def in_order(metrics: "polars.DataFrame", runs: list[Run]) -> "polars.DataFrame":
+    """The metrics of the runs in their order, so that colours are the same in every figure."""
+    import polars
+
+    return polars.concat(metrics.filter(metrics["run"] == run.name) for run in runs)
+
+
+def training_minutes(folder: Folder) -> float:
+    """Time in the loop, over all its starts: the clock of a resumed run begins anew."""
+    clock = [line["seconds"] for line in folder.lines()]
+    ends = [now for now, then in zip(clock, clock[1:], strict=False) if then < now]
+    return sum([*ends, *clock[-1:]]) / 60
+
+
+def scale_text(out: Path, runs: list[Run], test: Images) -> str:
     """What the numbers rest on, so that nobody takes them for more."""
     run = runs[0]
+    minutes = ", ".join(f"{training_minutes(Folder(out / r.name)):.1f} ({r.name})" for r in runs)
     where = f"{os.cpu_count()} processor cores"
     if torch.cuda.is_available():
         where = torch.cuda.get_device_name()
@@ -98,7 +113,7 @@ def scale_text(runs: list[Run], test: Images, seconds: float) -> str:
         f"all). Published results rest on ImageNet, networks 200 times as large and thousands of "
         f"times as many images; what holds there may not show here, and the other way round.\n\n"
         f"Probed on {len(test.pixels):,} test scenes whose objects and photographs training never "
-        f"saw. Made in {seconds / 60:.1f} minutes on {where}."
+        f"saw. Minutes of training: {minutes}, on {where}."
     )
 
 
@@ -120,7 +135,10 @@ def views_picture(run: Run, test: Images) -> "Figure":
     context, target = run.views(source[None], run.size, run.colour, rng)
     mask = run.masking(1, run.grid, rng)
     boxes = figure.box_table(source, context, target)
-    patches = figure.patch_table(context, target, mask.visible[0], mask.predict[0], run.grid)
+    of_patches = run.prediction.kind != "global"  # else one vector of the whole target
+    patches = figure.patch_table(
+        context, target, mask.visible[0], mask.predict[0] & of_patches, run.grid
+    )
     return figure.views_figure(source, context, target, boxes, patches, f"{run.name}: two views")
 
 

@@ -10,6 +10,7 @@ import polars
 import pytest
 
 from siamlab.demo import DEMO, LONG, SMALLEST, demo
+from siamlab.demo_report import training_minutes
 from siamlab.recipes import RECIPES, demo_size
 from siamlab.train import Folder, checkpoint
 
@@ -41,6 +42,13 @@ def test_a_finished_demo_is_not_trained_again(made):
     before = (made / "mae" / "encoder.safetensors").stat().st_mtime_ns
     assert demo(SMALLEST, made) == 0
     assert (made / "mae" / "encoder.safetensors").stat().st_mtime_ns == before
+
+
+def test_the_clock_of_a_run_that_was_resumed_adds_up(tmp_path):
+    folder = Folder(tmp_path)
+    for step, seconds in enumerate((10, 70, 5, 50)):
+        folder.log({"step": step, "seconds": seconds})
+    assert training_minutes(folder) == 2
 
 
 def test_the_three_runs_share_data_and_budget():

@@ -240,6 +240,19 @@ def test_without_positions_every_patch_is_predicted_alike(kind):
     assert (spread < 1e-5) == (kind == "none")
 
 
+@pytest.mark.parametrize("kind", ["none", "own", "offset", "relative", "learned"])
+@torch.no_grad()
+def test_a_relative_prediction_depends_on_where_the_target_lies(kind):
+    run = small(siameseim()).change(f"positions={kind}")
+    torch.manual_seed(0)
+    model = Siamese(run, run.target.widths(run))
+    image, mask = torch.rand(2, 3, 12, 18), Mask(seen(0), seen(1))
+    boxes = torch.tensor([[0.1, 0.1, 0.5, 0.5], [0.1, 0.1, 0.5, 0.5], [0.3, 0.4, 0.6, 0.2]])
+    context, same, other = (View(image, b.expand(2, -1), torch.zeros(2) > 0) for b in boxes)
+    preds = [model(image, run.positions(context, t, run.grid), mask)[0] for t in (same, other)]
+    assert torch.allclose(*preds, atol=1e-5) == (kind in ("none", "own"))
+
+
 def test_only_what_is_asked_is_predicted():
     mask = Mask(seen(0, 1, 2, batch=5), seen(0, 4, batch=5))
     _, (pred,) = predicted(small(siameseim()), mask)

@@ -136,6 +136,7 @@ def test_values_are_read_as_toml_writes_them(text, value):
             r"no vision transformer 'vit_smal_patch16_224'.*'vit_small",
         ),
         (["steps.of=3"], r"steps.of goes too deep: steps is a value"),
+        (["model.name=test_vit"], r"model has no key 'name'"),
         (["steps"], r"'steps' is not key=value"),
         (["=3"], r"'=3' is not key=value"),
         (["compute=fast"], r"^compute"),
@@ -162,12 +163,11 @@ def test_an_unknown_name_is_refused_with_the_nearest(wrong, said):
         ("optimiser.lr", 0, "greater than 0"),
         ("optimiser.betas", "[0.9, 1.0]", "less than 1"),
         ("views.crop.area", "[0.5, 0.2]", "least, largest"),
-        ("model.name", "3", "no key 'name'"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(key, value, allowed):
     said = refused(f"{key}={value}")
-    assert key.split(".")[-1] in said and allowed in said
+    assert said.startswith(key) and allowed in said  # the key as the user writes it, without kinds
 
 
 @pytest.mark.parametrize(
