@@ -95,6 +95,7 @@ def _command(commands, name: str, text: str, function, *words: tuple[str, str]) 
 
 
 def _train(given: Namespace) -> int:
+    from siamlab import processes
     from siamlab.progress import follow
     from siamlab.train import Stopped, steps
     from siamlab.train.setup import start_processes
@@ -107,7 +108,8 @@ def _train(given: Namespace) -> int:
     except Stopped as stop:
         print(f"siamlab: {stop}", file=sys.stderr)
         return 130
-    print(f"The run is in {out}; `siamlab probe {out}` measures it.")
+    if processes.rank() == 0:
+        print(f"The run is in {out}; `siamlab probe {out}` measures it.")
     return 0
 
 
