@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from siamlab.component import Component, UserError, unknown
+from siamlab.component import Component, UserError
 from siamlab.data import Data, Scenes
 from siamlab.geometry import Grid
 from siamlab.loss import Loss, UniGrad
@@ -225,5 +225,3 @@ def _batch_divides(run: Run) -> str | None:
 
 
 FRAMES = ("same", "recoloured")  # pairings whose two views show the same crop
-
-__all__ = ["AdamW", "Compute", "Run", "unknown"]
