@@ -49,7 +49,7 @@ def terminal_table(scores: pl.DataFrame) -> "Table":
     models = scores["model"].unique(maintain_order=True).to_list()
     caption = "brackets: 95 % interval; ↑ higher is better, ↓ lower is better"
     table = Table(caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 1, 0), show_edge=False)
-    table.add_column("probe")
+    table.add_column("probe", overflow="fold")
     for model in models:
         table.add_column(escape(model), justify="right", overflow="fold")
     for _, rows in scores.group_by("probe", maintain_order=True):
