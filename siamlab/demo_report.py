@@ -35,7 +35,8 @@ Right: features know what is in the image. Up: they know where. Each score is th
 probes on frozen features, each scaled from chance (0) to its ceiling (1): semantic from k-NN and \
 a linear probe on the mean patch feature, spatial from correspondence between two crops and linear \
 segmentation. Whiskers are 95 % bootstrap intervals over test images of one trained network a \
-recipe; they do not contain the chance of another seed."""
+recipe; they do not contain the chance of another seed, and are a little too narrow, since test \
+scenes come in pairs that share an object."""
 
 LOSS = """\
 The three losses are different quantities: the course of each can be read, their order cannot."""
