@@ -27,7 +27,7 @@ lint: $(VENV)/.done  ## ruff, rules and format
 
 lock:  ## choose the pins anew
 	uv pip compile -q --universal --python-version 3.11 --all-extras --upgrade \
-		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
+		--no-header --no-annotate pyproject.toml -o requirements.lock
 
 clean:  ## everything but runs/
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
