@@ -12,12 +12,12 @@ from siamlab.figure.scores import beyond, score_table, terminal_table
 
 
 def row(model, probe, value, low, high, **changes):
-    fields = dict(chance=0.1, ceiling=0.9, unit="accuracy", higher_is_better=True)
+    fields = dict(chance=0.1, ceiling=0.9, unit="accuracy", direction="higher")
     fields |= dict(property="semantic", model=model, probe=probe, value=value, low=low, high=high)
     return fields | changes
 
 
-DOWN = dict(property="spatial", unit="pixels", higher_is_better=False, chance=30.0, ceiling=1.0)
+DOWN = dict(property="spatial", unit="pixels", direction="lower", chance=30.0, ceiling=1.0)
 SCORES = pl.DataFrame(
     [
         row("mae", "kNN", 0.42, 0.39, 0.45),

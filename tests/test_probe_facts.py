@@ -9,7 +9,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from siamlab.component import UserError
 from siamlab.geometry import Match, View, correspondence, patch_centres
-from siamlab.probe.correspondence import matches, one_patch, pck, place_error
+from siamlab.probe.correspondence import correspondence as pck
+from siamlab.probe.correspondence import matches, one_patch, place_error
 from siamlab.probe.knn import knn, knn_standardised
 from siamlab.probe.linear import linear, softmax_regression, standardise
 from siamlab.probe.segmentation import miou, region_shares, segmentation

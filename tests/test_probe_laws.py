@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from siamlab.geometry import Match, View, correspondence, patch_centres
-from siamlab.probe.correspondence import one_patch, pck, place_error
+from siamlab.probe.correspondence import correspondence as pck
+from siamlab.probe.correspondence import one_patch, place_error
 from siamlab.probe.knn import knn, knn_standardised
 from siamlab.probe.linear import linear
 from siamlab.probe.segmentation import region_shares, segmentation
@@ -137,8 +138,8 @@ def test_the_scale_of_the_features_does_not_matter(name):
 def test_the_interval_holds_the_value_and_the_range_holds_both(name):
     probe, draw = PROBES[name]
     score = probe(*draw(SOME))
-    worst = 0.0 if score.higher_is_better else float("inf")
-    least, most = sorted([worst, 1.0 if score.higher_is_better else 0.0])
+    worst = 0.0 if (score.direction == "higher") else float("inf")
+    least, most = sorted([worst, 1.0 if (score.direction == "higher") else 0.0])
     assert least <= score.low < score.value < score.high <= most
     assert score.draws.shape == (1000,) and score.draws.isfinite().all()
 
@@ -162,4 +163,4 @@ def test_features_that_tell_reach_the_ceiling(name):
 def test_more_signal_scores_better(name):
     probe, draw = PROBES[name]
     weak, strong = (probe(*draw(signal)) for signal in (0.2, 2.0))
-    assert (strong.value > weak.value) == strong.higher_is_better
+    assert (strong.value > weak.value) == (strong.direction == "higher")

@@ -57,11 +57,11 @@ def test_the_interval_of_opposite_probes_is_a_point():
 
 
 def test_normalised_runs_from_chance_to_ceiling_whichever_is_better():
-    up = Score(0.4, 0.3, 0.6, 0.2, 1.0, "share", True, torch.tensor([0.2, 1.0]))
-    down = Score(30.0, 20.0, 40.0, 50.0, 10.0, "pixels", False, torch.tensor([50.0, 10.0]))
+    up = Score(0.4, 0.3, 0.6, 0.2, 1.0, "share", "higher", torch.tensor([0.2, 1.0]))
+    down = Score(30.0, 20.0, 40.0, 50.0, 10.0, "pixels", "lower", torch.tensor([50.0, 10.0]))
     assert normalised(up)[:5] == pytest.approx((0.25, 0.125, 0.5, 0, 1))
     assert normalised(down)[:5] == pytest.approx((0.5, 0.25, 0.75, 0, 1))
-    assert normalised(down).higher_is_better and normalised(down).draws.tolist() == [0, 1]
+    assert normalised(down).direction == "higher" and normalised(down).draws.tolist() == [0, 1]
     assert combine([up, down]).value == pytest.approx(0.375)
 
 

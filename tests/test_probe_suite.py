@@ -109,9 +109,9 @@ def test_the_table_is_long(scores):
     frame = table({"a": scores, "b": {"knn": scores["knn"]}})
     assert frame.columns == [
         *("model", "probe", "title", "property", "value", "low", "high"),
-        *("chance", "ceiling", "unit", "higher_is_better"),
+        *("chance", "ceiling", "unit", "direction"),
     ]
     assert len(frame) == len(PROBES) + 1
     row = frame.row(-1, named=True)
     assert row["model"] == "b" and row["property"] == "semantic"
-    assert row["value"] == scores["knn"].value and row["higher_is_better"]
+    assert row["value"] == scores["knn"].value and row["direction"] == "higher"

@@ -22,6 +22,7 @@ from siamlab.figure.template import (
 )
 
 COLUMNS = 2
+ARROWS = {"higher": "better →", "lower": "← better", "neither": ""}  # where better lies
 BETWEEN = 96  # pixels between rows of panels: axis, its title, the next panel's title
 
 
@@ -30,7 +31,7 @@ def probes_table(scores: pl.DataFrame) -> pl.DataFrame:
 
     `arrow` points to the better side. Properties, probes and models keep the order they came in.
     """
-    arrow = pl.when("higher_is_better").then(pl.lit("better →")).otherwise(pl.lit("← better"))
+    arrow = pl.col("direction").replace_strict(ARROWS)
     properties = checked(scores)["property"].unique(maintain_order=True)
     rank = pl.col("property").replace_strict({name: i for i, name in enumerate(properties)})
     table = scores.sort(rank, maintain_order=True)
@@ -85,7 +86,8 @@ def _panel(figure: go.Figure, rows: pl.DataFrame, models: list[str], reference: 
         )
     unit, arrow = rows["unit"][0] or "no unit", rows["arrow"][0]
     low, high = _range(rows)
-    figure.update_xaxes(title_text=f"{plain(unit)} · {arrow}", range=[low, high], nticks=6, **place)
+    title = plain(f"{unit} · {arrow}" if arrow else unit)
+    figure.update_xaxes(title_text=title, range=[low, high], nticks=6, **place)
 
 
 def _range(rows: pl.DataFrame) -> tuple[float, float]:

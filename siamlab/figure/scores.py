@@ -3,7 +3,7 @@
     score_table(scores); terminal_table(scores); beyond(scores)
 
 `scores` is the long table of the probes: model, probe, property, value, low, high, chance, ceiling,
-unit, higher_is_better; one row a model and probe, `low`..`high` a 95 % interval.
+unit, direction; one row a model and probe, `low`..`high` a 95 % interval.
 """
 
 import math
@@ -17,7 +17,8 @@ from siamlab.component import UserError, unknown
 if TYPE_CHECKING:
     from rich.table import Table
 
-COLUMNS = "model probe property value low high chance ceiling unit higher_is_better".split()
+COLUMNS = "model probe property value low high chance ceiling unit direction".split()
+ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 SUMMARY = ("semantic", "spatial")  # the probes that are the two scores of a model
 
 
@@ -106,7 +107,7 @@ def decimals(rows: pl.DataFrame) -> int:
 def heading(row: dict[str, Any]) -> str:
     """`kNN (accuracy) ↑`: probe, unit, and which way is better."""
     unit = f" ({row['unit']})" if row["unit"] else ""
-    return f"{row['probe']}{unit} {'↑' if row['higher_is_better'] else '↓'}"
+    return f"{row['probe']}{unit} {ARROWS[row['direction']]}".rstrip()
 
 
 def number(value: float | None, places: int) -> str:
@@ -137,6 +138,9 @@ def _against(row: dict, base: dict | None, name: str, places: int) -> str:
     if any(end is None or not math.isfinite(end) for end in ends):
         return f"{what}: no interval to judge by."
     if row["low"] > base["high"] or row["high"] < base["low"]:
-        better = (row["value"] > base["value"]) == row["higher_is_better"]
+        more = row["value"] > base["value"]
+        if row["direction"] == "neither":
+            return f"{what}: {'more' if more else 'less'}, beyond the intervals."
+        better = more == (row["direction"] == "higher")
         return f"{what}: {'better' if better else 'worse'}, beyond the intervals."
     return f"{what}: not beyond the intervals."

@@ -7,7 +7,13 @@ Only `features` and `suite` see a model; everything else is a pure function of f
 
 from typing import Any
 
-from siamlab.probe.correspondence import Matches, matches, one_patch, pck, place_error
+from siamlab.probe.correspondence import (
+    Matches,
+    correspondence,
+    matches,
+    one_patch,
+    place_error,
+)
 from siamlab.probe.features import (
     Features,
     Inputs,
@@ -33,6 +39,7 @@ __all__ = [
     "class_attention",
     "collapse",
     "combine",
+    "correspondence",
     "effective_rank",
     "features",
     "inputs",
@@ -43,7 +50,6 @@ __all__ = [
     "matches",
     "normalised",
     "one_patch",
-    "pck",
     "place_error",
     "probe_model",
     "rankme",

@@ -1,7 +1,7 @@
 """Correspondence probe: does the nearest feature in another view lie at the same place?
 
 match = geometry.correspondence(a, b, grid)
-score = pck(features_a, features_b, match, grid, size, one_patch(grid, size))
+score = correspondence(features_a, features_b, match, grid, size, alpha=0.1)
 """
 
 from collections.abc import Callable
@@ -14,9 +14,10 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid, Match, patch_centres
-from siamlab.probe.score import Score, bootstrap, ratio
+from siamlab.probe.score import Direction, Groups, Score, bootstrap, ratio
 
 Size = tuple[int, int]  # height, width of a view in pixels
+ALPHA = 0.1  # the tolerance of most papers
 CLOSE = 1 + 1e-5  # a patch exactly at the tolerance counts, however its distance was rounded
 
 
@@ -29,13 +30,14 @@ class Matches(NamedTuple):
     error: Float[Tensor, " M"]  # pixels from the true place; nan where view b does not show it
 
 
-def pck(
+def correspondence(
     a: Float[Tensor, "B N D"],
     b: Float[Tensor, "B N D"],
     match: Match,
     grid: Grid,
     size: Size,
-    alpha: float,
+    alpha: float = ALPHA,
+    groups: Groups = None,
     chunk: int = 256,
 ) -> Score:
     """Share of `a`'s patches whose nearest feature in `b` is within alpha · max(h, w) pixels.
@@ -47,7 +49,7 @@ def pck(
     """
     limit = alpha * max(size) * CLOSE
     terms = _terms(a, b, match, grid, size, lambda pixels: (pixels <= limit).float(), chunk)
-    return _score(terms, "share of points", higher_is_better=True)
+    return _score(terms, "share of points", "higher", groups)
 
 
 def place_error(
@@ -56,14 +58,15 @@ def place_error(
     match: Match,
     grid: Grid,
     size: Size,
+    groups: Groups = None,
     chunk: int = 256,
 ) -> Score:
     """Mean distance of the nearest feature from the true place, in pixels of the view.
 
-    0 or more, lower is better; the points, chance and ceiling are those of `pck`.
+    0 or more, lower is better; the points, chance and ceiling are those of `correspondence`.
     """
     terms = _terms(a, b, match, grid, size, lambda pixels: pixels, chunk)
-    return _score(terms, "pixels", higher_is_better=False)
+    return _score(terms, "pixels", "lower", groups)
 
 
 def one_patch(grid: Grid, size: Size) -> float:
@@ -114,14 +117,14 @@ def _terms(
     return torch.cat(rows)
 
 
-def _score(terms: Float[Tensor, "B 4"], unit: str, higher_is_better: bool) -> Score:
+def _score(terms: Float[Tensor, "B 4"], unit: str, direction: Direction, groups: Groups) -> Score:
     if not terms[:, 3].any():
         raise UserError(
             "inside has no point: the two views of every image lie apart; give views that overlap"
         )
     _, chance, ceiling, points = terms.double().sum(dim=0).tolist()
     levels = chance / points, ceiling / points
-    return bootstrap(terms[:, [0, 3]], ratio, *levels, unit, higher_is_better)
+    return bootstrap(terms[:, [0, 3]], ratio, *levels, unit, direction, groups)
 
 
 def _distances(points: Float[Tensor, "B N 2"], grid: Grid, size: Size) -> Float[Tensor, "B N M"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.probe.linear import accuracy, class_count, standardise
-from siamlab.probe.score import Score
+from siamlab.probe.score import Groups, Score
 
 TEMPERATURE = 0.07
 BLOCK = 2**24  # similarities held at once
@@ -22,6 +22,7 @@ def knn(
     test: Float[Tensor, "m D"],
     test_labels: Int[Tensor, " m"],
     k: int = 20,
+    groups: Groups = None,
     chunk: int | None = None,
 ) -> Score:
     """Test accuracy when the k nearest training images vote with weight exp(cos / 0.07).
@@ -36,7 +37,7 @@ def knn(
     near = F.normalize(train, dim=1).T
     chunks = F.normalize(test, dim=1).split(chunk or max(1, BLOCK // len(train)))
     guess = torch.cat([_vote(queries @ near, train_labels, k, classes) for queries in chunks])
-    return accuracy(guess, test_labels)
+    return accuracy(guess, test_labels, groups)
 
 
 def knn_standardised(
@@ -45,13 +46,14 @@ def knn_standardised(
     test: Float[Tensor, "m D"],
     test_labels: Int[Tensor, " m"],
     k: int = 20,
+    groups: Groups = None,
 ) -> Score:
     """`knn` after each dimension is given the training features' mean 0 and variance 1.
 
     Then no few dimensions of high variance decide who is near, as they do for MAE.
     """
     train, test = standardise(train, test)
-    return knn(train, train_labels, test, test_labels, k)
+    return knn(train, train_labels, test, test_labels, k, groups)
 
 
 def _vote(

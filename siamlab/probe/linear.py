@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.probe.score import Score, bootstrap, ratio
+from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
 EPS = 1e-6  # added to each variance, as MAE's linear probe does
 
@@ -26,6 +26,7 @@ def linear(
     train_labels: Int[Tensor, " n"],
     test: Float[Tensor, "m D"],
     test_labels: Int[Tensor, " m"],
+    groups: Groups = None,
 ) -> Score:
     """Test accuracy of multinomial logistic regression on standardised features.
 
@@ -38,7 +39,7 @@ def linear(
     train, test = standardise(train.double(), test.double())
     head = softmax_regression(train, F.one_hot(train_labels, classes).to(train.dtype))
     guess = (test @ head.weight + head.bias).argmax(dim=1)
-    return accuracy(guess, test_labels)
+    return accuracy(guess, test_labels, groups)
 
 
 def softmax_regression(
@@ -85,11 +86,11 @@ def standardise(
     return (train - mean) * scale, (test - mean) * scale
 
 
-def accuracy(guess: Int[Tensor, " m"], labels: Int[Tensor, " m"]) -> Score:
+def accuracy(guess: Int[Tensor, " m"], labels: Int[Tensor, " m"], groups: Groups = None) -> Score:
     """Share of right answers; chance is the share of the commonest label, ceiling 1."""
     terms = torch.stack([guess == labels, torch.ones_like(labels)], dim=1).float()
     chance = labels.bincount().max().item() / len(labels)
-    return bootstrap(terms, ratio, chance, 1.0, "share of images")
+    return bootstrap(terms, ratio, chance, 1.0, "share of images", groups=groups)
 
 
 def class_count(train_labels: Tensor, test_labels: Tensor) -> int:

@@ -6,27 +6,33 @@ The interval is the percentile bootstrap over images (Efron 1979). Scores over t
 the same resamples, so that their draws may be combined image set by image set.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+
+from siamlab.component import UserError
 
 DRAWS = 1000  # resamples of a bootstrap
 SEED = 0
 BLOCK = 2**24  # resample counts held at once
+
+Direction = Literal["higher", "lower", "neither"]  # which values are better; a description: neither
+Groups = Int[Tensor, " n"] | None  # which images are drawn together, by number; None: each alone
 
 
 class Score(NamedTuple):
     value: float
     low: float  # 2.5 % of the draws
     high: float  # 97.5 % of the draws
-    chance: float  # what a network that has learned nothing gets
-    ceiling: float  # the best that can be had: the grid, for instance, limits a place
+    chance: float  # what a network that has learned nothing gets; nan where there is no such level
+    ceiling: float  # the best that can be had: the grid, for instance, limits a place; or nan
     unit: str
-    higher_is_better: bool
-    draws: Float[Tensor, " R"]  # the value on each resample of the images
+    direction: Direction
+    draws: Float[Tensor, " R"]  # the value on each resample of the images; R = 0 without interval
 
 
 def bootstrap(
@@ -35,20 +41,39 @@ def bootstrap(
     chance: float,
     ceiling: float,
     unit: str,
-    higher_is_better: bool = True,
+    direction: Direction = "higher",
+    groups: Groups = None,
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> Score:
     """The score of a statistic of sums over images, with its interval.
 
     `terms` are K numbers an image; `statistic` takes their sums [..., K] to values [...].
-    `ratio` is the usual one. Cost: draws · n · K multiplications.
+    `ratio` is the usual one. Images that are not independent, such as two scenes of one object,
+    share a number in `groups` and are drawn together. Cost: draws · n · K multiplications.
     """
-    terms = terms.double().cpu()
+    terms = gathered(terms.double().cpu(), groups)
     values = torch.cat([statistic(c @ terms) for c in resamples(len(terms), draws, seed)])  # [R]
     low, high = _interval(values)
     value = statistic(terms.sum(dim=0)).item()
-    return Score(value, low, high, chance, ceiling, unit, higher_is_better, values)
+    return Score(value, low, high, chance, ceiling, unit, direction, values)
+
+
+def point(
+    value: float, chance: float, ceiling: float, unit: str, direction: Direction = "higher"
+) -> Score:
+    """A score without an interval: of a statistic that is no function of sums over images."""
+    return Score(value, math.nan, math.nan, chance, ceiling, unit, direction, torch.empty(0))
+
+
+def gathered(terms: Float[Tensor, "n K"], groups: Groups) -> Float[Tensor, "g K"]:
+    """The terms of each group, summed."""
+    if groups is None:
+        return terms
+    if len(groups) != len(terms):
+        raise UserError(f"groups must name one group for each of {len(terms)} images, got {groups}")
+    which = groups.cpu().unique(return_inverse=True)[1]
+    return terms.new_zeros(int(which.max()) + 1, terms.shape[1]).index_add_(0, which, terms)
 
 
 def ratio(sums: Float[Tensor, "*R 2"]) -> Float[Tensor, "*R"]:
@@ -72,7 +97,7 @@ def normalised(score: Score) -> Score:
     draws = (score.draws - chance) / span
     low, high = sorted([(score.low - chance) / span, (score.high - chance) / span])
     unit = "share of the way from chance to ceiling"
-    return Score((score.value - chance) / span, low, high, 0.0, 1.0, unit, True, draws)
+    return Score((score.value - chance) / span, low, high, 0.0, 1.0, unit, "higher", draws)
 
 
 def combine(scores: Sequence[Score]) -> Score:
@@ -85,7 +110,7 @@ def combine(scores: Sequence[Score]) -> Score:
     parts = [normalised(s) for s in scores]
     draws = torch.stack([p.draws for p in parts]).mean(dim=0)
     value = sum(p.value for p in parts) / len(parts)
-    return Score(value, *_interval(draws), 0.0, 1.0, parts[0].unit, True, draws)
+    return Score(value, *_interval(draws), 0.0, 1.0, parts[0].unit, "higher", draws)
 
 
 def _interval(draws: Tensor) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.geometry import Grid
 from siamlab.probe.linear import softmax_regression, standardise
-from siamlab.probe.score import Score, bootstrap
+from siamlab.probe.score import Groups, Score, bootstrap
 
 VOID = 255  # pixels that are not scored
 FLOOR = 0.01  # of a share, before its logarithm
@@ -25,6 +25,7 @@ def segmentation(
     test: Float[Tensor, "m N D"],
     test_masks: UInt8[Tensor, "m H W"],
     grid: Grid,
+    groups: Groups = None,
     chunk: int | None = None,
 ) -> Score:
     """Mean intersection over union of a 1×1 linear layer's regions, at the masks' own size.
@@ -44,7 +45,8 @@ def segmentation(
     terms, best = (_overlaps(v, test_masks, grid, chunk) for v in (logits, oracle))
     _, truth, _ = terms.sum(dim=0).view(3, regions)
     constant = truth.max() / truth.sum() / (truth > 0).sum()
-    return bootstrap(terms, miou, constant.item(), miou(best.sum(dim=0)).item(), "mean IoU")
+    ceiling = miou(best.sum(dim=0)).item()
+    return bootstrap(terms, miou, constant.item(), ceiling, "mean IoU", groups=groups)
 
 
 def region_shares(

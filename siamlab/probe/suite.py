@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from siamlab.component import UserError
 from siamlab.data.images import Images
 from siamlab.geometry import Match, correspondence
-from siamlab.probe.correspondence import one_patch, pck
+from siamlab.probe.correspondence import correspondence as pck
 from siamlab.probe.features import Features, Inputs, features, inputs, view_features
 from siamlab.probe.knn import knn, knn_standardised
 from siamlab.probe.linear import linear
@@ -75,7 +75,7 @@ def probe_model(
 
 def table(results: Mapping[str, Mapping[str, Score]]) -> "polars.DataFrame":
     """One row a model and probe: model, probe, title, property, value, low, high, chance, ceiling,
-    unit, higher_is_better."""
+    unit, direction."""
     import polars
 
     rows = [
@@ -126,5 +126,4 @@ def _correspondence(model: nn.Module, test: Images, want: Inputs, batch: int, se
         ):
             part.append(value.to(seen.patches.device))
     match = Match(torch.cat(points), torch.cat(inside))
-    alpha = one_patch(seen.grid, want.size)
-    return pck(torch.cat(first), torch.cat(second), match, seen.grid, want.size, alpha)
+    return pck(torch.cat(first), torch.cat(second), match, seen.grid, want.size)
