@@ -71,7 +71,10 @@ def parser() -> ArgumentParser:
     )  # fmt: skip
     probe.add_argument("--no-weights", action="store_true", help="timm models with random weights")
     probe.add_argument("--images", type=_count, default=4000, help="training images (default 4000)")
-    probe.add_argument("--out", help="write the table there too (.parquet, .csv or .json)")
+    probe.add_argument("--suite", choices=("quick", "full"), default="quick", help="which probes")
+    probe.add_argument("--data", metavar="NAME", help="the images, as the word data=NAME")
+    probe.add_argument("--size", type=_count, help="side of every model's input, pixels")
+    probe.add_argument("--out", help="a folder for table and report, or .parquet, .csv, .json")
     _command(
         commands, "data", "list the image sources, or describe one", _data,
         ("words", "list, or info NAME [key=value ...]"),
@@ -128,7 +131,10 @@ def _probe(given: Namespace) -> None:
 
     models = [word for word in given.words if "=" not in word]
     changes = [word for word in given.words if "=" in word]
-    probe_subjects(models, changes, not given.no_weights, given.images, given.out)
+    if given.data:
+        changes = [f"data={given.data}", *changes]
+    weights, how = not given.no_weights, (given.images, given.suite, given.size, given.out)
+    probe_subjects(models, changes, weights, *how)
 
 
 def _data(given: Namespace) -> None:
@@ -162,7 +168,7 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         from argparse import ArgumentTypeError
 
-        raise ArgumentTypeError(f"{text!r} is not a number of images, 1 or more")
+        raise ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
     return int(text)
 
 

@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
-from torch import Generator
 
-from siamlab import figure, probe
+from siamlab import figure
 from siamlab.data import Images
-from siamlab.figure.image import to_bytes
-from siamlab.geometry import View, correspondence, patch_centres
-from siamlab.probe.pairs import pairs
+from siamlab.pictures import attention_pictures, match_picture, views_picture
 from siamlab.progress import collapsed
 from siamlab.report import Section, beyond, score_table, write_report
 from siamlab.run import Run
@@ -25,7 +21,6 @@ from siamlab.train import runs as metrics_of
 
 if TYPE_CHECKING:
     import polars
-    from plotly.graph_objects import Figure
 
 SHOWN = 4  # which test scene the pictures show
 TITLE = "Three recipes on the semantic–spatial plane"
@@ -33,10 +28,11 @@ TITLE = "Three recipes on the semantic–spatial plane"
 PLANE = """\
 Right: features know what is in the image. Up: they know where. Each score is the mean of two \
 probes on frozen features, each scaled from chance (0) to its ceiling (1): semantic from k-NN and \
-a linear probe on the mean patch feature, spatial from correspondence between two crops and linear \
-segmentation. Whiskers are 95 % bootstrap intervals over test images of one trained network a \
-recipe; they do not contain the chance of another seed, and are a little too narrow, since test \
-scenes come in pairs that share an object."""
+a linear probe on the mean patch feature; spatial from correspondences between two crops of one \
+scene and between two scenes of one object, in both of which the mean feature of each position is \
+subtracted first, so that a position embedding alone scores nothing. Whiskers are 95 % bootstrap \
+intervals over test images (pairs of scenes) of one trained network a recipe; they do not contain \
+the chance of another seed."""
 
 LOSS = """\
 The three losses are different quantities: the course of each can be read, their order cannot."""
@@ -64,9 +60,9 @@ def write_demo_report(
     test: Images,
 ) -> Path:
     """The report's path. `subjects` begins with the untrained network."""
-    metrics = in_order(metrics_of(out), runs)
+    metrics, image = in_order(metrics_of(out), runs), test.pixels[SHOWN]
     found = "\n".join(f"- {sentence}" for sentence in beyond(scores))
-    plane = figure.plane_figure(figure.plane_table(scores))
+    plane = figure.plane(scores)
     probes = figure.probes_figure(figure.probes_table(scores))
     losses = figure.loss_figure(figure.loss_table(metrics))
     collapses = figure.collapse_figure(figure.collapse_table(metrics))
@@ -77,9 +73,9 @@ def write_demo_report(
         Section("Beyond the interval or not", found),
         Section("Loss", LOSS, [losses]),
         Section("Collapse", collapse_text(out, runs), [collapses]),
-        Section("Views", VIEWS, [views_picture(run, test) for run in runs]),
-        Section("Attention", ATTENTION, attention_pictures(subjects, test)),
-        Section("Correspondences", CORRESPONDENCE, [match_picture(s, test) for s in subjects]),
+        Section("Views", VIEWS, [views_picture(run, image) for run in runs]),
+        Section("Attention", ATTENTION, attention_pictures(subjects, image)),
+        Section("Correspondences", CORRESPONDENCE, [match_picture(s, image) for s in subjects]),
     ]
     return write_report(out / "report.html", TITLE, sections)
 
@@ -128,50 +124,3 @@ def collapse_text(out: Path, runs: list[Run]) -> str:
         "A network collapses when its features are nearly the same for every image. Spread is 1 "
         "for directions as at random and 0 for a single one.\n\n" + "\n".join(said)
     )
-
-
-def views_picture(run: Run, test: Images) -> "Figure":
-    """The boxes, patches and mask of one training draw."""
-    source, rng = test.pixels[SHOWN], Generator().manual_seed(run.seed)
-    context, target = run.views(source[None], run.size, run.colour, rng)
-    mask = run.masking(1, run.grid, rng)
-    boxes = figure.box_table(source, context, target)
-    of_patches = run.prediction.kind != "global"  # else one vector of the whole target
-    patches = figure.patch_table(
-        context, target, mask.visible[0], mask.predict[0] & of_patches, run.grid
-    )
-    return figure.views_figure(source, context, target, boxes, patches, f"{run.name}: two views")
-
-
-def attention_pictures(subjects: list[Subject], test: Images) -> list["Figure"]:
-    """A picture a model, all on one colour scale."""
-    image = test.pixels[SHOWN : SHOWN + 1]
-    tables = []
-    for s in subjects:
-        weights = probe.class_attention(s.model, image, *probe.inputs(s.model))[0]  # [heads, N]
-        tables.append(figure.attention_table(weights, tuple(s.model.patch_embed.grid_size)))
-    highest = max(table["attention"].max() for table in tables)
-    return [
-        figure.attention_figure(image[0], table, s.name, highest)
-        for s, table in zip(subjects, tables, strict=True)
-    ]
-
-
-def match_picture(s: Subject, test: Images) -> "Figure":
-    """Each patch of one crop and the patch of the other whose feature is nearest."""
-    want = probe.inputs(s.model)
-    a, b = next(pairs(test.pixels[SHOWN : SHOWN + 1], want.size, Generator().manual_seed(1)))
-    first, second = (_unit_patches(s, view) for view in (a, b))  # [N, D]
-    grid = tuple(s.model.patch_embed.grid_size)
-    match, centres = correspondence(a, b, grid), patch_centres(grid)
-    found, shown = centres[(first @ second.T).argmax(dim=1)], match.inside[0]
-    table = figure.correspondence_table(
-        centres[shown], match.points[0, shown], found[shown], want.size, want.size
-    )
-    images = (to_bytes(view.image[0]) for view in (a, b))
-    return figure.correspondence_figure(*images, table, title=f"{s.name}: correspondences")
-
-
-def _unit_patches(s: Subject, view: View) -> torch.Tensor:
-    want = probe.inputs(s.model)
-    return F.normalize(probe.view_features(s.model, view, want.mean, want.std).patches[0], dim=1)

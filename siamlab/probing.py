@@ -1,15 +1,15 @@
-"""Probing from the command line: models in, one table out, on the terminal and in a file."""
+"""Probing from the command line: models in, one table out, on the terminal and in files."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from siamlab.component import UserError
 from siamlab.data import Data, Images, Scenes, subset
 from siamlab.run import Run
-from siamlab.subject import Subject, before_training, subject
+from siamlab.subject import Subject, at_size, before_training, subject
 
 if TYPE_CHECKING:
     import polars
@@ -18,38 +18,71 @@ WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".json": "write_jso
 
 
 def probe_subjects(
-    names: list[str], changes: list[str], weights: bool, images: int, out: str | None
+    names: list[str],
+    changes: list[str],
+    weights: bool,
+    images: int,
+    suite: str,
+    size: int | None,
+    out: str | None,
 ) -> None:
     """Probe each model and its untrained network on the same images, and print the table.
 
     The images are those the first run was trained on, else scenes, unless `changes` says so.
+    `out` is a file for the table, or a folder for the table and a report.
     """
     if not names:
         raise UserError(
             "probe needs a model: a run's folder, an encoder file, zoo:NAME or timm:NAME"
         )
     check_out(out)
-    subjects = [subject(name, weights) for name in names]
-    data = probing_data([s.run for s in subjects if s.run], changes)
+    trained = distinct(names, [subject(name, weights) for name in names])
+    data = probing_data([s.run for s in trained if s.run], changes)
     train, test = data("train"), data("test")
     train = subset(train, min(images, len(train.pixels)))
-    scores = probe_all(with_untrained(subjects) if weights else subjects, train, test)
+    subjects = with_untrained(trained) if weights else trained
+    subjects = [at_size(s, size) for s in subjects] if size else subjects
+    scores = probe_all(subjects, train, test, suite, about_data(data))
     report(scores, data)
-    for name, s in zip(names, subjects, strict=True):
-        if Path(name).is_dir():
-            own = scores.filter(
-                scores["model"].is_in([s.name, "untrained", f"{s.name}, untrained"])
-            )
-            (Path(name) / "probes.json").write_text(json.dumps(own.to_dicts(), indent=1) + "\n")
-    if out:
+    keep(scores, dict(zip(names, trained, strict=True)))
+    if out and Path(out).suffix in WRITERS:
         getattr(scores, WRITERS[Path(out).suffix])(out)
+    elif out:
+        from siamlab.probe_report import write_probe_report
+
+        with Console().status("writing the report"):
+            path = write_probe_report(Path(out), subjects, scores, train, test, data)
+        Console().print(f"Table and report: {path.resolve()}", soft_wrap=True, highlight=False)
 
 
-def probe_all(subjects: list[Subject], train: Images, test: Images) -> "polars.DataFrame":
+def probe_all(
+    subjects: list[Subject],
+    train: Images,
+    test: Images,
+    suite: str = "quick",
+    about: dict[str, Any] | None = None,
+) -> "polars.DataFrame":
     """The long table of the scores of every model."""
     from siamlab.probe import probe_model, table
 
-    return table({s.name: probe_model(s.model, train, test) for s in subjects})
+    found = {}
+    with Console(stderr=True).status("probing") as status:
+        for s in subjects:
+            said = lambda step, name=s.name: status.update(f"probing {name}: {step}")  # noqa: E731
+            found[s.name] = probe_model(s.model, train, test, suite, about=about, said=said)
+    return table(found)
+
+
+def distinct(names: list[str], subjects: list[Subject]) -> list[Subject]:
+    """The subjects by names of their own: runs/a/mae and runs/b/mae would both be mae."""
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{name} is named twice; name each model once")
+    short = [s.name for s in subjects]
+    return [
+        s if short.count(s.name) == 1 else s._replace(name=name)
+        for name, s in zip(names, subjects, strict=True)
+    ]
 
 
 def with_untrained(subjects: list[Subject]) -> list[Subject]:
@@ -68,6 +101,15 @@ def report(scores: "polars.DataFrame", data: Data) -> None:
     console.print(terminal_table(scores))
 
 
+def keep(scores: "polars.DataFrame", trained: dict[str, Subject]) -> None:
+    """Into each run's folder its own rows and those of its untrained network."""
+    for name, s in trained.items():
+        if Path(name).is_dir():
+            own = scores["model"].is_in([s.name, "untrained", f"{s.name}, untrained"])
+            rows = json.dumps(scores.filter(own).to_dicts(), indent=1)
+            (Path(name) / "probes.json").write_text(rows + "\n")
+
+
 def probing_data(runs: list[Run], changes: list[str]) -> Data:
     """The images to probe on."""
     wrong = [c for c in changes if not c.startswith(("data=", "data."))]
@@ -77,11 +119,34 @@ def probing_data(runs: list[Run], changes: list[str]) -> Data:
     return base.change(*changes).data
 
 
+def about_data(data: Data) -> dict[str, Any]:
+    """The fields of a source, for the protocol: `objects.kind`, `side`, ..."""
+    return dict(_flat(data.model_dump(mode="json")))
+
+
 def check_out(out: str | None) -> None:
-    """Raises UserError, before any work, for a table that could not be written."""
+    """Raises UserError, before any work, for a table or folder that could not be written."""
     if out is None:
         return
-    if Path(out).suffix not in WRITERS:
-        raise UserError(f"--out {out} must end in {', '.join(WRITERS)}; try scores.parquet")
-    if not Path(out).resolve().parent.is_dir():
-        raise UserError(f"--out {out}: there is no folder {Path(out).parent}; make it first")
+    path = Path(out)
+    if path.suffix in WRITERS:
+        if not path.resolve().parent.is_dir():
+            raise UserError(f"--out {out}: there is no folder {path.parent}; make it first")
+        return
+    if path.suffix or (path.exists() and not path.is_dir()):
+        raise UserError(
+            f"--out {out} must be a folder, or a file that ends in {', '.join(WRITERS)}; "
+            "try scores.parquet"
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out} cannot be made ({error.strerror}); name another") from None
+
+
+def _flat(fields: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs = []
+    for key, value in fields.items():
+        inside = isinstance(value, dict)
+        pairs += _flat(value, f"{prefix}{key}.") if inside else [(prefix + key, value)]
+    return pairs

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import nn
 
 from siamlab import zoo
+from siamlab.component import UserError
 from siamlab.run import Run
 from siamlab.train.export import load_encoder, run_of, untrained
 
@@ -31,6 +32,25 @@ def subject(name: str, weights: bool = True) -> Subject:
     path = zoo.file(name.removeprefix("zoo:")) if name.startswith("zoo:") else Path(name)
     model, run = load_encoder(path), run_of(path)
     return Subject(name if path.is_file() else path.name, model, run)
+
+
+def at_size(s: Subject, size: int) -> Subject:
+    """The same model for square inputs of `size` pixels, its position table resampled by timm."""
+    patch = s.model.patch_embed.patch_size[0]
+    if size % patch:
+        low, high = size // patch * patch, -(-size // patch) * patch
+        near = f"{low} and {high}" if low else f"{high}"
+        raise UserError(
+            f"--size {size} must be a multiple of {s.name}'s patch of {patch} pixels; nearest are "
+            f"{near}"
+        )
+    if not hasattr(s.model, "set_input_size"):
+        raise UserError(
+            f"--size {size}: {s.name} takes {tuple(s.model.patch_embed.img_size)} pixels only; "
+            "leave --size out and probe it by itself"
+        )
+    s.model.set_input_size((size, size))
+    return s
 
 
 def before_training(trained: Subject, name: str = "untrained") -> Subject:

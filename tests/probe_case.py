@@ -19,4 +19,4 @@ class Case(NamedTuple):
     chance: bool = True  # noise scores at chance, within the interval
     ceiling: bool = True  # all signal reaches the ceiling
     width: int = 16  # of the features among the arrays: their last dimension, float
-    tolerance: float = 3e-3  # of a value under the changes above
+    tolerance: float = 3e-3  # of a value under the changes above, or in another order of images

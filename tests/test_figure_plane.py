@@ -13,7 +13,8 @@ def scores(points):
     """The long table of models {name: (semantic, spatial)}, each with an interval of ± 0.02."""
     rows = [
         dict(model=model, probe=probe, property=probe, value=value, low=value - 0.02,
-             high=value + 0.02, chance=0.0, ceiling=1.0, unit="score", direction="higher")
+             high=value + 0.02, chance=0.0, ceiling=1.0, unit="score", direction="higher",
+             layer=None, head=None, title=probe, protocol="p", settings="{}")
         for model, place in points.items()
         for probe, value in zip(("semantic", "spatial"), place, strict=True)
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from siamlab.figure.scores import beyond, score_table, terminal_table
 def row(model, probe, value, low, high, **changes):
     fields = dict(chance=0.1, ceiling=0.9, unit="accuracy", direction="higher")
     fields |= dict(property="semantic", model=model, probe=probe, value=value, low=low, high=high)
+    fields |= dict(layer=None, head=None, title=probe, protocol="p", settings="{}")
     return fields | changes
 
 
@@ -37,21 +38,41 @@ SCORES = pl.DataFrame(
 
 def test_the_score_table_has_intervals_chance_and_ceiling():
     table = score_table(SCORES)
-    assert table.columns == ["model", "kNN (accuracy) ↑", "error (pixels) ↓", "semantic ↑",
-                             "spatial ↑"]  # fmt: skip
-    assert table.rows()[0][:3] == ("mae", "0.42 [0.39, 0.45]", "12 [10, 14]")
-    assert table.rows()[1][:3] == ("moco", "0.20 [0.17, 0.23]", "–")
-    assert [cells[:3] for cells in table.rows()[-2:]] == [("chance", "0.10", "30"),
-                                                          ("ceiling", "0.90", "1")]  # fmt: skip
+    assert table.columns == ["probe", "mae", "moco", "untrained", "chance", "ceiling"]
+    assert table["probe"].to_list() == [
+        "kNN (accuracy) ↑", "error (pixels) ↓", "semantic ↑", "spatial ↑"]  # fmt: skip
+    assert table.row(0) == (
+        "kNN (accuracy) ↑", "0.42 [0.39, 0.45]", "0.20 [0.17, 0.23]", "0.15 [0.12, 0.18]",
+        "0.10", "0.90")  # fmt: skip
+    assert table.row(1)[1:] == ("12 [10, 14]", "–", "21 [18, 24]", "30", "1")
 
 
 def test_a_missing_interval_is_a_dash_and_cannot_be_judged():
     scores = SCORES.with_columns(
         pl.when(pl.col("model") == "moco").then(float("nan")).otherwise("low").alias("low")
     )
-    assert score_table(scores).rows()[1][1] == "0.20 [–, 0.23]"
+    assert score_table(scores)["moco"][0] == "0.20 [–, 0.23]"
     assert "moco, kNN: 0.20 [–, 0.23] against untrained 0.15 [0.12, 0.18]: no interval to judge by."
     assert any("no interval to judge by" in sentence for sentence in beyond(scores))
+
+
+def test_rows_of_layers_and_heads_are_no_scores_of_a_model():
+    layer, head = (
+        SCORES.head(1).with_columns(value=pl.lit(9.0), **{key: pl.lit(1)})
+        for key in ("layer", "head")
+    )
+    scores = pl.concat([SCORES, layer, head], how="vertical_relaxed")
+    assert score_table(scores).equals(score_table(SCORES))
+    assert beyond(scores) == beyond(SCORES) and len(probes_table(scores)) == len(SCORES)
+    with pytest.raises(UserError, match="of single layers and heads only"):
+        score_table(layer)
+
+
+def test_what_was_not_measured_alike_is_no_table():
+    other = pl.when(pl.col("model") == "moco").then(pl.lit('{"k": 10}')).otherwise("settings")
+    scores = SCORES.with_columns(settings=other, protocol=other)
+    with pytest.raises(UserError, match="mae and moco were not measured alike.* kNN, k: none and"):
+        score_table(scores)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +115,7 @@ def test_bad_tables_are_refused():
         score_table(SCORES.drop("chance"))
     with pytest.raises(UserError, match="no rows"):
         score_table(SCORES.head(0))
-    with pytest.raises(UserError, match=r"more than one row for \('mae', 'kNN'\)"):
+    with pytest.raises(UserError, match=r"more than one row for \('mae', 'kNN', None, None\)"):
         score_table(pl.concat([SCORES, SCORES.head(1)]))
     with pytest.raises(UserError, match="no model 'untraind'; did you mean 'untrained'"):
         beyond(SCORES, reference="untraind")
@@ -138,7 +159,7 @@ def test_a_limit_that_is_not_known_is_not_drawn():
 def test_limits_that_differ_between_models_are_all_shown():
     ceiling = pl.when(pl.col("model") == "moco").then(0.7).otherwise("ceiling").alias("ceiling")
     scores = SCORES.filter(pl.col("probe") == "kNN").with_columns(ceiling)
-    assert score_table(scores).rows()[-1] == ("ceiling", "0.70 to 0.90")
+    assert score_table(scores)["ceiling"].to_list() == ["0.70 to 0.90"]
     lines = [t for t in probes_figure(probes_table(scores)).data if t.mode == "lines"]
     assert [t.x[0] for t in lines] == [0.1, 0.9, 0.7]
 

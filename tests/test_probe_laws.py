@@ -1,7 +1,12 @@
-"""Laws that every probe of features obeys: a probe is a function of arrays and nothing else."""
+"""Laws that every probe obeys, whatever it measures: it is a function of arrays and nothing else."""
 
 import pytest
+import test_fourier
+import test_probe_attention
+import test_probe_semantic
+import test_probe_spatial
 import torch
+from probe_case import Case
 
 from siamlab.geometry import Match, View, correspondence, patch_centres
 from siamlab.probe.correspondence import correspondence as pck
@@ -70,97 +75,110 @@ def by_regions(*arrays, **chunk):
     return segmentation(*arrays, GRID, **chunk)
 
 
-PROBES = {
-    "knn": (knn, images),
-    "knn_standardised": (knn_standardised, images),
-    "linear": (linear, images),
-    "pck": (by_pck, views),
-    "place_error": (by_error, views),
-    "segmentation": (by_regions, scenes),
+ROTATED = ("scale", "rotation")
+CASES: dict[str, Case] = {
+    "knn": Case(knn, images, chunked=True, unchanged=ROTATED),
+    "knn_standardised": Case(knn_standardised, images, unchanged=("scale", "shift")),
+    "linear": Case(linear, images, unchanged=("scale", "shift")),
+    "correspondence": Case(by_pck, views, chunked=True, unchanged=ROTATED),
+    "place_error": Case(by_error, views, chunked=True, most=40.0, unchanged=ROTATED),
+    "segmentation": Case(by_regions, scenes, chunked=True, unchanged=("scale", "shift")),
+    **test_probe_semantic.CASES,
+    **test_probe_spatial.CASES,
+    **test_probe_attention.CASES,
+    **test_fourier.CASES,
 }
-CHUNKED = ["knn", "pck", "place_error", "segmentation"]
-EVERY = pytest.mark.parametrize("name", PROBES)
+EVERY = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+CHUNKED = [name for name, case in CASES.items() if case.chunked]
+SAME = [(name, change) for name, case in CASES.items() for change in case.unchanged]
 NOISE, SOME, ALL = 0.0, 1.0, 1000.0
 
 
 def flat(arrays):
-    return [t for a in arrays for t in (a if isinstance(a, Match) else (a,))]
+    """The tensors among the arguments, those of a Match too."""
+    parts = (a if isinstance(a, tuple) else (a,) for a in arrays)
+    return [t for part in parts for t in part if isinstance(t, torch.Tensor)]
 
 
 def each(function, arrays):
-    return [Match(*map(function, a)) if isinstance(a, Match) else function(a) for a in arrays]
+    def one(a):
+        if isinstance(a, tuple):
+            return type(a)(*map(one, a)) if hasattr(a, "_fields") else a
+        return function(a) if isinstance(a, torch.Tensor) else a
+
+    return [one(a) for a in arrays]
+
+
+def features(t, case):
+    """The array is one of features, not of places, shares or labels."""
+    return t.is_floating_point() and t.shape[-1] == case.width and t.ndim > 1
 
 
 @EVERY
-def test_the_input_is_left_alone(name):
-    probe, draw = PROBES[name]
-    arrays = draw(SOME)
+def test_the_input_is_left_alone(case):
+    arrays = case.draw(SOME)
     before = [t.clone() for t in flat(arrays)]
-    probe(*arrays)
+    case.probe(*arrays)
     assert all(torch.equal(x, y) for x, y in zip(before, flat(arrays), strict=True))
 
 
 @EVERY
-def test_the_same_input_gives_the_same_score(name):
-    probe, draw = PROBES[name]
-    one, two = probe(*draw(SOME)), probe(*draw(SOME))
-    assert one[:7] == two[:7] and torch.equal(one.draws, two.draws)
+def test_the_same_input_gives_the_same_score(case):
+    one, two = case.probe(*case.draw(SOME)), case.probe(*case.draw(SOME))
+    assert one[:3] == two[:3] and torch.equal(one.draws, two.draws)
 
 
 @pytest.mark.parametrize("name", CHUNKED)
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_in_chunks_as_in_one_piece(name, chunk):
-    probe, draw = PROBES[name]
-    arrays = draw(SOME)
-    assert probe(*arrays, chunk=chunk)[:5] == pytest.approx(probe(*arrays)[:5], abs=1e-6)
+    case = CASES[name]
+    arrays = case.draw(SOME)
+    found, whole = case.probe(*arrays, chunk=chunk), case.probe(*arrays)
+    assert found[:5] == pytest.approx(whole[:5], abs=1e-6, nan_ok=True)
 
 
 @EVERY
-def test_the_order_of_the_images_does_not_matter(name):
-    probe, draw = PROBES[name]
-    arrays = draw(SOME)
+def test_the_order_of_the_images_does_not_matter(case):
+    arrays = case.draw(SOME)
     orders = {n: torch.randperm(n, generator=rng(5)) for n in {len(t) for t in flat(arrays)}}
-    mixed = probe(*each(lambda t: t[orders[len(t)]], arrays))
-    score = probe(*arrays)
+    mixed = case.probe(*each(lambda t: t[orders[len(t)]], arrays))
+    score = case.probe(*arrays)
     for key in ("value", "chance", "ceiling"):
-        assert getattr(mixed, key) == pytest.approx(getattr(score, key), abs=3e-3)
+        wanted = pytest.approx(getattr(score, key), abs=case.tolerance, nan_ok=True)
+        assert getattr(mixed, key) == wanted, key
+
+
+@pytest.mark.parametrize("name, change", SAME)
+def test_what_is_said_to_change_nothing_changes_nothing(name, change):
+    case = CASES[name]
+    arrays = case.draw(SOME)
+    turn = torch.linalg.qr(torch.randn(case.width, case.width, generator=rng(3)))[0]
+    away = 5 * torch.randn(case.width, generator=rng(4))
+    changed = {"scale": lambda t: t * 8, "rotation": lambda t: t @ turn, "shift": lambda t: t + away}
+    other = each(lambda t: changed[change](t) if features(t, case) else t, arrays)
+    assert any(features(t, case) for t in flat(arrays))
+    assert case.probe(*other).value == pytest.approx(case.probe(*arrays).value, abs=case.tolerance)
 
 
 @EVERY
-def test_the_scale_of_the_features_does_not_matter(name):
-    probe, draw = PROBES[name]
-    arrays = draw(SOME)
-    larger = each(lambda t: t * 8 if t.dtype == torch.float and t.shape[-1] == WIDTH else t, arrays)
-    assert probe(*larger).value == pytest.approx(probe(*arrays).value, abs=3e-3)
-
-
-@EVERY
-def test_the_interval_holds_the_value_and_the_range_holds_both(name):
-    probe, draw = PROBES[name]
-    score = probe(*draw(SOME))
-    worst = 0.0 if (score.direction == "higher") else float("inf")
-    least, most = sorted([worst, 1.0 if (score.direction == "higher") else 0.0])
-    assert least <= score.low < score.value < score.high <= most
+@pytest.mark.parametrize("signal", [NOISE, SOME, ALL])
+def test_the_value_is_in_its_range_and_in_its_interval(case, signal):
+    score = case.probe(*case.draw(signal))
+    rounding = 1e-6 * max(1.0, abs(score.value))
+    assert case.least - rounding <= score.value <= case.most + rounding
+    assert score.low - rounding <= score.value <= score.high + rounding
     assert score.draws.shape == (1000,) and score.draws.isfinite().all()
 
 
-@EVERY
-def test_random_features_are_at_chance(name):
-    probe, draw = PROBES[name]
-    score = probe(*draw(NOISE))
-    assert score.low - 0.02 <= score.chance <= score.high + 0.02
-    assert abs(score.value - score.chance) < 0.1 * abs(score.ceiling - score.chance)
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.chance])
+def test_noise_is_at_chance(name):
+    score = CASES[name].probe(*CASES[name].draw(NOISE))
+    room = 0.02 if score.ceiling != score.ceiling else 0.03 * abs(score.ceiling - score.chance)
+    assert score.low - room <= score.chance <= score.high + room
 
 
-@EVERY
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.ceiling])
 def test_features_that_tell_reach_the_ceiling(name):
-    probe, draw = PROBES[name]
-    score = probe(*draw(ALL))
-    assert score.value == pytest.approx(score.ceiling, abs=0.1 * abs(score.chance - score.ceiling))
-
-
-@EVERY
-def test_more_signal_scores_better(name):
-    probe, draw = PROBES[name]
-    weak, strong = (probe(*draw(signal)) for signal in (0.2, 2.0))
-    assert (strong.value > weak.value) == (strong.direction == "higher")
+    score = CASES[name].probe(*CASES[name].draw(ALL))
+    span = abs(score.ceiling - (score.chance if score.chance == score.chance else 1.0))
+    assert score.value == pytest.approx(score.ceiling, abs=0.1 * span)

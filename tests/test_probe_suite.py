@@ -1,13 +1,16 @@
-"""The suite on images whose answers are known, and its table."""
+"""The suites on images whose answers are known, and what their numbers depend on."""
 
 import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
 from siamlab.component import UserError
+from siamlab.data import Scenes
 from siamlab.data.images import Images, no_masks, no_objects
-from siamlab.probe import PROBES, combine, probe_model, table
+from siamlab.probe import PROBES, combine, named, probe_model, table
 from siamlab.probe.features import Inputs
+from siamlab.probe.suite import PARTS
+from siamlab.probe.suite.bench import Bench, content, look, settings, together
 
 SIZE = (36, 36)
 WANT = Inputs(SIZE, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -41,26 +44,85 @@ def network(seed=0):
     )
 
 
+def quick(*arguments, **more):
+    return named(probe_model(*arguments, want=WANT, **more))
+
+
 @pytest.fixture(scope="module")
 def scores():
-    return probe_model(network(), squares(200, 0), squares(100, 1), WANT)
+    return quick(network(), squares(200, 0), squares(100, 1))
 
 
-def test_all_probes_run_in_order_and_see_colours(scores):
-    assert list(scores) == list(PROBES)
+@pytest.fixture(scope="module")
+def scenes():
+    data = Scenes(images=200, test_images=60, side=40)
+    return data("train"), data("test")
+
+
+@pytest.fixture(scope="module")
+def everything(scenes):
+    return probe_model(network(), *scenes, "full", WANT)
+
+
+SEMANTIC = ["knn", "knn_standardised", "knn_class_token", "linear"]
+SPATIAL = ["correspondence", "correspondence_centred", "segmentation"]
+
+
+def test_the_quick_suite_in_order_and_it_sees_colours(scores):
+    assert list(scores) == ["semantic", "spatial", *SEMANTIC, *SPATIAL]
     for name in ("knn_standardised", "linear", "segmentation"):
         assert scores[name].low > scores[name].chance
     assert scores["linear"].value > 0.9
 
 
-def test_the_two_scores_are_the_means_of_their_parts(scores):
-    for name, parts in [
-        ("semantic", ("knn", "linear")),
-        ("spatial", ("correspondence", "segmentation")),
-    ]:
-        expected = combine([scores[part] for part in parts])
-        assert scores[name][:7] == expected[:7]
+def test_the_full_suite_has_every_probe_of_the_catalogue(everything):
+    found = {m.probe for m in everything}
+    assert found == set(PROBES) - {"fine_tuning"}
+
+
+def test_every_layer_and_every_head_has_its_row(everything):
+    rows = table({"m": everything})
+    by_layer = rows.filter(rows["layer"].is_not_null() & rows["head"].is_null())
+    assert set(by_layer["probe"]) == {
+        "knn", "correspondence_centred", "rankme", "fourier", "head_divergence"}  # fmt: skip
+    heads = rows.filter(rows["head"].is_not_null())
+    assert set(heads["probe"]) == {
+        "attention_distance", "attention_entropy", "attention_nmi", "saliency"}  # fmt: skip
+    assert sorted(set(heads["head"])) == [1, 2, 3] and set(heads["layer"]) == {1}
+
+
+def test_the_last_layer_is_the_model_itself(everything):
+    """One block: its rows are those of the whole model, which see the same images and crops."""
+    rows = table({"m": everything}).filter(probe="knn")
+    assert rows["value"][0] == pytest.approx(rows["value"][1])
+    rows = table({"m": everything}).filter(probe="correspondence_centred")
+    assert rows["value"][0] == pytest.approx(rows["value"][1])
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_two_scores_are_the_means_of_their_parts(scores, everything, name):
+    for found in (scores, named(everything)):
+        expected = combine([found[part] for part in PARTS[name] if part in found])
+        assert found[name][:7] == expected[:7]
     assert scores["knn"].value != scores["knn_standardised"].value  # else the law sees nothing
+
+
+def test_a_score_says_of_what_it_is_made(scores, everything):
+    parts = {m.probe: m.settings.get("parts") for m in everything}
+    assert parts["spatial"] == ["correspondence_centred", "scene_correspondence_centred"]
+    assert parts["semantic"] == ["knn", "linear"] and parts["knn"] is None
+
+
+def test_two_scenes_of_one_object_are_drawn_together(scenes, everything):
+    assert together(scenes[1]).tolist() == [i // 2 for i in range(60)]
+    assert together(squares(4, 0)) is None
+    seen = look(network(), Bench(*scenes), WANT)
+    found = named(everything)["knn"]
+    alone = (seen.train.pooled, scenes[0].labels, seen.test.pooled, scenes[1].labels)
+    from siamlab.probe import knn
+
+    assert not torch.equal(found.draws, knn(*alone).draws) and found.value == knn(*alone).value
+    assert found[:3] == knn(*alone, groups=torch.arange(60) // 2)[:3]
 
 
 def test_a_network_of_colours_finds_its_place_on_a_ramp_of_colours():
@@ -70,48 +132,66 @@ def test_a_network_of_colours_finds_its_place_on_a_ramp_of_colours():
     across, down = torch.arange(48).expand(48, 48) * 5, torch.arange(48)[:, None] * 5
     ramp = torch.stack([across, down.expand(48, 48), 255 - across]).byte()
     images = squares(40, 0)._replace(pixels=ramp.expand(40, -1, -1, -1))
-    score = probe_model(model, images, images, WANT)["correspondence"]
+    score = quick(model, images, images)["correspondence"]
     assert score.value > 0.6 * score.ceiling
 
 
 def test_the_seed_decides_the_score(scores):
-    again = probe_model(network(), squares(200, 0), squares(100, 1), WANT, batch=33)
+    again = quick(network(), squares(200, 0), squares(100, 1), batch=33)
     for name, score in scores.items():
         assert again[name].value == pytest.approx(score.value, abs=0.02)
-    other = probe_model(network(), squares(200, 0), squares(100, 1), WANT, seed=1)
+    other = quick(network(), squares(200, 0), squares(100, 1), seed=1)
     assert other["correspondence"].value != scores["correspondence"].value
 
 
 def test_probes_without_their_ground_truth_are_left_out():
     bare = [squares(40, seed, masks=False, labelled=False) for seed in (0, 1)]
-    assert list(probe_model(network(), *bare, WANT)) == ["correspondence"]
+    left = ["spatial", "correspondence", "correspondence_centred"]
+    assert list(quick(network(), *bare)) == left
     alike = [
         images._replace(labels=0 * images.labels, masks=0 * images.masks)
         for images in (squares(40, 0), squares(40, 1))
     ]
-    assert list(probe_model(network(), *alike, WANT)) == ["correspondence"]
+    assert list(quick(network(), *alike)) == left
+    found = named(probe_model(network(), *bare, "full", WANT))
+    assert {"alignment", "position", "local_contrast", "rankme", "lidar"} < set(found)
+    assert not {"knn", "retrieval", "in_context", "saliency"} & set(found)
 
 
 def test_images_without_a_label_are_left_out_of_the_semantic_probes():
     train, test = squares(60, 0), squares(40, 1)
     test.labels[:10] = -1
-    found = probe_model(network(), train, test, WANT)
+    found = quick(network(), train, test)
     rest = test._replace(pixels=test.pixels[10:], labels=test.labels[10:], masks=test.masks[10:])
-    assert found["knn"].value == probe_model(network(), train, rest, WANT)["knn"].value
+    assert found["knn"].value == quick(network(), train, rest)["knn"].value
+    assert probe_model(network(), train, test, "full", WANT)
 
 
-def test_no_images_are_refused():
+def test_one_test_image_and_few_training_images_will_do():
+    assert named(probe_model(network(), squares(8, 0), squares(2, 1), "full", WANT))
+
+
+def test_bad_questions_are_refused():
     with pytest.raises(UserError, match="training and test images"):
-        probe_model(network(), squares(4, 0), squares(0, 1), WANT)
+        quick(network(), squares(4, 0), squares(0, 1))
+    with pytest.raises(UserError, match="no suite 'fulll'; did you mean 'full'"):
+        probe_model(network(), squares(4, 0), squares(4, 1), "fulll", WANT)
 
 
-def test_the_table_is_long(scores):
-    frame = table({"a": scores, "b": {"knn": scores["knn"]}})
-    assert frame.columns == [
-        *("model", "probe", "title", "property", "value", "low", "high"),
-        *("chance", "ceiling", "unit", "direction"),
-    ]
-    assert len(frame) == len(PROBES) + 1
-    row = frame.row(-1, named=True)
-    assert row["model"] == "b" and row["property"] == "semantic"
-    assert row["value"] == scores["knn"].value and row["direction"] == "higher"
+def test_the_protocol_knows_the_images_wherever_they_lie():
+    one, other = squares(20, 0), squares(20, 5)
+    assert content(one) == content(squares(20, 0)) != content(other)
+    assert content(one) != content(one._replace(labels=one.labels.flip(0)))
+    about = {"kind": "folder", "side": 48, "path": "/a", "objects.path": "/b"}
+    fields = settings(Bench(one, other, about), WANT)
+    assert fields["data.kind"] == "folder" and "data.path" not in fields
+    assert "data.objects.path" not in fields and fields["resolution"] == [36, 36]
+    assert (fields["data.train_images"], fields["data.test_images"]) == (20, 20)
+
+
+def test_every_number_has_a_whole_protocol(everything):
+    rows = table({"m": everything})
+    assert rows["protocol"].str.len_chars().unique().to_list() == [10]
+    for m in everything:
+        assert {"revision", "resolution", "seed", "layer", "data.test_content"} <= set(m.settings)
+        assert m.settings["layer"] == (m.layer or "last, after the final norm")

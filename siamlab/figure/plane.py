@@ -4,6 +4,7 @@ plane_figure(plane_table(scores), arrows=[("mae", "siameseim")])
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +12,7 @@ import polars as pl
 
 from siamlab.component import UserError, unknown
 from siamlab.figure.labels import place_labels
-from siamlab.figure.scores import SUMMARY, checked
+from siamlab.figure.scores import SUMMARY, whole
 from siamlab.figure.template import (
     INK,
     LETTER,
@@ -32,6 +33,11 @@ MARGIN = dict(l=60, r=16, b=56)
 LINE = 15  # pixels: height of one line of a label
 
 
+def plane(scores: pl.DataFrame, **drawn: Any) -> go.Figure:
+    """The plane of a long table of scores; `drawn` as for `plane_figure`."""
+    return plane_figure(plane_table(scores), **drawn)
+
+
 def plane_table(scores: pl.DataFrame) -> pl.DataFrame:
     """One row a model: semantic, spatial, each with _low and _high, and front (not dominated).
 
@@ -40,7 +46,7 @@ def plane_table(scores: pl.DataFrame) -> pl.DataFrame:
     """
     sides = []
     for name in SUMMARY:
-        rows = checked(scores).filter(pl.col("probe") == name, pl.col("value").is_finite())
+        rows = whole(scores).filter(pl.col("probe") == name, pl.col("value").is_finite())
         ends = [pl.col(end).alias(f"{name}_{end}") for end in ("low", "high")]
         sides.append(rows.select("model", pl.col("value").alias(name), *ends))
     table = sides[0].join(sides[1], on="model", how="inner", maintain_order="left")

@@ -2,8 +2,8 @@
 
     score_table(scores); terminal_table(scores); beyond(scores)
 
-`scores` is the long table of the probes: model, probe, property, value, low, high, chance, ceiling,
-unit, direction; one row a model and probe, `low`..`high` a 95 % interval.
+`scores` is the long table of the probes (`probe.table`), `low`..`high` a 95 % interval. Here only
+its rows about a whole model count, not those of single layers and heads.
 """
 
 import math
@@ -13,31 +13,35 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from siamlab.component import UserError, unknown
+from siamlab.probe.table import same_protocols
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-COLUMNS = "model probe property value low high chance ceiling unit direction".split()
+COLUMNS = (
+    "model layer head probe title property value low high chance ceiling unit direction protocol "
+    "settings"
+).split()
 ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 SUMMARY = ("semantic", "spatial")  # the probes that are the two scores of a model
 
 
 def score_table(scores: pl.DataFrame) -> pl.DataFrame:
-    """Text, one row a model and one column a probe (`0.42 [0.39, 0.45]`), chance and ceiling last.
+    """Text, one row a probe and one column a model (`0.42 [0.39, 0.45]`), chance and ceiling last.
 
     All numbers of a probe have the same decimals, to the first digit of its half interval. A
     missing score is a dash.
     """
-    checked(scores)
+    scores = whole(scores)
     models = scores["model"].unique(maintain_order=True).to_list()
-    columns: dict[str, list[str]] = {"model": [*models, "chance", "ceiling"]}
+    table = []
     for _, rows in scores.group_by("probe", maintain_order=True):
         places = decimals(rows)
         cells = {row["model"]: interval(row, places) for row in rows.iter_rows(named=True)}
-        limits = [limit(rows[end], places) for end in ("chance", "ceiling")]
-        name = heading(rows.row(0, named=True))
-        columns[name] = [*(cells.get(model, "–") for model in models), *limits]
-    return pl.DataFrame(columns)
+        limits = {end: limit(rows[end], places) for end in ("chance", "ceiling")}
+        found = {model: cells.get(model, "–") for model in models}
+        table.append({"probe": heading(rows.row(0, named=True))} | found | limits)
+    return pl.DataFrame(table)
 
 
 def terminal_table(scores: pl.DataFrame) -> "Table":
@@ -46,7 +50,7 @@ def terminal_table(scores: pl.DataFrame) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    checked(scores)
+    scores = whole(scores)
     models = scores["model"].unique(maintain_order=True).to_list()
     caption = "brackets: 95 % interval; ↑ higher is better, ↓ lower is better"
     table = Table(caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 1, 0), show_edge=False)
@@ -69,7 +73,7 @@ def beyond(scores: pl.DataFrame, reference: str = "untrained") -> list[str]:
     And one for each pair of trained models and summary score. Beyond: the two 95 % intervals share
     no point, which is stricter than a test at 5 %.
     """
-    checked(scores)
+    scores = whole(scores)
     if reference not in scores["model"]:
         raise UserError(unknown("reference: no model", reference, scores["model"].unique()))
     sentences = []
@@ -86,15 +90,23 @@ def beyond(scores: pl.DataFrame, reference: str = "untrained") -> list[str]:
 
 
 def checked(scores: pl.DataFrame) -> pl.DataFrame:
-    """The same table, or an error that names what it lacks."""
+    """The same table, or an error that names what it lacks or which protocols it mixes."""
     if missing := [name for name in COLUMNS if name not in scores.columns]:
         raise UserError(f"scores has no column {missing}; it needs {COLUMNS}")
     if scores.is_empty():
         raise UserError("scores has no rows; probe at least one model first")
-    pairs = scores.select("model", "probe")
-    if twice := pairs.filter(pairs.is_duplicated()).unique(maintain_order=True).rows():
-        raise UserError(f"scores has more than one row for {twice[0]}; keep one protocol each")
-    return scores
+    keys = scores.select("model", "probe", "layer", "head")
+    if twice := keys.filter(keys.is_duplicated()).unique(maintain_order=True).rows():
+        raise UserError(f"scores has more than one row for {twice[0]}; keep one of each")
+    return same_protocols(scores)
+
+
+def whole(scores: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a checked table that are about whole models."""
+    rows = checked(scores).filter(pl.col("layer").is_null(), pl.col("head").is_null())
+    if rows.is_empty():
+        raise UserError("scores has rows of single layers and heads only; add a suite's others")
+    return rows
 
 
 def decimals(rows: pl.DataFrame) -> int:
@@ -105,9 +117,9 @@ def decimals(rows: pl.DataFrame) -> int:
 
 
 def heading(row: dict[str, Any]) -> str:
-    """`kNN (accuracy) ↑`: probe, unit, and which way is better."""
+    """`k-NN accuracy (share of images) ↑`: title, unit, and which way is better."""
     unit = f" ({row['unit']})" if row["unit"] else ""
-    return f"{row['probe']}{unit} {ARROWS[row['direction']]}".rstrip()
+    return f"{row['title']}{unit} {ARROWS[row['direction']]}".rstrip()
 
 
 def number(value: float | None, places: int) -> str:
@@ -130,7 +142,7 @@ def interval(row: dict[str, Any], places: int) -> str:
 
 def _against(row: dict, base: dict | None, name: str, places: int) -> str:
     """One comparison in words."""
-    what = f"{row['model']}, {row['probe']}: {interval(row, places)}"
+    what = f"{row['model']}, {row['title']}: {interval(row, places)}"
     if base is None:
         return f"{what}; {name} has no value to compare with."
     what += f" against {name} {interval(base, places)}"

@@ -52,6 +52,18 @@ def correspondence(
     return _score(terms, "share of points", "higher", groups)
 
 
+def without_positions(
+    a: Float[Tensor, "n N D"], b: Float[Tensor, "n N D"]
+) -> tuple[Float[Tensor, "n N D"], Float[Tensor, "n N D"]]:
+    """Both less the mean feature of each position over both.
+
+    What is left cannot be the position embedding: one-hot positions become zero, and patches that
+    lie at the same place of the two grids are no longer alike for that alone.
+    """
+    mean = (a.mean(dim=0) + b.mean(dim=0)) / 2
+    return a - mean, b - mean
+
+
 def place_error(
     a: Float[Tensor, "B N D"],
     b: Float[Tensor, "B N D"],

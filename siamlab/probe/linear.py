@@ -3,6 +3,7 @@
 score = linear(train, train_labels, test, test_labels)     # pooled features
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -36,10 +37,22 @@ def linear(
     entropy + ‖W‖² / 2n, which is scikit-learn's C = 1; in float64, to convergence.
     """
     classes = class_count(train_labels, test_labels)
-    train, test = standardise(train.double(), test.double())
-    head = softmax_regression(train, F.one_hot(train_labels, classes).to(train.dtype))
-    guess = (test @ head.weight + head.bias).argmax(dim=1)
+    (guess,) = linear_answers(train, train_labels, [test], classes)
     return accuracy(guess, test_labels, groups)
+
+
+def linear_answers(
+    train: Float[Tensor, "n D"],
+    train_labels: Int[Tensor, " n"],
+    queries: Iterable[Float[Tensor, "_ D"]],
+    classes: int,
+) -> list[Int[Tensor, " _"]]:
+    """The classes that the linear layer, fitted once, names for each array of features."""
+    train = train.double()
+    x, _ = standardise(train, train[:1])
+    head = softmax_regression(x, F.one_hot(train_labels, classes).to(x.dtype))
+    seen = (standardise(train, q.double())[1] for q in queries)
+    return [(q @ head.weight + head.bias).argmax(dim=1) for q in seen]
 
 
 def softmax_regression(

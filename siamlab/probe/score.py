@@ -8,6 +8,7 @@ the same resamples, so that their draws may be combined image set by image set.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import torch
@@ -21,7 +22,7 @@ SEED = 0
 BLOCK = 2**24  # resample counts held at once
 
 Direction = Literal["higher", "lower", "neither"]  # which values are better; a description: neither
-Groups = Int[Tensor, " n"] | None  # which images are drawn together, by number; None: each alone
+Groups = Int[Tensor, "_"] | None  # which images are drawn together, by number; None: each alone
 
 
 class Score(NamedTuple):
@@ -83,10 +84,22 @@ def ratio(sums: Float[Tensor, "*R 2"]) -> Float[Tensor, "*R"]:
 
 def resamples(n: int, draws: int, seed: int) -> Iterator[Float[Tensor, "_ n"]]:
     """How often each of n images is in each resample: rows that sum to n, in blocks of rows."""
+    if draws * n <= BLOCK:
+        yield _remembered(n, draws, seed)
+        return
     rng = torch.Generator().manual_seed(seed)
     for start in range(0, draws, rows := max(1, BLOCK // n)):
-        picks = (torch.randint(n, (n,), generator=rng) for _ in range(min(rows, draws - start)))
-        yield torch.stack([p.bincount(minlength=n) for p in picks]).double()
+        yield _counts(n, min(rows, draws - start), rng)
+
+
+@lru_cache(maxsize=4)  # the probes of one model share few sizes, and a table has hundreds of rows
+def _remembered(n: int, draws: int, seed: int) -> Tensor:
+    return _counts(n, draws, torch.Generator().manual_seed(seed))
+
+
+def _counts(n: int, draws: int, rng: torch.Generator) -> Float[Tensor, "_ n"]:
+    picks = (torch.randint(n, (n,), generator=rng) for _ in range(draws))
+    return torch.stack([p.bincount(minlength=n) for p in picks]).double()
 
 
 def normalised(score: Score) -> Score:

@@ -36,14 +36,26 @@ def segmentation(
     have. Chance: the commonest region everywhere. Ceiling: log(true share + 0.01) in place of the
     logits: what the grid allows (close to the best, but no strict bound).
     """
-    regions = _check(train, train_masks, test, test_masks, grid)
+    regions = region_count(train, train_masks, test, test_masks, grid)
     x, queries = standardise(train.flatten(0, 1).float(), test.flatten(0, 1).float())
     goal = region_shares(train_masks, grid, regions).flatten(0, 1).to(x.device)
     head = softmax_regression(x, goal, steps=STEPS, tolerance=TOLERANCE)
     logits = (queries @ head.weight + head.bias).unflatten(0, test.shape[:2])  # [m, N, C]
     oracle = (region_shares(test_masks, grid, regions) + FLOOR).log()
-    terms, best = (_overlaps(v, test_masks, grid, chunk) for v in (logits, oracle))
-    _, truth, _ = terms.sum(dim=0).view(3, regions)
+    return region_score(logits, oracle, test_masks, grid, groups, chunk)
+
+
+def region_score(
+    values: Float[Tensor, "n N C"],
+    oracle: Float[Tensor, "n N C"],
+    masks: UInt8[Tensor, "n H W"],
+    grid: Grid,
+    groups: Groups,
+    chunk: int | None,
+) -> Score:
+    """Mean IoU of the region of largest value, upsampled to the masks; of `oracle` the ceiling."""
+    terms, best = (_overlaps(v, masks, grid, chunk) for v in (values, oracle))
+    _, truth, _ = terms.sum(dim=0).view(3, values.shape[2])
     constant = truth.max() / truth.sum() / (truth > 0).sum()
     ceiling = miou(best.sum(dim=0)).item()
     return bootstrap(terms, miou, constant.item(), ceiling, "mean IoU", groups=groups)
@@ -69,6 +81,26 @@ def miou(sums: Float[Tensor, "*R K"]) -> Float[Tensor, "*R"]:
     """Mean IoU from pixels right, true and answered, C each: over regions with any pixel."""
     hit, truth, answer = sums.unflatten(-1, (3, -1)).unbind(-2)  # [..., C]
     return (hit / (truth + answer - hit)).nanmean(dim=-1)
+
+
+def region_count(
+    train: Tensor, train_masks: Tensor, test: Tensor, test_masks: Tensor, grid: Grid
+) -> int:
+    """Number of regions; refuses sizes that do not fit and masks without a pixel."""
+    for name, x, masks in [("train", train, train_masks), ("test", test, test_masks)]:
+        check_grid(x, grid, f"{name} features")
+        if not (masks != VOID).any():
+            raise UserError(f"{name} masks have no pixel but void (255): give images with masks")
+    return 1 + max(int(m[m != VOID].max()) for m in (train_masks, test_masks))
+
+
+def check_grid(features: Float[Tensor, "n N D"], grid: Grid, name: str = "features") -> None:
+    """Refuses features whose patches are not those of the grid."""
+    if features.shape[1] != grid[0] * grid[1]:
+        raise UserError(
+            f"{name} have {features.shape[1]} patches, but grid={grid} has "
+            f"{grid[0] * grid[1]}: drop class and register tokens first"
+        )
 
 
 def _overlaps(
@@ -106,16 +138,3 @@ def _coverage(patches: int, pixels: int) -> Float[Tensor, "p s"]:
     low = torch.maximum(edge[:-1, None], pixel)
     high = torch.minimum(edge[1:, None], pixel + 1)
     return (high - low).clamp(min=0) * (patches / pixels)
-
-
-def _check(train: Tensor, train_masks: Tensor, test: Tensor, test_masks: Tensor, grid: Grid) -> int:
-    """Number of regions; refuses sizes that do not fit and masks without a pixel."""
-    for name, x, masks in [("train", train, train_masks), ("test", test, test_masks)]:
-        if x.shape[1] != grid[0] * grid[1]:
-            raise UserError(
-                f"{name} features have {x.shape[1]} patches, but grid={grid} has "
-                f"{grid[0] * grid[1]}: drop class and register tokens first"
-            )
-        if not (masks != VOID).any():
-            raise UserError(f"{name} masks have no pixel but void (255): give images with masks")
-    return 1 + max(int(m[m != VOID].max()) for m in (train_masks, test_masks))

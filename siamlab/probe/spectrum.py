@@ -1,6 +1,6 @@
 """Spectrum probe: how many directions do the features use, and have they collapsed?
 
-rankme(pooled), spread(pooled), collapse(pooled)
+rankme(pooled), alpha_req(pooled), lidar(views), collapse(pooled)
 """
 
 import torch
@@ -8,7 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-EPSILON = 1e-7  # added to each share by RankMe
+from siamlab.component import UserError
+
+EPSILON = 1e-7  # added to each share by RankMe and LiDAR
+ROUNDING = 1e-12  # of the largest variance: below it, a variance is zero
 LEAST_SPREAD, LEAST_RANK = 0.05, 2.0  # below these, features are called collapsed
 
 
@@ -19,9 +22,7 @@ def rankme(features: Float[Tensor, "n D"]) -> float:
     used; orthonormal features have D, features along one direction 1. Unchanged when features are
     rotated or scaled by one number. (Of zeros: 1.) Cost: n · D² multiplications, in float64.
     """
-    sigma = torch.linalg.svdvals(features.double())
-    share = sigma / sigma.sum().clamp(min=torch.finfo(sigma.dtype).tiny) + EPSILON
-    return torch.special.entr(share).sum().exp().item()
+    return _smooth_rank(torch.linalg.svdvals(features.double()))
 
 
 def effective_rank(features: Float[Tensor, "n D"]) -> float:
@@ -30,10 +31,75 @@ def effective_rank(features: Float[Tensor, "n D"]) -> float:
     Roy & Vetterli (2007) on the variances along the principal axes: a shift does not matter,
     nor does rotation or scaling by one number. (Of equal features: 1.)
     """
-    centred = features.double() - features.double().mean(dim=0)
-    variance = torch.linalg.svdvals(centred).square()
+    variance = eigenvalues(features)
     share = variance / variance.sum().clamp(min=torch.finfo(variance.dtype).tiny)
     return torch.special.entr(share).sum().exp().item()
+
+
+def eigenvalues(features: Float[Tensor, "n D"]) -> Float[Tensor, " r"]:
+    """Variances along the principal axes, largest first; r = min(n − 1, D), float64.
+
+    Unchanged when features are rotated or shifted. Cost: n · D · min(n, D) multiplications.
+    """
+    centred = features.double() - features.double().mean(dim=0)
+    freedom = len(features) - 1
+    return torch.linalg.svdvals(centred)[:freedom].square() / freedom
+
+
+def participation_ratio(features: Float[Tensor, "n D"]) -> float:
+    """Directions that the features vary in, 1..min(n − 1, D): (Σ λ)² / Σ λ² of `eigenvalues`.
+
+    Equal variances in all directions give their number, one direction gives 1; the few largest
+    count for more than in `effective_rank`. Unchanged when features are rotated, shifted or
+    scaled by one number. (Of equal features: 0.)
+    """
+    variance = eigenvalues(features)
+    squares = variance.square().sum().clamp(min=torch.finfo(variance.dtype).tiny)
+    return (variance.sum().square() / squares).item()
+
+
+def alpha_req(features: Float[Tensor, "n D"], first: int = 4, last: int = 100) -> float:
+    """How fast the variances fall: α where the i-th of `eigenvalues` is proportional to i^−α.
+
+    0: all alike; about 1: best generalisation in theory and in the paper (Agrawal et al. 2022);
+    larger: few directions hold all. Least squares of log variance on log i for i from `first` to
+    `last` or to the last that is not zero, each weighed 1 / i: the authors' code, as the paper
+    names no range. Unchanged when features are rotated, shifted or scaled by one number.
+    """
+    variance = eigenvalues(features)
+    variance = variance[variance > ROUNDING * variance.max()] if len(variance) else variance
+    index = torch.arange(1, len(variance) + 1, dtype=torch.double, device=variance.device)
+    if not 1 <= first < min(last, len(variance)):
+        raise UserError(
+            f"first={first} must be 1 or more, and below last={last} and the {len(variance)} "
+            "variances that are not zero: give a smaller first, or more images"
+        )
+    index, variance = index[first - 1 : last], variance[first - 1 : last]
+    x, y = index.log(), variance.log()
+    x = x - (x / index).sum() / (1 / index).sum()
+    return -((x * y / index).sum() / (x * x / index).sum()).item()
+
+
+def lidar(views: Float[Tensor, "n q D"], delta: float = 1e-4) -> float:
+    """Rank of what tells images apart against what tells q views of one apart, 1..min(n, D).
+
+    exp of the entropy of p = λ / ‖λ‖₁ + 1e-7, λ the eigenvalues of Σw^−½ Σb Σw^−½: each image is a
+    class of linear discriminant analysis, Σb the covariance of their means, Σw that of views about
+    their mean, plus δ (Thilak et al. 2024). Higher: more directions carry what views share.
+    Unchanged when features are rotated or shifted; and when scaled, but for δ. The authors take
+    q = 50 views of n = 1,000 images. Cost: n · q · D² multiplications, in float64.
+    """
+    n, q, width = views.shape
+    if q < 2 or n < 2:
+        raise UserError(f"views must be of 2 images or more, 2 or more of each; got {n} and {q}")
+    if delta <= 0:
+        raise UserError(f"delta={delta} must be above 0, as 1e-4: it keeps Σw from being singular")
+    means = views.double().mean(dim=1)  # [n, D]
+    inner = (views.double() - means[:, None]).flatten(0, 1)  # [n q, D]
+    outer = means - means.mean(dim=0)
+    noise, axes = torch.linalg.eigh(inner.T @ inner / (n * q))
+    white = outer @ axes * (noise + delta).rsqrt()  # [n, D]
+    return _smooth_rank(torch.linalg.svdvals(white).square())
 
 
 def spread(features: Float[Tensor, "n D"]) -> float:
@@ -65,3 +131,8 @@ def collapse(features: Float[Tensor, "n D"]) -> str:
             f"there are {features.shape[1]} dimensions)."
         )
     return ""
+
+
+def _smooth_rank(values: Float[Tensor, " r"]) -> float:
+    share = values / values.sum().clamp(min=torch.finfo(values.dtype).tiny) + EPSILON
+    return torch.special.entr(share).sum().exp().item()

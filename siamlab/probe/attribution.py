@@ -1,0 +1,231 @@
+"""Attribution: which parts of an image make a feature of it like another feature?
+
+target = ToView(features(model, other[None], *inputs(model)).pooled[0])
+integrated_gradients(model, images, *inputs(model), target).map      # [B, H, W], signed
+grad_cam(model, images, *inputs(model), target)                      # [B, rows, columns]
+attention_gradient(model, images, *inputs(model), target)            # the same, signed
+
+Self-supervised models have no class score, so what is attributed is a cosine: to the other view,
+to a class, or of one patch to another. All three methods are captum's, and need it; the model is
+left as it was. Any function of `Features` that returns one number an image can be a target.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+
+from siamlab.component import UserError
+from siamlab.geometry import Grid
+from siamlab.probe.features import Features, Triple, as_features, evaluating, standardised
+
+Images = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
+Target = Callable[[Features], Tensor]  # features of B images -> [B]
+
+
+class ToView(NamedTuple):
+    """Cosine of the image's feature to that of another view of it: what an encoder is trained on.
+
+    -1..1; unchanged when either feature is scaled.
+    """
+
+    other: Float[Tensor, " D"]
+    feature: Literal["pooled", "cls"] = "pooled"
+
+    def __call__(self, found: Features) -> Float[Tensor, " B"]:
+        return _cosine(getattr(found, self.feature), self.other)
+
+
+class ToPrototype(NamedTuple):
+    """Cosine of the image's feature to the `prototype` of a class. -1..1."""
+
+    prototype: Float[Tensor, " D"]
+    feature: Literal["pooled", "cls"] = "pooled"
+
+    def __call__(self, found: Features) -> Float[Tensor, " B"]:
+        return _cosine(getattr(found, self.feature), self.prototype)
+
+
+class ToPatch(NamedTuple):
+    """Cosine of one patch's feature to a given one, such as its match in another image. -1..1."""
+
+    other: Float[Tensor, " D"]
+    patch: int  # which patch of the image, row by row
+
+    def __call__(self, found: Features) -> Float[Tensor, " B"]:
+        count = found.patches.shape[1]
+        if not 0 <= self.patch < count:
+            raise UserError(
+                f"patch={self.patch} must be from 0 to {count - 1}, row by row on a grid of "
+                f"{found.grid}: row r, column c is patch r * {found.grid[1]} + c"
+            )
+        return _cosine(found.patches[:, self.patch], self.other)
+
+
+class Integrated(NamedTuple):
+    map: Float[Tensor, "B H W"]  # of each pixel of the resized image, summed over colours; cosine
+    change: Float[Tensor, " B"]  # target of the image less target of the mean colour
+    error: Float[Tensor, " B"]  # sum of the map less `change`; 0 with infinitely many steps
+
+
+def prototypes(features: Float[Tensor, "n D"], labels: Int[Tensor, " n"]) -> Float[Tensor, "C D"]:
+    """Mean of the unit-length features of each class; zero for a class without images."""
+    total = features.new_zeros(int(labels.max()) + 1, features.shape[1])
+    total.index_add_(0, labels, F.normalize(features, dim=1))
+    return total / labels.bincount().clamp(min=1)[:, None]
+
+
+def integrated_gradients(
+    model: nn.Module,
+    images: Images,
+    size: Grid,
+    mean: Triple,
+    std: Triple,
+    target: Target,
+    steps: int = 64,
+    batch: int = 64,
+) -> Integrated:
+    """How much each pixel moves the target on the straight way from the mean colour to the image.
+
+    Signed; the map of an image sums to `change`, up to `error` (Sundararajan et al. 2017). The
+    baseline is the image of the mean colour, 0 after standardisation: pixels of that colour get 0.
+    Gauss-Legendre quadrature: with 16 steps the error is 1e-4 to 1e-3 for a model that ends in a
+    norm, and up to 0.1 for one that does not, with 64 below 1e-3 for both. Cost: `steps` passes
+    forth and back an image, `batch` of them, or all of one image, at once.
+    """
+    if steps < 1:
+        raise UserError(f"steps={steps} must be 1 or more; 64 leave an error below 1e-3")
+    method = _captum().IntegratedGradients(_scored(model, target))
+    asked = dict(baselines=0.0, n_steps=steps, return_convergence_delta=True)
+    maps, errors = [], []
+    with evaluating(model):
+        for x in standardised(model, images, size, mean, std, max(1, batch // steps)):
+            found, error = method.attribute(x, **asked)  # [b, 3, H, W], [b]
+            maps.append(found.sum(dim=1))
+            errors.append(error)
+    maps, errors = torch.cat(maps), torch.cat(errors)
+    return Integrated(maps, maps.sum(dim=(1, 2)) - errors, errors)
+
+
+def grad_cam(
+    model: nn.Module,
+    images: Images,
+    size: Grid,
+    mean: Triple,
+    std: Triple,
+    target: Target,
+    layer: int = -1,
+    batch: int = 64,
+) -> Float[Tensor, "B h w"]:
+    """How far each patch points the way that raises the target, at the input of block `layer`.
+
+    0 or more, in cosine per patch: the channels of the patch, weighted by the target's gradient
+    averaged over all patches, below 0 cut off (Selvaraju et al. 2017). It is read before the block
+    and not after, since nothing but the block's own attention brings patches to a class token.
+    Prefix tokens are left out. Cost: one pass forth and back.
+    """
+    block, maps = _block(model, layer), nn.Identity()
+
+    def through(_: nn.Module, args: tuple) -> tuple:
+        """Tokens are channels to captum: it must see the patches as maps [b, D, rows, columns]."""
+        prefix = args[0][:, : model.num_prefix_tokens]
+        patches = args[0][:, model.num_prefix_tokens :]
+        patches = maps(patches.mT.unflatten(2, _grid(model, size))).flatten(2).mT
+        return (torch.cat([prefix, patches], dim=1), *args[1:])
+
+    method = _captum().LayerGradCam(_scored(model, target), maps)
+    hook = block.register_forward_pre_hook(through)
+    try:
+        with evaluating(model):
+            parts = [
+                method.attribute(x.requires_grad_(), relu_attributions=True).squeeze(1)
+                for x in standardised(model, images, size, mean, std, batch)
+            ]
+    finally:
+        hook.remove()
+    return torch.cat(parts).detach()
+
+
+def attention_gradient(
+    model: nn.Module,
+    images: Images,
+    size: Grid,
+    mean: Triple,
+    std: Triple,
+    target: Target,
+    layer: int = -1,
+    batch: int = 16,
+) -> Float[Tensor, "B h w"]:
+    """Attention to each patch in block `layer`, times the gradient of the target by it.
+
+    Signed, summed over heads and over all tokens that attend: the change of the target, to first
+    order, were all attention to the patch twice as much. (Chefer et al. 2021 also drop what is
+    negative in each head, and multiply layers.) Cost: one pass forth and back; memory of the
+    block's attention matrix, heads · tokens² an image.
+    """
+    attention = getattr(_block(model, layer), "attn", None)
+    if not hasattr(attention, "fused_attn") or not hasattr(attention, "attn_drop"):
+        raise UserError(
+            f"attention of {type(model).__name__} cannot be read in layer={layer}: its blocks "
+            "have no timm attention; use grad_cam, or choose another model"
+        )
+    method = _captum().LayerGradientXActivation(_scored(model, target), attention.attn_drop)
+    parts = []
+    with evaluating(model), _unfused(attention):
+        for x in standardised(model, images, size, mean, std, batch):
+            found = method.attribute(x.requires_grad_())  # [b, heads, T, T]
+            parts.append(found.sum(dim=(1, 2))[:, model.num_prefix_tokens :].detach())
+    return torch.cat(parts).unflatten(1, _grid(model, size))
+
+
+def _cosine(features: Float[Tensor, "B D"], goal: Float[Tensor, " d"]) -> Float[Tensor, " B"]:
+    if features.shape[1] != len(goal):
+        raise UserError(
+            f"the target has {len(goal)} dimensions, the model's features have "
+            f"{features.shape[1]}: take both from the same model"
+        )
+    return F.cosine_similarity(features, goal.to(features), dim=1)
+
+
+def _scored(model: nn.Module, target: Target) -> Callable[[Tensor], Tensor]:
+    """Standardised images to the target's value for each."""
+    return lambda x: target(as_features(model, model.forward_features(x).float(), x.shape[2:]))
+
+
+def _grid(model: nn.Module, size: Grid) -> Grid:
+    return tuple(model.patch_embed.dynamic_feat_size(size))
+
+
+def _block(model: nn.Module, layer: int) -> nn.Module:
+    depth = len(model.blocks)
+    if not -depth <= layer < depth:
+        raise UserError(
+            f"layer={layer} must be from 0 to {depth - 1}, or from -1 for the last to {-depth}: "
+            f"the model has {depth} blocks"
+        )
+    return model.blocks[layer]
+
+
+@contextmanager
+def _unfused(attention: nn.Module) -> Iterator[None]:
+    """Fused attention never forms the matrix; without it, the matrix passes through `attn_drop`."""
+    fused, attention.fused_attn = attention.fused_attn, False
+    try:
+        yield
+    finally:
+        attention.fused_attn = fused
+
+
+def _captum() -> ModuleType:
+    try:
+        import captum.attr
+    except ImportError:
+        raise UserError(
+            "attribution needs captum, which is not installed: pip install 'siamlab[notebook]'"
+        ) from None
+    return captum.attr

@@ -1,0 +1,91 @@
+"""Linear CKA: do two layers, or two models, see the same images as alike?
+
+cka(a, b)                                             # features of the same n images
+rows = cka_table({"mae": layers, "moco_v3": layers})  # every pair of layers
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations_with_replacement
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from siamlab.component import UserError
+
+ROUNDING = 1e-12  # of the features' squares: a variance below it is zero
+
+
+class Layer(NamedTuple):
+    """One matrix of features, as every pair it is in needs it."""
+
+    centred: Float[Tensor, "n D"]  # float64; columns sum to 0, squares to 1
+    squares: Float[Tensor, " n"]  # of the length of each row
+
+
+def cka(a: Float[Tensor, "n D"], b: Float[Tensor, "n E"]) -> float:
+    """How alike two sets of features hold the same images to be: unbiased linear CKA.
+
+    1: one is a rotated, scaled or shifted copy of the other; about 0: unrelated, on either side of
+    it, whatever n, D and E (−1 at least; the biased estimate tends to 1 when D exceeds n). Of equal
+    features: 0. HSIC₁ of Song et al. (2012), as Nguyen et al. (2021) use it for Kornblith et al.
+    (2019). Cost: n · D · E multiplications in float64; no n × n matrix is formed.
+    """
+    _check([a, b])
+    one, two = _centred(a), _centred(b)
+    return _cka(_hsic(one, two), _hsic(one, one), _hsic(two, two))
+
+
+def cka_table(
+    models: Mapping[str, Sequence[Float[Tensor, "n _"]]],
+) -> list[dict[str, str | int | float]]:
+    """CKA of every pair of layers, each pair once: model, layer, other_model, other_layer, cka.
+
+    Each model has its layers' features of the same n images, first layer (number 1) first.
+    """
+    _check([layer for layers in models.values() for layer in layers])
+    cells = []
+    for model, layers in models.items():
+        for number, layer in enumerate(map(_centred, layers), start=1):
+            cells.append((model, number, layer, _hsic(layer, layer)))
+    return [
+        dict(model=m, layer=i, other_model=other, other_layer=j, cka=_cka(_hsic(a, b), aa, bb))
+        for (m, i, a, aa), (other, j, b, bb) in combinations_with_replacement(cells, 2)
+    ]
+
+
+def _centred(features: Float[Tensor, "n D"]) -> Layer:
+    x = features.double()
+    centred = x - x.mean(dim=0)
+    total = centred.square().sum()
+    varied = total > ROUNDING * x.square().sum()
+    centred = centred / total.sqrt() if varied else torch.zeros_like(centred)
+    return Layer(centred, centred.square().sum(dim=1))
+
+
+def _cka(pair: float, a: float, b: float) -> float:
+    return pair / math.sqrt(a * b) if a * b > 0 else 0.0
+
+
+def _hsic(a: Layer, b: Layer) -> float:
+    """HSIC₁ of two layers, times n (n − 3).
+
+    K̃ = A Aᵀ without its diagonal. As columns of A sum to zero, K̃ 1 is minus the squares a² of its
+    rows: tr(K̃ L̃) = ‖Aᵀ B‖² − a²·b², 1ᵀK̃ 1 · 1ᵀL̃ 1 = Σ a² Σ b² and 1ᵀK̃ L̃ 1 = a²·b².
+    """
+    n, both = len(a.centred), a.squares @ b.squares
+    trace = (a.centred.T @ b.centred).square().sum() - both
+    whole = a.squares.sum() * b.squares.sum() / ((n - 1) * (n - 2))
+    return (trace + whole - 2 / (n - 2) * both).item()
+
+
+def _check(layers: Sequence[Tensor]) -> None:
+    """Refuses too few images, and layers that have not seen the same number."""
+    counts = sorted({len(layer) for layer in layers})
+    if len(counts) != 1 or counts[0] < 4:
+        raise UserError(
+            f"features must be of the same 4 images or more in every layer, got {counts}: "
+            "give all layers the same images"
+        )

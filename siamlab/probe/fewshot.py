@@ -1,0 +1,157 @@
+"""Few-shot probe: how much can a classifier learn from a handful of labels?
+
+few = few_shot_per_class(train, train_labels, test, test_labels, per_class=5)
+few.accuracy, few.deviation
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from siamlab.component import UserError
+from siamlab.probe.linear import class_count
+from siamlab.probe.score import Groups, Score, bootstrap
+
+PENALTY = 0.1  # λ n: of the sum of losses
+STEPS, TOLERANCE = 500, 1e-6  # of the fit
+
+
+class FewShot(NamedTuple):
+    accuracy: Score  # mean over the draws
+    deviation: float  # standard deviation of the accuracy over draws; nan for one draw
+
+
+def few_shot_per_class(
+    train: Float[Tensor, "n D"],
+    train_labels: Int[Tensor, " n"],
+    test: Float[Tensor, "m D"],
+    test_labels: Int[Tensor, " m"],
+    per_class: int = 5,
+    draws: int = 5,
+    seed: int = 0,
+    groups: Groups = None,
+) -> FewShot:
+    """Test accuracy when `per_class` images of each class are labelled, mean over random draws.
+
+    0..1, higher is better; chance is the share of the commonest test class, ceiling 1. The head
+    is MSN's (Assran et al. 2022): each feature centred over its dimensions and scaled to unit
+    length, multinomial logistic regression without intercept, mean cross entropy + λ/2 ‖W‖² with
+    λ = 0.1 / n. Unchanged when features are scaled. The seed and the labels decide the draws, so
+    that models are given the same images. The interval resamples both test images and draws (it
+    is a little narrow for few draws). Cost: `draws` fits, each of per_class · C · D a step.
+    """
+    classes = class_count(train_labels, test_labels)
+    counts = train_labels.bincount(minlength=classes)
+    if not 1 <= per_class <= (least := int(counts[counts > 0].min())):
+        raise UserError(
+            f"per_class={per_class} must be from 1 to {least}, the size of the smallest training "
+            "class: ask for fewer, or leave that class out"
+        )
+    wanted = counts.clamp(max=per_class)
+    return _few_shot(train, train_labels, test, test_labels, wanted, draws, seed, groups)
+
+
+def few_shot_share(
+    train: Float[Tensor, "n D"],
+    train_labels: Int[Tensor, " n"],
+    test: Float[Tensor, "m D"],
+    test_labels: Int[Tensor, " m"],
+    share: float = 0.01,
+    draws: int = 5,
+    seed: int = 0,
+    groups: Groups = None,
+) -> FewShot:
+    """The same when this share of each class is labelled, rounded, and one image at the least."""
+    classes = class_count(train_labels, test_labels)
+    if not 0 < share <= 1:
+        raise UserError(f"share={share} must be above 0 and at most 1: 0.01 is one per cent")
+    counts = train_labels.bincount(minlength=classes)
+    wanted = (share * counts).round().long().clamp(min=1).minimum(counts)
+    return _few_shot(train, train_labels, test, test_labels, wanted, draws, seed, groups)
+
+
+def subset(
+    labels: Int[Tensor, " n"], wanted: Int[Tensor, " C"], rng: Generator
+) -> Int[Tensor, " s"]:
+    """Indices of `wanted[c]` images of each class c, drawn without replacement."""
+    order = torch.randperm(len(labels), generator=rng, device=rng.device).to(labels.device)
+    order = order[labels[order].argsort(stable=True)]  # class by class, mixed within
+    kind = labels[order]
+    counts = labels.bincount(minlength=len(wanted))
+    rank = torch.arange(len(labels), device=labels.device) - (counts.cumsum(0) - counts)[kind]
+    return order[rank < wanted[kind]]
+
+
+def regression(
+    x: Float[Tensor, "n D"], labels: Int[Tensor, " n"], classes: int
+) -> Float[Tensor, "D C"]:
+    """Weights with least mean cross entropy + 0.1 ‖W‖² / 2n, by L-BFGS from zero."""
+    goal = F.one_hot(labels, classes).to(x.dtype)
+    weight = torch.nn.Parameter(x.new_zeros(x.shape[1], classes))
+
+    @torch.no_grad()
+    def loss() -> Tensor:
+        log_p = (x @ weight).log_softmax(dim=1)  # [n, C]
+        value = PENALTY / 2 * weight.square().sum() - (goal * log_p).sum()
+        weight.grad = (x.T @ (log_p.exp() - goal) + PENALTY * weight) / len(x)
+        return value / len(x)
+
+    torch.optim.LBFGS(
+        [weight],
+        max_iter=STEPS,
+        tolerance_grad=TOLERANCE,
+        tolerance_change=0,
+        line_search_fn="strong_wolfe",
+    ).step(loss)
+    return weight.detach()
+
+
+def directions(features: Float[Tensor, "n D"]) -> Float[Tensor, "n D"]:
+    """Each feature less its own mean over dimensions, at unit length; float64."""
+    features = features.double()
+    return F.normalize(features - features.mean(dim=1, keepdim=True), dim=1)
+
+
+def _few_shot(
+    train: Tensor,
+    train_labels: Tensor,
+    test: Tensor,
+    test_labels: Tensor,
+    wanted: Int[Tensor, " C"],
+    draws: int,
+    seed: int,
+    groups: Groups,
+) -> FewShot:
+    if draws < 1:
+        raise UserError(f"draws={draws} must be 1 or more; 5 give a mean and a deviation")
+    rng = torch.Generator().manual_seed(seed)
+    queries, hits = directions(test), []
+    for _ in range(draws):
+        kept = subset(train_labels, wanted, rng)
+        weight = regression(directions(train[kept]), train_labels[kept], len(wanted))
+        hits.append((queries @ weight).argmax(dim=1) == test_labels)
+    terms = torch.stack([*hits, torch.ones_like(hits[0])], dim=1).double()  # [m, draws + 1]
+    chance = test_labels.bincount().max().item() / len(test_labels)
+    score = bootstrap(
+        terms, _over_draws(draws, seed), chance, 1.0, "share of images", groups=groups
+    )
+    each = terms[:, :-1].mean(dim=0)
+    return FewShot(score, each.std().item() if draws > 1 else math.nan)
+
+
+def _over_draws(draws: int, seed: int) -> Callable[[Tensor], Tensor]:
+    """Mean accuracy over the draws; for resampled images, over draws resampled as well."""
+    rng = torch.Generator().manual_seed(seed)
+
+    def statistic(sums: Float[Tensor, "*R K"]) -> Float[Tensor, "*R"]:
+        share = sums[..., :-1] / sums[..., -1:]  # [*R, draws]
+        if sums.ndim > 1:  # resamples; one row alone is the value itself
+            share = share.gather(-1, torch.randint(draws, share.shape, generator=rng))
+        return share.mean(dim=-1)
+
+    return statistic

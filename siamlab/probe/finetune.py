@@ -1,0 +1,140 @@
+"""Fine-tuning probe: how well does the whole encoder name classes once it may change?
+
+score = fine_tune(model, data("train"), data("test"), FineTune(epochs=20, batch=128))
+"""
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from siamlab.component import UserError
+from siamlab.data.images import Images
+from siamlab.probe.features import Inputs, evaluated, inputs, standardised
+from siamlab.probe.finetune_model import Classifier
+from siamlab.probe.finetune_recipe import FineTune, augmenting, mixing, optimising, scheduling
+from siamlab.probe.linear import accuracy, class_count
+from siamlab.probe.score import Groups, Score
+
+EVALUATED = 256  # test images at once
+
+
+class Epoch(NamedTuple):
+    """What is said after each epoch."""
+
+    number: int  # 1 .. recipe.epochs
+    loss: float  # mean over its steps, nats
+    rate: float  # images a second
+
+
+def fine_tune(
+    model: nn.Module,
+    train: Images,
+    test: Images,
+    recipe: FineTune | None = None,
+    want: Inputs | None = None,
+    seed: int = 0,
+    said: Callable[[Epoch], None] = lambda epoch: None,
+    groups: Groups = None,
+) -> Score:
+    """Test accuracy of a copy of the model, trained whole with a new head on labelled images.
+
+    0..1, higher is better; chance is the share of the commonest test class, ceiling 1. The head
+    is a LayerNorm and a linear layer on the mean patch token. Test images are resized as `features`
+    does it. `want` is `inputs(model)` unless given. The same seed gives the same score on the same
+    machine; the model and the global random generators are left as they were. Cost: a training
+    pass of the model for epochs · images, which are augmented one by one.
+    """
+    recipe, want = recipe or FineTune(), want or inputs(model)
+    classes = _check(train, test, recipe)
+    with _seeded(seed, next(model.parameters()).device):
+        classifier = Classifier(model, classes, recipe.drop_path)
+        for epoch in _epochs(classifier, train, recipe, want, classes):
+            said(epoch)
+    seen = standardised(classifier.encoder, test.pixels, *want, EVALUATED)
+    guess = torch.cat([evaluated(classifier, classifier, x).argmax(dim=1).cpu() for x in seen])
+    return accuracy(guess, test.labels, groups)
+
+
+def _epochs(
+    classifier: Classifier, train: Images, recipe: FineTune, want: Inputs, classes: int
+) -> Iterator[Epoch]:
+    """The training, an epoch at a time."""
+    from timm.loss import SoftTargetCrossEntropy
+
+    device, each = next(classifier.parameters()).device, len(train.labels) // recipe.batch
+    optimiser = optimising(classifier, recipe)
+    schedule = scheduling(optimiser, recipe, recipe.epochs * each)
+    mix, loss_of = mixing(recipe, classes), SoftTargetCrossEntropy()
+    classifier.train()
+    for epoch in range(recipe.epochs):
+        total, start = 0.0, perf_counter()
+        for step, (images, labels) in enumerate(_batches(train, recipe, want), epoch * each):
+            schedule.step_update(step)
+            x, goal = mix(images.to(device), labels.to(device))  # [b, 3, h, w], [b, C]
+            loss = loss_of(classifier(x), goal)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += _finite(loss.item(), step + 1, recipe)
+        yield Epoch(epoch + 1, total / each, each * recipe.batch / (perf_counter() - start))
+
+
+def _batches(
+    train: Images, recipe: FineTune, want: Inputs
+) -> Iterator[tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]]:
+    """The images in random order, augmented and standardised, and their labels; whole batches."""
+    from torchvision.transforms.functional import to_pil_image
+
+    augment, order = augmenting(recipe, want), torch.randperm(len(train.labels))
+    for index in order.split(recipe.batch):
+        if len(index) == recipe.batch:
+            pictures = (to_pil_image(image) for image in train.pixels[index])
+            yield torch.stack([augment(picture) for picture in pictures]), train.labels[index]
+
+
+def _finite(loss: float, step: int, recipe: FineTune) -> float:
+    if not math.isfinite(loss):
+        raise UserError(
+            f"fine-tuning is no longer finite at step {step} (loss={loss}): lower "
+            f"FineTune.lr={recipe.lr:g}, or set FineTune.warmup={recipe.warmup:g} higher"
+        )
+    return loss
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """The global generators, which timm draws from, seeded; afterwards as they were."""
+    python, old = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(old)
+
+
+def _check(train: Images, test: Images, recipe: FineTune) -> int:
+    """Number of classes; refuses images that cannot be learned from."""
+    classes, count = class_count(train.labels, test.labels), len(train.labels)
+    if (found := len(train.labels.unique())) < 2:
+        raise UserError(
+            f"the training images have {found} class; fine-tuning needs 2 or more: "
+            "give images of other classes too"
+        )
+    if recipe.batch > count:
+        raise UserError(
+            f"FineTune.batch={recipe.batch} must be at most {count}, the number of training "
+            f"images: set FineTune(batch={count // 2 * 2}); the learning rate follows it"
+        )
+    return classes

@@ -1,0 +1,59 @@
+"""The model that is fine-tuned: a copy of an encoder with a new head, in the layers of its blocks.
+
+classifier = Classifier(model, classes=10, drop_path=0.1)
+"""
+
+import re
+from collections.abc import Callable
+from copy import deepcopy
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+BLOCK = re.compile(r"encoder\.blocks\.(\d+)\.")
+HEAD = 2e-5  # standard deviation of its first weights, as MAE's: all classes start out even
+
+
+class Classifier(nn.Module):
+    """A LayerNorm and a linear layer on the mean patch token of a copied timm vision transformer.
+
+    The encoder's own last norm is left out, as in MAE: the new one stands in its place.
+    """
+
+    def __init__(self, encoder: nn.Module, classes: int, drop_path: float):
+        super().__init__()
+        self.encoder = deepcopy(encoder).requires_grad_(True)
+        self.encoder.norm = nn.Identity()
+        _set_drop_path(self.encoder.blocks, drop_path)
+        width, device = encoder.num_features, next(encoder.parameters()).device
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, classes)).to(device)
+        nn.init.trunc_normal_(self.head[1].weight, std=HEAD)
+        nn.init.zeros_(self.head[1].bias)
+
+    def forward(self, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C"]:
+        tokens = self.encoder.forward_features(x)  # [B, T, D]
+        return self.head(tokens[:, self.encoder.num_prefix_tokens :].mean(dim=1))
+
+    def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
+        """For timm: the layer of each parameter; embedding 0, blocks from 1, the head last."""
+        return self._layer
+
+    def no_weight_decay(self) -> set[str]:
+        """For timm: position tables and prefix tokens."""
+        return {f"encoder.{name}" for name in self.encoder.no_weight_decay()}
+
+    def _layer(self, parameter: str) -> int:
+        if parameter.startswith("head."):
+            return len(self.encoder.blocks) + 1
+        block = BLOCK.match(parameter)
+        return 1 + int(block[1]) if block else 0
+
+
+def _set_drop_path(blocks: nn.Sequential | nn.ModuleList, largest: float) -> None:
+    """Stochastic depth whose rate grows evenly from 0 in the first block to `largest`."""
+    from timm.layers import DropPath, calculate_drop_path_rates
+
+    for block, rate in zip(blocks, calculate_drop_path_rates(largest, len(blocks)), strict=True):
+        for name, _ in list(block.named_children()):
+            if name.startswith("drop_path"):
+                setattr(block, name, DropPath(rate) if rate else nn.Identity())

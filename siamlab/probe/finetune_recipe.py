@@ -1,0 +1,112 @@
+"""The recipe of fine-tuning, and what it is made of: timm's own parts.
+
+recipe = FineTune(epochs=20, batch=128)
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+from PIL.Image import Image
+from pydantic import AfterValidator, Field
+from torch import Tensor
+from torch.optim import Optimizer
+
+from siamlab.component import Component, ascending
+from siamlab.probe.features import Inputs
+from siamlab.probe.finetune_model import Classifier
+
+if TYPE_CHECKING:
+    from timm.data import Mixup
+    from timm.scheduler import CosineLRScheduler
+
+AUGMENT = r"^(rand-m\d+(-n\d+)?(-mstd\d+(\.\d+)?)?-inc1)?$"
+STRONGEST = 9.99  # of 10: at 10, timm posterizes to 0 bits, which Pillow refuses
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class FineTune(Component):
+    """How to fine-tune. The defaults are MAE's for ViT-B/16 on ImageNet (He et al. 2022).
+
+    On few images of a small model they hardly move: set epochs, batch, lr and crop.
+    """
+
+    epochs: int = Field(100, ge=1)
+    batch: int = Field(1024, ge=2, multiple_of=2, description="images a step; even, as pairs mix")
+    lr: float = Field(2.5e-4, gt=0, description="AdamW's, for 256 images a step")
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    weight_decay: float = Field(0.05, ge=0, description="not of biases, norms, tokens, positions")
+    layer_decay: float = Field(0.65, gt=0, le=1, description="lr of a block over the next one's")
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps; then half a cosine")
+    drop_path: float = Field(0.1, ge=0, lt=1, description="of the last block; 0 in the first")
+    crop: Annotated[tuple[Share, Share], AfterValidator(ascending)] = Field(
+        (0.08, 1.0), description="least and largest area, shares of the image"
+    )
+    flip: Share = 0.5
+    augment: str = Field(
+        "rand-m9-mstd0.5-inc1", pattern=AUGMENT, description="timm's name of it; empty for none"
+    )
+    erasing: Share = 0.25
+    mixup: float = Field(0.8, ge=0, description="of its beta distribution; 0 for none")
+    cutmix: float = Field(1.0, ge=0, description="of its beta distribution; 0 for none")
+    smoothing: float = Field(0.1, ge=0, lt=1, description="of the labels")
+
+
+def augmenting(recipe: FineTune, want: Inputs) -> Callable[[Image], Tensor]:
+    """Crop, flip, RandAugment, standardising and erasing of one image."""
+    from timm.data import create_transform
+    from timm.data.auto_augment import RandAugment
+
+    augment = create_transform(
+        want.size,
+        is_training=True,
+        scale=recipe.crop,
+        hflip=recipe.flip,
+        color_jitter=None,
+        auto_augment=recipe.augment or None,
+        interpolation="bicubic",
+        mean=want.mean,
+        std=want.std,
+        re_prob=recipe.erasing,
+        re_mode="pixel",
+    )
+    for part in augment.transforms:
+        for change in part.ops if isinstance(part, RandAugment) else ():
+            change.magnitude_max = STRONGEST
+    return augment
+
+
+def mixing(recipe: FineTune, classes: int) -> "Mixup":
+    """Mixup or cutmix of a batch, as often the one as the other; it also smooths the labels."""
+    from timm.data import Mixup
+
+    return Mixup(
+        recipe.mixup,
+        recipe.cutmix,
+        prob=float(recipe.mixup > 0 or recipe.cutmix > 0),
+        label_smoothing=recipe.smoothing,
+        num_classes=classes,
+    )
+
+
+def optimising(classifier: Classifier, recipe: FineTune) -> Optimizer:
+    """AdamW with the learning rate of each layer."""
+    from timm.optim import create_optimizer_v2
+
+    return create_optimizer_v2(
+        classifier,
+        "adamw",
+        lr=recipe.lr * recipe.batch / 256,
+        weight_decay=recipe.weight_decay,
+        betas=recipe.betas,
+        layer_decay=recipe.layer_decay,
+    )
+
+
+def scheduling(optimiser: Optimizer, recipe: FineTune, steps: int) -> "CosineLRScheduler":
+    """Up in a straight line, and down to 0 in half a cosine, by step."""
+    from timm.scheduler import CosineLRScheduler
+
+    warm = min(round(recipe.warmup * steps), steps - 1)
+    down = dict(warmup_prefix=True, t_in_epochs=False)
+    return CosineLRScheduler(optimiser, steps - warm, warmup_t=warm, **down)

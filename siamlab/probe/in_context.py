@@ -1,0 +1,66 @@
+"""In-context segmentation: do patches of a region find that region in a labelled memory?
+
+score = in_context(memory, memory_masks, test, test_masks, grid)     # patch features, masks
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.geometry import Grid
+from siamlab.probe.score import Groups, Score
+from siamlab.probe.segmentation import region_count, region_score, region_shares
+
+K, TEMPERATURE = 30, 0.02  # of the paper
+BLOCK = 2**24  # similarities held at once
+
+
+def in_context(
+    memory: Float[Tensor, "n N D"],
+    memory_masks: UInt8[Tensor, "n H W"],
+    test: Float[Tensor, "m N D"],
+    test_masks: UInt8[Tensor, "m H W"],
+    grid: Grid,
+    k: int = K,
+    temperature: float = TEMPERATURE,
+    groups: Groups = None,
+    chunk: int | None = None,
+) -> Score:
+    """Mean intersection over union when patches take the regions of their nearest in the memory.
+
+    0..1, higher is better. A patch's answer is the mean of the region shares of its k nearest
+    memory patches by cosine, weighted by softmax(cos / temperature), without any training
+    (Balažević et al. 2023); upsampled and scored as in `segmentation`, whose chance it shares.
+    Memory patches that are all void are left out. Ceiling: each patch's own true shares, upsampled:
+    what the grid allows (no strict bound). Unchanged when features are rotated or scaled. Cost:
+    n · m · N² · D multiplications; memory: chunk (test patches at a time) · n · N similarities.
+    """
+    regions = region_count(memory, memory_masks, test, test_masks, grid)
+    if temperature <= 0:
+        raise UserError(f"temperature={temperature} must be above 0; the paper has {TEMPERATURE}")
+    shares = region_shares(memory_masks, grid, regions).flatten(0, 1).to(memory.device)
+    known = shares.sum(dim=1) > 0
+    if not 1 <= k <= known.sum():
+        raise UserError(
+            f"k={k} must be from 1 to the number of memory patches that are not void, "
+            f"{known.sum()}: give more images, or a smaller k"
+        )
+    near, shares = F.normalize(memory.flatten(0, 1)[known], dim=1).T, shares[known]  # [D, M]
+    queries = F.normalize(test.flatten(0, 1), dim=1)
+    parts = queries.split(chunk or max(1, BLOCK // near.shape[1]))
+    answers = torch.cat([_recall(q @ near, shares, k, temperature) for q in parts])  # [m N, C]
+    oracle = region_shares(test_masks, grid, regions)
+    return region_score(
+        answers.unflatten(0, test.shape[:2]), oracle, test_masks, grid, groups, chunk=None
+    )
+
+
+def _recall(
+    similarity: Float[Tensor, "c M"], shares: Float[Tensor, "M C"], k: int, temperature: float
+) -> Float[Tensor, "c C"]:
+    """The nearest memory patches' shares, weighted by their similarity."""
+    cosine, index = similarity.topk(k, dim=1)  # [c, k]
+    weight = (cosine / temperature).softmax(dim=1)
+    return (weight[..., None] * shares[index]).sum(dim=1)

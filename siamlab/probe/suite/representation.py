@@ -1,0 +1,150 @@
+"""Steps about the representation: its spectrum, each layer by itself, and the attention."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from siamlab.geometry import Match
+from siamlab.geometry import correspondence as places
+from siamlab.probe.attend import attention_profile, class_attention
+from siamlab.probe.attention import as_scores, saliency
+from siamlab.probe.correspondence import ALPHA, correspondence, without_positions
+from siamlab.probe.features import features
+from siamlab.probe.fourier import fourier_amplitude
+from siamlab.probe.knn import TEMPERATURE, knn
+from siamlab.probe.layers import layer_features, residual_features
+from siamlab.probe.outliers import outlier_tokens
+from siamlab.probe.pairs import pairs
+from siamlab.probe.score import Score, point
+from siamlab.probe.spectrum import alpha_req, lidar, participation_ratio, rankme
+from siamlab.probe.suite.bench import Seen, crops
+from siamlab.probe.suite.semantic import POOLED, K, varied
+from siamlab.probe.suite.spatial import CENTRED, segmented, some
+from siamlab.probe.table import Measured
+
+MASS = 0.6  # of the class token's attention, that saliency takes
+VIEWS = 10  # of each image, for LiDAR
+FIRST = 4  # principal axis from which α-ReQ's slope is fitted
+
+
+def whole(seen: Seen) -> Iterator[Measured]:
+    """How many directions the last layer uses, and whether it keeps notes in patches."""
+    pooled = seen.test.pooled
+    width = min(pooled.shape)
+    yield seen.measured("rankme", _rank(rankme(pooled), width), **POOLED)
+    yield seen.measured("participation", _rank(participation_ratio(pooled), width), **POOLED)
+    if width > 2 * FIRST:
+        slope = point(alpha_req(pooled, FIRST), torch.nan, torch.nan, "no unit", "neither")
+        yield seen.measured("alpha_req", slope, **POOLED, first=FIRST)
+    views = _views(seen)
+    score = _rank(lidar(views), min(len(views), width))
+    yield seen.measured("lidar", score, **POOLED, views=VIEWS, images=len(views))
+    score = fourier_amplitude(seen.test.patches, seen.test.grid, seen.groups).difference
+    yield seen.measured("fourier", score)
+    images, groups = some(seen)
+    residual = residual_features(seen.model, images, *seen.want, seen.bench.batch).patches
+    score = outlier_tokens(residual, groups).share
+    yield seen.measured("outlier_tokens", score, images=len(images), norm="before the final norm")
+
+
+def layers(seen: Seen) -> Iterator[Measured]:
+    """k-NN, correspondence, spectrum and frequency after each block."""
+    images, groups = some(seen)
+    learned = _by_layer(seen, seen.bench.train.pixels, "pooled")
+    a, b, match = _crops_by_layer(seen, images)
+    for i, patches in enumerate(_by_layer(seen, images, "patches")):
+        pooled, own = patches.mean(dim=1), dict(layer=i + 1, images=len(images))
+        yield from _knn(seen, learned[i], pooled, **own)
+        parts = without_positions(a[i], b[i])
+        score = correspondence(*parts, match, seen.test.grid, seen.want.size, groups=groups)
+        near = dict(alpha=ALPHA) | crops(seen.bench) | CENTRED
+        yield seen.measured("correspondence_centred", score, **own, **near)
+        score = _rank(rankme(pooled), min(pooled.shape))
+        yield seen.measured("rankme", score, **own, **POOLED)
+        score = fourier_amplitude(patches, seen.test.grid, groups).difference
+        yield seen.measured("fourier", score, **own)
+
+
+def attention(seen: Seen) -> Iterator[Measured]:
+    """How far, how sharply and how differently each head of each block looks."""
+    images, groups = some(seen)
+    grid, own = seen.test.grid, dict(images=len(images))
+    patch = max(side / n for side, n in zip(seen.want.size, grid, strict=True))
+    profile = attention_profile(seen.model, images, *seen.want)
+    found = as_scores(profile, grid, patch, groups)
+    for name in ("distance", "entropy", "nmi"):
+        for layer, heads in enumerate(getattr(found, name), 1):
+            for head, score in enumerate(heads, 1):
+                yield seen.measured(f"attention_{name}", score, layer, head, **own)
+    for layer, score in enumerate(found.js, 1):
+        yield seen.measured("head_divergence", score, layer, **own)
+    yield from _saliency(seen, images, groups)
+
+
+def _saliency(seen: Seen, images: Tensor, groups: Tensor | None) -> Iterator[Measured]:
+    """Where the class token of the last block looks, against the objects' masks."""
+    masks = seen.bench.test.masks[: len(images)]
+    if not segmented(masks):
+        return
+    rows = class_attention(seen.model, images, *seen.want)  # [n, heads, N]
+    found = saliency(rows, masks, seen.test.grid, MASS, seen.bench.seed, groups)
+    own = dict(images=len(images), mass=MASS, token="class" if has_class(seen) else "mean patch")
+    yield seen.measured("saliency", found.mean, **own)
+    yield seen.measured("saliency_best", found.best, **own)
+    last = len(seen.model.blocks)
+    for head, score in enumerate(found.each, 1):
+        yield seen.measured("saliency", score, last, head, **own)
+
+
+def has_class(seen: Seen) -> bool:
+    return seen.model.cls_token is not None
+
+
+def _by_layer(seen: Seen, images: Tensor, part: str) -> list[Tensor]:
+    """`pooled` or `patches` of the images after each block."""
+    batches = layer_features(seen.model, images, *seen.want, seen.bench.batch)
+    kept = ([getattr(layer, part) for layer in batch] for batch in batches)
+    return [torch.cat(layer) for layer in zip(*kept, strict=True)]
+
+
+def _crops_by_layer(seen: Seen, images: Tensor) -> tuple[list[Tensor], list[Tensor], Match]:
+    """Patches after each block of two crops of each image, and where one's lie in the other."""
+    rng = Generator().manual_seed(seen.bench.seed)
+    a, b = zip(*pairs(images, seen.want.size, rng), strict=True)
+    match = [places(*pair, seen.test.grid) for pair in zip(a, b, strict=True)]
+    seen_by = (torch.cat([view.image for view in views]) for views in (a, b))
+    one, two = (_by_layer(seen, crop, "patches") for crop in seen_by)
+    device = one[0].device
+    return one, two, Match(*(torch.cat(part).to(device) for part in zip(*match, strict=True)))
+
+
+def _knn(seen: Seen, learned: Tensor, pooled: Tensor, **own: Any) -> Iterator[Measured]:
+    """k-NN of the first test images that have a label."""
+    train, test = seen.bench.train.labels, seen.bench.test.labels[: len(pooled)]
+    keep, asked = train >= 0, test >= 0
+    if not varied(train[keep]) or not varied(test[asked]):
+        return
+    groups = None if seen.groups is None else seen.groups[: len(pooled)][asked]
+    arrays = (x.to(pooled.device) for x in (learned[keep], train[keep], pooled[asked], test[asked]))
+    k = min(K, int(keep.sum()))
+    score = knn(*arrays, k, groups)
+    yield seen.measured("knn", score, **own, **POOLED, k=k, temperature=TEMPERATURE)
+
+
+def _views(seen: Seen) -> Float[Tensor, "n q D"]:
+    """Pooled features of several crops of the first test images."""
+    images, _ = some(seen)
+    rng = Generator().manual_seed(seen.bench.seed)
+    found = []
+    for _ in range(VIEWS // 2):
+        for side in zip(*pairs(images, seen.want.size, rng), strict=True):
+            crop = torch.cat([view.image for view in side])
+            found.append(features(seen.model, crop, *seen.want, seen.bench.batch).pooled)
+    return torch.stack(found, dim=1)
+
+
+def _rank(value: float, most: int) -> Score:
+    return point(value, 1.0, float(most), "directions", "higher")

@@ -1,0 +1,115 @@
+"""Spatial steps of the suites: where in the image, and what is there?"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from siamlab.data.images import Objects, is_paired
+from siamlab.geometry import Match
+from siamlab.probe.contrast import local_contrast
+from siamlab.probe.correspondence import ALPHA, correspondence, without_positions
+from siamlab.probe.equivariance import SHIFTS, ZOOMS, equivariance_error, moves, warped
+from siamlab.probe.features import view_features
+from siamlab.probe.in_context import in_context
+from siamlab.probe.position import position
+from siamlab.probe.scenes import object_match
+from siamlab.probe.segmentation import VOID, segmentation
+from siamlab.probe.suite.bench import Seen, crops
+from siamlab.probe.suite.semantic import varied
+from siamlab.probe.table import Measured
+from siamlab.probe.variance import variance_share
+
+MEMORY = 1000  # training images that in-context segmentation remembers, at most
+SOME = 500  # test images of the probes that need a pass of their own or no more, at most
+AMOUNTS = {
+    "shift": f"{list(SHIFTS[1:])} patches",
+    "zoom": f"{list(ZOOMS[1:])} times",
+    "flip": "left-right",
+}
+CENTRED = {"centring": "mean feature of each position subtracted"}
+
+
+def quick(seen: Seen) -> Iterator[Measured]:
+    """The probes of the spatial score, and linear segmentation."""
+    yield from _correspondences(seen, "correspondence", seen.a.patches, seen.b.patches, seen.match)
+    yield from _across_scenes(seen)
+    train, test = seen.bench.train.masks, seen.bench.test.masks
+    if segmented(train) and segmented(test):
+        arrays = seen.train.patches, train, seen.test.patches, test
+        score = segmentation(*arrays, seen.test.grid, seen.groups)
+        yield seen.measured("segmentation", score, classifier="linear, standardised features")
+
+
+def rest(seen: Seen) -> Iterator[Measured]:
+    """All other spatial probes."""
+    train, test = seen.bench.train.masks, seen.bench.test.masks
+    if segmented(train[:MEMORY]) and segmented(test):
+        arrays = seen.train.patches[:MEMORY], train[:MEMORY], seen.test.patches, test
+        score = in_context(*arrays, seen.test.grid, groups=seen.groups)
+        yield seen.measured("in_context", score, k=30, temperature=0.02, memory=len(arrays[0]))
+    found = position(seen.train.patches, seen.test.patches, seen.test.grid, seen.groups)
+    for name, score in found._asdict().items():
+        key = "position" if name == "raw" else f"position_{name}"
+        yield seen.measured(key, score, classifier="ridge on features and 256 random waves of them")
+    score = local_contrast(seen.test.patches, seen.test.grid, seen.groups)
+    yield seen.measured("local_contrast", score)
+    for name, score in variance_share(seen.test.patches, seen.groups)._asdict().items():
+        yield seen.measured(f"variance_{name}", score)
+    yield from _equivariance(seen)
+
+
+def some(seen: Seen) -> tuple[Tensor, Tensor | None]:
+    """The first test images, for probes that need passes of their own, and their groups."""
+    groups = None if seen.groups is None else seen.groups[:SOME]
+    return seen.bench.test.pixels[:SOME], groups
+
+
+def _correspondences(
+    seen: Seen, name: str, a: Tensor, b: Tensor, match: Match, pair: bool = False
+) -> Iterator[Measured]:
+    """PCK of the features as they are, and without what they say of the position alone."""
+    grid, size = seen.test.grid, seen.want.size
+    groups = None if pair else seen.groups
+    own = {"alpha": ALPHA} | ({} if pair else crops(seen.bench))
+    score = correspondence(a, b, match, grid, size, groups=groups)
+    yield seen.measured(name, score, **own)
+    score = correspondence(*without_positions(a, b), match, grid, size, groups=groups)
+    yield seen.measured(f"{name}_centred", score, **own, **CENTRED)
+
+
+def _across_scenes(seen: Seen) -> Iterator[Measured]:
+    test = seen.bench.test
+    if not is_paired(test) or not len(test.masks):
+        return
+    first, second = (Objects(*(part[i::2] for part in test.objects)) for i in (0, 1))
+    match = object_match(test.masks[0::2], first, second, seen.test.grid)
+    match = Match(*(part.to(seen.test.patches.device) for part in match))
+    patches = seen.test.patches[0::2], seen.test.patches[1::2]
+    yield from _correspondences(seen, "scene_correspondence", *patches, match, pair=True)
+
+
+def segmented(masks: Tensor) -> bool:
+    """The masks tell two regions at least apart."""
+    return varied(masks[masks != VOID])
+
+
+def _equivariance(seen: Seen) -> Iterator[Measured]:
+    """Shifts and zooms together, each a mean over its amounts; the flip."""
+    images, groups = some(seen)
+    want, batch = seen.want, seen.bench.batch
+    patch = min(side // n for side, n in zip(want.size, seen.test.grid, strict=True))
+    found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {}
+    still = None
+    for move in moves(images, want.size, patch):
+        if still is None:
+            still = view_features(seen.model, move.base, want.mean, want.std, batch)
+        there = view_features(seen.model, move.moved, want.mean, want.std, batch).patches
+        if move.amount != (move.name == "zoom"):  # shifts by 0 and zooms by 1 move nothing
+            expected = warped(still.patches, move.base, move.moved, still.grid)
+            found.setdefault(move.name, []).append((there, *expected))
+    for name, moved in found.items():
+        arrays = (torch.cat(part, dim=1) for part in zip(*moved, strict=True))
+        score = equivariance_error(*arrays, groups)
+        own = {"images": len(images), "amounts": AMOUNTS[name]}
+        yield seen.measured(f"equivariance_{name}", score, **own)
