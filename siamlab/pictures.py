@@ -1,4 +1,4 @@
-"""Pictures of what models see on one image: the same for the demo's report and that of a probe.
+"""Pictures of what models see on single images: for the demo's report and that of a probe.
 
 views_picture(run, image)      attention_pictures(subjects, image)      match_picture(s, image)
 """
@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from siamlab import figure, probe
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import View, correspondence, patch_centres
+from siamlab.probe import attribution
 from siamlab.probe.pairs import pairs
 from siamlab.run import Run
 from siamlab.subject import Subject
@@ -50,6 +51,21 @@ def attention_pictures(subjects: Sequence[Subject], image: Image) -> list["Figur
     ]
 
 
+def attention_maps(subjects: Sequence[Subject], image: Image) -> list["Figure"]:
+    """The class token's attention in every head of every block, on one colour scale."""
+    tables = [
+        figure.attention_maps_table(
+            probe.class_attentions(s.model, image[None], *probe.inputs(s.model))[0], grid_of(s)
+        )
+        for s in subjects
+    ]
+    highest = max(table["attention"].quantile(0.99) for table in tables)
+    return [
+        figure.attention_maps_figure(image, table, s.name, highest=highest)
+        for s, table in zip(subjects, tables, strict=True)
+    ]
+
+
 def match_picture(s: Subject, image: Image) -> "Figure":
     """Each patch of one crop and the patch of the other whose feature is nearest."""
     a, b = _crops(s, image)
@@ -80,6 +96,23 @@ def _patches(s: Subject, view: View) -> Tensor:
     return probe.view_features(s.model, view, want.mean, want.std).patches[0].cpu()
 
 
+def attribution_picture(s: Subject, image: Image) -> "Figure":
+    """Three methods on what makes one crop of the image like the other."""
+    want, (a, b) = probe.inputs(s.model), _crops(s, image)
+    other = probe.features(s.model, b.image, *want).pooled[0]
+    given = s.model, a.image, *want, attribution.ToView(other)
+    tables = {
+        "integrated gradients": figure.attribution_table(
+            attribution.integrated_gradients(*given).map[0], grid_of(s)
+        ),
+        "Grad-CAM": figure.attribution_table(attribution.grad_cam(*given)[0]),
+        "attention × gradient": figure.attribution_table(attribution.attention_gradient(*given)[0]),
+    }
+    return figure.attribution_figure(
+        to_bytes(a.image[0]), tables, "the feature of another crop of the image", s.name
+    )
+
+
 def similarity_pictures(subjects: Sequence[Subject], image: Image) -> list["Figure"]:
     """Cosine of the central patch to all others, one picture for all models of one grid."""
     grids = dict.fromkeys(grid_of(s) for s in subjects)
@@ -95,6 +128,13 @@ def components_picture(subjects: Sequence[Subject], images: UInt8[Tensor, "n 3 H
 def patches_of(s: Subject, images: UInt8[Tensor, "n 3 H W"]) -> Tensor:
     """Patch features of whole images, [n, N, D]."""
     return probe.features(s.model, images, *probe.inputs(s.model)).patches.cpu()
+
+
+def pooled_by_layer(s: Subject, images: UInt8[Tensor, "n 3 H W"]) -> list[Tensor]:
+    """Mean patch features of whole images after each block, [n, D] each."""
+    batches = probe.layer_features(s.model, images, *probe.inputs(s.model))
+    kept = ([layer.pooled.cpu() for layer in batch] for batch in batches)
+    return [torch.cat(layer) for layer in zip(*kept, strict=True)]
 
 
 def _similarity(subjects: list[Subject], image: Image, grid: tuple[int, int]) -> "Figure":

@@ -14,6 +14,7 @@ from siamlab.subject import Subject, at_size, before_training, subject
 if TYPE_CHECKING:
     import polars
 
+SHOWN = ("semantic", "spatial", "knn", "linear", "correspondence", "segmentation")  # beside a file
 WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".json": "write_json"}
 
 
@@ -43,15 +44,16 @@ def probe_subjects(
     subjects = with_untrained(trained) if weights else trained
     subjects = [at_size(s, size) for s in subjects] if size else subjects
     scores = probe_all(subjects, train, test, suite, about_data(data))
-    report(scores, data)
+    report(scores if not out else scores.filter(scores["probe"].is_in(SHOWN)), data)
     keep(scores, dict(zip(names, trained, strict=True)))
     if out and Path(out).suffix in WRITERS:
-        getattr(scores, WRITERS[Path(out).suffix])(out)
+        write(scores, Path(out))
     elif out:
         from siamlab.probe_report import write_probe_report
 
-        with Console().status("writing the report"):
-            path = write_probe_report(Path(out), subjects, scores, train, test, data)
+        write(scores, Path(out) / "scores.parquet")
+        with Console(stderr=True).status("writing the report"):
+            path = write_probe_report(Path(out), subjects, scores, test, suite)
         Console().print(f"Table and report: {path.resolve()}", soft_wrap=True, highlight=False)
 
 
@@ -99,6 +101,18 @@ def report(scores: "polars.DataFrame", data: Data) -> None:
     console = Console()
     console.print(f"probed on {data.kind}, {data.side} pixels a side", highlight=False)
     console.print(terminal_table(scores))
+
+
+def write(scores: "polars.DataFrame", path: Path) -> None:
+    """The table as its suffix says; a crash leaves the old file or none."""
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        getattr(scores, WRITERS[path.suffix])(draft)
+        draft.replace(path)
+    except OSError as error:
+        raise UserError(f"--out {path} cannot be written ({error}); name another place") from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def keep(scores: "polars.DataFrame", trained: dict[str, Subject]) -> None:

@@ -87,6 +87,13 @@ def test_models_keep_apart_and_the_reference_takes_no_colour():
     assert colours(names[1:])["m0"] == colours(names)["m0"] == OKABE_ITO[0]
 
 
+def test_a_models_own_reference_has_its_colour_and_an_open_marker():
+    names = ["mae, untrained", "mae", "byol, untrained", "byol"]
+    assert [colours(names)[n] for n in names] == [c for c in OKABE_ITO[:2] for _ in (0, 1)]
+    marks = symbols(names)
+    assert [marks[n] for n in names] == ["diamond-open", "circle", "diamond-open", "circle"]
+
+
 @pytest.mark.parametrize(
     "text, lines",
     [

@@ -1,4 +1,4 @@
-"""Features and attention of timm models, against timm's own forward pass."""
+"""Features of timm models, against timm's own forward pass."""
 
 import pytest
 import timm
@@ -10,7 +10,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from siamlab.component import UserError
 from siamlab.geometry import View
-from siamlab.probe.features import Inputs, class_attention, features, inputs, load, view_features
+from siamlab.probe.features import Inputs, evaluated, features, inputs, load, view_features
 
 SIZE = (32, 48)
 SIZES = dict(img_size=SIZE, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0)
@@ -23,8 +23,10 @@ MODELS = {
         dict(class_token=False, reg_tokens=2, global_pool="avg"),
     ),
     "normed queries": (VisionTransformer, dict(qk_norm=True)),
+    "pooled by attention": (VisionTransformer, dict(class_token=False, global_pool="map")),
     "any size": (VisionTransformer, dict(dynamic_img_size=True)),
     "two class tokens": (VisionTransformerDistilled, {}),
+    "relative places": (Beit, dict(use_rel_pos_bias=True)),
     "eva": (Eva, {}),
     "rotary": (Eva, dict(use_rot_pos_emb=True)),
     "rotary registers": (Eva, dict(use_rot_pos_emb=True, num_reg_tokens=4, rope_type="dinov3")),
@@ -35,6 +37,7 @@ MODELS = {
         dict(use_rot_pos_emb=True, qkv_fused=False, attn_type="rope", num_kv_heads=1),
     ),
 }
+WITHOUT_CLASS = ("no class token", "registers only", "pooled by attention")
 EVERY = pytest.mark.parametrize("name", MODELS)
 WANT = Inputs(SIZE, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
 
@@ -72,47 +75,15 @@ def test_features_are_timms_tokens_without_the_prefix(name):
     assert found.grid == (4, 6) and found.patches.shape == (5, 24, 48)
     close(found.patches, tokens[:, prefix:])
     close(found.pooled, tokens[:, prefix:].mean(dim=1))
-    has_class = name not in ("no class token", "registers only")
-    close(found.cls, tokens[:, 0] if has_class else found.pooled)
-
-
-@EVERY
-def test_attention_is_that_of_the_unfused_pass(name):
-    model, images, seen = made(name), pictures(), []
-    found = [class_attention(model, images, *WANT, layer=i, batch=2) for i in (0, -1)]
-    for block in model.blocks:
-        block.attn.fused_attn = False
-        block.attn.attn_drop.register_forward_hook(lambda _, args, __: seen.append(args[0]))
-    with torch.no_grad():
-        tokens = model.forward_features(standardised(images))
-    prefix = tokens.shape[1] - 24
-    for ours, matrix in zip(found, seen, strict=True):
-        assert ours.shape == (5, 3, 24)
-        close(matrix.sum(dim=-1), torch.ones(matrix.shape[:3]))
-        rows = matrix[..., prefix:]
-        if name in ("no class token", "registers only"):
-            rows = rows[:, :, prefix:].mean(dim=2)
-        else:
-            rows = rows[:, :, 0]
-        close(ours, rows / rows.sum(dim=-1, keepdim=True))
-        assert ours.std(dim=-1).min() > 1e-4  # not uniform: the test would see nothing
-
-
-def test_attention_that_cannot_be_read_is_refused():
-    model = Beit(**SIZES | dict(use_rel_pos_bias=True))
-    with pytest.raises(UserError, match="attention of Beit cannot be read"):
-        class_attention(model, pictures(), *WANT)
-    assert features(model, pictures(), *WANT).patches.shape == (5, 24, 48)
+    close(found.cls, found.pooled if name in WITHOUT_CLASS else tokens[:, 0])
 
 
 def test_the_model_is_given_back_as_it_came():
     model = made("plain").train()
     model.blocks[0].eval()
     features(model, pictures(), *WANT)
-    class_attention(model, pictures(), *WANT)
     assert model.training and model.blocks[1].training and not model.blocks[0].training
     assert not model.blocks[0].attn.training
-    assert not model.blocks[1].attn._forward_pre_hooks
     assert all(p.grad is None for p in model.parameters())
 
 
@@ -145,6 +116,12 @@ def test_features_can_be_trained_on():
     weight = torch.nn.Parameter(torch.ones(48))
     (found.pooled * weight).sum().backward()
     assert weight.grad is not None
+
+
+def test_what_a_model_makes_of_images_has_no_gradient_and_may_be_kept_for_training():
+    x = torch.ones(2, requires_grad=True)
+    made_of = evaluated(torch.nn.Identity(), lambda x: 2 * x, x)
+    assert not made_of.requires_grad and not made_of.is_inference()
 
 
 def test_inputs_are_what_timm_says():

@@ -1,4 +1,4 @@
-"""Laws that every probe obeys, whatever it measures: it is a function of arrays and nothing else."""
+"""Laws that every probe obeys, whatever it measures: a function of arrays and nothing else."""
 
 import pytest
 import test_fourier
@@ -8,7 +8,7 @@ import test_probe_spatial
 import torch
 from probe_case import Case
 
-from siamlab.geometry import Match, View, correspondence, patch_centres
+from siamlab.geometry import View, correspondence, patch_centres
 from siamlab.probe.correspondence import correspondence as pck
 from siamlab.probe.correspondence import one_patch, place_error
 from siamlab.probe.knn import knn, knn_standardised
@@ -154,7 +154,11 @@ def test_what_is_said_to_change_nothing_changes_nothing(name, change):
     arrays = case.draw(SOME)
     turn = torch.linalg.qr(torch.randn(case.width, case.width, generator=rng(3)))[0]
     away = 5 * torch.randn(case.width, generator=rng(4))
-    changed = {"scale": lambda t: t * 8, "rotation": lambda t: t @ turn, "shift": lambda t: t + away}
+    changed = {
+        "scale": lambda t: t * 8,
+        "rotation": lambda t: t @ turn,
+        "shift": lambda t: t + away,
+    }
     other = each(lambda t: changed[change](t) if features(t, case) else t, arrays)
     assert any(features(t, case) for t in flat(arrays))
     assert case.probe(*other).value == pytest.approx(case.probe(*arrays).value, abs=case.tolerance)

@@ -4,7 +4,8 @@ import numpy
 import pytest
 import torch
 
-from siamlab.probe.score import Score, bootstrap, combine, normalised, ratio, resamples
+from siamlab.component import UserError
+from siamlab.probe.score import Score, averaged, bootstrap, combine, normalised, ratio, resamples
 
 
 def answers(n, share, seed=0):
@@ -71,3 +72,24 @@ def test_scores_without_the_same_draws_do_not_combine():
         combine([scored(terms), scored(terms, draws=10)])
     with pytest.raises(ValueError, match="nothing can be measured"):
         normalised(scored(terms, chance=1.0))
+
+
+def test_the_average_of_scores_is_the_score_of_the_average():
+    one, two = answers(300, 0.5), answers(300, 0.8, seed=1)
+    both = torch.stack([(one[:, 0] + two[:, 0]) / 2, one[:, 1]], dim=1)
+    found, expected = averaged([scored(one), scored(two)]), scored(both)
+    assert found[:7] == pytest.approx(expected[:7]) and found.draws.shape == (1000,)
+
+
+def test_images_of_one_group_are_drawn_together():
+    """Each image twice: alone the interval is too narrow by √2, in pairs it is that of one."""
+    terms = answers(500, 0.6)
+    twice = terms.repeat_interleave(2, dim=0)
+    pairs = torch.arange(500).repeat_interleave(2)
+    width = lambda s: s.high - s.low  # noqa: E731
+    assert scored(twice, groups=pairs)[:3] == pytest.approx(scored(terms)[:3])
+    assert width(scored(twice)) == pytest.approx(width(scored(terms)) / 2**0.5, rel=0.1)
+    mixed = torch.randperm(1000, generator=torch.Generator().manual_seed(0))
+    assert scored(twice[mixed], groups=7 * pairs[mixed])[:3] == pytest.approx(scored(terms)[:3])
+    with pytest.raises(UserError, match="one group for each of 1000 images"):
+        scored(twice, groups=pairs[:9])

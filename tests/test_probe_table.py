@@ -9,7 +9,7 @@ import torch
 from siamlab.component import UserError
 from siamlab.probe.catalogue import PROBES
 from siamlab.probe.score import point
-from siamlab.probe.table import Measured, digest, differences, join, named, table
+from siamlab.probe.table import Measured, differences, digest, join, named, table
 
 SETTINGS = {"data.kind": "scenes", "data.side": 48, "resolution": (40, 40), "k": 20}
 
@@ -48,11 +48,12 @@ def test_any_field_that_differs_is_another_protocol(field, value):
     with pytest.raises(UserError) as error:
         join(one, other)
     said = str(error.value).replace('"', "'")
-    assert f"a and b were not measured alike" in said and f"for knn, {field}: {was} and" in said
+    assert "a and b were not measured alike" in said and f"for knn, {field}: {was} and" in said
 
 
 def test_other_probes_and_other_layers_may_have_other_protocols():
-    rows = [measured(), measured("linear", k="none"), measured(layer=1, k=5), measured(layer=2, k=6)]
+    layered = [measured(layer=1, k=5), measured(layer=2, k=6)]
+    rows = [measured(), measured("linear", k="none"), *layered]
     assert table({"a": rows, "b": rows}).height == 8
     with pytest.raises(UserError, match="a and b .* for knn, k: 5 and 7"):
         table({"a": rows, "b": [measured(layer=1, k=7)]})

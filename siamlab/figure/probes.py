@@ -27,7 +27,7 @@ BETWEEN = 96  # pixels between rows of panels: axis, its title, the next panel's
 
 
 def probes_table(scores: pl.DataFrame) -> pl.DataFrame:
-    """property, probe, title, model, value, low, high, chance, ceiling, unit, arrow; sorted by property.
+    """property, probe, title, model, value, low, high, chance, ceiling, unit, arrow, by property.
 
     `arrow` points to the better side. Properties, probes and models keep the order they came in.
     """
@@ -36,7 +36,18 @@ def probes_table(scores: pl.DataFrame) -> pl.DataFrame:
     properties = scores["property"].unique(maintain_order=True)
     rank = pl.col("property").replace_strict({name: i for i, name in enumerate(properties)})
     table = scores.sort(rank, maintain_order=True)
-    kept = ("property", "probe", "title", "model", "value", "low", "high", "chance", "ceiling", "unit")
+    kept = (
+        "property",
+        "probe",
+        "title",
+        "model",
+        "value",
+        "low",
+        "high",
+        "chance",
+        "ceiling",
+        "unit",
+    )
     return table.select(*kept, arrow.alias("arrow"))
 
 
@@ -50,7 +61,9 @@ def probes_figure(
     inner = len(models) * (8 + 14 * max(map(len, names), default=0)) + 16
     height = -(-len(probes) // COLUMNS) * (inner + BETWEEN)
     gaps = dict(vertical_spacing=BETWEEN / max(height, 1), horizontal_spacing=0.06)
-    figure = panels(table["title"].unique(maintain_order=True).to_list(), COLUMNS, shared_yaxes=True, **gaps)
+    figure = panels(
+        table["title"].unique(maintain_order=True).to_list(), COLUMNS, shared_yaxes=True, **gaps
+    )
     for i, probe in enumerate(probes):
         place = dict(row=i // COLUMNS + 1, col=i % COLUMNS + 1)
         _panel(figure, table.filter(pl.col("probe") == probe), models, reference, **place)

@@ -63,7 +63,7 @@ def terminal_table(scores: pl.DataFrame) -> "Table":
         chance, ceiling = (limit(rows[end], places) for end in ("chance", "ceiling"))
         limits = f"[dim]chance {chance}, ceiling {ceiling}[/dim]"
         values = [escape(cells.get(model, "–").replace(" ", "\n", 1)) for model in models]
-        table.add_row(f"{escape(heading(first))}\n{limits}", *values)
+        table.add_row(f"{escape(heading(first, 'probe'))}\n{limits}", *values)
     return table
 
 
@@ -116,10 +116,10 @@ def decimals(rows: pl.DataFrame) -> int:
     return 2 if half.is_empty() else min(4, max(0, -math.floor(math.log10(half.median()))))
 
 
-def heading(row: dict[str, Any]) -> str:
-    """`k-NN accuracy (share of images) ↑`: title, unit, and which way is better."""
+def heading(row: dict[str, Any], name: str = "title") -> str:
+    """`k-NN accuracy (share of images) ↑`: title (or key), unit, and which way is better."""
     unit = f" ({row['unit']})" if row["unit"] else ""
-    return f"{row['title']}{unit} {ARROWS[row['direction']]}".rstrip()
+    return f"{row[name]}{unit} {ARROWS[row['direction']]}".rstrip()
 
 
 def number(value: float | None, places: int) -> str:
@@ -135,8 +135,10 @@ def limit(values: pl.Series, places: int) -> str:
 
 
 def interval(row: dict[str, Any], places: int) -> str:
-    """`0.42 [0.39, 0.45]`."""
+    """`0.42 [0.39, 0.45]`, or the value alone where there is no interval."""
     value, low, high = (number(row[key], places) for key in ("value", "low", "high"))
+    if low == high == "–":
+        return value
     return f"{value} [{low}, {high}]"
 
 

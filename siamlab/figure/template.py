@@ -21,7 +21,7 @@ from siamlab.component import UserError
 
 WIDTH = 600  # pixels: the width at which a figure must be readable
 TOP = 36  # pixels above the plots, for panel titles
-CHARACTERS = 106  # of a caption in one line of WIDTH
+CHARACTERS = 92  # of a caption in one line of WIDTH, also in the wide fonts of bare machines
 LETTER = 6.2  # pixels: width of a letter of a label
 
 # Okabe & Ito (2008), without its yellow, which is too faint on white
@@ -78,17 +78,39 @@ def headless(figure: go.Figure) -> tuple[go.Figure, str, str]:
 
 
 def colours(names: Iterable[str], reference: str = "untrained") -> dict[str, str]:
-    """A colour for each name, by first appearance; the reference is grey and takes none."""
-    models = [name for name in dict.fromkeys(names) if name != reference]
+    """A colour for each name, by first appearance; the reference is grey and takes none.
+
+    A model's own reference, "mae, untrained", has the colour of the model.
+    """
+    names = list(dict.fromkeys(names))
+    models = dict.fromkeys(_own(name, reference) for name in names if name != reference)
     taken = {name: OKABE_ITO[i % len(OKABE_ITO)] for i, name in enumerate(models)}
-    return taken | {reference: GREY}
+    return {name: taken[_own(name, reference)] for name in names if name != reference} | {
+        reference: GREY
+    }
 
 
 def symbols(names: Iterable[str], reference: str = "untrained") -> dict[str, str]:
-    """A marker for each name, another one when the colours start again; the reference's is open."""
-    models = [name for name in dict.fromkeys(names) if name != reference]
+    """A marker for each name, another one when the colours start again; references are open."""
+    names = list(dict.fromkeys(names))
+    models = [name for name in names if name == _own(name, reference) != reference]
     taken = {name: SYMBOLS[i // len(OKABE_ITO) % len(SYMBOLS)] for i, name in enumerate(models)}
-    return taken | {reference: "diamond-open"}
+    return dict.fromkeys([*names, reference], "diamond-open") | taken
+
+
+def dashed(name: str, reference: str = "untrained") -> str | None:
+    """A model's own reference is dotted, as its colour is the model's."""
+    return "dot" if _own(name, reference) != name else None
+
+
+def is_reference(name: str, reference: str = "untrained") -> bool:
+    """The reference, or a model's own: "untrained", "mae, untrained"."""
+    return name == reference or _own(name, reference) != name
+
+
+def _own(name: str, reference: str) -> str:
+    """The model that "mae, untrained" is the reference of: mae."""
+    return name.removesuffix(f", {reference}")
 
 
 def whisker(row: dict[str, Any], value: str, low: str, high: str, colour: str) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 found = attention_profile(model, images.pixels, *inputs(model))     # distance, entropy, nmi, js
 rows = class_attentions(model, images.pixels, *inputs(model))       # [n, layers, heads, N]
 
-Fused attention never forms the matrix, so queries and keys are taken from what each block is given
-and the softmax done again.
+Fused attention forms no matrix, so the softmax is done again, of what each block is given.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,14 +49,13 @@ def attended(
     It is given the layer from 0 and the matrix [B, heads, T, T], prefix tokens included, its rows
     summing to 1, in order of layers, batch by batch. Memory: one batch of one layer.
     """
-    count = len(model.blocks)
-    layers = range(count) if layers is None else layers
+    layers = range(len(model.blocks)) if layers is None else layers
     found: dict[int, list[Tensor]] = {layer: [] for layer in layers}
 
     def watch(layer: int) -> Callable[[nn.Module, tuple, dict], None]:
         return lambda module, args, given: found[layer].append(
-            measure(layer, attention(module, args[0], *_places(given)))
-        )
+            measure(layer, attention(module, args[0], *_places(given))).clone()
+        )  # a view would keep the whole matrix
 
     with ExitStack() as hooks:
         for layer in layers:
@@ -101,11 +100,8 @@ def class_attentions(
 
     Prefix tokens are dropped. Without a class token: mean over the patches' own attention.
     """
-
-    def measure(layer: int, matrix: Tensor) -> Tensor:
-        return normalised_rows(_class_row(model, matrix))
-
-    return torch.stack(attended(model, images, size, mean, std, measure, layers, batch), dim=1)
+    found = attended(model, images, size, mean, std, partial(_class_row, model), layers, batch)
+    return normalised_rows(torch.stack(found, dim=1))
 
 
 def class_attention(
@@ -132,18 +128,16 @@ def patch_attentions(
     batch: int = BATCH,
 ) -> Float[Tensor, "n L heads N"]:
     """How the patch `query`, row by row from 0, attends to the patches; rows sum to 1."""
-    rows, columns = model.patch_embed.dynamic_feat_size(size)
+    (rows, columns), prefix = model.patch_embed.dynamic_feat_size(size), model.num_prefix_tokens
     if not 0 <= query < rows * columns:
-        raise UserError(
-            f"query={query} must be from 0 to {rows * columns - 1}: "
-            f"the model sees {rows} × {columns} patches"
-        )
+        grid = f"the model sees {rows} × {columns} patches"
+        raise UserError(f"query={query} must be from 0 to {rows * columns - 1}: {grid}")
 
-    def measure(layer: int, matrix: Tensor) -> Tensor:
-        prefix = model.num_prefix_tokens
-        return normalised_rows(matrix[:, :, prefix + query, prefix:])
+    def row(layer: int, matrix: Tensor) -> Tensor:
+        return matrix[:, :, prefix + query, prefix:]
 
-    return torch.stack(attended(model, images, size, mean, std, measure, layers, batch), dim=1)
+    found = attended(model, images, size, mean, std, row, layers, batch)
+    return normalised_rows(torch.stack(found, dim=1))
 
 
 def rollout(
@@ -161,9 +155,9 @@ def rollout(
         step = matrix.mean(dim=1)  # [B, T, T]
         start = torch.eye(step.shape[1], device=step.device).expand_as(step)
         flow = rollout_step(start if layer == 0 else flow, step)
-        return normalised_rows(_class_row(model, flow[:, None]))[:, 0]
+        return _class_row(model, layer, flow[:, None])[:, 0]
 
-    return attended(model, images, size, mean, std, measure, batch=batch)[-1]
+    return normalised_rows(attended(model, images, size, mean, std, measure, batch=batch)[-1])
 
 
 def attention(
@@ -177,8 +171,6 @@ def attention(
     `rope`: its rotary places; `bias`: of places, added to the logits, shared by all layers.
     """
     q, k = _queries_keys(module, x)
-    if hasattr(module, "q_norm"):
-        q, k = module.q_norm(q), module.k_norm(k)
     if rope is not None:
         q, k = _rotated(module, q, rope), _rotated(module, k, rope)
     k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # grouped queries share a key
@@ -230,7 +222,8 @@ def _queries_keys(module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
             qkv = qkv + torch.cat([module.q_bias, module.k_bias, module.v_bias])
         q, k, _ = qkv.chunk(3, dim=2)
     width = q.shape[2] // module.num_heads
-    return tuple(t.unflatten(2, (-1, width)).transpose(1, 2) for t in (q, k))
+    q, k = (t.unflatten(2, (-1, width)).transpose(1, 2) for t in (q, k))
+    return (module.q_norm(q), module.k_norm(k)) if hasattr(module, "q_norm") else (q, k)
 
 
 def _rotated(module: nn.Module, x: Tensor, rope: Tensor) -> Tensor:
@@ -246,12 +239,11 @@ def _own_bias(module: nn.Module) -> Tensor | None:
     """Relative places that the module adds to its logits."""
     if getattr(module, "relative_position_bias_table", None) is not None:
         return module._get_rel_pos_bias()
-    if getattr(module, "rel_pos", None) is not None:
-        return module.rel_pos.get_bias()
-    return None
+    places = getattr(module, "rel_pos", None)
+    return places.get_bias() if places is not None else None
 
 
-def _class_row(model: nn.Module, matrix: Tensor) -> Float[Tensor, "B heads N"]:
+def _class_row(model: nn.Module, layer: int, matrix: Tensor) -> Float[Tensor, "B heads N"]:
     """The class token's attention to the patches; without one, the patches' mean."""
     rows = matrix[..., model.num_prefix_tokens :]
     has_class = model.cls_token is not None

@@ -153,7 +153,7 @@ def saliency(
     _check_grid(attention, grid)
     if not 0 < mass <= 1:
         raise UserError(f"mass={mass} must be above 0 and at most 1, as 0.6: a share of attention")
-    scenes = torch.where(masks == VOID, VOID, (masks > 0).byte())
+    scenes = torch.where(masks == VOID, VOID, (masks > 0).byte()).cpu()
     shares = region_shares(scenes, grid, 2).to(attention.device)  # [n, N, 2]: ground, object
     seen = shares[..., 1].sum(dim=1) > 0  # [n]
     rng = torch.Generator().manual_seed(seed)
@@ -181,7 +181,7 @@ def _fewest(rows: Float[Tensor, "n heads N"], mass: float) -> Float[Tensor, "n h
     held, order = rows.double().sort(dim=-1, descending=True, stable=True)
     before = held.cumsum(dim=-1) - held  # by the patches that hold more
     enough = before < (mass - ROUNDING) * held.sum(dim=-1, keepdim=True)
-    return torch.zeros_like(rows).scatter(-1, order, enough.to(rows.dtype))
+    return torch.zeros(rows.shape, device=rows.device).scatter(-1, order, enough.float())
 
 
 def _jaccard(

@@ -1,4 +1,4 @@
-"""Attribution: which parts of an image make a feature of it like another feature?
+"""Attribution: which parts of an image make its feature like another?
 
 target = ToView(features(model, other[None], *inputs(model)).pooled[0])
 integrated_gradients(model, images, *inputs(model), target).map      # [B, H, W], signed
@@ -42,7 +42,7 @@ class ToView(NamedTuple):
 
 
 class ToPrototype(NamedTuple):
-    """Cosine of the image's feature to the `prototype` of a class. -1..1."""
+    """Cosine of the image's feature to one of the `prototypes` of classes. -1..1."""
 
     prototype: Float[Tensor, " D"]
     feature: Literal["pooled", "cls"] = "pooled"

@@ -21,7 +21,7 @@ ROUNDING = 1e-12  # of the features' squares: a variance below it is zero
 class Layer(NamedTuple):
     """One matrix of features, as every pair it is in needs it."""
 
-    centred: Float[Tensor, "n D"]  # float64; columns sum to 0, squares to 1
+    centred: Float[Tensor, "n D"]  # float64; columns sum to 0
     squares: Float[Tensor, " n"]  # of the length of each row
 
 
@@ -59,9 +59,8 @@ def cka_table(
 def _centred(features: Float[Tensor, "n D"]) -> Layer:
     x = features.double()
     centred = x - x.mean(dim=0)
-    total = centred.square().sum()
-    varied = total > ROUNDING * x.square().sum()
-    centred = centred / total.sqrt() if varied else torch.zeros_like(centred)
+    if centred.square().sum() <= ROUNDING * x.square().sum():
+        centred = torch.zeros_like(centred)
     return Layer(centred, centred.square().sum(dim=1))
 
 

@@ -62,7 +62,8 @@ def equivariance_error(
     error, *spread = (
         (x.square() * weight).sum(dim=(1, 2)) for x in (a - b, a - mean, b - mean, a, b)
     )
-    apart = spread[0] + spread[1] + FLOOR * (spread[2] + spread[3])
+    floor = FLOOR * (spread[2] + spread[3]) + torch.finfo(torch.double).tiny
+    apart = spread[0] + spread[1] + floor
     terms = torch.stack([error, apart], dim=1)
     return bootstrap(terms, ratio, 1.0, 0.0, "share of unrelated features'", "lower", groups)
 

@@ -164,6 +164,3 @@ def _check_name(full: str) -> None:
     if name not in known or (tag and full not in tags):
         near = get_close_matches(full, tags or known, n=3, cutoff=0.3)
         raise UserError(f"timm has no vision transformer {full!r}; nearest are {', '.join(near)}")
-
-
-_batches, _evaluating = standardised, evaluating  # the names that attribution.py asks for

@@ -109,8 +109,16 @@ def normalised(score: Score) -> Score:
         raise ValueError(f"chance and ceiling are both {chance}: nothing can be measured between")
     draws = (score.draws - chance) / span
     low, high = sorted([(score.low - chance) / span, (score.high - chance) / span])
-    unit = "share of the way from chance to ceiling"
+    unit = "0 chance, 1 ceiling"
     return Score((score.value - chance) / span, low, high, 0.0, 1.0, unit, "higher", draws)
+
+
+def averaged(scores: Sequence[Score]) -> Score:
+    """Mean of scores of one kind over the same images, with the mean's own interval."""
+    draws = torch.stack([s.draws for s in scores]).mean(dim=0)
+    first, n = scores[0], len(scores)
+    value, chance, ceiling = (sum(s[i] for s in scores) / n for i in (0, 3, 4))
+    return Score(value, *_interval(draws), chance, ceiling, first.unit, first.direction, draws)
 
 
 def combine(scores: Sequence[Score]) -> Score:

@@ -44,10 +44,13 @@ def quick(seen: Seen) -> Iterator[Measured]:
 def rest(seen: Seen) -> Iterator[Measured]:
     """All other spatial probes."""
     train, test = seen.bench.train.masks, seen.bench.test.masks
-    if segmented(train[:MEMORY]) and segmented(test):
-        arrays = seen.train.patches[:MEMORY], train[:MEMORY], seen.test.patches, test
-        score = in_context(*arrays, seen.test.grid, groups=seen.groups)
-        yield seen.measured("in_context", score, k=30, temperature=0.02, memory=len(arrays[0]))
+    if segmented(train[:MEMORY]) and segmented(test[:SOME]):
+        images, groups = some(seen)
+        few, memory = len(images), len(train[:MEMORY])
+        arrays = seen.train.patches[:memory], train[:memory], seen.test.patches[:few], test[:few]
+        score = in_context(*arrays, seen.test.grid, groups=groups)
+        own = {"k": 30, "temperature": 0.02, "memory": memory, "images": few}
+        yield seen.measured("in_context", score, **own)
     found = position(seen.train.patches, seen.test.patches, seen.test.grid, seen.groups)
     for name, score in found._asdict().items():
         key = "position" if name == "raw" else f"position_{name}"

@@ -1,0 +1,118 @@
+"""Attribution over the image, one panel a method.
+
+tables = {"integrated gradients": attribution_table(found.map[0], grid), ...}
+attribution_figure(image, tables, target="the other view", model="mae")
+"""
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+import polars as pl
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.figure.image import show, to_grey
+from siamlab.figure.template import INK, broken, finish, panels
+from siamlab.geometry import Grid
+
+COLUMNS = 4  # panels in a row
+PANEL, BELOW = 146, 40  # pixels a row of panels is high; and what is below them all
+LINE = 14  # characters of a panel's title
+SCALE = [  # blue lowers, orange raises, none is clear, so that the image shows
+    (0, "rgba(0,60,120,0.95)"),
+    (0.25, "rgba(0,114,178,0.75)"),
+    (0.5, "rgba(255,255,255,0)"),
+    (0.75, "rgba(213,94,0,0.75)"),
+    (1, "rgba(130,45,0,0.95)"),
+]
+
+
+def attribution_table(attribution: Float[Tensor, "h w"], grid: Grid | None = None) -> pl.DataFrame:
+    """row, column, attribution of each cell of one image's map.
+
+    With a grid, cells are summed over its patches, so that their sum stays what it is.
+    """
+    rows, columns = grid or attribution.shape
+    if attribution.shape[0] % rows or attribution.shape[1] % columns:
+        raise UserError(
+            f"a map of {tuple(attribution.shape)} cannot be summed over grid={grid}: both sides "
+            "must be multiples; give the grid of the model that the map is of"
+        )
+    cells = attribution.detach().cpu().double().unflatten(1, (columns, -1)).sum(dim=2)
+    values = cells.unflatten(0, (rows, -1)).sum(dim=1).flatten().tolist()
+    index = range(rows * columns)
+    places = {"row": [i // columns for i in index], "column": [i % columns for i in index]}
+    return pl.DataFrame(places | {"attribution": values})
+
+
+def attribution_figure(
+    image: UInt8[Tensor, "3 H W"],
+    tables: Mapping[str, pl.DataFrame],
+    target: str,
+    model: str,
+    patch: int | None = None,
+    grid: Grid | None = None,
+) -> go.Figure:
+    """The image, then a heat map over its grey copy for each method's `attribution_table`.
+
+    `target` says what the feature was compared to. Each panel has its own largest value at the
+    ends of the one colour scale; it is written below. If the target is of one `patch`, row by row
+    on `grid`, that is outlined.
+    """
+    if not tables:
+        raise UserError("tables has no method; give an attribution_table for one or more")
+    count = len(tables) + 1
+    rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
+    gaps = dict(horizontal_spacing=0.02, vertical_spacing=0.25 / rows)
+    figure = panels(["image", *tables], COLUMNS, **gaps)
+    figure.for_each_annotation(lambda a: a.update(text="<br>".join(broken(a.text, LINE))))
+    for i, table in enumerate([None, *tables.values()]):
+        place = dict(row=i // columns + 1, col=i % columns + 1)
+        show(figure, image if table is None else to_grey(image), **place)
+        if table is not None:
+            _heat(figure, table, image.shape, **place)
+        if patch is not None:
+            _outline(figure, patch, grid, image.shape, **place)
+    for i in range(count, rows * columns):
+        place = dict(row=i // columns + 1, col=i % columns + 1)
+        figure.update_xaxes(visible=False, **place).update_yaxes(visible=False, **place)
+    figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
+    bar = dict(title=dict(text="share of<br>the largest"), tickvals=[-1, 0, 1])
+    figure.update_layout(coloraxis=dict(cmin=-1, cmax=1, colorscale=SCALE, colorbar=bar))
+    figure.update_layout(margin=dict(l=12, r=12, b=BELOW))
+    caption = "Orange raises the cosine, blue lowers it. Each panel reaches its darkest at its own "
+    caption += "largest value, which stands below it in units of the cosine."
+    if patch is not None:
+        caption += " Outlined: the patch whose feature is compared."
+    title = f"Attribution of the cosine to {target}: {model}"
+    return finish(figure, title, caption, rows * PANEL + BELOW)
+
+
+def _heat(figure: go.Figure, table: pl.DataFrame, shape: tuple, row: int, col: int) -> None:
+    """One method's map, cell by cell, half transparent; its largest value below it."""
+    across = table["column"].max() + 1
+    values = table.sort("row", "column")["attribution"].to_numpy().reshape(-1, across)
+    largest = abs(values).max()
+    height, width = shape[1] / values.shape[0], shape[2] / values.shape[1]
+    place = dict(x0=width / 2, dx=width, y0=height / 2, dy=height)
+    style = dict(coloraxis="coloraxis", hovertemplate="%{customdata:.3g}<extra></extra>")
+    shares = values / (largest or 1)
+    figure.add_trace(go.Heatmap(z=shares, customdata=values, **place, **style), row=row, col=col)
+    note = dict(text=f"largest: {largest:.2g}", font=dict(size=12), standoff=4)
+    figure.update_xaxes(title=note, row=row, col=col)
+
+
+def _outline(
+    figure: go.Figure, patch: int, grid: Grid | None, shape: tuple, row: int, col: int
+) -> None:
+    if grid is None or not 0 <= patch < grid[0] * grid[1]:
+        raise UserError(
+            f"patch={patch} must lie on grid={grid}, row by row from 0: give the grid of the model"
+        )
+    (down, across), height, width = divmod(patch, grid[1]), shape[1] / grid[0], shape[2] / grid[1]
+    box = dict(x0=across * width, x1=(across + 1) * width)
+    box |= dict(y0=down * height, y1=(down + 1) * height)
+    for colour, thick in (("white", 4), (INK, 2)):  # seen on dark and on light
+        line = dict(color=colour, width=thick)
+        figure.add_shape(type="rect", line=line, **box, row=row, col=col)

@@ -1,0 +1,119 @@
+"""Patch PCA in colour (Oquab et al. 2023): what the patches of several images have in common.
+
+tables = {"mae": components_table(patches, grid), ...}
+components_figure(images, tables)
+"""
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+import polars as pl
+import torch
+from jaxtyping import Float, UInt8
+from plotly.subplots import make_subplots
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.figure.image import frame, show
+from siamlab.figure.template import TOP, WIDTH, finish, plain
+from siamlab.geometry import Grid
+
+COLOURS = ("red", "green", "blue")  # first, second, third component
+ENDS = (0.01, 0.99)  # quantiles that become dark and bright; beyond them is clipped
+FLAT = 1e-10  # of the first component's variance: less is rounding, and drawn as mid grey
+GAP, LABEL = 6, 28  # pixels between images; above each row, for the model's name
+TALLEST = 180  # pixels of one image
+
+
+def components_table(patches: Float[Tensor, "n N D"], grid: Grid) -> pl.DataFrame:
+    """image, row, column, red, green, blue of each patch: the first three principal components.
+
+    Of all patches of these images together, each component scaled so that its 1st and 99th
+    percentile are 0 and 1, and clipped. Its sign makes the sum of cubes of its values positive:
+    the longer tail is bright. Unchanged when features are rotated, shifted or scaled by one number.
+    Cost: n · N · D² multiplications and one eigendecomposition, in float64.
+    """
+    images, count, width = patches.shape
+    rows, columns = grid
+    if count != rows * columns:
+        raise UserError(
+            f"features have {count} patches, but grid={grid} has {rows * columns}: "
+            "drop class and register tokens first"
+        )
+    if width < len(COLOURS):
+        raise UserError(f"features have {width} dimensions; three components need at least 3")
+    shares = _scaled(_components(patches.detach().double().flatten(0, 1)))  # [n N, 3]
+    index = range(images * count)
+    places = {
+        "image": [i // count for i in index],
+        "row": [i % count // columns for i in index],
+        "column": [i % columns for i in index],
+    }
+    channels = zip(COLOURS, shares.cpu().unbind(dim=1), strict=True)
+    return pl.DataFrame(places | {name: channel.tolist() for name, channel in channels})
+
+
+def components_figure(
+    images: UInt8[Tensor, "n 3 H W"],
+    tables: Mapping[str, pl.DataFrame],
+    title: str = "Principal components of patches",
+) -> go.Figure:
+    """The images in a row, and below them a row of coloured patches for each model's table."""
+    if not tables or not len(images):
+        raise UserError(
+            f"{len(images)} images and {len(tables)} models must be at least one of each; "
+            "give images and a components_table for a model"
+        )
+    names, count = ["image", *tables], len(images)
+    width = (WIDTH - 24 - (count - 1) * GAP) / count
+    tall = min(TALLEST, width * images.shape[2] / images.shape[3])
+    height = len(names) * tall + (len(names) - 1) * LABEL
+    gaps = dict(horizontal_spacing=GAP / (WIDTH - 24), vertical_spacing=LABEL / height)
+    figure = make_subplots(len(names), count, **gaps)
+    for col, image in enumerate(images, 1):
+        show(figure, image, row=1, col=col)
+    for row, (name, table) in enumerate(tables.items(), 2):
+        for col in range(1, count + 1):
+            _patches(figure, table.filter(pl.col("image") == col - 1), name, images, row, col)
+    for i, name in enumerate(names):
+        place = dict(x=0, xref="paper", y=1 - i * (tall + LABEL) / height, yref="paper")
+        align = dict(xanchor="left", yanchor="bottom", showarrow=False, font=dict(size=13))
+        figure.add_annotation(text=plain(name), **place, **align)
+    figure.update_xaxes(constraintoward="left")  # below their labels, however wide the page
+    figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
+    figure.update_layout(margin=dict(l=12, r=12, b=12))
+    caption = "Red, green and blue: the first three principal components of the patch features of "
+    caption += "these images together, by model. Patches of one colour are alike within a model; "
+    caption += "colours of different models have nothing to do with each other."
+    return finish(figure, title, caption, int(height) + TOP + 12)
+
+
+def _components(features: Float[Tensor, "m D"]) -> Float[Tensor, "m 3"]:
+    """Along the three axes of largest variance, signed; zero along axes without variance."""
+    centred = features - features.mean(dim=0)
+    variance, axes = torch.linalg.eigh(centred.T @ centred)  # ascending
+    values = centred @ axes[:, -3:].flip(1)
+    values = values * torch.where(values.pow(3).sum(dim=0) < 0, -1.0, 1.0)
+    return values * (variance[-3:].flip(0) > FLAT * variance[-1])
+
+
+def _scaled(values: Float[Tensor, "m 3"]) -> Float[Tensor, "m 3"]:
+    """Each column from 0 at its 1st percentile to 1 at its 99th; ½ where all are equal."""
+    low, high = values.quantile(values.new_tensor(ENDS), dim=0)
+    span = high - low
+    return torch.where(span > 0, ((values - low) / span).clamp(0, 1), 0.5)
+
+
+def _patches(
+    figure: go.Figure, table: pl.DataFrame, name: str, images: Tensor, row: int, col: int
+) -> None:
+    """One image's patches in their colours, in the frame of the image."""
+    if table.is_empty():
+        raise UserError(f"the table of {name!r} has no image {col - 1}; it needs all {len(images)}")
+    rows, columns = table["row"].max() + 1, table["column"].max() + 1
+    shares = table.sort("row", "column").select(COLOURS).to_numpy().reshape(rows, columns, 3)
+    height, width = images.shape[2] / rows, images.shape[3] / columns
+    place = dict(x0=width / 2, dx=width, y0=height / 2, dy=height)
+    style = dict(name=plain(name), hoverinfo="skip")
+    figure.add_image(z=(255 * shares).round(), **place, **style, row=row, col=col)
+    frame(figure, *images.shape[2:], row=row, col=col)

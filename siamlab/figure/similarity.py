@@ -1,0 +1,209 @@
+"""Similarity: how much each patch looks like one query patch, in the eyes of several models.
+
+query = patches.view(*grid, -1)[row, column]
+tables = {"mae": similarity_table(query, patches, grid), ...}
+similarity_figure(image, tables, query=(row, column))
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+import polars as pl
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from plotly.subplots import make_subplots
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.figure.image import show, to_grey
+from siamlab.figure.template import INK, LETTER, TOP, WIDTH, broken, finish, legend, plain
+from siamlab.geometry import Grid
+
+MARGIN = dict(l=12, r=84, b=44)  # pixels; the colour bar stands on the right
+GAP, LINE = 10, 15  # pixels between panels; of one line of a panel's title
+TALLEST = 220  # pixels of one panel
+SCALE = (  # cosine / largest, red, green, blue, opacity: unrelated is clear, so the image shows
+    (-1.0, 0, 34, 82, 0.95),
+    (-0.5, 0, 114, 178, 0.8),
+    (-1e-9, 86, 180, 233, 0.0),
+    (0.0, 240, 228, 66, 0.0),
+    (0.35, 240, 200, 40, 0.6),
+    (0.7, 213, 94, 0, 0.85),
+    (1.0, 110, 10, 0, 0.95),
+)
+BEST = dict(symbol="circle", color="white", line=dict(color=INK, width=1.5))
+DOT = 5, 10  # pixels: least and largest size of that mark
+
+
+def similarity_table(
+    query: Float[Tensor, " D"], patches: Float[Tensor, "M D"], grid: Grid
+) -> pl.DataFrame:
+    """row, column, cosine (-1..1, to the query), rank (1 the most alike) of each patch.
+
+    Where the query is one of the patches, it has its own row. Ties go to the earlier patch.
+    """
+    rows, columns = grid
+    if len(patches) != rows * columns:
+        raise UserError(
+            f"features have {len(patches)} patches, but grid={grid} has {rows * columns}: "
+            "drop class and register tokens first"
+        )
+    cosine = F.normalize(patches.double(), dim=1) @ F.normalize(query.double(), dim=0)  # [M]
+    rank = cosine.argsort(descending=True, stable=True).argsort() + 1
+    return pl.DataFrame(
+        {
+            "row": [i // columns for i in range(len(patches))],
+            "column": [i % columns for i in range(len(patches))],
+            "cosine": cosine.tolist(),
+            "rank": rank.tolist(),
+        }
+    )
+
+
+def similarity_figure(
+    image: UInt8[Tensor, "3 H W"],
+    tables: Mapping[str, pl.DataFrame],
+    query: tuple[int, int] | None = None,
+    other: UInt8[Tensor, "3 h w"] | None = None,
+    title: str = "Similarity to one patch",
+) -> go.Figure:
+    """Cosine to the query over the grey image, a panel a model, from `similarity_table`s.
+
+    `query` is the (row, column) of the query in `image`, on the grid that all tables share. The
+    tables are of the patches of `other`, or of `image` itself where there is none. One colour
+    scale serves all models.
+    """
+    grids = _grids(tables)
+    _check(grids, query)
+    searched = image if other is None else other
+    images = {"image": image} if other is None else {"query image": image, "searched": other}
+    names = [*images, *tables]
+    columns = _columns(len(names))
+    places = [dict(row=i // columns + 1, col=i % columns + 1) for i in range(len(names))]
+    figure, height, lines = _panels(names, columns, searched.shape[1] / searched.shape[2])
+    for pixels, place in zip(images.values(), places, strict=False):
+        show(figure, pixels, **place)
+    for (name, table), place in zip(tables.items(), places[len(images) :], strict=True):
+        show(figure, to_grey(searched), **place)
+        _heat(figure, table, name, searched.shape, **place)
+        _best(figure, table, query if other is None else None, searched.shape, **place)
+    own = [0, *range(len(images), len(names))] if other is None else [0]  # panels with the query
+    for i in own if query is not None else ():
+        _outline(figure, query, grids[0], image.shape, **places[i])
+    for i in range(len(names), -(-len(names) // columns) * columns):
+        place = dict(row=i // columns + 1, col=i % columns + 1)
+        figure.update_xaxes(visible=False, **place).update_yaxes(visible=False, **place)
+    figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
+    _scale(figure, tables)
+    _legend(figure, query is not None)
+    figure.update_layout(margin=MARGIN)
+    finish(figure, title, _caption(grids, query, other is not None), height + lines * LINE)
+    return figure.update_layout(margin_t=figure.layout.margin.t + lines * LINE)
+
+
+def _grids(tables: Mapping[str, pl.DataFrame]) -> list[Grid]:
+    """The grid of each table."""
+    if not tables:
+        raise UserError("tables={} must name at least one model; give a similarity_table of each")
+    return [(table["row"].max() + 1, table["column"].max() + 1) for table in tables.values()]
+
+
+def _check(grids: list[Grid], query: tuple[int, int] | None) -> None:
+    if query is None:
+        return
+    if len(set(grids)) > 1:
+        raise UserError(
+            f"tables have grids {sorted(set(grids))}; a query={query} must lie on one grid: "
+            "draw a figure for each grid, or leave the query out"
+        )
+    if not all(0 <= at < count for at, count in zip(query, grids[0], strict=True)):
+        raise UserError(f"query={query} must be a (row, column) of the grid {grids[0]}, from 0")
+
+
+def _columns(count: int) -> int:
+    """Panels in a row: four, or three where that fills the rows better."""
+    return 3 if count in (5, 6) else min(4, count)
+
+
+def _panels(names: list[str], columns: int, aspect: float) -> tuple[go.Figure, int, int]:
+    """Empty panels, the height of all of them, and how many lines their titles are over two."""
+    rows = -(-len(names) // columns)
+    width = (WIDTH - MARGIN["l"] - MARGIN["r"] - (columns - 1) * GAP) / columns
+    texts = [broken(name, int(width / LETTER)) for name in names]
+    lines = max(map(len, texts))
+    between = GAP + LINE * lines
+    inner = rows * min(TALLEST, width * aspect) + (rows - 1) * between
+    figure = make_subplots(
+        rows,
+        columns,
+        subplot_titles=["<br>".join(map(plain, text)) for text in texts],
+        horizontal_spacing=GAP / (WIDTH - MARGIN["l"] - MARGIN["r"]),
+        vertical_spacing=between / inner,
+    )
+    figure.update_annotations(font=dict(size=12))
+    return figure, int(inner) + TOP + MARGIN["b"], max(0, lines - 2)
+
+
+def _heat(figure: go.Figure, table: pl.DataFrame, name: str, shape: tuple, **place: int) -> None:
+    """One model's heat map, patch by patch, half transparent."""
+    across = table["column"].max() + 1
+    ordered = table.sort("row", "column")
+    cosine, rank = (ordered[key].to_numpy().reshape(-1, across) for key in ("cosine", "rank"))
+    height, width = shape[1] / cosine.shape[0], shape[2] / across
+    hover = "cosine %{z:.3f}, rank %{customdata}<extra></extra>"
+    where = dict(x0=width / 2, dx=width, y0=height / 2, dy=height)
+    style = dict(coloraxis="coloraxis", hovertemplate=hover, name=plain(name))
+    figure.add_heatmap(z=cosine, customdata=rank, **where, **style, **place)
+
+
+def _best(figure: go.Figure, table: pl.DataFrame, query: tuple | None, shape: tuple, **place: int):
+    """A dot on the patch that is most alike, other than the query itself."""
+    rows, columns = table["row"].max() + 1, table["column"].max() + 1
+    if query is not None:
+        table = table.filter((pl.col("row") != query[0]) | (pl.col("column") != query[1]))
+    size = min(DOT[1], max(DOT[0], 0.3 * WIDTH / 4 / columns))  # a panel is WIDTH / 4
+    for row in table.sort("rank").head(1).iter_rows(named=True):
+        x = (row["column"] + 0.5) * shape[2] / columns
+        y = (row["row"] + 0.5) * shape[1] / rows
+        style = dict(mode="markers", marker=dict(BEST, size=size), name="most alike")
+        still = dict(showlegend=False, hoverinfo="skip")
+        figure.add_scatter(x=[x], y=[y], **style, **still, **place)
+
+
+def _outline(figure: go.Figure, query: tuple, grid: Grid, shape: tuple, **place: int) -> None:
+    """The query's square, light on dark: seen over any colour."""
+    top, left = query[0] * shape[1] / grid[0], query[1] * shape[2] / grid[1]
+    bottom, right = top + shape[1] / grid[0], left + shape[2] / grid[1]
+    path = dict(x=[left, right, right, left, left], y=[top, top, bottom, bottom, top])
+    style = dict(mode="lines", showlegend=False, hoverinfo="skip", cliponaxis=False, name="query")
+    for colour, width in ((INK, 4), ("white", 1.6)):
+        figure.add_scatter(**path, line=dict(color=colour, width=width), **style, **place)
+
+
+def _scale(figure: go.Figure, tables: Mapping[str, pl.DataFrame]) -> None:
+    """One colour axis from the lowest cosine of all models, or 0, to the highest."""
+    cosine = np.concatenate([table["cosine"].to_numpy() for table in tables.values()])
+    low, high = min(0.0, float(np.nanmin(cosine))), max(0.0, float(np.nanmax(cosine)))
+    largest = max(-low, high, 1e-9)
+    steps = np.linspace(low, high, 33) / largest
+    at, *channels = np.array(SCALE).T
+    shades = np.stack([np.interp(steps, at, channel) for channel in channels], axis=1)  # [33, 4]
+    colours = [f"rgba({r:.0f},{g:.0f},{b:.0f},{a:.3f})" for r, g, b, a in shades]
+    bar = dict(title=dict(text="cosine (no unit)", side="right"), tickformat=".2~f")
+    figure.update_layout(coloraxis=dict(cmin=low, cmax=high, colorscale=colours, colorbar=bar))
+
+
+def _legend(figure: go.Figure, query: bool) -> None:
+    square = dict(symbol="square-open", size=11, color=INK, line=dict(width=2.5))
+    entries = {"query": dict(mode="markers", marker=square)} if query else {}
+    legend(figure, entries | {"most alike": dict(mode="markers", marker=dict(BEST, size=DOT[1]))})
+
+
+def _caption(grids: list[Grid], query: tuple | None, two: bool) -> str:
+    sizes = ", ".join(f"{rows} × {columns}" for rows, columns in dict.fromkeys(grids))
+    where = f"row {query[0] + 1}, column {query[1] + 1}" if query else "not shown"
+    text = f"Cosine between the query patch ({where}) and each of {sizes} patches of "
+    text += f"the image{' searched' if two else ''}, one panel a model, one colour scale for all: "
+    text += "clear is 0, unrelated. The dot is on the patch most alike"
+    return text + (", the query itself left out." if query and not two else ".")

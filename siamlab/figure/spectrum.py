@@ -1,0 +1,112 @@
+"""Spectra: how the variance of features falls off along their principal axes.
+
+spectrum_figure(spectrum_table({"mae": eigenvalues(pooled), ...}))
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+
+import plotly.graph_objects as go
+import polars as pl
+from jaxtyping import Float
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.figure.template import (
+    GREY,
+    OKABE_ITO,
+    colours,
+    dashed,
+    finish,
+    is_reference,
+    legend,
+    legend_height,
+    plain,
+)
+
+LEAST = 1e-7  # share of variance: less is rounding of float32 features, and not drawn
+GUIDE = "slope −1 (1 / index)"
+DASHES = ("solid", "dash", "dashdot")  # another one when the colours start again
+MANY = 50  # from the least to the largest share: more, and only powers of ten are ticked
+HEIGHT = 340  # pixels, without title, caption and legend
+
+
+def spectrum_table(eigenvalues: Mapping[str, Float[Tensor, " r"]]) -> pl.DataFrame:
+    """model, index (1 the largest), share (of the variance, 0..1; they sum to 1 in each model).
+
+    From the variances along the principal axes of each model's features, in any order.
+    """
+    tables = []
+    for model, variances in eigenvalues.items():
+        values = variances.detach().double().cpu().sort(descending=True).values
+        if not values.isfinite().all() or not values.sum() > 0:
+            raise UserError(
+                f"eigenvalues of {model!r} must be finite and not all 0; "
+                "its features are constant or have diverged: leave it out"
+            )
+        share = (values / values.sum()).tolist()
+        index = list(range(1, len(share) + 1))
+        tables.append(pl.DataFrame({"model": [model] * len(share), "index": index, "share": share}))
+    if not tables:
+        raise UserError("eigenvalues={} must name at least one model; give a spectrum of each")
+    return pl.concat(tables)
+
+
+def spectrum_figure(
+    table: pl.DataFrame, reference: str = "untrained", title: str = "Spectrum of features"
+) -> go.Figure:
+    """A line a model of a `spectrum_table`, on logarithmic axes, with a guide of slope -1."""
+    shown = table.filter(pl.col("share") >= LEAST)
+    if shown.is_empty():
+        raise UserError("the table of this figure has no rows; there is nothing to draw")
+    models = shown["model"].unique(maintain_order=True).to_list()
+    figure, styles = go.Figure(), _styles(models, reference)
+    last, top = shown["index"].max(), shown["share"].max()
+    guide = dict(mode="lines", line=dict(color=GREY, dash="longdashdot", width=1.4))
+    still = dict(showlegend=False, hoverinfo="skip")
+    figure.add_scatter(x=[1, last], y=[top, top / last], **still, **guide)
+    for model in models:
+        rows = shown.filter(pl.col("model") == model)
+        x, y = rows["index"].to_list(), rows["share"].to_list()
+        hover = dict(name=plain(model), hovertemplate="axis %{x}: %{y:.2~e}")
+        figure.add_scatter(x=x, y=y, showlegend=False, **hover, **styles[model])
+    legend(figure, styles | {GUIDE: guide})
+    low = shown["share"].min()
+    figure.update_xaxes(title_text="principal axis (index)", **_ticks(1.0, float(last), (1, 2, 5)))
+    steps = (1, 2, 5) if top < MANY * low else (1,)
+    figure.update_yaxes(title_text="share of variance", **_ticks(low, top, steps))
+    below = 60 + legend_height([*models, GUIDE])
+    figure.update_layout(margin=dict(l=72, b=below))
+    caption = "Share of the variance of the features along each principal axis, largest first; "
+    caption += "both axes are logarithmic. A flatter line uses more directions. Shares under "
+    caption += f"{LEAST:.7f} are rounding and not drawn."
+    return finish(figure, title, caption, HEIGHT - 60 + below)
+
+
+def _styles(models: Iterable[str], reference: str) -> dict[str, dict]:
+    """How each model's line is drawn."""
+    colour = colours(models, reference)
+    trained = [name for name in models if not is_reference(name, reference)]
+    dash = {name: DASHES[i // len(OKABE_ITO) % len(DASHES)] for i, name in enumerate(trained)}
+    return {
+        name: dict(
+            mode="lines",
+            line=dict(color=colour[name], dash=dash.get(name, dashed(name, reference)), width=2),
+        )
+        for name in models
+    }
+
+
+def _ticks(low: float, high: float, steps: tuple[int, ...]) -> dict:
+    """A logarithmic axis with numbers at these multiples of each power of ten."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    pairs = [(step, power) for power in powers for step in steps]
+    places = [step * 10.0**power for step, power in pairs]
+    return dict(type="log", tickvals=places, ticktext=[_number(*pair) for pair in pairs])
+
+
+def _number(step: int, power: int) -> str:
+    """`0.02`, or `2 · 10⁻⁵` where that would be long."""
+    if power >= -3:
+        return f"{step * 10.0**power:g}"
+    return (f"{step} · " if step > 1 else "") + f"10<sup>−{-power}</sup>"
