@@ -70,7 +70,7 @@ def parser() -> ArgumentParser:
         ("words", "run folders, encoder files, zoo:NAME, timm:NAME; data.key=value"),
     )  # fmt: skip
     probe.add_argument("--no-weights", action="store_true", help="timm models with random weights")
-    probe.add_argument("--images", type=_count, default=4000, help="training images (default 4000)")
+    probe.add_argument("--images", type=_count, default=3000, help="training images (default 3000)")
     probe.add_argument("--suite", choices=("quick", "full"), default="quick", help="which probes")
     probe.add_argument("--data", metavar="NAME", help="the images, as the word data=NAME")
     probe.add_argument("--size", type=_count, help="side of every model's input, pixels")

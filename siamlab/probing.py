@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from rich.console import Console
+from torch import nn
 
 from siamlab.component import UserError
 from siamlab.data import Data, Images, Scenes, subset
+from siamlab.probe import inputs
 from siamlab.run import Run
 from siamlab.subject import Subject, at_size, before_training, subject
 
@@ -27,7 +30,7 @@ def probe_subjects(
     size: int | None,
     out: str | None,
 ) -> None:
-    """Probe each model and its untrained network on the same images, and print the table.
+    """Probe each model and the untrained networks on the same images, and print the table.
 
     The images are those the first run was trained on, else scenes, unless `changes` says so.
     `out` is a file for the table, or a folder for the table and a report.
@@ -88,10 +91,27 @@ def distinct(names: list[str], subjects: list[Subject]) -> list[Subject]:
 
 
 def with_untrained(subjects: list[Subject]) -> list[Subject]:
-    """Before each trained model the network it started from."""
-    if len(subjects) == 1:
-        return [before_training(subjects[0]), *subjects]
-    return [each for s in subjects for each in (before_training(s, f"{s.name}, untrained"), s)]
+    """Before each trained model the network it started from, if it is another than before."""
+    found: list[Subject] = []
+    for s in subjects:
+        start = before_training(s, f"{s.name}, untrained")
+        if not any(same_network(start.model, known.model) for known in found):
+            found.append(start)
+        found.append(s)
+    references = [i for i, s in enumerate(found) if s not in subjects]
+    if len(references) == 1:
+        found[references[0]] = found[references[0]]._replace(name="untrained")
+    return found
+
+
+def same_network(a: nn.Module, b: nn.Module) -> bool:
+    """The same weights, but for those of a norm after the last block, which know nothing yet."""
+    one, other = (
+        {key: weight for key, weight in model.state_dict().items() if not key.startswith("norm.")}
+        for model in (a, b)
+    )
+    alike = one.keys() == other.keys() and inputs(a) == inputs(b)
+    return alike and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def report(scores: "polars.DataFrame", data: Data) -> None:

@@ -94,12 +94,12 @@ def integrated_gradients(
 
     Signed; the map of an image sums to `change`, up to `error` (Sundararajan et al. 2017). The
     baseline is the image of the mean colour, 0 after standardisation: pixels of that colour get 0.
-    Gauss-Legendre quadrature: with 16 steps the error is 1e-4 to 1e-3 for a model that ends in a
-    norm, and up to 0.1 for one that does not, with 64 below 1e-3 for both. Cost: `steps` passes
-    forth and back an image, `batch` of them, or all of one image, at once.
+    Gauss-Legendre quadrature. Largest error on 8 scenes with 16 steps: under 1e-3 for the zoo's
+    mae and moco_v3, 0.08 for its siameseim; with 64 under 1e-3 for all three. Read `error` for
+    others. Cost: `steps` passes forth and back an image, `batch` of them, or all of one, at once.
     """
     if steps < 1:
-        raise UserError(f"steps={steps} must be 1 or more; 64 leave an error below 1e-3")
+        raise UserError(f"steps={steps} must be 1 or more; the default is 64")
     method = _captum().IntegratedGradients(_scored(model, target))
     asked = dict(baselines=0.0, n_steps=steps, return_convergence_delta=True)
     maps, errors = [], []

@@ -27,23 +27,23 @@ AMOUNTS = {
     "zoom": f"{list(ZOOMS[1:])} times",
     "flip": "left-right",
 }
+DECODER = "ridge on standardised features and their absolute values"
 CENTRED = {"centring": "mean feature of each position subtracted"}
 
 
 def quick(seen: Seen) -> Iterator[Measured]:
-    """The probes of the spatial score, and linear segmentation."""
+    """The probes of the spatial score."""
     yield from _correspondences(seen, "correspondence", seen.a.patches, seen.b.patches, seen.match)
     yield from _across_scenes(seen)
-    train, test = seen.bench.train.masks, seen.bench.test.masks
-    if segmented(train) and segmented(test):
-        arrays = seen.train.patches, train, seen.test.patches, test
-        score = segmentation(*arrays, seen.test.grid, seen.groups)
-        yield seen.measured("segmentation", score, classifier="linear, standardised features")
 
 
 def rest(seen: Seen) -> Iterator[Measured]:
     """All other spatial probes."""
     train, test = seen.bench.train.masks, seen.bench.test.masks
+    if segmented(train) and segmented(test):
+        arrays = seen.train.patches, train, seen.test.patches, test
+        score = segmentation(*arrays, seen.test.grid, seen.groups)
+        yield seen.measured("segmentation", score, classifier="linear, standardised features")
     if segmented(train[:MEMORY]) and segmented(test[:SOME]):
         images, groups = some(seen)
         few, memory = len(images), len(train[:MEMORY])
@@ -54,7 +54,7 @@ def rest(seen: Seen) -> Iterator[Measured]:
     found = position(seen.train.patches, seen.test.patches, seen.test.grid, seen.groups)
     for name, score in found._asdict().items():
         key = "position" if name == "raw" else f"position_{name}"
-        yield seen.measured(key, score, classifier="ridge on features and 256 random waves of them")
+        yield seen.measured(key, score, classifier=DECODER)
     score = local_contrast(seen.test.patches, seen.test.grid, seen.groups)
     yield seen.measured("local_contrast", score)
     for name, score in variance_share(seen.test.patches, seen.groups)._asdict().items():
