@@ -83,8 +83,8 @@ def _features(patches: Tensor) -> Features:
 
 def scores(seen: Seen) -> list[str]:
     """Values of KEYS as they stand in the table."""
-    found = [*semantic.quick(seen), *spatial.quick(seen)]
-    values = named([*summary(seen, found), *found])
+    found = [*semantic.quick(seen), *spatial.quick(seen), *spatial.segmentations(seen)]
+    values = named([*summary(found), *found])
     return [f"{values[key].value:.3f}".replace("-0.000", "0.000") for key in KEYS]
 
 

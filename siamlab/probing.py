@@ -45,7 +45,7 @@ def probe_subjects(
     train, test = data("train"), data("test")
     train = subset(train, min(images, len(train.pixels)))
     subjects = with_untrained(trained) if weights else trained
-    subjects = [at_size(s, size) for s in subjects] if size else subjects
+    subjects = [at_size(s, size) for s in subjects] if size else one_size(subjects)
     scores = probe_all(subjects, train, test, suite, about_data(data))
     report(scores if not out else scores.filter(scores["probe"].is_in(SHOWN)), data)
     keep(scores, dict(zip(names, trained, strict=True)))
@@ -102,6 +102,18 @@ def with_untrained(subjects: list[Subject]) -> list[Subject]:
     if len(references) == 1:
         found[references[0]] = found[references[0]]._replace(name="untrained")
     return found
+
+
+def one_size(subjects: list[Subject]) -> list[Subject]:
+    """The subjects; a UserError, before any work, if they take images of different sizes."""
+    sizes = {inputs(s.model).size: s.name for s in reversed(subjects)}
+    if len(sizes) > 1:
+        (one, first), (other, second) = list(sizes.items())[:2]
+        raise UserError(
+            f"{first} and {second} would not be measured alike: their inputs have {one} and "
+            f"{other} pixels; give all of them one size by --size, or probe each by itself"
+        )
+    return subjects
 
 
 def same_network(a: nn.Module, b: nn.Module) -> bool:

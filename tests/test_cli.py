@@ -2,16 +2,19 @@
 
 import tomllib
 
+import polars
 import pytest
 import torch
 from PIL import Image
 
 from siamlab import cli
 from siamlab.catalogue import AXES, axis_choices
+from siamlab.probing import distinct, with_untrained
 from siamlab.recipes import RECIPES, demo_size
 from siamlab.run import Run
 from siamlab.settings import choices
-from siamlab.train import Folder
+from siamlab.subject import Subject, subject
+from siamlab.train import Folder, untrained
 
 TINY = (
     "batch=8 steps=4 size=12 model.patch=4 model.width=16 model.depth=1 model.heads=2 "
@@ -89,6 +92,55 @@ def test_data_lists_and_describes(capsys):
     assert "MIT" in said(capsys, "data", "info", "fashion")
 
 
+def test_a_comparison_is_a_table_and_a_report(tmp_path, capsys):
+    out = tmp_path / "deep" / "out"
+    models = ("timm:test_vit", "timm:test_vit2")
+    words = ("--no-weights", "--images", "60", "--suite", "full", "--size", "32", "--out", str(out))
+    few = ("--data", "scenes", "data.images=60", "data.test_images=20", "data.side=24")
+    printed = said(capsys, "probe", *models, *words, *few)
+    assert "semantic" in printed and "report.html" in printed and "lidar" not in printed
+    scores = polars.read_parquet(out / "scores.parquet")
+    assert set(scores["model"]) == set(models) and {"lidar", "position"} < set(scores["probe"])
+    assert '"resolution": [32, 32]' in scores["settings"][0]
+    page = (out / "report.html").read_text()
+    for title in (
+        "The plane",
+        "By layer",
+        "Representation",
+        "Attention",
+        "Attribution",
+        "Protocol",
+    ):
+        assert f">{title}</h2>" in page
+    assert sorted(path.name for path in out.iterdir()) == ["report.html", "scores.parquet"]
+
+
+def test_models_of_different_sizes_are_no_table(tmp_path, capsys):
+    words = ("probe", "zoo:mae", "timm:test_vit", "--no-weights", "--images", "20")
+    few = ("data=scenes", "data.images=20", "data.test_images=8", "--out", str(tmp_path / "s.csv"))
+    error = said(capsys, *words, *few, status=2)
+    for part in ("zoo:mae", "timm:test_vit", "(40, 40)", "(160, 160)", "by --size"):
+        assert part in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_runs_of_one_name_are_told_apart(tmp_path):
+    model = torch.nn.Identity()
+    paths = [str(tmp_path / "a/mae"), str(tmp_path / "b/mae"), "zoo:mae"]
+    subjects = [Subject(name, model, None) for name in ("mae", "mae", "zoo:mae")]
+    assert [s.name for s in distinct(paths, subjects)] == paths
+
+
+def test_networks_that_start_alike_are_probed_once():
+    trained = [subject(f"zoo:{name}") for name in ("siameseim", "mae")]
+    assert [s.name for s in with_untrained(trained)] == ["untrained", "zoo:siameseim", "zoo:mae"]
+    run = trained[0].run.change(seed=5)
+    names = [s.name for s in with_untrained([*trained, Subject("other", untrained(run), run)])]
+    assert names == [
+        *("zoo:siameseim, untrained", "zoo:siameseim", "zoo:mae", "other, untrained", "other"),
+    ]
+
+
 MISTAKES = {
     "train siamesim": ["'siamesim'", "did you mean 'siameseim'"],
     "train mae los=mse": ["'los'", "did you mean 'loss'"],
@@ -111,6 +163,10 @@ MISTAKES = {
     "probe zoo:nothing": ["'nothing'"],
     "probe timm:test_vit --no-weights --out x.xls": ["x.xls", ".parquet"],
     "probe timm:test_vit --no-weights batch=3": ["'batch=3'", "data.key=value"],
+    "probe timm:test_vit --no-weights --size 33": ["--size 33", "16 pixels", "32 and 48"],
+    "probe timm:test_vit timm:test_vit --no-weights": ["timm:test_vit is named twice"],
+    "probe timm:test_vit --no-weights --out /dev/null": ["--out /dev/null must be a folder"],
+    "probe timm:test_vit --no-weights --data scnes": ["'scnes'", "did you mean 'scenes'"],
     "data info fashon": ["'fashon'", "did you mean 'fashion'"],
     "data frobnicate": ["'frobnicate'", "siamlab data list"],
 }

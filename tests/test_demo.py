@@ -32,7 +32,7 @@ def test_every_model_has_both_scores(made):
     scores = polars.read_parquet(made / "scores.parquet")
     models = ["untrained", *SMALLEST.recipes]
     assert scores["model"].unique(maintain_order=True).to_list() == models
-    for name in ("semantic", "spatial", "knn", "linear", "correspondence", "segmentation"):
+    for name in ("semantic", "spatial", "knn", "linear", "correspondence"):
         rows = scores.filter(polars.col("probe") == name)
         assert len(rows) == 4
         assert (rows["low"] <= rows["value"]).all() and (rows["value"] <= rows["high"]).all()

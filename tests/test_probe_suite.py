@@ -9,8 +9,10 @@ from siamlab.data import Scenes
 from siamlab.data.images import Images, no_masks, no_objects
 from siamlab.probe import PROBES, combine, named, probe_model, table
 from siamlab.probe.features import Inputs
-from siamlab.probe.suite import PARTS
+from siamlab.probe.score import Score
+from siamlab.probe.suite import PARTS, summary
 from siamlab.probe.suite.bench import Bench, content, look, settings, together
+from siamlab.probe.table import Measured
 
 SIZE = (36, 36)
 WANT = Inputs(SIZE, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -65,12 +67,12 @@ def everything(scenes):
 
 
 SEMANTIC = ["knn", "knn_standardised", "knn_class_token", "linear"]
-SPATIAL = ["correspondence", "correspondence_centred", "segmentation"]
+SPATIAL = ["correspondence", "correspondence_centred"]
 
 
 def test_the_quick_suite_in_order_and_it_sees_colours(scores):
     assert list(scores) == ["semantic", "spatial", *SEMANTIC, *SPATIAL]
-    for name in ("knn_standardised", "linear", "segmentation"):
+    for name in ("knn_standardised", "linear"):
         assert scores[name].low > scores[name].chance
     assert scores["linear"].value > 0.9
 
@@ -105,6 +107,12 @@ def test_the_two_scores_are_the_means_of_their_parts(scores, everything, name):
         expected = combine([found[part] for part in PARTS[name] if part in found])
         assert found[name][:7] == expected[:7]
     assert scores["knn"].value != scores["knn_standardised"].value  # else the law sees nothing
+
+
+def test_the_colour_of_a_patch_tells_its_region(scenes):
+    found = named(probe_model(network(), squares(60, 0), squares(40, 1), "full", WANT))
+    assert found["segmentation"].low > found["segmentation"].chance
+    assert found["in_context"].low > found["in_context"].chance
 
 
 def test_a_score_says_of_what_it_is_made(scores, everything):
@@ -169,6 +177,15 @@ def test_images_without_a_label_are_left_out_of_the_semantic_probes():
 
 def test_one_test_image_and_few_training_images_will_do():
     assert named(probe_model(network(), squares(8, 0), squares(2, 1), "full", WANT))
+
+
+def test_a_grid_too_coarse_for_the_tolerance_has_no_spatial_score():
+    level = Score(0.0, 0.0, 0.0, 0.0, 0.0, "share of points", "higher", torch.zeros(1000))
+    nothing = Measured("correspondence_centred", level, {})
+    assert not list(summary([nothing]))
+    found = [nothing, Measured("scene_correspondence_centred", level._replace(ceiling=0.5), {})]
+    [score] = summary(found)
+    assert score.settings["parts"] == ["scene_correspondence_centred"]
 
 
 def test_bad_questions_are_refused():

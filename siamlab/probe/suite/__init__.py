@@ -12,7 +12,7 @@ from torch import nn
 from siamlab.component import UserError, unknown
 from siamlab.data.images import Images
 from siamlab.probe.features import Inputs
-from siamlab.probe.score import combine
+from siamlab.probe.score import Score, combine
 from siamlab.probe.suite import representation, semantic, spatial
 from siamlab.probe.suite.bench import Bench, Seen, look
 from siamlab.probe.table import Measured
@@ -64,14 +64,20 @@ def probe_model(
     for name, step in SUITES[suite].items():
         said(name)
         found += step(seen)
-    return [*summary(seen, found), *found]
+    return [*summary(found), *found]
 
 
-def summary(seen: Seen, found: list[Measured]) -> Iterator[Measured]:
+def measurable(score: Score) -> bool:
+    """There is room between chance and ceiling: a grid may be too coarse for the tolerance."""
+    return score.ceiling > score.chance
+
+
+def summary(found: list[Measured]) -> Iterator[Measured]:
     """The two scores of a model, from those of their parts that these images allow."""
     whole = {m.probe: m for m in found if m.layer is None and m.head is None}
     for name, parts in PARTS.items():
-        if here := [whole[part] for part in parts if part in whole]:
+        here = [whole[part] for part in parts if part in whole and measurable(whole[part].score)]
+        if here:
             own = {k: v for m in here for k, v in m.settings.items()}
             own |= {"parts": [m.probe for m in here]}
             yield Measured(name, combine([m.score for m in here]), own)

@@ -91,16 +91,12 @@ def _saliency(seen: Seen, images: Tensor, groups: Tensor | None) -> Iterator[Mea
         return
     rows = class_attention(seen.model, images, *seen.want)  # [n, heads, N]
     found = saliency(rows, masks, seen.test.grid, MASS, seen.bench.seed, groups)
-    own = dict(images=len(images), mass=MASS, token="class" if has_class(seen) else "mean patch")
+    own = dict(images=len(images), mass=MASS)
     yield seen.measured("saliency", found.mean, **own)
     yield seen.measured("saliency_best", found.best, **own)
     last = len(seen.model.blocks)
     for head, score in enumerate(found.each, 1):
         yield seen.measured("saliency", score, last, head, **own)
-
-
-def has_class(seen: Seen) -> bool:
-    return seen.model.cls_token is not None
 
 
 def _by_layer(seen: Seen, images: Tensor, part: str) -> list[Tensor]:

@@ -39,11 +39,8 @@ def quick(seen: Seen) -> Iterator[Measured]:
 
 def rest(seen: Seen) -> Iterator[Measured]:
     """All other spatial probes."""
+    yield from segmentations(seen)
     train, test = seen.bench.train.masks, seen.bench.test.masks
-    if segmented(train) and segmented(test):
-        arrays = seen.train.patches, train, seen.test.patches, test
-        score = segmentation(*arrays, seen.test.grid, seen.groups)
-        yield seen.measured("segmentation", score, classifier="linear, standardised features")
     if segmented(train[:MEMORY]) and segmented(test[:SOME]):
         images, groups = some(seen)
         few, memory = len(images), len(train[:MEMORY])
@@ -62,6 +59,15 @@ def rest(seen: Seen) -> Iterator[Measured]:
     yield from _equivariance(seen)
 
 
+def segmentations(seen: Seen) -> Iterator[Measured]:
+    """Linear segmentation, where there are masks."""
+    train, test = seen.bench.train.masks, seen.bench.test.masks
+    if segmented(train) and segmented(test):
+        arrays = seen.train.patches, train, seen.test.patches, test
+        score = segmentation(*arrays, seen.test.grid, seen.groups)
+        yield seen.measured("segmentation", score, classifier="linear, standardised features")
+
+
 def some(seen: Seen) -> tuple[Tensor, Tensor | None]:
     """The first test images, for probes that need passes of their own, and their groups."""
     groups = None if seen.groups is None else seen.groups[:SOME]
@@ -72,6 +78,8 @@ def _correspondences(
     seen: Seen, name: str, a: Tensor, b: Tensor, match: Match, pair: bool = False
 ) -> Iterator[Measured]:
     """PCK of the features as they are, and without what they say of the position alone."""
+    if not match.inside.any():
+        return
     grid, size = seen.test.grid, seen.want.size
     groups = None if pair else seen.groups
     own = {"alpha": ALPHA} | ({} if pair else crops(seen.bench))
