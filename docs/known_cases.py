@@ -22,6 +22,7 @@ from siamlab.train import run_of, untrained
 SIDE, PATCH = 40, 8
 GRID = (SIDE // PATCH, SIDE // PATCH)
 N = GRID[0] * GRID[1]
+NOISE = torch.Generator().manual_seed(0)
 WANT = Inputs((SIDE, SIDE), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 KEYS = ("knn", "linear", "correspondence", "correspondence_centred", "scene_correspondence",
         "scene_correspondence_centred", "segmentation", "semantic", "spatial")  # fmt: skip
@@ -45,8 +46,8 @@ def positions(images: Tensor, labels: Tensor) -> Tensor:
 
 
 def noise(images: Tensor, labels: Tensor) -> Tensor:
-    """Random numbers."""
-    return torch.randn(len(images), N, 64, generator=torch.Generator().manual_seed(len(images)))
+    """Random numbers, others in every view."""
+    return torch.randn(len(images), N, 64, generator=NOISE)
 
 
 def cases(bench: Bench) -> Iterator[tuple[str, Seen]]:

@@ -1,7 +1,8 @@
 """Make the pictures of the README and the docs (needs Chromium).
 
-python docs/pictures.py runs/demo-long      # takes that run's scores over as docs/demo_long.csv
-python docs/pictures.py                     # from the table that is there
+siamlab probe zoo:siameseim zoo:moco_v3 zoo:mae --suite full --images 8000 --out runs/long
+python docs/pictures.py runs/long      # takes those scores over as docs/demo_long.csv
+python docs/pictures.py                # from the table that is there
 """
 
 import sys
@@ -11,7 +12,7 @@ import polars
 import torch
 
 from siamlab.data import Scenes
-from siamlab.figure import box_table, patch_table, plane_figure, plane_table, views_figure
+from siamlab.figure import box_table, patch_table, plane, views_figure
 from siamlab.photometric import NoColour
 from siamlab.views import Crops, OverlappingCrops
 
@@ -19,14 +20,22 @@ HERE = Path(__file__).parent
 GRID = (5, 5)
 
 
-def plane() -> None:
+def draw_plane() -> None:
     """The plane of the long demo, from its committed table."""
     scores = polars.read_csv(HERE / "demo_long.csv")
-    figure = plane_figure(plane_table(scores), title="Three recipes after 576,000 images")
+    figure = plane(scores, title="Three recipes after 576,000 images")
     figure.write_image(HERE / "plane.png", width=760, scale=2)
 
 
-def shortcut() -> None:
+def take_over(folder: Path) -> None:
+    """The scores of whole models, under their recipes' names."""
+    scores = polars.read_parquet(folder / "scores.parquet")
+    whole = scores.filter(scores["layer"].is_null(), scores["head"].is_null())
+    named = whole.with_columns(polars.col("model").str.strip_prefix("zoo:"))
+    named.write_csv(HERE / "demo_long.csv")
+
+
+def draw_shortcut() -> None:
     """Two crops that could be told to belong together by their background alone."""
     scenes = Scenes(images=8, test_images=2, contrast=1.0, size=(0.55, 0.6))("train")
     source, rng = scenes.pixels[2], torch.Generator().manual_seed(3)
@@ -42,6 +51,6 @@ def shortcut() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        polars.read_parquet(Path(sys.argv[1]) / "scores.parquet").write_csv(HERE / "demo_long.csv")
-    shortcut()
-    plane()
+        take_over(Path(sys.argv[1]))
+    draw_shortcut()
+    draw_plane()

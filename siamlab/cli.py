@@ -67,7 +67,7 @@ def parser() -> ArgumentParser:
     )  # fmt: skip
     probe = _command(
         commands, "probe", "measure both properties of trained models", _probe,
-        ("words", "run folders, encoder files, zoo:NAME, timm:NAME; data.key=value"),
+        ("words", "run folders, encoder files, zoo:NAME, timm:NAME; data.key=, fine_tune.key="),
     )  # fmt: skip
     probe.add_argument("--no-weights", action="store_true", help="timm models with random weights")
     probe.add_argument("--images", type=_count, default=3000, help="training images (default 3000)")

@@ -5,19 +5,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import ValidationError
 from rich.console import Console
 from torch import nn
 
 from siamlab.component import UserError
 from siamlab.data import Data, Images, Scenes, subset
 from siamlab.probe import inputs
+from siamlab.probe.finetune_recipe import FineTune
 from siamlab.run import Run
+from siamlab.settings import explain, settings
 from siamlab.subject import Subject, at_size, before_training, subject
 
 if TYPE_CHECKING:
     import polars
 
-SHOWN = ("semantic", "spatial", "knn", "linear", "correspondence", "segmentation")  # beside a file
+SHOWN = (
+    "semantic",
+    "spatial",
+    "knn",
+    "linear",
+    "correspondence",
+    "segmentation",
+    "fine_tuning",
+)  # beside a file
+TUNE = "fine_tune."
 WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".json": "write_json"}
 
 
@@ -41,12 +53,13 @@ def probe_subjects(
         )
     check_out(out)
     trained = distinct(names, [subject(name, weights) for name in names])
+    recipe, changes = fine_tuning(changes)
     data = probing_data([s.run for s in trained if s.run], changes)
     train, test = data("train"), data("test")
     train = subset(train, min(images, len(train.pixels)))
     subjects = with_untrained(trained) if weights else trained
     subjects = [at_size(s, size) for s in subjects] if size else one_size(subjects)
-    scores = probe_all(subjects, train, test, suite, about_data(data))
+    scores = probe_all(subjects, train, test, suite, about_data(data), recipe)
     report(scores if not out else scores.filter(scores["probe"].is_in(SHOWN)), data)
     keep(scores, dict(zip(names, trained, strict=True)))
     if out and Path(out).suffix in WRITERS:
@@ -66,6 +79,7 @@ def probe_all(
     test: Images,
     suite: str = "quick",
     about: dict[str, Any] | None = None,
+    recipe: FineTune | None = None,
 ) -> "polars.DataFrame":
     """The long table of the scores of every model."""
     from siamlab.probe import probe_model, table
@@ -74,7 +88,8 @@ def probe_all(
     with Console(stderr=True).status("probing") as status:
         for s in subjects:
             said = lambda step, name=s.name: status.update(f"probing {name}: {step}")  # noqa: E731
-            found[s.name] = probe_model(s.model, train, test, suite, about=about, said=said)
+            how = dict(about=about, said=said, recipe=recipe)
+            found[s.name] = probe_model(s.model, train, test, suite, **how)
     return table(found)
 
 
@@ -160,9 +175,24 @@ def probing_data(runs: list[Run], changes: list[str]) -> Data:
     """The images to probe on."""
     wrong = [c for c in changes if not c.startswith(("data=", "data."))]
     if wrong:
-        raise UserError(f"probe takes data=... and data.key=value, not {wrong[0]!r}")
+        raise UserError(
+            f"probe takes data=..., data.key=value and fine_tune.key=value, not {wrong[0]!r}"
+        )
     base = runs[0] if runs else Run(data=Scenes())
     return base.change(*changes).data
+
+
+def fine_tuning(changes: list[str]) -> tuple[FineTune | None, list[str]]:
+    """The recipe that words such as `fine_tune.epochs=10` ask for, if any; and the other words."""
+    own = [c for c in changes if c.startswith(TUNE)]
+    rest = [c for c in changes if c not in own]
+    if not own:
+        return None, rest
+    fields = settings(FineTune().model_dump(), [c.removeprefix(TUNE) for c in own], FineTune)
+    try:
+        return FineTune.model_validate(fields), rest
+    except ValidationError as error:
+        raise UserError(f"fine_tune: {explain(error, fields)}") from None
 
 
 def about_data(data: Data) -> dict[str, Any]:

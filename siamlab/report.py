@@ -132,4 +132,5 @@ def _cells(column: pl.Series) -> list[str]:
 
 def _cell(tag: str, text: str, right: bool) -> str:
     kind = ' class="number"' if right else ""
-    return f"<{tag}{kind}>{html.escape(text)}</{tag}>"
+    text = html.escape(text).replace(", ", ",&nbsp;") if right else html.escape(text)
+    return f"<{tag}{kind}>{text}</{tag}>"

@@ -115,6 +115,15 @@ def test_a_comparison_is_a_table_and_a_report(tmp_path, capsys):
     assert sorted(path.name for path in out.iterdir()) == ["report.html", "scores.parquet"]
 
 
+def test_fine_tuning_is_asked_for_by_its_keys(tmp_path, capsys):
+    words = ("fine_tune.epochs=1", "fine_tune.batch=8", "fine_tune.crop=[0.5,1]", "--images", "16")
+    few = ("data.images=16", "data.test_images=8", "data.side=16", "--out", str(tmp_path / "s.csv"))
+    said(capsys, "probe", "zoo:mae", *words, *few)
+    tuned = polars.read_csv(tmp_path / "s.csv").filter(probe="fine_tuning")
+    assert tuned["model"].to_list() == ["untrained", "zoo:mae"]
+    assert '"fine_tune.epochs": 1' in tuned["settings"][0]
+
+
 def test_models_of_different_sizes_are_no_table(tmp_path, capsys):
     words = ("probe", "zoo:mae", "timm:test_vit", "--no-weights", "--images", "20")
     few = ("data=scenes", "data.images=20", "data.test_images=8", "--out", str(tmp_path / "s.csv"))
@@ -163,6 +172,8 @@ MISTAKES = {
     "probe zoo:nothing": ["'nothing'"],
     "probe timm:test_vit --no-weights --out x.xls": ["x.xls", ".parquet"],
     "probe timm:test_vit --no-weights batch=3": ["'batch=3'", "data.key=value"],
+    "probe zoo:mae fine_tune.epoch=3": ["'epoch'", "did you mean 'epochs'"],
+    "probe zoo:mae fine_tune.epochs=0": ["fine_tune: epochs=0", "greater than or equal to 1"],
     "probe timm:test_vit --no-weights --size 33": ["--size 33", "16 pixels", "32 and 48"],
     "probe timm:test_vit timm:test_vit --no-weights": ["timm:test_vit is named twice"],
     "probe timm:test_vit --no-weights --out /dev/null": ["--out /dev/null must be a folder"],

@@ -1,6 +1,7 @@
 """The long table: every number carries its protocol, and protocols do not mix."""
 
 import json
+from pathlib import Path
 
 import polars
 import pytest
@@ -73,6 +74,11 @@ def test_scores_by_name_are_of_the_whole_model():
     found = named([measured(), measured(value=0.9, layer=3), measured("linear", value=0.7)])
     assert {name: score.value for name, score in found.items()} == {"knn": 0.5, "linear": 0.7}
     assert found["knn"].draws.shape == torch.Size([0])
+
+
+def test_the_docs_explain_every_probe():
+    text = (Path(__file__).parent.parent / "docs/probes.md").read_text()
+    assert [key for key in PROBES if f"`{key}`" not in text] == []
 
 
 def test_titles_are_short_and_differ():

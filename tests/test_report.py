@@ -98,7 +98,7 @@ def test_captions_are_text_below_their_figures(own):
 def test_numbers_align_and_text_does_not(own):
     row = own[own.index("<td>mae</td>") :].split("</tr>")[0]
     cells = re.findall(r'<td class="number">(.*?)</td>', row)
-    assert cells == ["1,000", "1.25", "0.42 [0.39, 0.45]"]
+    assert cells == ["1,000", "1.25", "0.42 [0.39,&nbsp;0.45]"]
     assert '<td class="number">10.50</td>' in own and '<th class="number">kNN</th>' in own
 
 

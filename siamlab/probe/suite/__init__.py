@@ -12,6 +12,7 @@ from torch import nn
 from siamlab.component import UserError, unknown
 from siamlab.data.images import Images
 from siamlab.probe.features import Inputs
+from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.score import Score, combine
 from siamlab.probe.suite import representation, semantic, spatial
 from siamlab.probe.suite.bench import Bench, Seen, look
@@ -48,6 +49,7 @@ def probe_model(
     batch: int = 256,
     seed: int = 0,
     said: Callable[[str], None] = lambda step: None,
+    recipe: FineTune | None = None,
 ) -> list[Measured]:
     """What a suite's probes find on the frozen features, the two scores first.
 
@@ -55,6 +57,7 @@ def probe_model(
     (images without are left out), segmentation masks of two regions, scenes their pairs. `want`:
     size, mean and std of the model's inputs, by default as timm's configuration of it has them.
     `about`: fields of the data source, for the protocol. `said` hears the name of each step.
+    `recipe`: fine-tune a copy of the model, too.
     """
     if suite not in SUITES:
         raise UserError(unknown("there is no suite", suite, SUITES))
@@ -64,6 +67,9 @@ def probe_model(
     for name, step in SUITES[suite].items():
         said(name)
         found += step(seen)
+    if recipe is not None:
+        said("fine-tuning")
+        found += semantic.fine_tuned(seen, recipe, said)
     return [*summary(found), *found]
 
 

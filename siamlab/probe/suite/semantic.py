@@ -1,15 +1,18 @@
 """Semantic steps of the suites: what is in the image?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from siamlab.data.images import take
 from siamlab.probe.clusters import alignment, class_separation, uniformity
 from siamlab.probe.corruption import KINDS, corrupted
 from siamlab.probe.features import features
 from siamlab.probe.fewshot import few_shot_per_class, few_shot_share
+from siamlab.probe.finetune import Epoch, fine_tune
+from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.knn import TEMPERATURE, knn, knn_standardised
 from siamlab.probe.linear import linear
 from siamlab.probe.longtail import long_tail
@@ -78,6 +81,21 @@ def rest(seen: Seen) -> Iterator[Measured]:
     score = class_separation(found.test, found.answers, found.groups)
     yield seen.measured("class_separation", score, **POOLED)
     yield from _robustness(seen, found)
+
+
+def fine_tuned(seen: Seen, recipe: FineTune, said: Callable[[str], None]) -> Iterator[Measured]:
+    """Accuracy after all weights of a copy were trained on the images with a label."""
+    train, test = (take(x, (x.labels >= 0).nonzero()[:, 0]) for x in seen.bench[:2])
+    if not varied(train.labels) or not varied(test.labels):
+        return
+
+    def heard(epoch: Epoch) -> None:
+        said(f"fine-tuning, epoch {epoch.number} of {recipe.epochs}, loss {epoch.loss:.3f}")
+
+    groups = None if seen.groups is None else seen.groups[seen.bench.test.labels >= 0]
+    score = fine_tune(seen.model, train, test, recipe, seen.want, seen.bench.seed, heard, groups)
+    own = {f"fine_tune.{key}": value for key, value in recipe.model_dump().items()}
+    yield seen.measured("fine_tuning", score, **own)
 
 
 def labelled(seen: Seen, pooling: str = "pooled") -> Labelled | None:
