@@ -66,9 +66,10 @@ def test_no_attribution_is_clear_and_the_scale_is_even_on_both_sides():
     assert dict(scale.colorscale)[0.5].endswith(",0)")
 
 
-def test_the_title_names_the_target_and_the_model():
+def test_title_and_caption_name_the_model_and_the_target():
     meta = drawn().layout.meta
-    assert meta["title"] == "Attribution of the cosine to the other view: mae"
+    assert meta["title"] == "Attribution: mae"
+    assert "lowers (blue) the cosine to the other view." in meta["caption"]
     assert "Outlined" not in meta["caption"]
 
 

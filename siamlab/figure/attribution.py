@@ -81,12 +81,12 @@ def attribution_figure(
     bar = dict(title=dict(text="share of<br>the largest"), tickvals=[-1, 0, 1])
     figure.update_layout(coloraxis=dict(cmin=-1, cmax=1, colorscale=SCALE, colorbar=bar))
     figure.update_layout(margin=dict(l=12, r=12, b=BELOW))
-    caption = "Orange raises the cosine, blue lowers it. Each panel reaches its darkest at its own "
-    caption += "largest value, which stands below it in units of the cosine."
+    caption = f"What raises (orange) and lowers (blue) the cosine to {target}. "
+    caption += "Each panel reaches its darkest at its own largest value, which stands below it in "
+    caption += "units of the cosine."
     if patch is not None:
         caption += " Outlined: the patch whose feature is compared."
-    title = f"Attribution of the cosine to {target}: {model}"
-    return finish(figure, title, caption, rows * PANEL + BELOW)
+    return finish(figure, f"Attribution: {model}", caption, rows * PANEL + BELOW)
 
 
 def _heat(figure: go.Figure, table: pl.DataFrame, shape: tuple, row: int, col: int) -> None:

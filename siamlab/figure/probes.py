@@ -23,7 +23,7 @@ from siamlab.figure.template import (
 
 COLUMNS = 2
 ARROWS = {"higher": "better →", "lower": "← better", "neither": ""}  # where better lies
-BETWEEN = 96  # pixels between rows of panels: axis, its title, the next panel's title
+BETWEEN = 112  # pixels between rows of panels: axis, its title, the next panel's title
 
 
 def probes_table(scores: pl.DataFrame) -> pl.DataFrame:
