@@ -53,8 +53,9 @@ def _intermediate(model: nn.Module, x: Tensor, **asked: Any) -> list[Float[Tenso
             f"the layers of {type(model).__name__} cannot be read: timm's model has no "
             "forward_intermediates; probe it with --suite quick, or choose another"
         )
-    asked |= dict(output_fmt="NLC", return_prefix_tokens=True, intermediates_only=True)
+    prefixed = model.num_prefix_tokens > 0
+    asked |= dict(output_fmt="NLC", return_prefix_tokens=prefixed, intermediates_only=True)
     found = evaluated(model, lambda x: model.forward_intermediates(x, **asked), x)
-    if model.num_prefix_tokens == 0:
+    if not prefixed:
         return [patches.float() for patches in found]
     return [torch.cat([prefix, patches], dim=1).float() for patches, prefix in found]
