@@ -15,7 +15,7 @@ from siamlab.probe import inputs
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.run import Run
 from siamlab.settings import explain, settings
-from siamlab.subject import Subject, at_size, before_training, subject
+from siamlab.subject import Subject, at_size, before_training, check_size, subject
 
 if TYPE_CHECKING:
     import polars
@@ -29,6 +29,10 @@ SHOWN = (
     "segmentation",
     "fine_tuning",
 )  # beside a file
+UNLABELLED = (
+    "No semantic probes: they need labels of two classes or more in training and test images "
+    "(class folders in data.path, or another data=NAME)."
+)
 TUNE = "fine_tune."
 WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".json": "write_json"}
 
@@ -57,6 +61,8 @@ def probe_subjects(
     data = probing_data([s.run for s in trained if s.run], changes)
     train, test = data("train"), data("test")
     train = subset(train, min(images, len(train.pixels)))
+    for s in trained if size else ():
+        check_size(s, size)
     subjects = with_untrained(trained) if weights else trained
     subjects = [at_size(s, size) for s in subjects] if size else one_size(subjects)
     scores = probe_all(subjects, train, test, suite, about_data(data), recipe)
@@ -148,6 +154,8 @@ def report(scores: "polars.DataFrame", data: Data) -> None:
     console = Console()
     console.print(f"probed on {data.kind}, {data.side} pixels a side", highlight=False)
     console.print(terminal_table(scores))
+    if "semantic" not in scores["probe"]:
+        console.print(UNLABELLED, highlight=False)
 
 
 def write(scores: "polars.DataFrame", path: Path) -> None:

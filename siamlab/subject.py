@@ -36,6 +36,13 @@ def subject(name: str, weights: bool = True) -> Subject:
 
 def at_size(s: Subject, size: int) -> Subject:
     """The same model for square inputs of `size` pixels, its position table resampled by timm."""
+    check_size(s, size)
+    s.model.set_input_size((size, size))
+    return s
+
+
+def check_size(s: Subject, size: int) -> None:
+    """Raises UserError for a model that cannot take square inputs of `size` pixels."""
     patch = s.model.patch_embed.patch_size[0]
     if size % patch:
         low, high = size // patch * patch, -(-size // patch) * patch
@@ -49,8 +56,6 @@ def at_size(s: Subject, size: int) -> Subject:
             f"--size {size}: {s.name} takes {tuple(s.model.patch_embed.img_size)} pixels only; "
             "leave --size out and probe it by itself"
         )
-    s.model.set_input_size((size, size))
-    return s
 
 
 def before_training(trained: Subject, name: str = "untrained") -> Subject:

@@ -124,6 +124,14 @@ def test_fine_tuning_is_asked_for_by_its_keys(tmp_path, capsys):
     assert '"fine_tune.epochs": 1' in tuned["settings"][0]
 
 
+def test_what_unlabelled_images_do_not_tell_is_said(tmp_path, capsys):
+    for i in range(12):
+        Image.new("RGB", (9, 9 + i), (20 * i, 0, 9)).save(tmp_path / f"{i}.png")
+    words = ("data=folder", f"data.path={tmp_path}", "data.side=16", "data.test_fraction=0.5")
+    printed = said(capsys, "probe", "zoo:mae", *words)
+    assert "No semantic probes" in printed and "data.path" in printed and "spatial" in printed
+
+
 def test_models_of_different_sizes_are_no_table(tmp_path, capsys):
     words = ("probe", "zoo:mae", "timm:test_vit", "--no-weights", "--images", "20")
     few = ("data=scenes", "data.images=20", "data.test_images=8", "--out", str(tmp_path / "s.csv"))
@@ -175,6 +183,7 @@ MISTAKES = {
     "probe zoo:mae fine_tune.epoch=3": ["'epoch'", "did you mean 'epochs'"],
     "probe zoo:mae fine_tune.epochs=0": ["fine_tune: epochs=0", "greater than or equal to 1"],
     "probe timm:test_vit --no-weights --size 33": ["--size 33", "16 pixels", "32 and 48"],
+    "probe zoo:mae --size 41": ["multiple of zoo:mae's patch", "40 and 48"],
     "probe timm:test_vit timm:test_vit --no-weights": ["timm:test_vit is named twice"],
     "probe timm:test_vit --no-weights --out /dev/null": ["--out /dev/null must be a folder"],
     "probe timm:test_vit --no-weights --data scnes": ["'scnes'", "did you mean 'scenes'"],

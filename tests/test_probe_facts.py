@@ -12,7 +12,7 @@ from siamlab.geometry import Match, View, correspondence, patch_centres
 from siamlab.probe.correspondence import correspondence as pck
 from siamlab.probe.correspondence import matches, one_patch, place_error
 from siamlab.probe.knn import knn, knn_standardised
-from siamlab.probe.linear import linear, softmax_regression, standardise
+from siamlab.probe.linear import check_labelled, linear, softmax_regression, standardise
 from siamlab.probe.segmentation import miou, region_shares, segmentation
 from siamlab.probe.spectrum import collapse, effective_rank, rankme, spread
 
@@ -100,6 +100,32 @@ def test_unlabelled_images_are_refused():
     x, y = blobs(10, 0)
     with pytest.raises(UserError, match="test_labels must .* drop those without"):
         linear(x, y, x, torch.where(y > 0, y, -1))
+
+
+X, Y = torch.ones(3, 4), torch.arange(3)
+MISFITS = {
+    "train must be a tensor of floats .n, D.*got ndarray.*from_numpy": (X.numpy(), Y, X, Y),
+    "test must be a tensor of floats.*got float32 .2, 3, 4.: pool": (X, Y, torch.ones(2, 3, 4), Y),
+    "test must be a tensor of floats.*got int64 .3, 4.": (X, Y, X.long(), Y),
+    "train must be finite, but has nan or inf": (X / 0, Y, X, Y),
+    "train_labels must be a tensor of 3 whole numbers.*got int64 .2.": (X, Y[:2], X, Y),
+    "test_labels must be .* got float32 .3.": (X, Y, X, Y.float()),
+    "test_labels must be .* got list": (X, Y, X, [0, 1, 2]),
+    "features of 4 numbers and test of 2: take both from one layer": (X, Y, X[:, :2], Y),
+    "train_labels must .* drop those without a label": (X, Y - 1, X, Y),
+}
+
+
+@pytest.mark.parametrize("said", MISFITS)
+def test_what_does_not_fit_together_is_refused_in_words(said):
+    with pytest.raises(UserError, match=said):
+        check_labelled(*MISFITS[said])
+
+
+@pytest.mark.parametrize("probe", [knn, knn_standardised, linear])
+def test_features_that_are_not_finite_have_no_score(probe):
+    with pytest.raises(UserError, match="finite"):
+        probe(X / 0, Y, X, Y)
 
 
 # correspondence

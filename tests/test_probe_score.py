@@ -81,6 +81,11 @@ def test_the_average_of_scores_is_the_score_of_the_average():
     assert found[:7] == pytest.approx(expected[:7]) and found.draws.shape == (1000,)
 
 
+def test_one_image_or_one_group_has_no_interval():
+    for score in (scored(answers(1, 0.5)), scored(answers(2, 0.5), groups=torch.tensor([3, 3]))):
+        assert score.value == score.value and score.low != score.low and score.high != score.high
+
+
 def test_images_of_one_group_are_drawn_together():
     """Each image twice: alone the interval is too narrow by √2, in pairs it is that of one."""
     terms = answers(500, 0.6)

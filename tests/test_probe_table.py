@@ -52,6 +52,14 @@ def test_any_field_that_differs_is_another_protocol(field, value):
     assert "a and b were not measured alike" in said and f"for knn, {field}: {was} and" in said
 
 
+def test_one_model_measured_twice_otherwise_is_said_to_be():
+    one, other = table({"a": [measured()]}), table({"a": [measured(k=5)]})
+    with pytest.raises(UserError, match="two rows of a were not measured alike.* k: 20 and 5"):
+        join(one, other)
+    with pytest.raises(UserError, match="results must have a number"):
+        table({"a": []})
+
+
 def test_other_probes_and_other_layers_may_have_other_protocols():
     layered = [measured(layer=1, k=5), measured(layer=2, k=6)]
     rows = [measured(), measured("linear", k="none"), *layered]

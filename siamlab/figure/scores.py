@@ -95,10 +95,11 @@ def checked(scores: pl.DataFrame) -> pl.DataFrame:
         raise UserError(f"scores has no column {missing}; it needs {COLUMNS}")
     if scores.is_empty():
         raise UserError("scores has no rows; probe at least one model first")
+    same_protocols(scores)
     keys = scores.select("model", "probe", "layer", "head")
     if twice := keys.filter(keys.is_duplicated()).unique(maintain_order=True).rows():
         raise UserError(f"scores has more than one row for {twice[0]}; keep one of each")
-    return same_protocols(scores)
+    return scores
 
 
 def whole(scores: pl.DataFrame) -> pl.DataFrame:

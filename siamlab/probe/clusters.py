@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.probe.linear import check_features, check_labels
 from siamlab.probe.retrieval import class_sizes
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
@@ -26,6 +27,10 @@ def alignment(a: Float[Tensor, "n D"], b: Float[Tensor, "n D"], groups: Groups =
     features have 0: read it with `uniformity`. Unchanged when features are rotated or scaled
     (Wang & Isola 2020). Cost: n · D.
     """
+    for name, x in (("a", a), ("b", b)):
+        check_features(name, x)
+    if a.shape != b.shape:
+        raise UserError(f"a is {list(a.shape)} and b {list(b.shape)}: give two views of each image")
     distance = (_unit(a) - _unit(b)).square().sum(dim=1)  # [n]
     terms = torch.stack([distance, torch.ones_like(distance)], dim=1)
     return bootstrap(terms, ratio, 2.0, 0.0, "squared distance", "lower", groups)
@@ -41,6 +46,7 @@ def uniformity(
     little. Unchanged when features are rotated or scaled (Wang & Isola 2020). The interval is that
     of the linearised statistic. Cost: n² · D multiplications; memory: chunk · n similarities.
     """
+    check_features("features", features)
     n, width = features.shape
     if n < 2:
         raise UserError(f"features must have 2 images or more, got {n}: pairs are compared")
@@ -69,6 +75,8 @@ def class_separation(
     images to themselves. Unchanged when features are rotated or scaled. The interval is that of
     the linearised statistic. Cost: n · D, from the sums of classes.
     """
+    check_features("features", features)
+    check_labels("labels", labels, len(features))
     class_sizes(labels)  # refuses unlabelled images
     _, kind, count = labels.unique(return_inverse=True, return_counts=True)
     if (classes := len(count)) < 2:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from siamlab.component import UserError
-from siamlab.probe.linear import class_count
+from siamlab.probe.linear import check_labelled
 from siamlab.probe.score import Groups, Score, bootstrap
 
 PENALTY = 0.1  # λ n: of the sum of losses
@@ -45,7 +45,7 @@ def few_shot_per_class(
     that models are given the same images. The interval resamples both test images and draws (it
     is a little narrow for few draws). Cost: `draws` fits, each of per_class · C · D a step.
     """
-    classes = class_count(train_labels, test_labels)
+    classes = check_labelled(train, train_labels, test, test_labels)
     counts = train_labels.bincount(minlength=classes)
     if not 1 <= per_class <= (least := int(counts[counts > 0].min())):
         raise UserError(
@@ -67,7 +67,7 @@ def few_shot_share(
     groups: Groups = None,
 ) -> FewShot:
     """The same when this share of each class is labelled, rounded, and one image at the least."""
-    classes = class_count(train_labels, test_labels)
+    classes = check_labelled(train, train_labels, test, test_labels)
     if not 0 < share <= 1:
         raise UserError(f"share={share} must be above 0 and at most 1: 0.01 is one per cent")
     counts = train_labels.bincount(minlength=classes)

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.probe.linear import accuracy, class_count, standardise
+from siamlab.probe.linear import accuracy, check_labelled, standardise
 from siamlab.probe.score import Groups, Score
 
 TEMPERATURE = 0.07
@@ -31,7 +31,7 @@ def knn(
     when features are rotated or scaled by one number (Wu et al. 2018, as used by DINO). Cost:
     n · m · D multiplications; `chunk` test images at a time, never the whole n × m matrix.
     """
-    classes = class_count(train_labels, test_labels)
+    classes = check_labelled(train, train_labels, test, test_labels)
     if not 1 <= k <= len(train):
         raise UserError(f"k={k} must be from 1 to the number of training images, {len(train)}")
     near = F.normalize(train, dim=1).T

@@ -36,7 +36,7 @@ def linear(
     without affine: published MAE ViT-B has 68.0 % with it, about 52 % without). Loss: mean cross
     entropy + ‖W‖² / 2n, which is scikit-learn's C = 1; in float64, to convergence.
     """
-    classes = class_count(train_labels, test_labels)
+    classes = check_labelled(train, train_labels, test, test_labels)
     (guess,) = linear_answers(train, train_labels, [test], classes)
     return accuracy(guess, test_labels, groups)
 
@@ -106,6 +106,47 @@ def accuracy(guess: Int[Tensor, " m"], labels: Int[Tensor, " m"], groups: Groups
     terms = torch.stack([guess == labels, torch.ones_like(labels)], dim=1).float()
     chance = labels.bincount().max().item() / len(labels)
     return bootstrap(terms, ratio, chance, 1.0, "share of images", groups=groups)
+
+
+def check_labelled(train: object, train_labels: object, test: object, test_labels: object) -> int:
+    """Number of classes; refuses features and labels that do not fit together."""
+    for name, x, labels in [("train", train, train_labels), ("test", test, test_labels)]:
+        check_features(name, x)
+        check_labels(f"{name}_labels", labels, len(x))
+    if train.shape[1] != test.shape[1]:
+        raise UserError(
+            f"train has features of {train.shape[1]} numbers and test of {test.shape[1]}: take "
+            "both from one layer of one model"
+        )
+    return class_count(train_labels, test_labels)
+
+
+def check_features(name: str, x: object) -> None:
+    """Refuses what is no table of finite features."""
+    if not isinstance(x, Tensor) or x.ndim != 2 or not x.is_floating_point():
+        raise UserError(
+            f"{name} must be a tensor of floats [n, D], a row an image; got {described(x)}: pool "
+            "patches first, and take arrays over by torch.from_numpy"
+        )
+    if not x.isfinite().all():
+        raise UserError(f"{name} must be finite, but has nan or inf: has the model diverged?")
+
+
+def check_labels(name: str, labels: object, n: int) -> None:
+    """Refuses what is not one whole number for each of n images."""
+    whole = isinstance(labels, Tensor) and not labels.is_floating_point()
+    if not whole or labels.shape != (n,):
+        raise UserError(
+            f"{name} must be a tensor of {n} whole numbers, one for each row of the features; got "
+            f"{described(labels)}"
+        )
+
+
+def described(x: object) -> str:
+    """`float32 [3, 4]`, or the type of what is no tensor."""
+    if isinstance(x, Tensor):
+        return f"{str(x.dtype).removeprefix('torch.')} {list(x.shape)}"
+    return type(x).__name__
 
 
 def class_count(train_labels: Tensor, test_labels: Tensor) -> int:

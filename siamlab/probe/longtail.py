@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from siamlab.component import UserError
 from siamlab.probe.fewshot import subset
-from siamlab.probe.linear import class_count, linear_answers
+from siamlab.probe.linear import check_labelled, linear_answers
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
 
@@ -43,7 +43,7 @@ def long_tail(
     of the subset, which features that say nothing lead to; so it is 0 for medium and few.
     Ceiling 1. Unchanged when dimensions are shifted or scaled. Cost: one fit.
     """
-    classes = class_count(train_labels, test_labels)
+    classes = check_labelled(train, train_labels, test, test_labels)
     if imbalance < 1:
         raise UserError(
             f"imbalance={imbalance} must be 1 or more: the commonest class over the rarest, as 100"

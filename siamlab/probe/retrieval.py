@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.probe.linear import check_features, check_labels
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
 BLOCK = 2**22  # similarities held at once
@@ -28,6 +29,8 @@ def retrieval(
     are rotated or scaled. The interval is over queries. Cost: n² · D multiplications and n sorts
     of n; memory: some arrays of chunk · n.
     """
+    check_features("features", features)
+    check_labels("labels", labels, len(features))
     relevant = class_sizes(labels) - 1  # [n]
     if not relevant.any():
         raise UserError("labels must have two images of one class at least: give more images")

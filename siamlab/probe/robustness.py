@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.probe.linear import accuracy, class_count, linear_answers
+from siamlab.probe.linear import accuracy, check_labelled, linear_answers
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
 
@@ -40,7 +40,7 @@ def robustness(
     """
     if len(corrupted) == 0:
         raise UserError("corrupted has 0 versions, but must have 1 or more: corrupt the images")
-    classes = class_count(train_labels, test_labels)
+    classes = check_labelled(train, train_labels, clean, test_labels)
     whole, *guesses = linear_answers(train, train_labels, [clean, *corrupted], classes)
     each = [accuracy(guess, test_labels, groups) for guess in guesses]
     right = torch.stack([guess == test_labels for guess in guesses]).double().mean(dim=0)  # [m]

@@ -51,11 +51,12 @@ def bootstrap(
 
     `terms` are K numbers an image; `statistic` takes their sums [..., K] to values [...].
     `ratio` is the usual one. Images that are not independent, such as two scenes of one object,
-    share a number in `groups` and are drawn together. Cost: draws · n · K multiplications.
+    share a number in `groups` and are drawn together; a single group has no interval. Cost:
+    draws · n · K multiplications.
     """
     terms = gathered(terms.double().cpu(), groups)
     values = torch.cat([statistic(c @ terms) for c in resamples(len(terms), draws, seed)])  # [R]
-    low, high = _interval(values)
+    low, high = _interval(values) if len(terms) > 1 else (math.nan, math.nan)
     value = statistic(terms.sum(dim=0)).item()
     return Score(value, low, high, chance, ceiling, unit, direction, values)
 

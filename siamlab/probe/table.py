@@ -35,11 +35,13 @@ def table(results: Mapping[str, Iterable[Measured]]) -> "polars.DataFrame":
     """One row a number: model, layer, head, probe, title, property, value, low, high, chance,
     ceiling, unit, direction, protocol (a hash), settings (JSON).
 
-    Raises UserError if the models were not measured alike.
+    Raises UserError if there is no number, or the models were not measured alike.
     """
     import polars
 
     rows = [_row(model, m) for model, measured in results.items() for m in measured]
+    if not rows:
+        raise UserError("results must have a number of one model or more; probe_model gives them")
     whole = {"layer": polars.Int64, "head": polars.Int64}
     return same_protocols(polars.DataFrame(rows, schema_overrides=whole, infer_schema_length=None))
 
@@ -66,10 +68,12 @@ def same_protocols(scores: "polars.DataFrame") -> "polars.DataFrame":
         same = [polars.col(key).eq_missing(bad[key]) for key in ("probe", "layer", "head")]
         other = rows.filter(*same, polars.col("settings") != bad["settings"]).row(0, named=True)
         differ = "; ".join(differences(json.loads(bad["settings"]), json.loads(other["settings"])))
+        one = bad["model"], other["model"]
+        who = f"{one[0]} and {one[1]}" if one[0] != one[1] else f"two rows of {one[0]}"
         raise UserError(
-            f"{bad['model']} and {other['model']} were not measured alike, so they cannot stand in "
-            f"one table: for {bad['probe']}, {differ}. Probe both in one call (--size gives them "
-            "one resolution), or keep a table each"
+            f"{who} were not measured alike, so they cannot stand in one table: for "
+            f"{bad['probe']}, {differ}. Probe both in one call (--size gives them one resolution), "
+            "or keep a table each"
         )
     return scores
 
