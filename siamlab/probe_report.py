@@ -14,7 +14,7 @@ import polars as pl
 
 from siamlab import figure, pictures
 from siamlab.data import Images
-from siamlab.probe import cka_table, eigenvalues
+from siamlab.probe import cka_table, eigenvalues, is_readable
 from siamlab.probe.suite import PARTS
 from siamlab.report import Section, beyond, score_table, write_report
 from siamlab.subject import Subject
@@ -143,9 +143,10 @@ def of_images(subjects: Sequence[Subject], test: Images) -> Iterator[Section]:
     yield Section("Correspondences", CORRESPONDENCE, matches)
     yield Section("Similarity", SIMILARITY, pictures.similarity_pictures(subjects, first))
     yield Section("Components", COMPONENTS, [pictures.components_picture(subjects, images)])
-    yield Section("Attention", ATTENTION, pictures.attention_maps(subjects, first))
-    if find_spec("captum"):
-        trained = [s for s in subjects if not s.name.endswith(REFERENCE)] or subjects
+    if readable := [s for s in subjects if is_readable(s.model)]:
+        yield Section("Attention", ATTENTION, pictures.attention_maps(readable, first))
+    if readable and find_spec("captum"):
+        trained = [s for s in readable if not s.name.endswith(REFERENCE)] or readable
         attributed = [pictures.attribution_picture(s, first) for s in trained]
         yield Section("Attribution", ATTRIBUTION, attributed)
 

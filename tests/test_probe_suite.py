@@ -188,6 +188,18 @@ def test_a_grid_too_coarse_for_the_tolerance_has_no_spatial_score():
     assert score.settings["parts"] == ["scene_correspondence_centred"]
 
 
+def test_a_model_whose_attention_cannot_be_read_keeps_all_other_probes():
+    from timm.layers import DiffAttention
+
+    model = VisionTransformer(
+        img_size=SIZE, patch_size=6, embed_dim=48, depth=1, num_heads=3, num_classes=0,
+        attn_layer=DiffAttention,
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="attention probes are left out"):
+        found = named(probe_model(model, squares(40, 0), squares(20, 1), "full", WANT))
+    assert "position" in found and "saliency" not in found
+
+
 def test_bad_questions_are_refused():
     with pytest.raises(UserError, match="training and test images"):
         quick(network(), squares(4, 0), squares(0, 1))

@@ -14,6 +14,7 @@ from siamlab.probe.attend import (
     attention_profile,
     class_attention,
     class_attentions,
+    is_readable,
     patch_attentions,
     rollout,
 )
@@ -109,6 +110,7 @@ __all__ = [
     "head_similarity",
     "in_context",
     "inputs",
+    "is_readable",
     "join",
     "knn",
     "knn_standardised",

@@ -189,6 +189,11 @@ def readable() -> tuple[type[nn.Module], ...]:
     return Attention, AttentionRope, *own, vision_transformer.ParallelScalingBlock
 
 
+def is_readable(model: nn.Module) -> bool:
+    """`attended` can form the attention of every block."""
+    return all(isinstance(getattr(b, "attn", b), readable()) for b in model.blocks)
+
+
 def _attending(model: nn.Module, layer: int) -> nn.Module:
     """The module of a layer that attends: a part of the block, or the block itself."""
     count = len(model.blocks)

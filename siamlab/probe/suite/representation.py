@@ -1,5 +1,6 @@
 """Steps about the representation: its spectrum, each layer by itself, and the attention."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Generator, Tensor
 
 from siamlab.geometry import Match
 from siamlab.geometry import correspondence as places
-from siamlab.probe.attend import attention_profile, class_attention
+from siamlab.probe.attend import attention_profile, class_attention, is_readable
 from siamlab.probe.attention import as_scores, saliency
 from siamlab.probe.correspondence import ALPHA, correspondence, without_positions
 from siamlab.probe.features import features
@@ -25,6 +26,7 @@ from siamlab.probe.suite.semantic import POOLED, K, varied
 from siamlab.probe.suite.spatial import CENTRED, segmented, some
 from siamlab.probe.table import Measured
 
+UNREADABLE = "attention probes are left out: a model's blocks have no one matrix a head to read"
 MASS = 0.6  # of the class token's attention, that saliency takes
 VIEWS = 10  # of each image, for LiDAR
 FIRST = 4  # principal axis from which α-ReQ's slope is fitted
@@ -69,7 +71,10 @@ def layers(seen: Seen) -> Iterator[Measured]:
 
 
 def attention(seen: Seen) -> Iterator[Measured]:
-    """How far, how sharply and how differently each head of each block looks."""
+    """How far, how sharply and how differently each head looks; not of all timm's modules."""
+    if not is_readable(seen.model):
+        warnings.warn(UNREADABLE, stacklevel=2)
+        return
     images, groups = some(seen)
     grid, own = seen.test.grid, dict(images=len(images))
     patch = max(side / n for side, n in zip(seen.want.size, grid, strict=True))
