@@ -65,16 +65,7 @@ def parser() -> ArgumentParser:
         commands, "axes", "print every axis, its choices and their fields", _axes,
         ("axis", "only this one"),
     )  # fmt: skip
-    probe = _command(
-        commands, "probe", "measure both properties of trained models", _probe,
-        ("words", "run folders, encoder files, zoo:NAME, timm:NAME; data.key=, fine_tune.key="),
-    )  # fmt: skip
-    probe.add_argument("--no-weights", action="store_true", help="timm models with random weights")
-    probe.add_argument("--images", type=_count, default=3000, help="training images (default 3000)")
-    probe.add_argument("--suite", choices=("quick", "full"), default="quick", help="which probes")
-    probe.add_argument("--data", metavar="NAME", help="the images, as the word data=NAME")
-    probe.add_argument("--size", type=_count, help="side of every model's input, pixels")
-    probe.add_argument("--out", help="a folder for table and report, or .parquet, .csv, .json")
+    _probe_command(commands)
     _command(
         commands, "data", "list the image sources, or describe one", _data,
         ("words", "list, or info NAME [key=value ...]"),
@@ -85,6 +76,19 @@ def parser() -> ArgumentParser:
     size.add_argument("--smallest", action="store_true", help="only to see that all parts work")
     demo.add_argument("--out", help="the folder of runs and report (default: runs/demo)")
     return top
+
+
+def _probe_command(commands) -> None:
+    probe = _command(
+        commands, "probe", "measure both properties of trained models", _probe,
+        ("words", "run folders, encoder files, zoo:NAME, timm:NAME; data.key=, fine_tune.key="),
+    )  # fmt: skip
+    probe.add_argument("--no-weights", action="store_true", help="timm models with random weights")
+    probe.add_argument("--images", type=_count, default=3000, help="training images (default 3000)")
+    probe.add_argument("--suite", choices=("quick", "full"), default="quick", help="which probes")
+    probe.add_argument("--data", metavar="NAME", help="the images, as the word data=NAME")
+    probe.add_argument("--size", type=_count, help="side of every model's input, pixels")
+    probe.add_argument("--out", help="a folder for table and report, or .parquet, .csv, .json")
 
 
 def _command(commands, name: str, text: str, function, *words: tuple[str, str]) -> ArgumentParser:

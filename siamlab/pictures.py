@@ -132,9 +132,8 @@ def patches_of(s: Subject, images: UInt8[Tensor, "n 3 H W"]) -> Tensor:
 
 def pooled_by_layer(s: Subject, images: UInt8[Tensor, "n 3 H W"]) -> list[Tensor]:
     """Mean patch features of whole images after each block, [n, D] each."""
-    batches = probe.layer_features(s.model, images, *probe.inputs(s.model))
-    kept = ([layer.pooled.cpu() for layer in batch] for batch in batches)
-    return [torch.cat(layer) for layer in zip(*kept, strict=True)]
+    layers = probe.by_layer(s.model, images, *probe.inputs(s.model), "pooled")
+    return [layer.cpu() for layer in layers]
 
 
 def _similarity(subjects: list[Subject], image: Image, grid: tuple[int, int]) -> "Figure":

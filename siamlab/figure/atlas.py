@@ -9,7 +9,15 @@ import plotly.graph_objects as go
 import polars as pl
 
 from siamlab.component import UserError
-from siamlab.figure.template import GREY, INK, SYMBOLS, finish, panels, plain
+from siamlab.figure.template import (
+    GREY,
+    INK,
+    SYMBOLS,
+    finish,
+    hide_rest,
+    panels,
+    plain,
+)
 
 SIDES = {"distance": "attention_distance", "nmi": "attention_nmi"}  # column: probe
 COLUMNS = ("model", "layer", "head", "probe", "value", "low", "high", "chance", "unit")
@@ -59,9 +67,7 @@ def atlas_figure(table: pl.DataFrame, title: str = "Attention heads") -> go.Figu
         place = dict(row=i // across + 1, col=i % across + 1)
         symbol = SYMBOLS[i % len(SYMBOLS)]
         _panel(figure, table.filter(pl.col("model") == model), model, symbol, **place)
-    for i in range(len(models), rows * across):
-        place = dict(row=i // across + 1, col=i % across + 1)
-        figure.update_xaxes(visible=False, **place).update_yaxes(visible=False, **place)
+    hide_rest(figure, len(models), across)
     unit = table["unit"][0]
     for axes, top in (
         (figure.update_xaxes, table.select(pl.max_horizontal("distance", "even").max()).item()),

@@ -15,7 +15,14 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.figure.image import draw, frame, show, to_grey
-from siamlab.figure.template import OKABE_ITO, TOP, WIDTH, finish, panels
+from siamlab.figure.template import (
+    OKABE_ITO,
+    TOP,
+    WIDTH,
+    finish,
+    hide_rest,
+    panels,
+)
 from siamlab.geometry import Grid
 
 COLUMNS = 5  # panels in a row
@@ -73,9 +80,7 @@ def attention_figure(
         place = dict(row=i // columns + 1, col=i % columns + 1)
         show(figure, to_grey(image), **place)
         _heat(figure, table.filter(pl.col("head") == head), image.shape, **place)
-    for i in range(count, rows * columns):
-        place = dict(row=i // columns + 1, col=i % columns + 1)
-        figure.update_xaxes(visible=False, **place).update_yaxes(visible=False, **place)
+    hide_rest(figure, count, columns)
     figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
     highest = table["attention"].max() if highest is None else highest
     bar = dict(title=dict(text="share of<br>attention"), tickformat=".2~f")

@@ -13,7 +13,13 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.figure.image import show, to_grey
-from siamlab.figure.template import INK, broken, finish, panels
+from siamlab.figure.template import (
+    INK,
+    broken,
+    finish,
+    hide_rest,
+    panels,
+)
 from siamlab.geometry import Grid
 
 COLUMNS = 4  # panels in a row
@@ -74,9 +80,7 @@ def attribution_figure(
             _heat(figure, table, image.shape, **place)
         if patch is not None:
             _outline(figure, patch, grid, image.shape, **place)
-    for i in range(count, rows * columns):
-        place = dict(row=i // columns + 1, col=i % columns + 1)
-        figure.update_xaxes(visible=False, **place).update_yaxes(visible=False, **place)
+    hide_rest(figure, count, columns)
     figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
     bar = dict(title=dict(text="share of<br>the largest"), tickvals=[-1, 0, 1])
     figure.update_layout(coloraxis=dict(cmin=-1, cmax=1, colorscale=SCALE, colorbar=bar))

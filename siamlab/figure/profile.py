@@ -18,6 +18,7 @@ from siamlab.figure.template import (
     colours,
     dashed,
     finish,
+    hide_rest,
     legend,
     legend_height,
     panels,
@@ -77,9 +78,7 @@ def profile_figure(
     for i, probe in enumerate(probes):
         place = dict(row=i // across + 1, col=i % across + 1)
         _panel(figure, table.filter(pl.col("probe") == probe), styles, **place)
-    for i in range(len(probes), rows * across):
-        place = dict(row=i // across + 1, col=i % across + 1)
-        figure.update_xaxes(visible=False, **place).update_yaxes(visible=False, **place)
+    hide_rest(figure, len(probes), across)
     legend(figure, {name: dict(mode="lines+markers", **style) for name, style in styles.items()})
     below = 56 + legend_height(models)
     figure.update_layout(margin=dict(l=66, b=below))

@@ -17,7 +17,17 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.figure.image import show, to_grey
-from siamlab.figure.template import INK, LETTER, TOP, WIDTH, broken, finish, legend, plain
+from siamlab.figure.template import (
+    INK,
+    LETTER,
+    TOP,
+    WIDTH,
+    broken,
+    finish,
+    hide_rest,
+    legend,
+    plain,
+)
 from siamlab.geometry import Grid
 
 MARGIN = dict(l=12, r=84, b=44)  # pixels; the colour bar stands on the right
@@ -91,9 +101,7 @@ def similarity_figure(
     own = [0, *range(len(images), len(names))] if other is None else [0]  # panels with the query
     for i in own if query is not None else ():
         _outline(figure, query, grids[0], image.shape, **places[i])
-    for i in range(len(names), -(-len(names) // columns) * columns):
-        place = dict(row=i // columns + 1, col=i % columns + 1)
-        figure.update_xaxes(visible=False, **place).update_yaxes(visible=False, **place)
+    hide_rest(figure, len(names), columns)
     figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
     _scale(figure, tables)
     _legend(figure, query is not None)

@@ -161,6 +161,13 @@ def panels(titles: Sequence[str], columns: int, **gaps: Any) -> go.Figure:
     return figure.update_annotations(font=dict(size=13))
 
 
+def hide_rest(figure: go.Figure, count: int, columns: int) -> None:
+    """Panels of the last row that nothing was drawn in."""
+    for i in range(count, -(-count // columns) * columns):
+        place = dict(row=i // columns + 1, col=i % columns + 1)
+        figure.update_xaxes(visible=False, **place).update_yaxes(visible=False, **place)
+
+
 def legend(figure: go.Figure, entries: dict[str, dict[str, Any]]) -> None:
     """Entries of their own, in this order: a name and how its trace is drawn."""
     for name, style in entries.items():

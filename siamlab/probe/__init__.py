@@ -48,7 +48,7 @@ from siamlab.probe.fewshot import few_shot_per_class, few_shot_share
 from siamlab.probe.fourier import fourier_amplitude
 from siamlab.probe.in_context import in_context
 from siamlab.probe.knn import knn, knn_standardised
-from siamlab.probe.layers import layer_features, residual_features
+from siamlab.probe.layers import by_layer, layer_features, residual_features
 from siamlab.probe.linear import linear
 from siamlab.probe.longtail import long_tail
 from siamlab.probe.outliers import outlier_tokens
@@ -88,6 +88,7 @@ __all__ = [
     "attended",
     "attention_profile",
     "bootstrap",
+    "by_layer",
     "cka",
     "cka_table",
     "class_attention",

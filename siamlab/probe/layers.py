@@ -5,7 +5,7 @@ for layers in layer_features(model, images.pixels, *inputs(model)):     # some i
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from siamlab.component import UserError
 from siamlab.geometry import Grid
 from siamlab.probe.features import Features, Triple, as_features, evaluated, standardised
+
+Part = Literal["pooled", "cls", "patches"]
 
 
 def layer_features(
@@ -30,6 +32,21 @@ def layer_features(
     """
     for x in standardised(model, images, size, mean, std, batch):
         yield [as_features(model, t, size) for t in _intermediate(model, x, norm=True)]
+
+
+def by_layer(
+    model: nn.Module,
+    images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
+    size: Grid,
+    mean: Triple,
+    std: Triple,
+    part: Part,
+    batch: int = 256,
+) -> list[Tensor]:
+    """One part of the features of all images after block 1, 2, ...; no other part is held."""
+    batches = layer_features(model, images, size, mean, std, batch)
+    kept = ([getattr(layer, part) for layer in layers] for layers in batches)
+    return [torch.cat(layer) for layer in zip(*kept, strict=True)]
 
 
 def residual_features(

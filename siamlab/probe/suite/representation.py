@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,14 +14,14 @@ from siamlab.probe.attention import as_scores, saliency
 from siamlab.probe.correspondence import ALPHA, correspondence, without_positions
 from siamlab.probe.features import features
 from siamlab.probe.fourier import fourier_amplitude
-from siamlab.probe.knn import TEMPERATURE, knn
-from siamlab.probe.layers import layer_features, residual_features
+from siamlab.probe.knn import knn
+from siamlab.probe.layers import Part, by_layer, residual_features
 from siamlab.probe.outliers import outlier_tokens
 from siamlab.probe.pairs import pairs
 from siamlab.probe.score import Score, point
 from siamlab.probe.spectrum import alpha_req, lidar, participation_ratio, rankme
 from siamlab.probe.suite.bench import Seen, crops
-from siamlab.probe.suite.semantic import POOLED, K, varied
+from siamlab.probe.suite.semantic import POOLED, labelled, neighbours
 from siamlab.probe.suite.spatial import CENTRED, segmented, some
 from siamlab.probe.table import Measured
 
@@ -59,11 +58,13 @@ def layers(seen: Seen) -> Iterator[Measured]:
     a, b, match = _crops_by_layer(seen, images)
     for i, patches in enumerate(_by_layer(seen, images, "patches")):
         pooled, own = patches.mean(dim=1), dict(layer=i + 1, images=len(images))
-        yield from _knn(seen, learned[i], pooled, **own)
+        if found := labelled(seen, learned[i], pooled):
+            k, near = neighbours(found)
+            yield seen.measured("knn", knn(*found.arrays, k, found.groups), **own, **near)
         parts = without_positions(a[i], b[i])
         score = correspondence(*parts, match, seen.test.grid, seen.want.size, groups=groups)
-        near = dict(alpha=ALPHA) | crops(seen.bench) | CENTRED
-        yield seen.measured("correspondence_centred", score, **own, **near)
+        how = dict(alpha=ALPHA) | crops(seen.bench) | CENTRED
+        yield seen.measured("correspondence_centred", score, **own, **how)
         score = _rank(rankme(pooled), min(pooled.shape))
         yield seen.measured("rankme", score, **own, **POOLED)
         score = fourier_amplitude(patches, seen.test.grid, groups).difference
@@ -104,11 +105,8 @@ def _saliency(seen: Seen, images: Tensor, groups: Tensor | None) -> Iterator[Mea
         yield seen.measured("saliency", score, last, head, **own)
 
 
-def _by_layer(seen: Seen, images: Tensor, part: str) -> list[Tensor]:
-    """`pooled` or `patches` of the images after each block."""
-    batches = layer_features(seen.model, images, *seen.want, seen.bench.batch)
-    kept = ([getattr(layer, part) for layer in batch] for batch in batches)
-    return [torch.cat(layer) for layer in zip(*kept, strict=True)]
+def _by_layer(seen: Seen, images: Tensor, part: Part) -> list[Tensor]:
+    return by_layer(seen.model, images, *seen.want, part, seen.bench.batch)
 
 
 def _crops_by_layer(seen: Seen, images: Tensor) -> tuple[list[Tensor], list[Tensor], Match]:
@@ -120,19 +118,6 @@ def _crops_by_layer(seen: Seen, images: Tensor) -> tuple[list[Tensor], list[Tens
     one, two = (_by_layer(seen, crop, "patches") for crop in seen_by)
     device = one[0].device
     return one, two, Match(*(torch.cat(part).to(device) for part in zip(*match, strict=True)))
-
-
-def _knn(seen: Seen, learned: Tensor, pooled: Tensor, **own: Any) -> Iterator[Measured]:
-    """k-NN of the first test images that have a label."""
-    train, test = seen.bench.train.labels, seen.bench.test.labels[: len(pooled)]
-    keep, asked = train >= 0, test >= 0
-    if not varied(train[keep]) or not varied(test[asked]):
-        return
-    groups = None if seen.groups is None else seen.groups[: len(pooled)][asked]
-    arrays = (x.to(pooled.device) for x in (learned[keep], train[keep], pooled[asked], test[asked]))
-    k = min(K, int(keep.sum()))
-    score = knn(*arrays, k, groups)
-    yield seen.measured("knn", score, **own, **POOLED, k=k, temperature=TEMPERATURE)
 
 
 def _views(seen: Seen) -> Float[Tensor, "n q D"]:

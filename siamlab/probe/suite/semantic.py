@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from siamlab.data.images import take
@@ -20,7 +21,7 @@ from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
 from siamlab.probe.score import averaged
 from siamlab.probe.suite.bench import Seen, crops
-from siamlab.probe.table import Measured
+from siamlab.probe.table import Measured, Settings
 
 K = 20
 OTHER_K = (10, 100, 200)
@@ -49,14 +50,13 @@ class Labelled(NamedTuple):
 
 def quick(seen: Seen) -> Iterator[Measured]:
     """The probes of the semantic score, and those that explain it."""
-    if (found := labelled(seen)) is None:
+    if (found := labelled(seen, seen.train.pooled, seen.test.pooled)) is None:
         return
-    k = min(K, len(found.labels))
-    near = POOLED | {"k": k, "temperature": TEMPERATURE}
+    k, near = neighbours(found)
     yield seen.measured("knn", knn(*found.arrays, k, found.groups), **near)
     score = knn_standardised(*found.arrays, k, found.groups)
     yield seen.measured("knn_standardised", score, **near, standardised="by the training features")
-    by_class = labelled(seen, "cls")
+    by_class = labelled(seen, seen.train.cls, seen.test.cls)
     score = knn(*by_class.arrays, k, found.groups)
     yield seen.measured("knn_class_token", score, **near | {"pooling": "class token"})
     yield seen.measured("linear", linear(*found.arrays, found.groups), **POOLED, **HEAD)
@@ -65,7 +65,7 @@ def quick(seen: Seen) -> Iterator[Measured]:
 def rest(seen: Seen) -> Iterator[Measured]:
     """All other semantic probes."""
     yield from _of_views(seen)
-    if (found := labelled(seen)) is None:
+    if (found := labelled(seen, seen.train.pooled, seen.test.pooled)) is None:
         return
     for k in OTHER_K:
         if k <= len(found.labels):
@@ -98,17 +98,27 @@ def fine_tuned(seen: Seen, recipe: FineTune, said: Callable[[str], None]) -> Ite
     yield seen.measured("fine_tuning", score, **own)
 
 
-def labelled(seen: Seen, pooling: str = "pooled") -> Labelled | None:
-    """The images with a label; None where there are not two classes to tell apart."""
-    train, test = seen.bench.train.labels, seen.bench.test.labels
+def labelled(
+    seen: Seen, learned: Float[Tensor, "n D"], tested: Float[Tensor, "m D"]
+) -> Labelled | None:
+    """Features of training and of the first test images, where they have a label.
+
+    None where there are not two classes to tell apart.
+    """
+    train, test = seen.bench.train.labels, seen.bench.test.labels[: len(tested)]
     keep, asked = train >= 0, test >= 0
     if not varied(train[keep]) or not varied(test[asked]):
         return None
-    learned, tested = getattr(seen.train, pooling), getattr(seen.test, pooling)
     device = learned.device
-    groups = None if seen.groups is None else seen.groups[asked]
+    groups = None if seen.groups is None else seen.groups[: len(tested)][asked]
     keep, asked, train, test = (t.to(device) for t in (keep, asked, train, test))
     return Labelled(learned[keep], train[keep], tested[asked], test[asked], groups)
+
+
+def neighbours(found: Labelled) -> tuple[int, Settings]:
+    """k of the plain k-NN, and its protocol."""
+    k = min(K, len(found.labels))
+    return k, POOLED | {"k": k, "temperature": TEMPERATURE}
 
 
 def varied(values: Tensor) -> bool:

@@ -11,7 +11,7 @@ from siamlab.probe.contrast import local_contrast
 from siamlab.probe.correspondence import ALPHA, correspondence, without_positions
 from siamlab.probe.equivariance import SHIFTS, ZOOMS, equivariance_error, moves, warped
 from siamlab.probe.features import view_features
-from siamlab.probe.in_context import in_context
+from siamlab.probe.in_context import TEMPERATURE, K, in_context
 from siamlab.probe.position import position
 from siamlab.probe.scenes import object_match
 from siamlab.probe.segmentation import VOID, segmentation
@@ -45,9 +45,9 @@ def rest(seen: Seen) -> Iterator[Measured]:
         images, groups = some(seen)
         few, memory = len(images), len(train[:MEMORY])
         arrays = seen.train.patches[:memory], train[:memory], seen.test.patches[:few], test[:few]
-        score = in_context(*arrays, seen.test.grid, groups=groups)
-        own = {"k": 30, "temperature": 0.02, "memory": memory, "images": few}
-        yield seen.measured("in_context", score, **own)
+        how = {"k": K, "temperature": TEMPERATURE}
+        score = in_context(*arrays, seen.test.grid, **how, groups=groups)
+        yield seen.measured("in_context", score, **how, memory=memory, images=few)
     found = position(seen.train.patches, seen.test.patches, seen.test.grid, seen.groups)
     for name, score in found._asdict().items():
         key = "position" if name == "raw" else f"position_{name}"
