@@ -79,7 +79,10 @@ def _words(path: Path) -> dict[str, str]:
         with safe_open(path, "pt") as file:
             words = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is not a whole safetensors file ({error})") from None
+        raise UserError(
+            f"{path} is not a whole safetensors file ({error}); copy it anew, or name the folder "
+            "of the run that made it"
+        ) from None
     if "run" not in words:
         raise UserError(f"{path} does not say which run made it; siamlab's own encoder files do")
     return words
