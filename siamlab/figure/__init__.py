@@ -16,6 +16,8 @@ from siamlab.figure.cka import cka_figure, cka_table
 from siamlab.figure.components import components_figure, components_table
 from siamlab.figure.correspondence import correspondence_figure, correspondence_table
 from siamlab.figure.curves import collapse_figure, collapse_table, loss_figure, loss_table
+from siamlab.figure.effects import effects_figure, effects_table
+from siamlab.figure.importances import importances_figure, importances_table
 from siamlab.figure.plane import plane, plane_figure, plane_table
 from siamlab.figure.probes import probes_figure, probes_table
 from siamlab.figure.profile import profile_figure, profile_table
@@ -43,6 +45,10 @@ __all__ = [
     "components_table",
     "correspondence_figure",
     "correspondence_table",
+    "effects_figure",
+    "effects_table",
+    "importances_figure",
+    "importances_table",
     "loss_figure",
     "loss_table",
     "patch_table",
