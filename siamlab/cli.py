@@ -1,8 +1,10 @@
-"""The command line: siamlab train | show | axes | probe | data | demo."""
+"""The command line: siamlab train | show | axes | probe | data | demo | study."""
 
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+
+from siamlab.study_command import add_study_commands
 
 EXAMPLES = """examples:
   siamlab demo
@@ -10,7 +12,8 @@ EXAMPLES = """examples:
   siamlab show mae masking.ratio=0.6 > mine.toml; siamlab train mine.toml --out runs/mine
   siamlab axes masking
   siamlab probe runs/mine timm:vit_base_patch16_224.mae
-  siamlab data info scenes"""
+  siamlab data info scenes
+  siamlab study run studies/loss_form.py; siamlab study report studies/loss_form.py"""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -70,6 +73,7 @@ def parser() -> ArgumentParser:
         commands, "data", "list the image sources, or describe one", _data,
         ("words", "list, or info NAME [key=value ...]"),
     )  # fmt: skip
+    add_study_commands(commands)
     demo = _command(commands, "demo", "train three recipes, probe them, write a report", _demo)
     size = demo.add_mutually_exclusive_group()
     size.add_argument("--long", action="store_true", help="a size that shows the trade-off")

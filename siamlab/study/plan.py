@@ -1,0 +1,135 @@
+"""From a study's definition to trials in a storage, once; and the check that they are the same.
+
+study = opened(definition, "loss_form", storage)     # makes the study, or finds it as it was made
+"""
+
+import hashlib
+import json
+import warnings
+from importlib.metadata import version
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage
+
+from siamlab.component import UserError
+from siamlab.probe.suite.bench import content
+from siamlab.run import Run
+from siamlab.study.definition import Fixed, Point, Search, Study
+
+VERSIONS = ("siamlab", "torch", "timm")
+IGNORED = ("compute", "log_every", "save_every", "name")  # of a run: they change no number
+
+
+def opened(definition: Study, name: str, storage: BaseStorage) -> optuna.Study:
+    """The study in the storage; made with all its trials if it is not there.
+
+    Raises UserError, with nothing changed, where the storage holds a study of this name with
+    another definition, other data, or made by other versions.
+    """
+    about = described(definition)
+    names = {s.study_name for s in storage.get_all_studies()}
+    if name not in names:
+        return _made(definition, name, storage, about)
+    study = optuna.load_study(study_name=name, storage=storage, sampler=_sampler(definition))
+    check_same(study, about)
+    return study
+
+
+def described(definition: Study) -> dict[str, Any]:
+    """All that the numbers of a study depend on, as plain tables."""
+    runs = [point.run for point in definition.points()] if isinstance(definition, Fixed) else []
+    about = {
+        "question": definition.question,
+        "kind": definition.kind,
+        "suite": definition.suite,
+        "probe images": definition.images,
+        "seeds": getattr(definition, "seeds", 1),
+        "trials": getattr(definition, "trials", 0),
+        "points": {p.label: p.run.toml() for p in definition.points()} if runs else {},
+        "comparisons": definition.comparisons() if runs else [],
+        "objectives": list(objectives(definition)),
+        "versions": {package: version(package) for package in VERSIONS},
+        "data": _contents(runs),
+    }
+    return json.loads(json.dumps(about))  # tuples to lists, as a storage has them
+
+
+def check_same(study: optuna.Study, mine: dict[str, Any]) -> None:
+    """Raises UserError that names the first difference to the study in the storage."""
+    theirs = study.user_attrs.get("about")
+    if theirs is None:
+        raise UserError(
+            f"the storage has a study {study.study_name!r} that siamlab did not make; "
+            "give another --storage, or rename the study's file"
+        )
+    for key in mine:
+        if key not in ("question", "points") and mine[key] != theirs.get(key):
+            _refuse(study, key, mine[key], theirs.get(key))
+    if list(mine["points"]) != list(theirs["points"]):
+        _refuse(study, "choices", list(mine["points"]), list(theirs["points"]))
+    for label, text in mine["points"].items():
+        run, kept = Run.parse(text), Run.parse(theirs["points"][label])
+        for field in Run.model_fields:
+            if field not in IGNORED and getattr(run, field) != getattr(kept, field):
+                _refuse(study, f"{label}: {field}", getattr(run, field), getattr(kept, field))
+
+
+def objectives(definition: Study) -> tuple[str, ...]:
+    """What the trials are told to Optuna by; cost is better low, scores high."""
+    return definition.objectives if isinstance(definition, Search) else ("semantic", "spatial")
+
+
+def point_of(definition: Fixed, trial: Any) -> tuple[Point, int]:
+    """The configuration and seed of a trial."""
+    points = {point.label: point for point in definition.points()}
+    return points[trial.user_attrs["point"]], trial.user_attrs["seed"]
+
+
+def _made(
+    definition: Study, name: str, storage: BaseStorage, about: dict[str, Any]
+) -> optuna.Study:
+    goals = ["minimize" if o == "cost" else "maximize" for o in objectives(definition)]
+    study = optuna.create_study(
+        study_name=name, storage=storage, directions=goals, sampler=_sampler(definition)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(list(objectives(definition)))
+    if isinstance(definition, Search):
+        for _ in range(definition.trials):
+            study.enqueue_trial({})
+    else:
+        for seed in range(definition.seeds):  # by seed first: an early look compares all points
+            for point in definition.points():
+                given = {"point": point.label, "seed": seed}
+                study.enqueue_trial(point.params | {"seed": seed}, user_attrs=given)
+    study.set_user_attr("about", about)  # last: a study that has it is whole
+    return study
+
+
+def _sampler(definition: Study) -> optuna.samplers.BaseSampler:
+    seed = definition.sampler_seed if isinstance(definition, Search) else 0
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+def _contents(runs: list[Run]) -> dict[str, str]:
+    """Each source of images by what is in it, not by where it lies."""
+    found = {}
+    for data in {run.data.model_dump_json(): run.data for run in runs}.values():
+        split = {name: content(data(name)) for name in ("train", "test")}
+        found[data.kind + "-" + _digest(split)] = " ".join(split.values())
+    return dict(sorted(found.items()))
+
+
+def _digest(fields: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _refuse(study: optuna.Study, key: str, mine: Any, theirs: Any) -> None:
+    raise UserError(
+        f"the storage holds the study {study.study_name!r} with another definition: {key} is "
+        f"{theirs} there and {mine} here; nothing was changed. Give another --out or --storage "
+        "to start it anew, or undo the change"
+    )

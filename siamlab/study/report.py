@@ -1,0 +1,181 @@
+"""The report of a study: verdicts in words, the plane with arrows, effects, means, curves.
+
+report_study("studies/loss_form.py", [], out, "", 0.02)     # out/report.html and its tables
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import polars as pl
+from rich.console import Console
+
+from siamlab import figure
+from siamlab.component import UserError
+from siamlab.probe.suite import PARTS
+from siamlab.report import Section, write_report
+from siamlab.study.definition import Search, Study
+from siamlab.study.plan import check_same, described
+from siamlab.study.results import importances, results, trials
+from siamlab.study.runner import load
+from siamlab.study.statistics import effects, means
+from siamlab.study.storage import open_storage
+from siamlab.train import Folder
+
+SCORES = ("semantic", "spatial")
+FAMILY = (*SCORES, *PARTS["semantic"], *PARTS["spatial"])  # shown in full in the page's table
+
+PLANE = """\
+Right: features know what is in the image. Up: they know where. Each point is the mean over seeds, \
+its whiskers the 95 % Student-t interval of that mean; arrows are changes of one choice."""
+
+VERDICTS = """\
+Each difference is taken seed by seed (same weights' seed, same order of images) and judged by the \
+Student-t interval of these differences, widened (Bonferroni) so that all verdicts of this list \
+hold together with 95 %. "No difference larger than x" is a finding; "cannot tell" is none."""
+
+EFFECTS = """\
+Thick whiskers: 95 % interval of one difference. Thin: widened for the number of comparisons, what \
+the verdicts rest on."""
+
+MEANS = """\
+Mean over seeds and its 95 % Student-t interval. The Parquet tables beside this page have every \
+probe, every seed and every difference."""
+
+IMPORTANCE = """\
+Share of the variation of each score that a parameter explains among these trials (PED-ANOVA), \
+seed included. It says how much a parameter moves a score, not in which direction."""
+
+CURVES = """\
+The first seed of each configuration. Losses of different forms have no order."""
+
+LIMITS = """\
+- The seeds vary initial weights, order of images, views and masks; images of training and test \
+are the same, so nothing here speaks of other data.
+- A choice was tried with the learning rate and budget of the base: it may do better with its own.
+- The intervals assume that differences over seeds are about normal, which few seeds cannot show.
+- Scores are normalised means of a few probes, defined in docs/scores.md; the probes themselves \
+stand beside them."""
+
+
+def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: float) -> Path:
+    """Write page and tables, and print the verdicts; the page's path."""
+    name, definition = load(file, words)
+    storage = open_storage(url, out)
+    if name not in {s.study_name for s in storage.get_all_studies()}:
+        raise UserError(
+            f"there is no study {name!r} here yet; `siamlab study run {file}` starts it"
+        )
+    study = optuna.load_study(study_name=name, storage=storage)
+    check_same(study, described(definition))
+    scores = results(study)
+    compared = effects(scores, comparable(definition, scores), margin=margin) if (
+        comparable(definition, scores)) else None  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    scores.write_parquet(out / "scores.parquet")
+    means(scores).write_parquet(out / "means.parquet")
+    trials(study).write_parquet(out / "trials.parquet")
+    if compared is not None:
+        compared.write_parquet(out / "effects.parquet")
+        for sentence in verdicts(compared):
+            Console().print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
+    page = sections(definition, study, scores, compared, out)
+    path = write_report(out / "report.html", f"Study: {name}", list(page))
+    Console().print(f"Report: {path.resolve()}", soft_wrap=True, highlight=False)
+    return path
+
+
+def comparable(definition: Study, scores: pl.DataFrame) -> list[tuple[str, str]]:
+    """The comparisons both of whose points have numbers."""
+    if isinstance(definition, Search):
+        return []
+    here = set(scores["point"])
+    return [pair for pair in definition.comparisons() if here.issuperset(pair)]
+
+
+def verdicts(compared: pl.DataFrame) -> list[str]:
+    """The sentences of the two scores."""
+    return compared.filter(pl.col("probe").is_in(SCORES))["sentence"].to_list()
+
+
+def sections(
+    definition: Study,
+    study: optuna.Study,
+    scores: pl.DataFrame,
+    compared: pl.DataFrame | None,
+    out: Path,
+) -> Iterator[Section]:
+    """Those that the numbers at hand allow."""
+    done = trials(study)
+    yield Section("Question", f"{definition.question}\n\n{progress_text(done)}")
+    if compared is not None:
+        found = "\n".join(f"- {sentence}" for sentence in verdicts(compared))
+        yield Section("Verdicts", f"{VERDICTS}\n\n{found}")
+    arrows = comparable(definition, scores) if definition.kind in ("ablation", "path") else []
+    yield Section("The plane", PLANE, [figure.plane_figure(plane_rows(scores), arrows)])
+    if compared is not None:
+        yield Section("Effects", EFFECTS, [figure.effects_figure(figure.effects_table(compared))])
+    yield Section("Means", MEANS, table=means_table(scores))
+    if found := importances(study):
+        drawn = figure.importances_figure(figure.importances_table(found))
+        yield Section("Importance", IMPORTANCE, [drawn])
+    if curves := learning(done, out):
+        yield Section("Learning curves", CURVES, curves)
+    yield Section("Runs", runs_text(done, out), table=done.drop("collapsed", "reason"))
+    yield Section("What this page cannot show", LIMITS)
+
+
+def plane_rows(scores: pl.DataFrame) -> pl.DataFrame:
+    """The table of `plane_figure` from the means over seeds."""
+    rows = means(scores).filter(pl.col("probe").is_in(SCORES))
+    ends = dict(chance=pl.lit(0.0), ceiling=pl.lit(1.0))
+    rest = dict.fromkeys(("property", "protocol", "settings"), pl.lit(""))
+    empty = dict.fromkeys(("layer", "head"), pl.lit(None, pl.Int64))
+    named = rows.rename({"point": "model", "mean": "value"})
+    return figure.plane_table(named.with_columns(**ends, **rest, **empty))
+
+
+def means_table(scores: pl.DataFrame) -> pl.DataFrame:
+    """A row a configuration: seeds, then each score and its parts with its interval."""
+    rows = means(scores).filter(pl.col("probe").is_in(FAMILY))
+    text = pl.format(
+        "{} [{}, {}]", *(pl.col(c).round(3).cast(pl.String) for c in ("mean", "low", "high"))
+    )
+    return rows.with_columns(text=text).pivot("title", index=["point", "seeds"], values="text")
+
+
+def progress_text(done: pl.DataFrame) -> str:
+    """How many trials stand behind the page, and what happened to the others."""
+    counts = dict(done["state"].value_counts().iter_rows())
+    said = ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
+    hours = (done["seconds"].sum() or 0) / 3600
+    return f"Trials: {said}. Training took {hours:.1f} hours of the processes together."
+
+
+def runs_text(done: pl.DataFrame, out: Path) -> str:
+    """Where each run's pictures are, and what failed or collapsed."""
+    lines = [f"- {r['point']}, seed {r['seed']}: {r['reason'] or r['collapsed']}"
+             for r in done.iter_rows(named=True) if r["reason"] or r["collapsed"]]  # fmt: skip
+    told = "\n".join(lines) or "- No run failed or collapsed."
+    return (
+        f"Pictures of a run: `siamlab probe {out}/runs/FOLDER --out pictures` writes them, for "
+        f"any of the folders below.\n\n{told}"
+    )
+
+
+def learning(done: pl.DataFrame, out: Path) -> list[Any]:
+    """Loss and signs of collapse of the first seed of each configuration, where folders are."""
+    first = done.filter(pl.col("seed") == pl.col("seed").min(), pl.col("folder").is_not_null())
+    rows = [
+        {"run": r["point"]} | line
+        for r in first.head(12).iter_rows(named=True)
+        for line in Folder(out / "runs" / r["folder"]).lines()
+    ]
+    if not rows:
+        return []
+    metrics = pl.DataFrame(rows, infer_schema_length=None)
+    return [
+        figure.loss_figure(figure.loss_table(metrics)),
+        figure.collapse_figure(figure.collapse_table(metrics)),
+    ]

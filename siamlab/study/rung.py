@@ -1,0 +1,74 @@
+"""Rungs: a search stops, at a quarter and at half of its steps, what most others dominate.
+
+On the scores, never on the loss: losses of different forms have no order. Optuna's own pruners
+know one objective only, so the rule is of both: stop if more than half of the trials that were
+here before are better on the semantic and on the spatial score.
+"""
+
+from pathlib import Path
+
+import optuna
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from siamlab.run import Run
+from siamlab.study.definition import Search
+from siamlab.study.trial import kept, probed
+from siamlab.train.folder import Folder, Line
+from siamlab.train.setup import build
+from siamlab.train.step import gradients
+
+RUNGS = (0.25, 0.5)
+LEAST = 8  # trials that must have been at a rung before one is stopped there
+
+
+class Rungs:
+    """Hears the logged lines of one run; raises TrialPruned."""
+
+    def __init__(
+        self, search: Search, study: optuna.Study, trial: optuna.Trial, run: Run, path: Path
+    ):
+        self.search, self.study, self.trial = search, study, trial
+        self.run, self.folder = run, Folder(path)
+
+    def __call__(self, line: Line) -> None:
+        for share in RUNGS:
+            key, step = f"rung {share}", int(share * self.run.steps)
+            here = (
+                self.folder.checkpoints
+                / f"step_{step // self.run.save_every * self.run.save_every:08d}"
+            )
+            if key in self.trial.user_attrs or line.get("step", 0) <= step or not here.exists():
+                continue
+            found = {row["probe"]: row["value"] for row in kept(self._probed())}
+            mine = [found.get(name, 0.0) for name in ("semantic", "spatial")]
+            others = [
+                t.user_attrs[key]
+                for t in self.study.get_trials(deepcopy=False)
+                if key in t.user_attrs
+            ]
+            self.trial.set_user_attr(key, mine)
+            if dominated(mine, others):
+                raise optuna.TrialPruned(
+                    f"at {share:.0%} of its steps more than half of {len(others)} earlier trials "
+                    "were better on both scores"
+                )
+
+    def _probed(self) -> "polars.DataFrame":  # noqa: F821
+        return probed(self.run, self.folder.path, self.search)
+
+
+def dominated(mine: list[float], others: list[list[float]]) -> bool:
+    """More than half of the others, of LEAST or more, are better on every score."""
+    better = sum(all(o > m for o, m in zip(other, mine, strict=True)) for other in others)
+    return len(others) >= LEAST and better > len(others) / 2
+
+
+def cost(run: Run) -> float:
+    """GFLOP of training an image: forward and backward of two images, counted, over two."""
+    cpu = torch.device("cpu")
+    state = build(run.change(batch=2, **{"compute": {"device": "cpu"}}), cpu)
+    batch = torch.zeros(2, 3, *run.size, dtype=torch.uint8)
+    with FlopCounterMode(display=False) as counter:
+        gradients(run, state.model, state.teacher, batch, 0, torch.float32)
+    return counter.get_total_flops() / 2 / 1e9

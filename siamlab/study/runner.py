@@ -1,0 +1,231 @@
+"""Run a study: several workers on this machine, a live table, and an end that loses nothing.
+
+run_study("studies/loss_form.py", [], out, url="", workers=2, budget=None)      # the exit status
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.util import module_from_spec, spec_from_file_location
+from multiprocessing import get_context
+from pathlib import Path
+
+import optuna
+import torch
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from siamlab.component import UserError
+from siamlab.study.definition import Ablation, Recipes, Search, Study, scaled
+from siamlab.study.definition import Path as StudyPath
+from siamlab.study.plan import opened
+from siamlab.study.storage import give_back_dead, open_storage, original
+from siamlab.study.worker import finished, patiently, work
+from siamlab.train import Folder, Stopped
+
+LOOK = 1.0  # seconds between looks at the storage
+SHOWN = 40  # rows of the live table
+MARKS = {"COMPLETE": "✓", "RUNNING": "▶", "WAITING": "·", "FAIL": "✗", "PRUNED": "–"}
+
+
+def load(file: str | Path, words: Sequence[str] = ()) -> tuple[str, Study]:
+    """Name and definition of a study's file, changed by `key=value` words.
+
+    Raises UserError, with file and line, for one that does not import or defines no `study`.
+    """
+    file = Path(file)
+    if not file.is_file():
+        raise UserError(
+            f"there is no study file {file}; siamlab's own are in the folder studies/ of its "
+            "repository"
+        )
+    spec = spec_from_file_location(f"siamlab_study_{file.stem}", file)
+    if file.suffix != ".py" or spec is None:
+        raise UserError(f"{file} is no Python file; a study is a .py file that sets `study`")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except ValidationError as error:
+        raise UserError(f"{file}: {_sentence(error)}") from None
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
+    except Exception as error:
+        line = _line(error, file)
+        raise UserError(f"{file}{line} does not import: {type(error).__name__}: {error}") from None
+    study = getattr(module, "study", None)
+    if not isinstance(study, Ablation | StudyPath | Recipes | Search):
+        raise UserError(
+            f"{file} sets no `study`; write study = Ablation(...), Path(...), Recipes(...) or "
+            "Search(...), imported from siamlab.study"
+        )
+    try:
+        study = scaled(study, list(words))
+        if not isinstance(study, Search):
+            study.points()
+    except (UserError, ValueError) as error:
+        raise UserError(f"{file}: {error}") from None
+    return file.stem, study
+
+
+def join_study(file: str, words: Sequence[str], out: Path, url: str, threads: int) -> int:
+    """One worker of a study, here, until nothing is left; 130 when it was stopped before."""
+    name, definition = load(file, words)
+    storage = open_storage(url, out)
+    study = opened(definition, name, storage)
+    try:
+        work(definition, study, storage, out, threads)
+    except (Stopped, KeyboardInterrupt):
+        Console().print("Stopped. Its trial waits for another worker, with its checkpoint.")
+        return 130
+    return 0
+
+
+def run_study(
+    file: str, words: Sequence[str], out: Path, url: str, workers: int, budget: float | None,
+    again: bool = False,
+) -> int:  # fmt: skip
+    """Do what is left of a study; 0 when it is done, 130 when it was stopped before.
+
+    `budget` in seconds: stop then, with all kept. `again`: failed trials get another chance.
+    """
+    console = Console()
+    name, definition = load(file, words)
+    storage = open_storage(url, out)
+    with console.status("looking at images and storage"):
+        study = opened(definition, name, storage)
+    give_back_dead(study, storage, out / "locks")
+    if again:
+        retry_failed(study)
+    if finished(study):
+        console.print(f"{name} is done already; `siamlab study report {file}` writes its report.")
+        return 0
+    workers = min(workers or default_workers(), len(_open(study)))
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    spawn = get_context("spawn")
+    how = (str(file), list(words), str(out), url, threads)
+    team = [spawn.Process(target=_child, args=(*how, i)) for i in range(workers)]
+    for worker in team:
+        worker.start()
+    until = time.monotonic() + budget if budget else float("inf")
+    try:
+        _follow(study, out, team, console, until)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for worker in team:
+            worker.terminate()  # SIGTERM: it saves, gives its trial back, and ends
+        for worker in team:
+            worker.join()
+    if not patiently(lambda: finished(study)):
+        console.print("Stopped. Nothing is lost: the same command goes on from here.")
+        return 130
+    for trial in latest(study):
+        if trial.state == TrialState.FAIL:
+            console.print(_told(trial), markup=False, soft_wrap=True)
+    console.print(f"Done; `siamlab study report {file}` writes the report.")
+    return 0
+
+
+def default_workers() -> int:
+    """One a GPU, or one a processor core."""
+    return torch.cuda.device_count() or os.cpu_count() or 1
+
+
+def retry_failed(study: optuna.Study) -> None:
+    """Trials whose last attempt failed for its own reasons are waiting again."""
+    for trial in latest(study):
+        if trial.state == TrialState.FAIL and "reason" in trial.user_attrs:
+            attrs = {k: trial.user_attrs[k] for k in ("point", "seed") if k in trial.user_attrs}
+            again = optuna.trial.create_trial(
+                state=TrialState.WAITING,
+                params=trial.params,
+                distributions=trial.distributions,
+                user_attrs=attrs,
+                system_attrs={**trial.system_attrs, "failed_trial": original(trial)},
+            )
+            study.add_trial(again)
+
+
+def live_table(study: optuna.Study, out: Path) -> Table:
+    """A row a configuration: the state of each seed, and the mean scores so far."""
+    rows: dict[str, list[FrozenTrial]] = {}
+    for trial in latest(study):
+        rows.setdefault(trial.user_attrs.get("point", f"trial {trial.number}"), []).append(trial)
+    table = Table("configuration", "seeds", "semantic", "spatial", "now")
+    for label, trials in list(rows.items())[-SHOWN:]:
+        marks = " ".join(MARKS[t.state.name] for t in trials)
+        done = [t for t in trials if t.state == TrialState.COMPLETE]
+        means = [f"{sum(v) / len(v):.3f}" for v in zip(*(t.values for t in done), strict=True)]
+        now = "  ".join(_now(t, out) for t in trials if t.state == TrialState.RUNNING)
+        table.add_row(label, marks, *(means or ["", ""])[:2], now)
+    return table
+
+
+def latest(study: optuna.Study) -> list[FrozenTrial]:
+    """Every trial once: its newest attempt, in the order of the first ones."""
+    newest: dict[int, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False):
+        newest[original(trial)] = trial
+    return list(newest.values())
+
+
+def _follow(study: optuna.Study, out: Path, team: list, console: Console, until: float) -> None:
+    """Show the table until all workers ended or time is up."""
+    known = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
+    with Live(console=console, auto_refresh=False) as live:
+        while any(worker.is_alive() for worker in team) and time.monotonic() < until:
+            if console.is_terminal:
+                live.update(patiently(lambda: live_table(study, out)), refresh=True)
+            for trial in patiently(lambda: study.get_trials(deepcopy=False)):
+                if trial.state.is_finished() and trial.number not in known:
+                    known.add(trial.number)
+                    if not console.is_terminal:  # a log file: a line a finished trial
+                        console.print(_told(trial), markup=False, soft_wrap=True)
+            time.sleep(LOOK)
+
+
+def _told(trial: FrozenTrial) -> str:
+    about = trial.user_attrs
+    name = about.get("folder", f"trial {trial.number}")
+    values = ", ".join(f"{v:.3f}" for v in trial.values or ())
+    return f"{name}: {about.get('reason') or values or 'given back'}"
+
+
+def _now(trial: FrozenTrial, out: Path) -> str:
+    lines = Folder(out / "runs" / trial.user_attrs.get("folder", "-")).lines()
+    if not lines:
+        return "starts"
+    return f"step {lines[-1]['step']}, {lines[-1]['rate']:.0f} images/s"
+
+
+def _child(file: str, words: list[str], out: str, url: str, threads: int, number: int) -> None:
+    """What one worker process does."""
+    if torch.cuda.device_count() > 1:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(number % torch.cuda.device_count())
+    with suppress(KeyboardInterrupt):
+        join_study(file, words, Path(out), url, threads)
+
+
+def _open(study: optuna.Study) -> list[FrozenTrial]:
+    states = (TrialState.WAITING, TrialState.RUNNING)
+    return study.get_trials(deepcopy=False, states=states)
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(step) for step in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _line(error: Exception, file: Path) -> str:
+    lines, trace = "", error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == str(file):
+            lines = f", line {trace.tb_lineno},"
+        trace = trace.tb_next
+    return lines

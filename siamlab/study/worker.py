@@ -1,0 +1,170 @@
+"""Worker: takes one trial after another until none is left.
+
+    work(definition, study, storage, out)
+
+A trial that fails for its own reasons is recorded with its reason; a worker that is stopped gives
+its trial back; one that dies loses it to another, which goes on from the checkpoint.
+"""
+
+import re
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from siamlab.component import UserError
+from siamlab.run import Run
+from siamlab.study.definition import Search, Study
+from siamlab.study.plan import objectives, point_of
+from siamlab.study.rung import Rungs, cost
+from siamlab.study.storage import claim, give_back, give_back_dead, held, original
+from siamlab.study.trial import kept, last_words, probed, reason, trained
+from siamlab.train import Folder, Stopped
+
+PAUSE = 1.0  # seconds between looks for a trial, while others hold the last ones
+PATIENCE = 300  # seconds that a worker waits for a database that is away
+
+
+def work(
+    definition: Study, study: optuna.Study, storage: BaseStorage, out: Path, threads: int = 0
+) -> None:
+    """Until no trial waits or runs. Raises Stopped after SIGTERM or Ctrl-C: trial given back."""
+    locks = out / "locks"
+    signal.signal(signal.SIGTERM, _interrupt)
+    while True:
+        patiently(lambda: give_back_dead(study, storage, locks))
+        got = patiently(lambda: claim(study, storage, locks))
+        if got:
+            trial, lock = got
+            with lock:
+                attempt(definition, study, storage, trial, out, threads)
+        elif patiently(lambda: finished(study)):
+            return
+        else:
+            time.sleep(PAUSE)
+
+
+def attempt(
+    definition: Study,
+    study: optuna.Study,
+    storage: BaseStorage,
+    trial: FrozenTrial,
+    out: Path,
+    threads: int,
+) -> None:
+    """One trial from its claim to its numbers, its reason or its return to the queue."""
+    handle = optuna.trial.Trial(study, trial._trial_id)
+    try:
+        with held(storage, trial._trial_id):
+            run = run_of_trial(definition, handle, original(trial))
+            path = folder_of(out, run)
+            patiently(lambda: handle.set_user_attr("folder", path.name))
+            values = measured(definition, study, handle, run.change(f"compute.threads={threads}"),
+                              path)  # fmt: skip
+            patiently(lambda: study.tell(trial.number, values, skip_if_finished=True))
+    except (Stopped, KeyboardInterrupt):
+        patiently(lambda: give_back(study, storage, trial))
+        raise Stopped("stopped") from None
+    except optuna.TrialPruned as pruned:
+        _end(study, handle, trial, TrialState.PRUNED, str(pruned))
+    except StorageInternalError:
+        raise
+    except Exception as error:  # its own reasons: recorded, and the study goes on
+        _end(study, handle, trial, TrialState.FAIL, reason(error))
+        if not isinstance(error, UserError):
+            with (out / "errors.log").open("a") as log:
+                log.write(traceback.format_exc() + "\n")
+
+
+def measured(
+    definition: Study, study: optuna.Study, handle: optuna.Trial, run: Run, path: Path
+) -> list[float]:
+    """Train, probe, keep the numbers with the trial; the values of its objectives."""
+    heard: Callable[[dict], None] = lambda line: None  # noqa: E731
+    if isinstance(definition, Search) and definition.prune == "dominated":
+        heard = Rungs(definition, study, handle, run, path)
+    folder = trained(run, path, heard)
+    scores = probed(run, path, definition)
+    rows = kept(scores)
+    about = {"scores": rows, "collapsed": last_words(folder), "seconds": seconds(folder)}
+    for key, value in about.items():
+        patiently(lambda key=key, value=value: handle.set_user_attr(key, value))
+    found = {row["probe"]: row["value"] for row in rows}
+    found["cost"] = cost(run) if "cost" in objectives(definition) else 0.0
+    missing = [name for name in objectives(definition) if name not in found]
+    if missing:
+        raise UserError(
+            f"the {missing[0]} score cannot be had from data={run.data.kind}: it needs labels"
+        )
+    return [found[name] for name in objectives(definition)]
+
+
+def run_of_trial(definition: Study, handle: optuna.Trial, number: int) -> Run:
+    """The run of a trial; it asks Optuna for every parameter, so that they are on record."""
+    if isinstance(definition, Search):
+        try:
+            run = definition.suggest(handle)
+        except UserError as mistake:  # a point of the space that means nothing
+            raise optuna.TrialPruned(str(mistake)) from None
+        return run.change(name=f"trial-{number:03}", save_every=max(1, run.steps // 4))
+    point, seed = point_of(definition, handle)
+    labels: dict[str, list[str]] = {}
+    for other in definition.points():
+        for axis, label in other.params.items():
+            labels.setdefault(axis, []).append(label)
+    for axis, some in labels.items():
+        handle.suggest_categorical(axis, list(dict.fromkeys(some)))
+    handle.suggest_categorical("seed", list(range(definition.seeds)))
+    return point.run.change(f"seed={seed}")
+
+
+def folder_of(out: Path, run: Run) -> Path:
+    """runs/cosine-seed0 in the study's folder."""
+    slug = re.sub(r"[^A-Za-z0-9.+]+", "-", run.name).strip("-") or "run"
+    return out / "runs" / f"{slug}-seed{run.seed}"
+
+
+def finished(study: optuna.Study) -> bool:
+    """No trial waits, none runs."""
+    open_states = (TrialState.WAITING, TrialState.RUNNING)
+    return not study.get_trials(deepcopy=False, states=open_states)
+
+
+def patiently(call: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """What the call gives, asked again while the database is away."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return call()
+        except StorageInternalError:
+            if time.monotonic() > until:
+                raise UserError(
+                    f"the storage has been away for {patience} seconds; start the worker again "
+                    "when it is back: finished trials are kept, others go on from checkpoints"
+                ) from None
+            time.sleep(PAUSE)
+
+
+def seconds(folder: Folder) -> float:
+    """Of training, over all starts of a run."""
+    clock = [line["seconds"] for line in folder.lines()]
+    ends = [now for now, then in zip(clock, clock[1:], strict=False) if then < now]
+    return sum([*ends, *clock[-1:]])
+
+
+def _end(
+    study: optuna.Study, handle: optuna.Trial, trial: FrozenTrial, state: TrialState, why: str
+) -> None:
+    patiently(lambda: handle.set_user_attr("reason", why))
+    patiently(lambda: study.tell(trial.number, state=state, skip_if_finished=True))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

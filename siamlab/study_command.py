@@ -1,0 +1,96 @@
+"""The commands of `siamlab study`: run | report | worker | list.
+
+Only the standard library until one of them runs: `siamlab --help` waits for nothing.
+"""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = "runs/studies"  # where the folders of studies are, without --out
+STORAGE = "a database's URL (default: a journal file in the study's folder)"
+
+
+def add_study_commands(commands) -> None:
+    """`siamlab study` and what it does."""
+    study = commands.add_parser("study", help="run, report and list studies of many runs")
+    verbs = study.add_subparsers(required=True, metavar="run | report | worker | list")
+    run = _verb(verbs, "run", "do what is left of a study, with several workers", _run)
+    run.add_argument("--workers", type=_whole, default=0, help="processes (default: one a core)")
+    run.add_argument("--budget", type=_time, help="stop after this time, as 9m, 2h or 90s")
+    run.add_argument("--again", action="store_true", help="failed trials get another chance")
+    worker = _verb(verbs, "worker", "one worker of a study that may run elsewhere too", _worker)
+    worker.add_argument("--threads", type=_whole, default=0, help="0: torch's choice")
+    report = _verb(verbs, "report", "tables, verdicts and figures of a study in one page", _report)
+    report.add_argument("--margin", type=float, default=0.02, help="least difference that matters")
+    found = verbs.add_parser("list", help="studies of a storage, or under runs/studies")
+    found.set_defaults(command=_list)
+    found.add_argument("--storage", default="", help=STORAGE)
+
+
+def _verb(verbs, name: str, text: str, function) -> ArgumentParser:
+    verb = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+    verb.set_defaults(command=function)
+    verb.add_argument("file", help="the study's file, as studies/loss_form.py")
+    verb.add_argument("words", nargs="*", help="key=value for all its runs; seeds=, suite=")
+    verb.add_argument("--out", help=f"the study's folder (default: {ROOT}/NAME)")
+    verb.add_argument("--storage", default="", help=STORAGE)
+    return verb
+
+
+def _run(given: Namespace) -> int:
+    _needs_optuna()
+    from siamlab.study.runner import run_study
+
+    where = (given.file, given.words, _out(given), given.storage)
+    return run_study(*where, given.workers, given.budget, given.again)
+
+
+def _worker(given: Namespace) -> int:
+    _needs_optuna()
+    from siamlab.study.runner import join_study
+
+    return join_study(given.file, given.words, _out(given), given.storage, given.threads)
+
+
+def _report(given: Namespace) -> None:
+    _needs_optuna()
+    from siamlab.study.report import report_study
+
+    report_study(given.file, given.words, _out(given), given.storage, given.margin)
+
+
+def _list(given: Namespace) -> None:
+    _needs_optuna()
+    from siamlab.study.listing import print_studies
+
+    print_studies(given.storage, Path(ROOT))
+
+
+def _out(given: Namespace) -> Path:
+    return Path(given.out or f"{ROOT}/{Path(given.file).stem}")
+
+
+def _needs_optuna() -> None:
+    from siamlab.component import UserError
+
+    if find_spec("optuna") is None:
+        raise UserError("studies need Optuna; pip install 'siamlab[study]' adds it")
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _time(text: str) -> float:
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = text[:-1], text[-1:]
+    try:
+        seconds = float(number) * units[unit]
+    except (ValueError, KeyError):
+        raise ArgumentTypeError(f"{text!r} is no time; write 90s, 9m or 2h") from None
+    if not 0 < seconds < float("inf"):
+        raise ArgumentTypeError(f"{text!r} must be more than nothing; write 90s, 9m or 2h")
+    return seconds

@@ -1,0 +1,18 @@
+"""What happens to the colours of the two views."""
+
+from siamlab.recipes import demo_size, siameseim
+from siamlab.study import Ablation, Axis, Choice
+
+study = Ablation(
+    question="Does colour augmentation raise semantic alignment, and what does it cost in space?",
+    base=demo_size(siameseim()).change("steps=1500"),
+    axes=(
+        Axis(
+            "colour",
+            Choice("SiameseIM"),
+            Choice("none", "colour=none"),
+            Choice("light", "colour=light"),
+            Choice("symmetric", "colour=symmetric"),
+        ),
+    ),
+)

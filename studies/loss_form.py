@@ -1,0 +1,21 @@
+"""How the dense prediction is compared with its goal."""
+
+from siamlab.recipes import demo_size, siameseim
+from siamlab.study import Ablation, Axis, Choice
+
+study = Ablation(
+    question="Does UniGrad make better features than other losses, without negatives or memory?",
+    base=demo_size(siameseim()).change("steps=1500"),
+    axes=(
+        Axis(
+            "loss",
+            Choice("UniGrad"),
+            Choice("cosine (BYOL)", "loss=cosine"),
+            Choice("MSE", "loss=mse"),
+            Choice("smooth L1", "loss=smooth_l1"),
+            Choice("InfoNCE", "loss=infonce"),
+            Choice("VICReg", "loss=vicreg"),
+            Choice("Barlow Twins", "loss=barlow"),
+        ),
+    ),
+)

@@ -1,0 +1,20 @@
+"""What is hidden of the context."""
+
+from siamlab.recipes import demo_size, siameseim
+from siamlab.study import Ablation, Axis, Choice
+
+study = Ablation(
+    question="Do blockwise masks make better features than random ones at the same ratio?",
+    base=demo_size(siameseim()).change("steps=1500"),
+    axes=(
+        Axis(
+            "masking",
+            Choice("blockwise 0.6"),
+            Choice("random 0.6", "masking=random", "masking.ratio=0.6"),
+            Choice("grid 0.6", "masking=grid", "masking.ratio=0.6"),
+            Choice("none", "masking=none"),
+            Choice("blockwise 0.4", "masking.ratio=0.4"),
+            Choice("blockwise 0.75", "masking.ratio=0.75"),
+        ),
+    ),
+)

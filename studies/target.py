@@ -1,0 +1,18 @@
+"""What a prediction is compared with."""
+
+from siamlab.recipes import demo_size, siameseim
+from siamlab.study import Ablation, Axis, Choice
+
+study = Ablation(
+    question="Do features as the target, instead of pixels, raise semantic alignment?",
+    base=demo_size(siameseim()).change("steps=1500"),
+    axes=(
+        Axis(
+            "target",
+            Choice("momentum encoder"),
+            Choice("online encoder, stopped", "target=online"),
+            Choice("pixels", "target=pixels", "loss=mse"),
+            Choice("features, MSE", "loss=mse"),
+        ),
+    ),
+)

@@ -1,0 +1,20 @@
+"""Which two views are compared."""
+
+from siamlab.recipes import demo_size, siameseim
+from siamlab.study import Ablation, Axis, Choice
+
+study = Ablation(
+    question="Does predicting another view, instead of the same one, raise semantic alignment?",
+    base=demo_size(siameseim()).change("steps=1500"),
+    axes=(
+        Axis(
+            "views",
+            Choice("two crops"),
+            Choice("same crop", "views=same"),
+            Choice("same crop, recoloured", "views=recoloured"),
+            Choice("shifted crops", "views=shifted"),
+            Choice("overlapping crops", "views=overlapping"),
+            Choice("nested crops", "views=nested"),
+        ),
+    ),
+)

@@ -1,0 +1,127 @@
+"""Studies: what a file may say, and trials that are done once each, whoever dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from siamlab.component import UserError
+from siamlab.recipes import demo_size, siameseim
+from siamlab.study.rung import LEAST, cost, dominated
+from siamlab.study.runner import latest, load
+from siamlab.study.storage import open_storage
+from siamlab.train import Folder
+
+SHIPPED = sorted((Path(__file__).parent.parent / "studies").glob("*.py"))
+TINY = "seeds=2 log_every=1 save_every=2 data.images=128 data.test_images=100 images=64".split()
+FILE = """
+from siamlab.recipes import demo_size, siameseim
+from siamlab.study import Ablation, Axis, Choice
+study = Ablation(question="?", base=demo_size(siameseim()),
+                 axes=(Axis("loss", Choice("UniGrad"), Choice("cosine", "loss=cosine")),))
+"""
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_a_shipped_study_is_short_and_all_its_runs_differ(file):
+    _, study = load(file)
+    if study.kind != "search":
+        runs = [point.run.replace(name="") for point in study.points()]
+        assert len(set(runs)) == len(runs) and study.comparisons()
+    assert len(file.read_text().splitlines()) <= 25
+
+
+@pytest.mark.parametrize("name", ["mim_to_siameseim", "id_to_siameseim"])
+def test_a_path_ends_at_siameseim(name):
+    _, study = load(next(file for file in SHIPPED if file.stem == name))
+    last = study.points()[-1].run
+    assert last.replace(name="siameseim", steps=1000) == demo_size(siameseim())
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (
+            ("loss=cosine", "loss=cosinus"),
+            "choice 'cosine': loss has no choice 'cosinus'.*'cosine'",
+        ),
+        (("loss=cosine", "los=cosine"), "a run has no key 'los'; did you mean 'loss'"),
+        (('"cosine",', '"UniGrad",'), "axis 'loss' has the label 'UniGrad' twice"),
+        (("study = ", "stduy = "), "sets no `study`"),
+        (("import demo_size", "import demo_sise"), "line 2, does not import: ImportError"),
+    ],
+)
+def test_mistakes_in_a_file_are_one_sentence(tmp_path, change, words):
+    file = tmp_path / "mine.py"
+    file.write_text(FILE.replace(*change))
+    with pytest.raises(UserError, match=words):
+        load(file)
+
+
+def test_a_storage_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="--storage postgresql.*cannot be opened.*start the server"):
+        open_storage("postgresql://me:secret@127.0.0.1:1/none", tmp_path)
+
+
+def test_only_what_most_others_beat_on_both_scores_is_stopped():
+    others = [[0.5, 0.5]] * LEAST
+    assert dominated([0.1, 0.1], others) and not dominated([0.1, 0.9], others)
+    assert not dominated([0.1, 0.1], others[1:])
+
+
+def test_cost_grows_with_the_depth_of_the_decoder():
+    run = demo_size(siameseim())
+    assert cost(run) < cost(run.change("prediction.depth=4"))
+
+
+def study_command(*words):
+    command = [sys.executable, "-m", "siamlab.cli", "study", *map(str, words)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    kind = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    return subprocess.Popen(command, **kind)
+
+
+def test_a_killed_worker_loses_nothing_and_other_definitions_are_refused(tmp_path):
+    file, out = tmp_path / "mine.py", tmp_path / "out"
+    file.write_text(FILE)
+    words = [file, *TINY, "steps=40", "--out", out]
+    first = study_command("worker", *words)
+    saved = lambda: list(out.glob("runs/*/checkpoints/step_*"))  # noqa: E731
+    wait_for(lambda: saved() or first.poll() is not None)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    (begun,) = {path.parent.parent for path in saved()}
+
+    refused = study_command("run", file, *TINY, "steps=41", "--out", out)
+    assert (
+        "holds the study 'mine' with another definition: UniGrad: steps" in refused.communicate()[0]
+    )
+
+    second = study_command("run", *words, "--workers", 2)
+    said = second.communicate(timeout=240)[0]
+    assert second.returncode == 0 and "Done" in said, said
+    study = optuna.load_study(study_name="mine", storage=open_storage("", out))
+    done = [t for t in study.get_trials() if t.state == TrialState.COMPLETE]
+    assert sorted((t.user_attrs["point"], t.user_attrs["seed"]) for t in done) == [
+        ("UniGrad", 0), ("UniGrad", 1), ("cosine", 0), ("cosine", 1)
+    ]  # fmt: skip
+    assert len(latest(study)) == 4
+    seconds = [line["seconds"] for line in Folder(begun).lines()]
+    assert len(seconds) == 40 and seconds != sorted(seconds)  # went on, did not begin again
+
+    report = study_command("report", *words)
+    said = report.communicate(timeout=120)[0]
+    assert report.returncode == 0 and "cosine" in said and (out / "report.html").exists(), said
+
+
+def wait_for(ready, seconds=120):
+    until = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < until
+        time.sleep(0.05)
