@@ -104,7 +104,7 @@ def test_a_killed_worker_loses_nothing_and_other_definitions_are_refused(tmp_pat
     )
 
     second = study_command("run", *words, "--workers", 2)
-    said = second.communicate(timeout=240)[0]
+    said = second.communicate(timeout=500)[0]
     assert second.returncode == 0 and "Done" in said, said
     study = optuna.load_study(study_name="mine", storage=open_storage("", out))
     done = [t for t in study.get_trials() if t.state == TrialState.COMPLETE]
@@ -116,11 +116,11 @@ def test_a_killed_worker_loses_nothing_and_other_definitions_are_refused(tmp_pat
     assert len(seconds) == 40 and seconds != sorted(seconds)  # went on, did not begin again
 
     report = study_command("report", *words)
-    said = report.communicate(timeout=120)[0]
+    said = report.communicate(timeout=300)[0]
     assert report.returncode == 0 and "cosine" in said and (out / "report.html").exists(), said
 
 
-def wait_for(ready, seconds=120):
+def wait_for(ready, seconds=300):
     until = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < until
