@@ -2,15 +2,19 @@
 
 found = effects(scores, [("UniGrad", "cosine")])        # differences, intervals, verdicts
 
-Intervals are Student's t (1908) on the differences of runs that share a seed: with three to ten
-seeds they cover as often as they claim, where a percentile bootstrap does not (three values
-resampled reach no further than their extremes). Verdicts rest on intervals widened by Bonferroni
-for the number of comparisons, so that all of a study hold together.
+Intervals are Student's t (1908) on the differences of runs that share a seed: what a seed does to
+both runs drops out, and with three to ten seeds they cover as often as they claim. A percentile
+bootstrap does not (three values resampled reach no further than their extremes, so it covers about
+80 % instead of 95 %); a bootstrap-t (Hall 1988) would mend that for skewed numbers, but three
+values do not show a skew. Verdicts rest on intervals widened by Bonferroni (as in Dunn 1961) for
+the number of comparisons, so that all of a study hold together, however they depend on each other.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,23 +25,27 @@ from siamlab.component import UserError, unknown
 
 FAMILY = ("semantic", "spatial")  # what verdicts are about; every other probe is exploratory
 MOST = 1000  # more seeds are not counted
+ROUNDING = 1e-12  # of the largest value: differences that are this close together are equal
 ABOUT = ("title", "unit", "direction")
+RUN = ("point", "probe", "seed")  # what a number is of
 
 
 def means(scores: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
     """point, probe, title, unit, direction, seeds, mean, low, high: Student's t over seeds.
 
     `scores` has a row a number: point, seed, probe, title, unit, direction, value. With one seed
-    there is no interval (nan).
+    there is no interval (nan). Order is that of first appearance.
+    Raises UserError if there are no numbers, two of one run and probe, or a senseless level.
     """
-    groups = _numbers(scores).group_by("point", "probe", maintain_order=True)
+    _check_level(level)
     rows = []
-    for (point, probe), rest in groups:
-        middle, half = _mean_and_half(rest["value"].to_list(), level, 1)
+    for (point, probe), rest in _numbers(scores).group_by("point", "probe", maintain_order=True):
+        values = rest["value"].to_numpy()
+        middle, half = values.mean(), _quantile(level, 1, len(values)) * _error(values)
         about = {key: rest[key][0] for key in ABOUT}
         ends = {"mean": middle, "low": middle - half, "high": middle + half}
-        rows.append({"point": point, "probe": probe} | about | {"seeds": len(rest)} | ends)
-    return pl.DataFrame(rows)
+        rows.append({"point": point, "probe": probe} | about | {"seeds": len(values)} | ends)
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def effects(
@@ -50,34 +58,38 @@ def effects(
     """A row for each (base, changed) pair of points and each probe.
 
     base, point, probe, title, unit, direction, pairs (seeds of both), base_mean, mean, difference,
-    low, high (one comparison), wide_low, wide_high (all of them: Bonferroni over comparisons times
-    the probes of `family`, or times all the others), p (two-sided, not corrected), corrections,
-    verdict, more_seeds, sentence.
+    low, high (this comparison alone), wide_low, wide_high (all together), p (two-sided, not
+    corrected), corrections, verdict, more_seeds, sentence. `corrections` is the number of
+    comparisons times the probes of `family` that are there, or, for probes outside of it, which
+    are exploratory, times all of those.
 
-    Verdicts: "raises" and "lowers" where the wide interval excludes 0; "no difference" where it
-    lies within ± margin of the way from chance to ceiling; else "cannot tell".
-    Raises UserError for points without numbers and senseless levels or margins.
+    Verdicts speak of the value, not of good or bad. "raises" and "lowers": the wide interval
+    excludes 0. "no difference": it lies within ± `margin` of the way from chance to ceiling (of 1
+    where these are not known). Else "cannot tell", and `more_seeds` is how many would narrow it to
+    ± the difference, or ± that margin if larger; null where it cannot be said, at most 1000.
+    Differences that are all equal have no spread to judge chance by: "no difference" if they are
+    0, else "cannot tell". With fewer than two pairs there are no intervals (nan).
+
+    Raises UserError if a point is unknown, there are no numbers or comparisons, two numbers are of
+    one run and probe, `level` is not between 0 and 1, or `margin` is negative.
     """
-    scores = _numbers(scores)
     _check(scores, comparisons, level, margin)
-    probes = scores["probe"].unique(maintain_order=True).to_list()
-    inside = len([p for p in probes if p in family])
-    values = {
-        key: dict(rest.select("seed", "value").iter_rows())
-        for key, rest in scores.group_by("point", "probe")
-    }
-    about = {row["probe"]: row for row in scores.unique("probe").iter_rows(named=True)}
+    numbers = _numbers(scores)
+    values: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    for point, probe, seed, value in numbers.select(*RUN, "value").iter_rows():
+        values[point, probe][seed] = value
+    first = numbers.unique("probe", keep="first", maintain_order=True)
+    inside = first["probe"].is_in(list(family)).sum()
     rows = []
-    for base, point in comparisons:
-        for probe in probes:
-            before, after = values.get((base, probe), {}), values.get((point, probe), {})
-            many = len(comparisons) * (inside if probe in family else len(probes) - inside)
-            row = _effect(before, after, level, many)
-            row = {"base": base, "point": point, "probe": probe} | {
-                key: about[probe][key] for key in ABOUT
-            } | row  # fmt: skip
-            rows.append(row | _verdict(row, margin * _span(about[probe]), level))
-    return pl.DataFrame(rows, infer_schema_length=None)
+    for (base, point), about in product(comparisons, first.iter_rows(named=True)):
+        probe = about["probe"]
+        of = inside if probe in family else len(first) - inside
+        who = {"base": base, "point": point, "probe": probe} | {key: about[key] for key in ABOUT}
+        many = len(comparisons) * of
+        row = who | _effect(values[base, probe], values[point, probe], level, many)
+        rows.append(row | _verdict(row, margin * _span(about), level))
+    whole = {"more_seeds": pl.Int64}  # also where all are null
+    return pl.DataFrame(rows, schema_overrides=whole, infer_schema_length=None)
 
 
 def _effect(
@@ -86,117 +98,142 @@ def _effect(
     from scipy import special
 
     shared = sorted(before.keys() & after.keys())
-    differences = [after[seed] - before[seed] for seed in shared]
-    middle, half = _mean_and_half(differences, level, 1)
-    _, wide = _mean_and_half(differences, level, many)
-    error = half / _quantile(level, 1, len(shared)) if len(shared) > 1 else math.nan
-    p = 2 * special.stdtr(len(shared) - 1, -abs(middle) / error) if error else math.nan
+    a, b = (np.array([values[seed] for seed in shared]) for values in (before, after))
+    n, scale = len(shared), max(map(abs, [*a, *b]), default=0.0)
+    base_mean, mean, middle = (v.mean() if n else math.nan for v in (a, b, b - a))
+    error, middle = _error(b - a, scale), 0.0 if abs(middle) <= ROUNDING * scale else middle
+    half, wide = (_quantile(level, m, n) * error for m in (1, many))
+    p = 2 * special.stdtr(n - 1, -abs(middle) / error) if error > 0 else math.nan
     return {
-        "pairs": len(shared),
-        "base_mean": _mean([before[seed] for seed in shared]),
-        "mean": _mean([after[seed] for seed in shared]),
-        "difference": middle,
-        "low": middle - half,
-        "high": middle + half,
-        "wide_low": middle - wide,
-        "wide_high": middle + wide,
+        "pairs": n,
+        "base_mean": float(base_mean),
+        "mean": float(mean),
+        "difference": float(middle),
+        "low": float(middle - half),
+        "high": float(middle + half),
+        "wide_low": float(middle - wide),
+        "wide_high": float(middle + wide),
         "p": float(p),
         "corrections": many,
-        "error": error,
     }
 
 
 def _verdict(row: dict[str, Any], margin: float, level: float) -> dict[str, Any]:
-    """Verdict, more_seeds and sentence; takes the standard error out of the row."""
-    error, low, high = row.pop("error"), row["wide_low"], row["wide_high"]
-    title = row["title"].split(":")[0]
-    what = f"the {title[:1].lower()}{title[1:]}"
-    change = f"{_number(row['difference'])} [{_number(low)}, {_number(high)}]"
-    ends = f"against {row['base']} ({row['pairs']} seeds)."
-    if not row["pairs"] > 1:
-        said = (
-            f"cannot tell whether {row['point']} changes {what}: it takes 3 seeds or more of both."
-        )
-        return {"verdict": "cannot tell", "more_seeds": 3 - row["pairs"], "sentence": said}
-    if error == 0 and row["difference"]:  # runs that differ by a constant say nothing of chance
-        low, high = -math.inf, math.inf
+    """Verdict, more_seeds and sentence for a row of `effects`; `margin` in units of the value."""
+    low, high, difference, n = (row[k] for k in ("wide_low", "wide_high", "difference", "pairs"))
+    point, score, base = row["point"], _called(row["title"]), row["base"]
+    unsure = f"cannot tell whether {point} changes {score} against {base}"
+    if n < 2:
+        text = f"{unsure}: it needs at least 3 seeds of both, and has {n}."
+        return {"verdict": "cannot tell", "more_seeds": 3 - n, "sentence": text}
+    if low == high and difference:
+        text = f"{unsure}: all {n} differences are {_number(difference)}, and without spread "
+        text += "nothing can be said of chance."
+        return {"verdict": "cannot tell", "more_seeds": None, "sentence": text}
     if low > 0 or high < 0:
         verb = "raises" if low > 0 else "lowers"
-        size = f"{_number(abs(row['difference']))} [{_number(min(abs(low), abs(high)))}, "
-        size += f"{_number(max(abs(low), abs(high)))}]"
-        said = f"{row['point']} {verb} {what} by {size} {ends}"
-        return {"verdict": verb, "more_seeds": None, "sentence": said}
+        size = _interval(abs(difference), *sorted([abs(low), abs(high)]))
+        text = f"{point} {verb} {score} by {size} against {base} ({n} seeds)."
+        return {"verdict": verb, "more_seeds": None, "sentence": text}
     if max(-low, high) <= margin:
-        most = _number(max(-low, high))
-        said = f"{row['point']} makes no difference larger than {most} to {what} {ends}"
-        return {"verdict": "no difference", "more_seeds": None, "sentence": said}
-    needed = _needed(row, error, margin, level)
-    more = f"about {needed} more would" if needed <= MOST else f"more than {MOST:,} would"
-    said = f"cannot tell whether {row['point']} changes {what} against {row['base']}: {change} "
-    said += f"over {row['pairs']} seeds; {more}."
-    return {"verdict": "cannot tell", "more_seeds": needed, "sentence": said}
+        most = math.ceil(1000 * max(-low, high) - 1e-9) / 1000  # up: "no larger" must stay true
+        text = f"{point} makes no difference larger than {_number(most)} to {score} against {base}"
+        return {"verdict": "no difference", "more_seeds": None, "sentence": f"{text} ({n} seeds)."}
+    needed = _needed(row, margin, level)
+    more = f"about {needed} more seed{'s' * (needed > 1)}" if needed <= MOST else "more than 1,000"
+    text = f"{unsure}: {_interval(difference, low, high)} over {n} seeds; {more} would."
+    return {"verdict": "cannot tell", "more_seeds": min(needed, MOST), "sentence": text}
 
 
-def _needed(row: dict[str, Any], error: float, margin: float, level: float) -> int:
-    """Seeds to add until the wide interval would be shorter than the effect, at the same spread."""
-    n, aim = row["pairs"], max(abs(row["difference"]), margin)
-    many = n + np.arange(1, MOST + 1)
-    half = _quantiles(level, row["corrections"])[many] * error * np.sqrt(n / many)
-    enough = np.flatnonzero(half < aim)
+def _needed(row: dict[str, Any], margin: float, level: float) -> int:
+    """Seeds to add, at least 1, for a wide half width below the larger of difference and margin.
+
+    At the spread of the seeds at hand; MOST + 1 if MOST are not enough.
+    """
+    n, quantiles = row["pairs"], _quantiles(level, row["corrections"])
+    spread = (row["wide_high"] - row["wide_low"]) / 2 / _quantile(level, row["corrections"], n)
+    total = n + np.arange(1, MOST + 1)
+    half = quantiles[total.clip(max=len(quantiles) - 1)] * spread * np.sqrt(n / total)
+    enough = np.flatnonzero(half < max(abs(row["difference"]), margin))
     return int(enough[0]) + 1 if len(enough) else MOST + 1
 
 
-def _mean_and_half(values: Sequence[float], level: float, many: int) -> tuple[float, float]:
-    """Mean, and half the width of its t interval at a level corrected for `many` comparisons."""
-    n, middle = len(values), _mean(values)
-    if n < 2:
-        return middle, math.nan
-    variance = sum((value - middle) ** 2 for value in values) / (n - 1)
-    return middle, _quantile(level, many, n) * math.sqrt(variance / n)
+def _error(values: Float[np.ndarray, " n"], scale: float = 0.0) -> float:
+    """Standard error of the mean; nan for fewer than two, 0 if all are equal but for rounding."""
+    if len(values) < 2:
+        return math.nan
+    return float(values.std(ddof=1) / len(values) ** 0.5) * (np.ptp(values) > ROUNDING * scale)
 
 
 def _quantile(level: float, many: int, n: int) -> float:
-    return float(_quantiles(level, many)[n])
+    """Half width in standard errors over n seeds, if `many` intervals are to hold together."""
+    quantiles = _quantiles(level, many)
+    return float(quantiles[min(n, len(quantiles) - 1)])
 
 
 @lru_cache(maxsize=64)  # a table asks for the same few of them thousands of times
 def _quantiles(level: float, many: int) -> Float[np.ndarray, " n"]:
-    """Half widths in standard errors, by the number of seeds; nan for fewer than two."""
+    """`_quantile` by number of seeds, to where it hardly changes; nan for fewer than two."""
     from scipy import stats
 
     seeds = np.arange(2, 2 * MOST)
     return np.append([np.nan, np.nan], stats.t.isf((1 - level) / many / 2, seeds - 1))
 
 
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values) if values else math.nan
-
-
-def _numbers(scores: pl.DataFrame) -> pl.DataFrame:
-    return scores.filter(pl.col("value").is_not_null() & pl.col("value").is_finite())
-
-
-def _span(row: dict[str, Any]) -> float:
+def _span(about: dict[str, Any]) -> float:
     """From chance to ceiling, where both are known."""
-    ends = row.get("chance"), row.get("ceiling")
+    ends = about.get("chance"), about.get("ceiling")
     known = all(end is not None and math.isfinite(end) for end in ends)
     return abs(ends[1] - ends[0]) if known else 1.0
 
 
+def _called(title: str) -> str:
+    """`the semantic score` of "Semantic score: k-NN and linear probe"; names stay as they are."""
+    name = title.split(":")[0]
+    ordinary = name.split(" ")[0][1:].islower()  # not RankMe, CKA
+    return f"the {name[:1].lower()}{name[1:]}" if ordinary else f"the {name}"
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{_number(value)} [{_number(low)}, {_number(high)}]"
+
+
 def _number(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    """Three decimals, or one digit where these would be zeros; typographic minus."""
+    small = ROUNDING < abs(value) < 0.0005
+    return (f"{value:.1g}" if small else f"{value:z.3f}").replace("-", "−")
+
+
+def _numbers(scores: pl.DataFrame) -> pl.DataFrame:
+    """The rows that have a number."""
+    numbers = scores.cast({"value": pl.Float64}).filter(pl.col("value").is_finite())
+    if numbers.is_empty():
+        raise UserError("scores must have a number of one run or more; it has none")
+    twice = numbers.filter(numbers.select(RUN).is_duplicated())
+    for row in twice.head(1).iter_rows(named=True):
+        raise UserError(
+            f"scores has two numbers of {row['probe']} for {row['point']!r}, seed {row['seed']}; "
+            "keep one of them"
+        )
+    return numbers
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise UserError(f"level={level} must lie between 0 and 1; 0.95 is usual")
 
 
 def _check(
     scores: pl.DataFrame, comparisons: Sequence[tuple[str, str]], level: float, margin: float
 ) -> None:
-    if not 0 < level < 1:
-        raise UserError(f"level={level} must lie between 0 and 1; 0.95 is usual")
+    _check_level(level)
     if not margin >= 0:
         raise UserError(f"margin={margin} must be 0 or more: the least difference that matters")
+    if scores.is_empty():
+        raise UserError("scores must have a number of one run or more; it has none")
+    if not comparisons:
+        raise UserError("comparisons must name one (base, changed) pair of points or more")
     points = set(scores["point"])
     for name in (name for pair in comparisons for name in pair):
         if name not in points:
-            raise UserError(unknown("there are no numbers of", name, points))
-    if not comparisons:
-        raise UserError("comparisons must name one (base, changed) pair of points or more")
+            raise UserError(unknown("scores has no point", name, points))
