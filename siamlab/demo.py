@@ -19,7 +19,7 @@ from siamlab.run import Run
 from siamlab.subject import before_training, subject
 from siamlab.train import Folder, Stopped, steps
 from siamlab.train.folder import Line
-from siamlab.train.setup import check_same
+from siamlab.train.setup import finished
 from siamlab.train.side_by_side import side_by_side
 
 
@@ -70,7 +70,7 @@ def demo(scale: Scale, out: str | Path) -> int:
 
 def train_all(runs: list[Run], out: Path, console: Console) -> None:
     """Train what is not finished, with a bar each."""
-    jobs = [(run, out / run.name) for run in runs if not finished(run, out / run.name)]
+    jobs = [(run, out / run.name) for run in runs if not finished(run, Folder(out / run.name))]
     with progress.bars(console) as bars:
         bar = {run.name: progress.add(bars, run) for run, _ in jobs}
         for name, line in trained(jobs):
@@ -85,11 +85,3 @@ def trained(jobs: list[tuple[Run, Path]]) -> Iterator[tuple[str, Line]]:
         return
     for run, path in jobs:
         yield from ((run.name, line) for line in steps(run, path, resume=True))
-
-
-def finished(run: Run, path: Path) -> bool:
-    """Whether the folder holds this very run, finished. Raises UserError if it holds another."""
-    folder = Folder(path)
-    if folder.run_file.exists():
-        check_same(run, folder.run(), folder)
-    return folder.encoder.exists()

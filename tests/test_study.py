@@ -13,9 +13,9 @@ from optuna.trial import TrialState
 
 from siamlab.component import UserError
 from siamlab.recipes import demo_size, siameseim
+from siamlab.study.file import load
 from siamlab.study.rung import LEAST, cost, dominated
-from siamlab.study.runner import latest, load
-from siamlab.study.storage import open_storage
+from siamlab.study.storage import latest, open_storage
 from siamlab.train import Folder
 
 SHIPPED = sorted((Path(__file__).parent.parent / "studies").glob("*.py"))

@@ -15,9 +15,9 @@ import plotly.graph_objects as go
 import polars as pl
 
 from siamlab.component import UserError, unknown
+from siamlab.figure.probes import ARROWS
 from siamlab.figure.template import (
     GREY,
-    LETTER,
     OKABE_ITO,
     TOP,
     broken,
@@ -27,11 +27,11 @@ from siamlab.figure.template import (
     legend_height,
     panels,
     plain,
+    row_labels,
     rule,
 )
 
 COLUMNS = 2
-ARROWS = {"higher": "better →", "lower": "← better", "neither": ""}  # where better lies
 LINE = 15  # pixels: height of one line of text
 TICKS = 32  # pixels: the numbers of an axis
 VERDICTS = {  # colour and symbol
@@ -87,7 +87,7 @@ def effects_figure(table: pl.DataFrame, title: str = "Effects of the ablations")
         place = dict(row=i // COLUMNS + 1, col=i % COLUMNS + 1)
         clipped |= _panel(figure, rows, names, **place)
         figure.update_xaxes(title_text="<br>".join(map(plain, text)), **place)
-    _labels(figure, labels)
+    row_labels(figure, labels)
     hide_rest(figure, len(parts), min(COLUMNS, len(parts)))
     legend(figure, {v: dict(mode="markers", marker=_marker(v)) for v in verdicts})
     figure.update_layout(margin_b=below)
@@ -168,18 +168,6 @@ def _finite(value: float | None) -> bool:
 def _marker(verdict: str) -> dict[str, Any]:
     colour, symbol = VERDICTS[verdict]
     return dict(color=colour, symbol=symbol, size=11, line=dict(color=colour, width=1.5))
-
-
-def _labels(figure: go.Figure, labels: list[list[str]]) -> None:
-    """Comparisons from top to bottom, beside the left panels."""
-    figure.update_yaxes(
-        tickvals=list(range(len(labels))),
-        ticktext=["<br>".join(map(plain, lines)) for lines in labels],
-        range=[len(labels) - 0.4, -0.6],
-        automargin=False,
-    )
-    left = 20 + LETTER * max(len(line) for lines in labels for line in lines)
-    figure.update_layout(margin=dict(l=left, r=16))
 
 
 def _caption(table: pl.DataFrame, clipped: bool) -> str:

@@ -10,7 +10,15 @@ import plotly.graph_objects as go
 import polars as pl
 
 from siamlab.component import UserError
-from siamlab.figure.template import LETTER, TOP, broken, colours, finish, legend_height, plain
+from siamlab.figure.template import (
+    TOP,
+    broken,
+    colours,
+    finish,
+    legend_height,
+    plain,
+    row_labels,
+)
 
 AXIS = 56  # pixels: numbers and title of the axis
 
@@ -58,27 +66,15 @@ def importances_figure(table: pl.DataFrame, title: str = "What matters") -> go.F
             hovertemplate="%{x:.3f}",
             showlegend=True,
         )
-    _axes(figure, labels)
+    row_labels(figure, labels)
+    figure.update_xaxes(
+        title_text="share of the variance explained (0–1)",
+        range=[0, 1.08],  # room for the number beside a full bar
+        tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1],
+    )
     below = AXIS + 12 + legend_height(objectives)
     figure.update_layout(barmode="group", bargap=0.25, margin_b=below)
     inner = len(names) * max(12 + 18 * len(objectives), 10 + 15 * max(map(len, labels))) + 8
     caption = "How much of the variance of an objective over the runs each parameter explains; "
     caption += "most important first, by the mean over objectives."
     return finish(figure, title, caption, TOP + inner + below)
-
-
-def _axes(figure: go.Figure, labels: list[list[str]]) -> None:
-    """Parameters from top to bottom; shares with room for the number beside a full bar."""
-    figure.update_yaxes(
-        tickvals=list(range(len(labels))),
-        ticktext=["<br>".join(map(plain, lines)) for lines in labels],
-        range=[len(labels) - 0.4, -0.6],
-        automargin=False,
-    )
-    figure.update_xaxes(
-        title_text="share of the variance explained (0–1)",
-        range=[0, 1.08],
-        tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1],
-    )
-    left = 20 + LETTER * max(len(line) for lines in labels for line in lines)
-    figure.update_layout(margin=dict(l=left, r=16))

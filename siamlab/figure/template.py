@@ -161,6 +161,18 @@ def panels(titles: Sequence[str], columns: int, **gaps: Any) -> go.Figure:
     return figure.update_annotations(font=dict(size=13))
 
 
+def row_labels(figure: go.Figure, labels: list[list[str]]) -> None:
+    """Labels of rows 0, 1, … from top to bottom, each of some lines; as wide as they need."""
+    figure.update_yaxes(
+        tickvals=list(range(len(labels))),
+        ticktext=["<br>".join(map(plain, lines)) for lines in labels],
+        range=[len(labels) - 0.4, -0.6],
+        automargin=False,
+    )
+    left = 20 + LETTER * max(len(line) for lines in labels for line in lines)
+    figure.update_layout(margin=dict(l=left, r=16))
+
+
 def hide_rest(figure: go.Figure, count: int, columns: int) -> None:
     """Panels of the last row that nothing was drawn in."""
     for i in range(count, -(-count // columns) * columns):

@@ -12,9 +12,10 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from siamlab.component import Component, UserError
+from siamlab.probe.suite import PARTS
 from siamlab.run import Run
 
-Seeds = int  # 0 ... seeds − 1
+SCORES = tuple(PARTS)  # semantic, spatial
 Suite = Literal["quick", "full"]
 
 
@@ -63,9 +64,13 @@ class Ablation(Component):
     suite: Suite = "quick"
     images: int = Field(3000, ge=10, description="training images of the probes")
 
+    @model_validator(mode="after")
+    def _distinct(self) -> "Ablation":
+        _no_twins("axes", [axis.name for axis in self.axes])
+        return self
+
     def points(self) -> list[Point]:
         """The base first."""
-        _no_twins("axes", [axis.name for axis in self.axes])
         first = {axis.name: axis.choices[0] for axis in self.axes}
         chosen = list(self._grid()) if self.design == "grid" else list(self._one_factor(first))
         return [self._point(choices) for choices in chosen]
@@ -158,7 +163,7 @@ class Search(Component):
     question: str
     suggest: Suggest
     trials: int = Field(50, ge=1)
-    objectives: tuple[Objective, ...] = ("semantic", "spatial")
+    objectives: tuple[Objective, ...] = SCORES
     sampler_seed: int = Field(0, ge=0)
     prune: Literal["dominated", "never"] = Field(
         "dominated", description="stop at a quarter or half what most earlier trials dominate"
@@ -169,6 +174,15 @@ class Search(Component):
 
 Fixed = Ablation | Path | Recipes
 Study = Fixed | Search
+
+
+def parameters(points: Iterable[Point]) -> dict[str, list[str]]:
+    """Every axis and the labels of its choices, in their order."""
+    found: dict[str, dict[str, None]] = {}
+    for point in points:
+        for axis, label in point.params.items():
+            found.setdefault(axis, {})[label] = None
+    return {axis: list(labels) for axis, labels in found.items()}
 
 
 def changed(run: Run, changes: Iterable[str], label: str) -> Run:

@@ -7,8 +7,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
 
-from siamlab.study.runner import latest
-from siamlab.study.storage import open_storage
+from siamlab.study.storage import latest, open_storage
 
 
 def print_studies(url: str, root: Path) -> None:

@@ -5,18 +5,17 @@ study = opened(definition, "loss_form", storage)     # makes the study, or finds
 
 import hashlib
 import json
-import warnings
 from importlib.metadata import version
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 
 from siamlab.component import UserError
 from siamlab.probe.suite.bench import content
 from siamlab.run import Run
-from siamlab.study.definition import Fixed, Point, Search, Study
+from siamlab.study.definition import SCORES, Fixed, Search, Study
+from siamlab.study.storage import quiet
 
 VERSIONS = ("siamlab", "torch", "timm")
 IGNORED = ("compute", "log_every", "save_every", "name")  # of a run: they change no number
@@ -78,13 +77,7 @@ def check_same(study: optuna.Study, mine: dict[str, Any]) -> None:
 
 def objectives(definition: Study) -> tuple[str, ...]:
     """What the trials are told to Optuna by; cost is better low, scores high."""
-    return definition.objectives if isinstance(definition, Search) else ("semantic", "spatial")
-
-
-def point_of(definition: Fixed, trial: Any) -> tuple[Point, int]:
-    """The configuration and seed of a trial."""
-    points = {point.label: point for point in definition.points()}
-    return points[trial.user_attrs["point"]], trial.user_attrs["seed"]
+    return definition.objectives if isinstance(definition, Search) else SCORES
 
 
 def _made(
@@ -94,8 +87,7 @@ def _made(
     study = optuna.create_study(
         study_name=name, storage=storage, directions=goals, sampler=_sampler(definition)
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
+    with quiet():
         study.set_metric_names(list(objectives(definition)))
     if isinstance(definition, Search):
         for _ in range(definition.trials):

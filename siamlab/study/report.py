@@ -4,6 +4,7 @@ report_study("studies/loss_form.py", [], out, "", 0.02)     # out/report.html an
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,15 @@ from siamlab import figure
 from siamlab.component import UserError
 from siamlab.probe.suite import PARTS
 from siamlab.report import Section, write_report
-from siamlab.study.definition import Search, Study
+from siamlab.study.definition import SCORES, Search, Study
+from siamlab.study.file import load
 from siamlab.study.plan import check_same, described
 from siamlab.study.results import importances, results, trials
-from siamlab.study.runner import load
 from siamlab.study.statistics import effects, means
 from siamlab.study.storage import open_storage
 from siamlab.train import Folder
 
-SCORES = ("semantic", "spatial")
-FAMILY = (*SCORES, *PARTS["semantic"], *PARTS["spatial"])  # shown in full in the page's table
+SHOWN = (*SCORES, *chain(*PARTS.values()))  # probes of the page's table
 
 PLANE = """\
 Right: features know what is in the image. Up: they know where. Each point is the mean over seeds, \
@@ -70,8 +70,8 @@ def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: f
     study = optuna.load_study(study_name=name, storage=storage)
     check_same(study, described(definition))
     scores = results(study)
-    compared = effects(scores, comparable(definition, scores), margin=margin) if (
-        comparable(definition, scores)) else None  # fmt: skip
+    pairs = comparable(definition, scores)
+    compared = effects(scores, pairs, margin=margin) if pairs else None
     out.mkdir(parents=True, exist_ok=True)
     scores.write_parquet(out / "scores.parquet")
     means(scores).write_parquet(out / "means.parquet")
@@ -138,7 +138,7 @@ def plane_rows(scores: pl.DataFrame) -> pl.DataFrame:
 
 def means_table(scores: pl.DataFrame) -> pl.DataFrame:
     """A row a configuration: seeds, then each score and its parts with its interval."""
-    rows = means(scores).filter(pl.col("probe").is_in(FAMILY))
+    rows = means(scores).filter(pl.col("probe").is_in(SHOWN))
     text = pl.format(
         "{} [{}, {}]", *(pl.col(c).round(3).cast(pl.String) for c in ("mean", "low", "high"))
     )

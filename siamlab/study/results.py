@@ -10,7 +10,8 @@ import optuna
 from optuna.trial import TrialState
 
 from siamlab.component import UserError
-from siamlab.study.runner import latest
+from siamlab.study.definition import SCORES
+from siamlab.study.storage import latest
 
 if TYPE_CHECKING:
     import polars
@@ -85,7 +86,7 @@ def importances(study: optuna.Study) -> dict[str, dict[str, float]]:
         return {}
     found = {}
     for i, name in enumerate(names):
-        if name in ("semantic", "spatial"):
+        if name in SCORES:
             # PED-ANOVA looks at low values; a score is better high
             target = lambda trial, i=i: -trial.values[i]  # noqa: E731
             try:

@@ -12,7 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from siamlab.run import Run
-from siamlab.study.definition import Search
+from siamlab.study.definition import SCORES, Search
 from siamlab.study.trial import kept, probed
 from siamlab.train.folder import Folder, Line
 from siamlab.train.setup import build
@@ -33,29 +33,28 @@ class Rungs:
 
     def __call__(self, line: Line) -> None:
         for share in RUNGS:
-            key, step = f"rung {share}", int(share * self.run.steps)
-            here = (
-                self.folder.checkpoints
-                / f"step_{step // self.run.save_every * self.run.save_every:08d}"
-            )
-            if key in self.trial.user_attrs or line.get("step", 0) <= step or not here.exists():
-                continue
-            found = {row["probe"]: row["value"] for row in kept(self._probed())}
-            mine = [found.get(name, 0.0) for name in ("semantic", "spatial")]
-            others = [
-                t.user_attrs[key]
-                for t in self.study.get_trials(deepcopy=False)
-                if key in t.user_attrs
-            ]
-            self.trial.set_user_attr(key, mine)
-            if dominated(mine, others):
-                raise optuna.TrialPruned(
-                    f"at {share:.0%} of its steps more than half of {len(others)} earlier trials "
-                    "were better on both scores"
-                )
+            if f"rung {share}" not in self.trial.user_attrs and self._passed(share, line):
+                self._judge(share)
 
-    def _probed(self) -> "polars.DataFrame":  # noqa: F821
-        return probed(self.run, self.folder.path, self.search)
+    def _passed(self, share: float, line: Line) -> bool:
+        """The checkpoint at this share of the steps is written."""
+        step, every = int(share * self.run.steps), self.run.save_every
+        checkpoint = self.folder.checkpoints / f"step_{step // every * every:08d}"
+        return line.get("step", 0) > step and checkpoint.exists()
+
+    def _judge(self, share: float) -> None:
+        key = f"rung {share}"
+        scores = kept(probed(self.run, self.folder.path, self.search))
+        found = {row["probe"]: row["value"] for row in scores}
+        mine = [found.get(name, 0.0) for name in SCORES]
+        trials = self.study.get_trials(deepcopy=False)
+        others = [t.user_attrs[key] for t in trials if key in t.user_attrs]
+        self.trial.set_user_attr(key, mine)
+        if dominated(mine, others):
+            raise optuna.TrialPruned(
+                f"at {share:.0%} of its steps more than half of {len(others)} earlier trials "
+                "were better on both scores"
+            )
 
 
 def dominated(mine: list[float], others: list[list[float]]) -> bool:
@@ -67,7 +66,7 @@ def dominated(mine: list[float], others: list[list[float]]) -> bool:
 def cost(run: Run) -> float:
     """GFLOP of training an image: forward and backward of two images, counted, over two."""
     cpu = torch.device("cpu")
-    state = build(run.change(batch=2, **{"compute": {"device": "cpu"}}), cpu)
+    state = build(run.change("compute.device=cpu", batch=2), cpu)
     batch = torch.zeros(2, 3, *run.size, dtype=torch.uint8)
     with FlopCounterMode(display=False) as counter:
         gradients(run, state.model, state.teacher, batch, 0, torch.float32)

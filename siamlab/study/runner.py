@@ -5,70 +5,28 @@ run_study("studies/loss_form.py", [], out, url="", workers=2, budget=None)      
 
 import os
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from importlib.util import module_from_spec, spec_from_file_location
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import optuna
 import torch
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from siamlab.component import UserError
-from siamlab.study.definition import Ablation, Recipes, Search, Study, scaled
-from siamlab.study.definition import Path as StudyPath
+from siamlab.study.file import load
 from siamlab.study.plan import opened
-from siamlab.study.storage import give_back_dead, open_storage, original
-from siamlab.study.worker import finished, patiently, work
+from siamlab.study.storage import give_back_dead, latest, left, open_storage, retry_failed
+from siamlab.study.worker import patiently, work
 from siamlab.train import Folder, Stopped
 
 LOOK = 1.0  # seconds between looks at the storage
 SHOWN = 40  # rows of the live table
 MARKS = {"COMPLETE": "✓", "RUNNING": "▶", "WAITING": "·", "FAIL": "✗", "PRUNED": "–"}
-
-
-def load(file: str | Path, words: Sequence[str] = ()) -> tuple[str, Study]:
-    """Name and definition of a study's file, changed by `key=value` words.
-
-    Raises UserError, with file and line, for one that does not import or defines no `study`.
-    """
-    file = Path(file)
-    if not file.is_file():
-        raise UserError(
-            f"there is no study file {file}; siamlab's own are in the folder studies/ of its "
-            "repository"
-        )
-    spec = spec_from_file_location(f"siamlab_study_{file.stem}", file)
-    if file.suffix != ".py" or spec is None:
-        raise UserError(f"{file} is no Python file; a study is a .py file that sets `study`")
-    module = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except ValidationError as error:
-        raise UserError(f"{file}: {_sentence(error)}") from None
-    except UserError as error:
-        raise UserError(f"{file}: {error}") from None
-    except Exception as error:
-        line = _line(error, file)
-        raise UserError(f"{file}{line} does not import: {type(error).__name__}: {error}") from None
-    study = getattr(module, "study", None)
-    if not isinstance(study, Ablation | StudyPath | Recipes | Search):
-        raise UserError(
-            f"{file} sets no `study`; write study = Ablation(...), Path(...), Recipes(...) or "
-            "Search(...), imported from siamlab.study"
-        )
-    try:
-        study = scaled(study, list(words))
-        if not isinstance(study, Search):
-            study.points()
-    except (UserError, ValueError) as error:
-        raise UserError(f"{file}: {error}") from None
-    return file.stem, study
 
 
 def join_study(file: str, words: Sequence[str], out: Path, url: str, threads: int) -> int:
@@ -100,27 +58,16 @@ def run_study(
     give_back_dead(study, storage, out / "locks")
     if again:
         retry_failed(study)
-    if finished(study):
+    if not left(study):
         console.print(f"{name} is done already; `siamlab study report {file}` writes its report.")
         return 0
-    workers = min(workers or default_workers(), len(_open(study)))
+    workers = min(workers or default_workers(), len(left(study)))
     threads = max(1, (os.cpu_count() or 1) // workers)
-    spawn = get_context("spawn")
     how = (str(file), list(words), str(out), url, threads)
-    team = [spawn.Process(target=_child, args=(*how, i)) for i in range(workers)]
-    for worker in team:
-        worker.start()
     until = time.monotonic() + budget if budget else float("inf")
-    try:
+    with _team(workers, how) as team, suppress(KeyboardInterrupt):
         _follow(study, out, team, console, until)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for worker in team:
-            worker.terminate()  # SIGTERM: it saves, gives its trial back, and ends
-        for worker in team:
-            worker.join()
-    if not patiently(lambda: finished(study)):
+    if patiently(lambda: left(study)):
         console.print("Stopped. Nothing is lost: the same command goes on from here.")
         return 130
     for trial in latest(study):
@@ -130,24 +77,25 @@ def run_study(
     return 0
 
 
+@contextmanager
+def _team(workers: int, how: tuple) -> Iterator[list[BaseProcess]]:
+    """So many workers at work; they are stopped, and have saved, when this is left."""
+    spawn = get_context("spawn")
+    team = [spawn.Process(target=_child, args=(*how, i)) for i in range(workers)]
+    for worker in team:
+        worker.start()
+    try:
+        yield team
+    finally:
+        for worker in team:
+            worker.terminate()  # SIGTERM: it saves, gives its trial back, and ends
+        for worker in team:
+            worker.join()
+
+
 def default_workers() -> int:
     """One a GPU, or one a processor core."""
     return torch.cuda.device_count() or os.cpu_count() or 1
-
-
-def retry_failed(study: optuna.Study) -> None:
-    """Trials whose last attempt failed for its own reasons are waiting again."""
-    for trial in latest(study):
-        if trial.state == TrialState.FAIL and "reason" in trial.user_attrs:
-            attrs = {k: trial.user_attrs[k] for k in ("point", "seed") if k in trial.user_attrs}
-            again = optuna.trial.create_trial(
-                state=TrialState.WAITING,
-                params=trial.params,
-                distributions=trial.distributions,
-                user_attrs=attrs,
-                system_attrs={**trial.system_attrs, "failed_trial": original(trial)},
-            )
-            study.add_trial(again)
 
 
 def live_table(study: optuna.Study, out: Path) -> Table:
@@ -163,14 +111,6 @@ def live_table(study: optuna.Study, out: Path) -> Table:
         now = "  ".join(_now(t, out) for t in trials if t.state == TrialState.RUNNING)
         table.add_row(label, marks, *(means or ["", ""])[:2], now)
     return table
-
-
-def latest(study: optuna.Study) -> list[FrozenTrial]:
-    """Every trial once: its newest attempt, in the order of the first ones."""
-    newest: dict[int, FrozenTrial] = {}
-    for trial in study.get_trials(deepcopy=False):
-        newest[original(trial)] = trial
-    return list(newest.values())
 
 
 def _follow(study: optuna.Study, out: Path, team: list, console: Console, until: float) -> None:
@@ -208,24 +148,3 @@ def _child(file: str, words: list[str], out: str, url: str, threads: int, number
         os.environ["CUDA_VISIBLE_DEVICES"] = str(number % torch.cuda.device_count())
     with suppress(KeyboardInterrupt):
         join_study(file, words, Path(out), url, threads)
-
-
-def _open(study: optuna.Study) -> list[FrozenTrial]:
-    states = (TrialState.WAITING, TrialState.RUNNING)
-    return study.get_trials(deepcopy=False, states=states)
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(step) for step in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
-
-
-def _line(error: Exception, file: Path) -> str:
-    lines, trace = "", error.__traceback__
-    while trace:
-        if trace.tb_frame.f_code.co_filename == str(file):
-            lines = f", line {trace.tb_lineno},"
-        trace = trace.tb_next
-    return lines

@@ -55,8 +55,7 @@ def open_storage(url: str, out: Path) -> BaseStorage:
         out.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(out / "journal.log")))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with quiet():
             retry = RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
             return Steady(
                 url.replace("postgresql://", "postgresql+psycopg://", 1),
@@ -113,8 +112,7 @@ def claim(study: optuna.Study, storage: BaseStorage, locks: Path) -> tuple[Froze
 def give_back_dead(study: optuna.Study, storage: BaseStorage, locks: Path) -> None:
     """What dead workers held is waiting again, to be gone on with from its checkpoint."""
     if isinstance(storage, RDBStorage):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with quiet():
             fail_stale_trials(study)
         return
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -128,8 +126,7 @@ def give_back(study: optuna.Study, storage: BaseStorage, trial: FrozenTrial) -> 
     trial = storage.get_trial(trial._trial_id)
     try:
         if storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)
+            with quiet():
                 RetryHeartbeatStaleTrialCallback()(study, trial)
     except UpdateFinishedTrialError:
         pass  # another worker did it
@@ -138,6 +135,43 @@ def give_back(study: optuna.Study, storage: BaseStorage, trial: FrozenTrial) -> 
 def original(trial: FrozenTrial) -> int:
     """The number of a trial's first attempt: what its folder is called after."""
     return trial.system_attrs.get("failed_trial", trial.number)
+
+
+def retry_failed(study: optuna.Study) -> None:
+    """Trials whose last attempt failed for its own reasons are waiting again."""
+    for trial in latest(study):
+        if trial.state == TrialState.FAIL and "reason" in trial.user_attrs:
+            attrs = {k: trial.user_attrs[k] for k in ("point", "seed") if k in trial.user_attrs}
+            again = optuna.trial.create_trial(
+                state=TrialState.WAITING,
+                params=trial.params,
+                distributions=trial.distributions,
+                user_attrs=attrs,
+                system_attrs={**trial.system_attrs, "failed_trial": original(trial)},
+            )
+            study.add_trial(again)
+
+
+def latest(study: optuna.Study) -> list[FrozenTrial]:
+    """Every trial once: its newest attempt, in the order of the first ones."""
+    newest: dict[int, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False):
+        newest[original(trial)] = trial
+    return list(newest.values())
+
+
+def left(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that wait or run."""
+    states = (TrialState.WAITING, TrialState.RUNNING)
+    return study.get_trials(deepcopy=False, states=states)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna calls its heartbeats experimental each time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
 
 
 def hidden(url: str) -> str:

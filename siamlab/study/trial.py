@@ -1,12 +1,16 @@
-"""One trial: train its run where it was left, probe it, hand back the numbers.
+"""One trial: its run and folder, trained from where it was left, and its numbers.
 
-scores = trained_and_probed(run, folder, study, lines)
+run = run_of_trial(study, trial, number)
+folder = trained(run, folder_of(out, run))
+rows = kept(probed(run, folder.path, study))
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import torch
 
 from siamlab.component import UserError
@@ -15,21 +19,40 @@ from siamlab.probe import probe_model, table
 from siamlab.probing import about_data
 from siamlab.progress import collapsed
 from siamlab.run import Run
-from siamlab.study.definition import Study
+from siamlab.study.definition import Search, Study, parameters
 from siamlab.train import load_encoder, steps
 from siamlab.train.folder import Folder, Line
-from siamlab.train.setup import check_same
+from siamlab.train.setup import finished
 
-COLUMNS = ("probe", "value", "low", "high")  # what the storage keeps of each number
 Heard = Callable[[Line], None]
+
+
+def run_of_trial(definition: Study, handle: optuna.Trial, number: int) -> Run:
+    """The run of a trial; it asks Optuna for every parameter, so that they are on record."""
+    if isinstance(definition, Search):
+        try:
+            run = definition.suggest(handle)
+        except UserError as mistake:  # a point of the space that means nothing
+            raise optuna.TrialPruned(str(mistake)) from None
+        return run.change(name=f"trial-{number:03}", save_every=max(1, run.steps // 4))
+    points = {point.label: point for point in definition.points()}
+    for axis, labels in parameters(points.values()).items():
+        handle.suggest_categorical(axis, labels)
+    handle.suggest_categorical("seed", list(range(definition.seeds)))
+    about = handle.user_attrs
+    return points[about["point"]].run.change(f"seed={about['seed']}")
+
+
+def folder_of(out: Path, run: Run) -> Path:
+    """runs/cosine-seed0 in the study's folder."""
+    slug = re.sub(r"[^A-Za-z0-9.+]+", "-", run.name).strip("-") or "run"
+    return out / "runs" / f"{slug}-seed{run.seed}"
 
 
 def trained(run: Run, path: Path, heard: Heard = lambda line: None) -> Folder:
     """The finished folder of a run, gone on with from its checkpoint if it has one."""
     folder = Folder(path)
-    if folder.run_file.exists():
-        check_same(run, folder.run(), folder)
-    if not folder.encoder.exists():
+    if not finished(run, folder):
         for line in steps(run, path, resume=True):
             heard(line)
     return folder

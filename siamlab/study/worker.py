@@ -6,7 +6,6 @@ A trial that fails for its own reasons is recorded with its reason; a worker tha
 its trial back; one that dies loses it to another, which goes on from the checkpoint.
 """
 
-import re
 import signal
 import time
 import traceback
@@ -22,11 +21,19 @@ from optuna.trial import FrozenTrial, TrialState
 from siamlab.component import UserError
 from siamlab.run import Run
 from siamlab.study.definition import Search, Study
-from siamlab.study.plan import objectives, point_of
+from siamlab.study.plan import objectives
 from siamlab.study.rung import Rungs, cost
-from siamlab.study.storage import claim, give_back, give_back_dead, held, original
-from siamlab.study.trial import kept, last_words, probed, reason, trained
-from siamlab.train import Folder, Stopped
+from siamlab.study.storage import claim, give_back, give_back_dead, held, left, original
+from siamlab.study.trial import (
+    folder_of,
+    kept,
+    last_words,
+    probed,
+    reason,
+    run_of_trial,
+    trained,
+)
+from siamlab.train import Stopped
 
 PAUSE = 1.0  # seconds between looks for a trial, while others hold the last ones
 PATIENCE = 300  # seconds that a worker waits for a database that is away
@@ -45,7 +52,7 @@ def work(
             trial, lock = got
             with lock:
                 attempt(definition, study, storage, trial, out, threads)
-        elif patiently(lambda: finished(study)):
+        elif not patiently(lambda: left(study)):
             return
         else:
             time.sleep(PAUSE)
@@ -93,7 +100,7 @@ def measured(
     folder = trained(run, path, heard)
     scores = probed(run, path, definition)
     rows = kept(scores)
-    about = {"scores": rows, "collapsed": last_words(folder), "seconds": seconds(folder)}
+    about = {"scores": rows, "collapsed": last_words(folder), "seconds": folder.seconds()}
     for key, value in about.items():
         patiently(lambda key=key, value=value: handle.set_user_attr(key, value))
     found = {row["probe"]: row["value"] for row in rows}
@@ -104,37 +111,6 @@ def measured(
             f"the {missing[0]} score cannot be had from data={run.data.kind}: it needs labels"
         )
     return [found[name] for name in objectives(definition)]
-
-
-def run_of_trial(definition: Study, handle: optuna.Trial, number: int) -> Run:
-    """The run of a trial; it asks Optuna for every parameter, so that they are on record."""
-    if isinstance(definition, Search):
-        try:
-            run = definition.suggest(handle)
-        except UserError as mistake:  # a point of the space that means nothing
-            raise optuna.TrialPruned(str(mistake)) from None
-        return run.change(name=f"trial-{number:03}", save_every=max(1, run.steps // 4))
-    point, seed = point_of(definition, handle)
-    labels: dict[str, list[str]] = {}
-    for other in definition.points():
-        for axis, label in other.params.items():
-            labels.setdefault(axis, []).append(label)
-    for axis, some in labels.items():
-        handle.suggest_categorical(axis, list(dict.fromkeys(some)))
-    handle.suggest_categorical("seed", list(range(definition.seeds)))
-    return point.run.change(f"seed={seed}")
-
-
-def folder_of(out: Path, run: Run) -> Path:
-    """runs/cosine-seed0 in the study's folder."""
-    slug = re.sub(r"[^A-Za-z0-9.+]+", "-", run.name).strip("-") or "run"
-    return out / "runs" / f"{slug}-seed{run.seed}"
-
-
-def finished(study: optuna.Study) -> bool:
-    """No trial waits, none runs."""
-    open_states = (TrialState.WAITING, TrialState.RUNNING)
-    return not study.get_trials(deepcopy=False, states=open_states)
 
 
 def patiently(call: Callable[[], Any], patience: float = PATIENCE) -> Any:
@@ -150,13 +126,6 @@ def patiently(call: Callable[[], Any], patience: float = PATIENCE) -> Any:
                     "when it is back: finished trials are kept, others go on from checkpoints"
                 ) from None
             time.sleep(PAUSE)
-
-
-def seconds(folder: Folder) -> float:
-    """Of training, over all starts of a run."""
-    clock = [line["seconds"] for line in folder.lines()]
-    ends = [now for now, then in zip(clock, clock[1:], strict=False) if then < now]
-    return sum([*ends, *clock[-1:]])
 
 
 def _end(

@@ -93,6 +93,12 @@ class Folder:
         whole = text[: text.rfind("\n") + 1]
         return [json.loads(line) for line in whole.splitlines()]
 
+    def seconds(self) -> float:
+        """Time in the loop, over all its starts: the clock of a resumed run begins anew."""
+        clock = [line["seconds"] for line in self.lines()]
+        ends = [now for now, then in zip(clock, clock[1:], strict=False) if then < now]
+        return float(sum([*ends, *clock[-1:]]))
+
 
 def runs(path: str | Path) -> "polars.DataFrame":  # noqa: F821
     """The metrics of every run under a folder as one polars frame, a row a logged step.

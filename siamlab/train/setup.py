@@ -100,6 +100,13 @@ def check_same(run: Run, kept: Run, folder: Folder) -> None:
             )
 
 
+def finished(run: Run, folder: Folder) -> bool:
+    """Whether the folder holds this very run, finished. Raises UserError if it holds another."""
+    if folder.run_file.exists():
+        check_same(run, folder.run(), folder)
+    return folder.encoder.exists()
+
+
 def start_processes() -> None:
     """Join the processes that torchrun started; nothing where it did not."""
     if dist.is_torchelastic_launched() and not dist.is_initialized():
