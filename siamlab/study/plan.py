@@ -5,10 +5,13 @@ study = opened(definition, "loss_form", storage)     # makes the study, or finds
 
 import hashlib
 import json
+import time
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
 import optuna
+from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 
 from siamlab.component import UserError
@@ -16,8 +19,10 @@ from siamlab.probe.suite.bench import content
 from siamlab.run import Run
 from siamlab.study.definition import SCORES, Fixed, Search, Study
 from siamlab.study.storage import quiet
+from siamlab.train.seeds import seed_of
 
 VERSIONS = ("siamlab", "torch", "timm")
+MAKING = 20  # seconds that another worker may take to make a study
 IGNORED = ("compute", "log_every", "save_every", "name")  # of a run: they change no number
 
 
@@ -28,10 +33,11 @@ def opened(definition: Study, name: str, storage: BaseStorage) -> optuna.Study:
     another definition, other data, or made by other versions.
     """
     about = described(definition)
-    names = {s.study_name for s in storage.get_all_studies()}
-    if name not in names:
-        return _made(definition, name, storage, about)
-    study = optuna.load_study(study_name=name, storage=storage, sampler=_sampler(definition))
+    if name not in {s.study_name for s in storage.get_all_studies()}:
+        with suppress(DuplicatedStudyError):  # another worker makes it at this moment
+            return _made(definition, name, storage, about)
+    study = optuna.load_study(study_name=name, storage=storage)
+    _wait_until_whole(study)
     check_same(study, about)
     return study
 
@@ -60,8 +66,8 @@ def check_same(study: optuna.Study, mine: dict[str, Any]) -> None:
     theirs = study.user_attrs.get("about")
     if theirs is None:
         raise UserError(
-            f"the storage has a study {study.study_name!r} that siamlab did not make; "
-            "give another --storage, or rename the study's file"
+            f"the storage has a study {study.study_name!r} that siamlab did not make, or not to "
+            "the end; give another --storage or --out, or rename the study's file"
         )
     for key in mine:
         if key not in ("question", "points") and mine[key] != theirs.get(key):
@@ -84,9 +90,7 @@ def _made(
     definition: Study, name: str, storage: BaseStorage, about: dict[str, Any]
 ) -> optuna.Study:
     goals = ["minimize" if o == "cost" else "maximize" for o in objectives(definition)]
-    study = optuna.create_study(
-        study_name=name, storage=storage, directions=goals, sampler=_sampler(definition)
-    )
+    study = optuna.create_study(study_name=name, storage=storage, directions=goals)
     with quiet():
         study.set_metric_names(list(objectives(definition)))
     if isinstance(definition, Search):
@@ -101,9 +105,17 @@ def _made(
     return study
 
 
-def _sampler(definition: Study) -> optuna.samplers.BaseSampler:
+def sampler(definition: Study, number: int) -> optuna.samplers.BaseSampler:
+    """What suggests a trial's parameters, seeded by its number: workers must not draw alike."""
     seed = definition.sampler_seed if isinstance(definition, Search) else 0
-    return optuna.samplers.TPESampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed_of(seed, "sampler", number) % 2**32)
+
+
+def _wait_until_whole(study: optuna.Study) -> None:
+    """Until the worker that makes the study at this moment is done with it."""
+    until = time.monotonic() + MAKING
+    while "about" not in study.user_attrs and time.monotonic() < until:
+        time.sleep(0.5)
 
 
 def _contents(runs: list[Run]) -> dict[str, str]:

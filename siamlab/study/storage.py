@@ -10,6 +10,7 @@ when its process dies; in a database, a heartbeat. What a dead worker held goes 
 import fcntl
 import os
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,21 +56,34 @@ def open_storage(url: str, out: Path) -> BaseStorage:
         out.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(out / "journal.log")))
     try:
-        with quiet():
-            retry = RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
-            return Steady(
-                url.replace("postgresql://", "postgresql+psycopg://", 1),
-                engine_kwargs={"pool_pre_ping": True},
-                heartbeat_interval=BEAT,
-                grace_period=GRACE,
-                heartbeat_stale_trial_callback=retry,
-            )
+        return _database(url)
     except Exception as error:  # each driver has its own
         raise UserError(
             f"--storage {hidden(url)} cannot be opened ({_first_line(error)}); write "
             "postgresql://USER@HOST/DATABASE or sqlite:///FILE, start the server, or "
             "leave it out for a file in the study's folder"
         ) from None
+
+
+def _database(url: str, tries: int = 5) -> Steady:
+    """Workers that start together make the tables of a new database at once: one is told no."""
+    from sqlalchemy.exc import IntegrityError
+
+    try:
+        with quiet():
+            return Steady(
+                url.replace("postgresql://", "postgresql+psycopg://", 1),
+                engine_kwargs={"pool_pre_ping": True},
+                heartbeat_interval=BEAT,
+                grace_period=GRACE,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+            )
+    except Exception as error:
+        race = isinstance(error, IntegrityError) or "already exists" in str(error)
+        if not race or tries == 1:
+            raise
+    time.sleep(1)
+    return _database(url, tries - 1)
 
 
 @contextmanager

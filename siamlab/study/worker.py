@@ -10,6 +10,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from siamlab.component import UserError
 from siamlab.run import Run
 from siamlab.study.definition import Search, Study
-from siamlab.study.plan import objectives
+from siamlab.study.plan import objectives, sampler
 from siamlab.study.rung import Rungs, cost
 from siamlab.study.storage import claim, give_back, give_back_dead, held, left, original
 from siamlab.study.trial import (
@@ -50,7 +51,7 @@ def work(
         got = patiently(lambda: claim(study, storage, locks))
         if got:
             trial, lock = got
-            with lock:
+            with lock, suppress(StorageInternalError):  # away: the trial turns stale and comes back
                 attempt(definition, study, storage, trial, out, threads)
         elif not patiently(lambda: left(study)):
             return
@@ -67,6 +68,7 @@ def attempt(
     threads: int,
 ) -> None:
     """One trial from its claim to its numbers, its reason or its return to the queue."""
+    study.sampler = sampler(definition, original(trial))
     handle = optuna.trial.Trial(study, trial._trial_id)
     try:
         with held(storage, trial._trial_id):
