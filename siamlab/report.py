@@ -6,7 +6,7 @@ write_report(path, "Three recipes", [Section("The plane", text, [figure], table)
 import html
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
@@ -29,6 +29,7 @@ class Section(NamedTuple):
     text: str = ""  # plain; an empty line starts a paragraph, lines with "- " are a list
     figures: Sequence[go.Figure] = ()
     table: pl.DataFrame | None = None  # shown as it is; columns of numbers align to the right
+    links: Mapping[str, str] = {}  # of cells of the table with this text
 
 
 def write_report(path: str | os.PathLike, title: str, sections: Sequence[Section]) -> Path:
@@ -69,7 +70,7 @@ def _section(section: Section, number: int) -> str:
     parts = [f'<section id="s{number}">', f"<h2>{html.escape(section.title)}</h2>"]
     parts.append(_text(section.text))
     if section.table is not None:
-        parts.append(_table(section.table))
+        parts.append(_table(section.table, section.links))
     parts += [_figure(figure, f"f{number}-{i}") for i, figure in enumerate(section.figures, 1)]
     return "\n".join([*parts, "</section>"])
 
@@ -99,12 +100,15 @@ def _figure(figure: go.Figure, name: str) -> str:
     return f"<figure>{plot}</figure>"
 
 
-def _table(table: pl.DataFrame) -> str:
+def _table(table: pl.DataFrame, links: Mapping[str, str]) -> str:
     numbers = [_is_number(column) for column in table]
     heads = [_cell("th", name, right) for name, right in zip(table.columns, numbers, strict=True)]
     columns = [_cells(column) for column in table]
     rows = [
-        "".join(_cell("td", text, right) for text, right in zip(row, numbers, strict=True))
+        "".join(
+            _cell("td", text, right, links.get(text))
+            for text, right in zip(row, numbers, strict=True)
+        )
         for row in zip(*columns, strict=True)
     ]
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
@@ -130,7 +134,9 @@ def _cells(column: pl.Series) -> list[str]:
     return ["–" if value is None or value != value else form.format(value) for value in column]
 
 
-def _cell(tag: str, text: str, right: bool) -> str:
+def _cell(tag: str, text: str, right: bool, link: str | None = None) -> str:
     kind = ' class="number"' if right else ""
     text = html.escape(text).replace(", ", ",&nbsp;") if right else html.escape(text)
+    if link:
+        text = f'<a href="{html.escape(link)}">{text}</a>'
     return f"<{tag}{kind}>{text}</{tag}>"

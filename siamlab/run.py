@@ -19,7 +19,7 @@ from siamlab.model.encoder import Backbone, Vit
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead, LinearHead, Prediction
 from siamlab.photometric import Colour, SiameseColour
 from siamlab.positions import Positions, RelativeScale
-from siamlab.settings import explain, settings
+from siamlab.settings import differences, explain, settings
 from siamlab.target import Momentum, Pixels, Target
 from siamlab.views import SameCrop, TwoCrops, View, Views
 
@@ -99,6 +99,10 @@ class Run(Component):
     def change(self, *assignments: str, **fields: Any) -> "Run":
         """A checked copy: `run.change("loss.weight=0.05", "loss=cosine", steps=100)`."""
         return Run.make(settings(self.model_dump() | fields, assignments, Run))
+
+    def differences(self, base: "Run") -> list[str]:
+        """Assignments with which `base.change(*assignments)` is this run, its name left out."""
+        return list(differences(self.replace(name=base.name), base))
 
     def toml(self) -> str:
         """The run as TOML; `Run.parse` reads it back to an equal run."""

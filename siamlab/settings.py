@@ -3,7 +3,9 @@
 fields = settings(run.model_dump(), ["loss.weight=0.05", "data=folder"], Run)
 """
 
+import json
 import tomllib
+from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -25,6 +27,22 @@ def settings(fields: dict[str, Any], assignments: Any, model: type[BaseModel]) -
             raise UserError(f"{assignment!r} is not key=value; an example: loss.weight=0.05")
         _put(fields, key, key.split("."), literal(value), model)
     return fields
+
+
+def differences(mine: BaseModel, base: BaseModel | None, prefix: str = "") -> Iterator[str]:
+    """What turns `base` into `mine`, as assignments; without a base, what is not as by default."""
+    for name, field in type(mine).model_fields.items():
+        own = getattr(mine, name)
+        other = getattr(base, name) if base else field.get_default(call_default_factory=True)
+        if own == other or name == "kind":
+            continue
+        if not isinstance(own, BaseModel):
+            yield f"{prefix}{name}={_text(own)}"
+            continue
+        alike = type(own) is type(other)
+        if not alike:
+            yield f"{prefix}{name}={own.kind}"
+        yield from differences(own, other if alike else None, f"{prefix}{name}.")
 
 
 def literal(text: str) -> Any:
@@ -59,6 +77,15 @@ def explain(error: ValidationError, fields: dict[str, Any]) -> str:
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     message = message[0].lower() + message[1:]
     return f"{key}={first['input']!r} is not allowed: it {message}; `siamlab axes` explains {key}"
+
+
+def _text(value: Any) -> str:
+    """A value so that `literal` reads it back."""
+    if isinstance(value, str):
+        return value if literal(value) == value else json.dumps(value)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_text, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _depth(assignment: str) -> int:

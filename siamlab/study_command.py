@@ -19,7 +19,8 @@ def add_study_commands(commands) -> None:
     run.add_argument("--workers", type=_whole, default=0, help="processes (default: one a core)")
     run.add_argument("--budget", type=_time, help="stop after this time, as 9m, 2h or 90s")
     run.add_argument("--again", action="store_true", help="failed trials get another chance")
-    worker = _verb(verbs, "worker", "one worker of a study that may run elsewhere too", _worker)
+    worker = _verb(verbs, "worker", "one worker of a study that may run elsewhere too", _worker,
+                   "the study's file; with --storage alone, all that waits there")  # fmt: skip
     worker.add_argument("--threads", type=_whole, default=0, help="0: torch's choice")
     report = _verb(verbs, "report", "tables, verdicts and figures of a study in one page", _report)
     report.add_argument("--margin", type=float, default=0.02, help="least difference that matters")
@@ -28,10 +29,12 @@ def add_study_commands(commands) -> None:
     found.add_argument("--storage", default="", help=STORAGE)
 
 
-def _verb(verbs, name: str, text: str, function) -> ArgumentParser:
+def _verb(verbs, name: str, text: str, function, file: str = "") -> ArgumentParser:
+    """A verb with a study's file, which is optional if `file` says what it is."""
     verb = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
     verb.set_defaults(command=function)
-    verb.add_argument("file", help="the study's file, as studies/loss_form.py")
+    a_file = "the study's file, as studies/loss_form.py"
+    verb.add_argument("file", nargs="?" if file else None, help=file or a_file)
     verb.add_argument("words", nargs="*", help="key=value for all its runs; seeds=, suite=")
     verb.add_argument("--out", help=f"the study's folder (default: {ROOT}/NAME)")
     verb.add_argument("--storage", default="", help=STORAGE)
@@ -48,9 +51,13 @@ def _run(given: Namespace) -> int:
 
 def _worker(given: Namespace) -> int:
     _needs_optuna()
-    from siamlab.study.runner import join_study
+    from siamlab.study.join import join_study
 
-    return join_study(given.file, given.words, _out(given), given.storage, given.threads)
+    file, words = given.file, given.words
+    if file and "=" in file:  # no file, but the first of the words
+        file, words = None, [file, *words]
+    out = Path(given.out) if given.out else None
+    return join_study(file, words, out, given.storage, Path(ROOT), given.threads)
 
 
 def _report(given: Namespace) -> None:

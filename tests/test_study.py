@@ -84,6 +84,7 @@ def study_command(*words):
     command = [sys.executable, "-m", "siamlab.cli", "study", *map(str, words)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     kind = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    kind["start_new_session"] = True  # a process group of its own, as in a terminal
     return subprocess.Popen(command, **kind)
 
 
@@ -118,6 +119,50 @@ def test_a_killed_worker_loses_nothing_and_other_definitions_are_refused(tmp_pat
     report = study_command("report", *words)
     said = report.communicate(timeout=300)[0]
     assert report.returncode == 0 and "cosine" in said and (out / "report.html").exists(), said
+
+
+def test_a_run_that_is_stopped_or_killed_leaves_no_worker_behind(tmp_path):
+    file, out = tmp_path / "mine.py", tmp_path / "out"
+    file.write_text(FILE)
+    words = [file, *TINY, "steps=2000", "--out", out, "--workers", 2]
+    saved = lambda: set(out.glob("runs/*/checkpoints/step_*"))  # noqa: E731
+    ends = (
+        (lambda run: os.killpg(run.pid, signal.SIGINT), 130),  # Ctrl-C reaches workers too
+        (lambda run: run.terminate(), 130),
+        (lambda run: run.kill(), -signal.SIGKILL),
+    )
+    for end, code in ends:
+        before = saved()
+        run = study_command("run", *words)
+        wait_for(lambda: len(saved() - before) >= 2 or run.poll() is not None)  # noqa: B023
+        end(run)
+        said = run.communicate(timeout=100)[0]  # also waits for the workers: they share the pipe
+        assert run.returncode == code and "Traceback" not in said, said
+        assert ("Nothing is lost" in said) == (code == 130)
+    storage = open_storage("", out)
+    study = optuna.load_study(study_name="mine", storage=storage)
+    assert {t.state for t in latest(study)} == {TrialState.WAITING}
+
+
+def test_a_budget_ends_a_run_and_a_failed_trial_gets_another_chance(tmp_path):
+    file, out = tmp_path / "mine.py", tmp_path / "out"
+    file.write_text(FILE)
+    words = [file, *TINY, "seeds=1", "steps=4", "--out", out, "--workers", 1]
+    run = study_command("run", *words, "--budget", "0.1s")
+    assert "the same command goes on" in run.communicate(timeout=100)[0] and run.returncode == 130
+
+    blocked = out / "runs" / "cosine-seed0"  # a file where a trial's folder should be
+    blocked.parent.mkdir(exist_ok=True)
+    blocked.touch()
+    said = study_command("run", *words).communicate(timeout=200)[0]
+    assert "cosine-seed0: " in said and "UniGrad-seed0: 0." in said and "Done" in said, said
+    blocked.unlink()
+    said = study_command("run", *words).communicate(timeout=100)[0]
+    assert "done already" in said and "--again" in said, said
+    said = study_command("run", *words, "--again").communicate(timeout=200)[0]
+    assert "cosine-seed0: 0." in said and "UniGrad" not in said, said
+    study = optuna.load_study(study_name="mine", storage=open_storage("", out))
+    assert [t.state for t in latest(study)] == [TrialState.COMPLETE] * 2
 
 
 def wait_for(ready, seconds=300):

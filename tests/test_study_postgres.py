@@ -79,27 +79,30 @@ def server():
         server.stop()
 
 
+def worker(log, *words):
+    command = [sys.executable, "-m", "siamlab.cli", "study", "worker", *map(str, words)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "SIAMLAB_HEARTBEAT": "2"}
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+
+
 def test_one_worker_is_killed_and_the_server_restarts(server, tmp_path):
     file, out = tmp_path / "mine.py", tmp_path / "out"
     file.write_text(FILE)
-    words = ["worker", file, *WORDS, "--storage", server.url, "--out", out, "--threads", "1"]
-    command = [sys.executable, "-m", "siamlab.cli", "study", *map(str, words)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "SIAMLAB_HEARTBEAT": "2"}
+    where = ["--storage", server.url, "--out", out, "--threads", "1"]
     logs = [(tmp_path / f"log{i}").open("w+") for i in range(4)]
-    team = [
-        subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-        for log in logs
-    ]
+    team = [worker(log, file, *WORDS, *where) for log in logs[:2]]  # one of the two makes the study
     try:
+        wait_for(lambda: len(list(out.glob("runs/*/checkpoints/step_*"))) >= 2)
+        team += [worker(log, *where) for log in logs[2:]]  # these two have no file: it is kept
         wait_for(lambda: len(list(out.glob("runs/*/checkpoints/step_*"))) >= 4)
         team[0].send_signal(signal.SIGKILL)
         server.stop()
         time.sleep(3)
         server.start()
-        codes = [worker.wait(timeout=400) for worker in team]
+        codes = [process.wait(timeout=400) for process in team]
     finally:
-        for worker in team:
-            worker.kill()
+        for process in team:
+            process.kill()
     said = "\n".join((tmp_path / f"log{i}").read_text() for i in range(4))
     for log in logs:
         log.close()

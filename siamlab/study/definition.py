@@ -198,10 +198,10 @@ def scaled(study: Study, words: list[str]) -> Study:
 
     A key of the study's own counts for the study; every other one for all its runs.
     """
-    own = {w.partition("=")[0]: w for w in words if w.partition("=")[0] in type(study).model_fields}
-    rest = [w for w in words if w not in own.values()]
-    for key, word in own.items():
-        study = _set(study, key, word)
+    own = [word for word in words if word.partition("=")[0] in type(study).model_fields]
+    rest = [word for word in words if word not in own]
+    for word in own:
+        study = _set(study, word.partition("=")[0], word)
     if not rest:
         return study
     if isinstance(study, Recipes):

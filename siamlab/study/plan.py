@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
+from pydantic import TypeAdapter
 
 from siamlab.component import UserError
 from siamlab.probe.suite.bench import content
@@ -23,7 +24,8 @@ from siamlab.train.seeds import seed_of
 
 VERSIONS = ("siamlab", "torch", "timm")
 MAKING = 20  # seconds that another worker may take to make a study
-IGNORED = ("compute", "log_every", "save_every", "name")  # of a run: they change no number
+# of a run: they change no number, or, as the place of images, are compared by content
+IGNORED = ("compute", "log_every", "save_every", "name", "data")
 
 
 def opened(definition: Study, name: str, storage: BaseStorage) -> optuna.Study:
@@ -81,6 +83,17 @@ def check_same(study: optuna.Study, mine: dict[str, Any]) -> None:
                 _refuse(study, f"{label}: {field}", getattr(run, field), getattr(kept, field))
 
 
+def stored(study: optuna.Study) -> Fixed:
+    """The definition that a study was made from. Raises UserError where only its file has it."""
+    kept = study.user_attrs.get("definition")
+    if kept is None:
+        raise UserError(
+            f"the study {study.study_name!r} is a search, or not one of siamlab's: a worker needs "
+            f"its file too, as in `siamlab study worker studies/{study.study_name}.py`"
+        )
+    return TypeAdapter(Fixed).validate_python(kept)
+
+
 def objectives(definition: Study) -> tuple[str, ...]:
     """What the trials are told to Optuna by; cost is better low, scores high."""
     return definition.objectives if isinstance(definition, Search) else SCORES
@@ -101,6 +114,7 @@ def _made(
             for point in definition.points():
                 given = {"point": point.label, "seed": seed}
                 study.enqueue_trial(point.params | {"seed": seed}, user_attrs=given)
+        study.set_user_attr("definition", definition.model_dump(mode="json"))
     study.set_user_attr("about", about)  # last: a study that has it is whole
     return study
 

@@ -6,7 +6,7 @@ report_study("studies/loss_form.py", [], out, "", 0.02)     # out/report.html an
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
 import optuna
 import polars as pl
@@ -16,8 +16,9 @@ from siamlab import figure
 from siamlab.component import UserError
 from siamlab.probe.suite import PARTS
 from siamlab.report import Section, write_report
-from siamlab.study.definition import SCORES, Search, Study
+from siamlab.study.definition import SCORES, Fixed, Search, Study
 from siamlab.study.file import load
+from siamlab.study.gallery import PAGE, course, write_gallery
 from siamlab.study.plan import check_same, described
 from siamlab.study.results import importances, results, trials
 from siamlab.study.statistics import effects, means
@@ -49,6 +50,10 @@ seed included. It says how much a parameter moves a score, not in which directio
 
 CURVES = """\
 The first seed of each configuration. Losses of different forms have no order."""
+
+RUNS = """\
+Each folder's name leads to the pictures of its run, where the run was on this machine: views, \
+correspondences, similarity, components, attention, attribution."""
 
 LIMITS = """\
 - The seeds vary initial weights, order of images, views and masks; images of training and test \
@@ -120,9 +125,9 @@ def sections(
     if found := importances(study):
         drawn = figure.importances_figure(figure.importances_table(found))
         yield Section("Importance", IMPORTANCE, [drawn])
-    if curves := learning(done, out):
+    if curves := course(firsts(done, out)):
         yield Section("Learning curves", CURVES, curves)
-    yield Section("Runs", runs_text(done, out), table=done.drop("collapsed", "reason"))
+    yield runs_section(done, galleries(definition, done, out))
     yield Section("What this page cannot show", LIMITS)
 
 
@@ -153,29 +158,35 @@ def progress_text(done: pl.DataFrame) -> str:
     return f"Trials: {said}. Training took {hours:.1f} hours of the processes together."
 
 
-def runs_text(done: pl.DataFrame, out: Path) -> str:
-    """Where each run's pictures are, and what failed or collapsed."""
+def runs_section(done: pl.DataFrame, pages: dict[str, str]) -> Section:
+    """A row a trial, linked to its pictures, and what failed or collapsed."""
     lines = [f"- {r['point']}, seed {r['seed']}: {r['reason'] or r['collapsed']}"
              for r in done.iter_rows(named=True) if r["reason"] or r["collapsed"]]  # fmt: skip
     told = "\n".join(lines) or "- No run failed or collapsed."
-    return (
-        f"Pictures of a run: `siamlab probe {out}/runs/FOLDER --out pictures` writes them, for "
-        f"any of the folders below.\n\n{told}"
-    )
+    shown = done.select("folder", pl.exclude("folder", "collapsed", "reason"))
+    return Section("Runs", f"{RUNS}\n\n{told}", table=shown, links=pages)
 
 
-def learning(done: pl.DataFrame, out: Path) -> list[Any]:
-    """Loss and signs of collapse of the first seed of each configuration, where folders are."""
+def galleries(definition: Study, done: pl.DataFrame, out: Path) -> dict[str, str]:
+    """Links by folder to the pictures of every complete run that is here; makes those missing."""
+    here = done.filter(pl.col("state") == "complete")["folder"].drop_nulls().to_list()
+    folders = [Folder(out / "runs" / name) for name in here]
+    folders = [folder for folder in folders if folder.encoder.exists()]
+    if not folders:
+        return {}
+    base = definition.points()[0].run if isinstance(definition, Fixed) else folders[0].run()
+    test = base.data("test")
+    with Console(stderr=True).status("pictures") as status:
+        for folder in folders:
+            page = folder.path / PAGE
+            if not page.exists() or page.stat().st_mtime < folder.encoder.stat().st_mtime:
+                status.update(f"pictures of {folder.path.name}")
+                write_gallery(folder.run(), base, folder, test)
+    return {folder.path.name: f"runs/{quote(folder.path.name)}/{PAGE}" for folder in folders}
+
+
+def firsts(done: pl.DataFrame, out: Path) -> dict[str, Folder]:
+    """The folder of the first seed of each configuration, where it is here."""
     first = done.filter(pl.col("seed") == pl.col("seed").min(), pl.col("folder").is_not_null())
-    rows = [
-        {"run": r["point"]} | line
-        for r in first.head(12).iter_rows(named=True)
-        for line in Folder(out / "runs" / r["folder"]).lines()
-    ]
-    if not rows:
-        return []
-    metrics = pl.DataFrame(rows, infer_schema_length=None)
-    return [
-        figure.loss_figure(figure.loss_table(metrics)),
-        figure.collapse_figure(figure.collapse_table(metrics)),
-    ]
+    return {r["point"]: Folder(out / "runs" / r["folder"])
+            for r in first.head(12).iter_rows(named=True)}  # fmt: skip

@@ -4,12 +4,14 @@ run_study("studies/loss_form.py", [], out, url="", workers=2, budget=None)      
 """
 
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 
 import optuna
 import torch
@@ -21,25 +23,12 @@ from rich.table import Table
 from siamlab.study.file import load
 from siamlab.study.plan import opened
 from siamlab.study.storage import give_back_dead, latest, left, open_storage, retry_failed
-from siamlab.study.worker import patiently, work
+from siamlab.study.worker import interrupt, patiently, work
 from siamlab.train import Folder, Stopped
 
 LOOK = 1.0  # seconds between looks at the storage
 SHOWN = 40  # rows of the live table
 MARKS = {"COMPLETE": "✓", "RUNNING": "▶", "WAITING": "·", "FAIL": "✗", "PRUNED": "–"}
-
-
-def join_study(file: str, words: Sequence[str], out: Path, url: str, threads: int) -> int:
-    """One worker of a study, here, until nothing is left; 130 when it was stopped before."""
-    name, definition = load(file, words)
-    storage = open_storage(url, out)
-    study = opened(definition, name, storage)
-    try:
-        work(definition, study, storage, out, threads)
-    except (Stopped, KeyboardInterrupt):
-        Console().print("Stopped. Its trial waits for another worker, with its checkpoint.")
-        return 130
-    return 0
 
 
 def run_study(
@@ -60,19 +49,19 @@ def run_study(
         retry_failed(study)
     if not left(study):
         console.print(f"{name} is done already; `siamlab study report {file}` writes its report.")
+        _tell_failed(study, console)
         return 0
     workers = min(workers or default_workers(), len(left(study)))
     threads = max(1, (os.cpu_count() or 1) // workers)
     how = (str(file), list(words), str(out), url, threads)
     until = time.monotonic() + budget if budget else float("inf")
+    signal.signal(signal.SIGTERM, interrupt)
     with _team(workers, how) as team, suppress(KeyboardInterrupt):
         _follow(study, out, team, console, until)
     if patiently(lambda: left(study)):
         console.print("Stopped. Nothing is lost: the same command goes on from here.")
         return 130
-    for trial in latest(study):
-        if trial.state == TrialState.FAIL:
-            console.print(_told(trial), markup=False, soft_wrap=True)
+    _tell_failed(study, console)
     console.print(f"Done; `siamlab study report {file}` writes the report.")
     return 0
 
@@ -128,6 +117,14 @@ def _follow(study: optuna.Study, out: Path, team: list, console: Console, until:
             time.sleep(LOOK)
 
 
+def _tell_failed(study: optuna.Study, console: Console) -> None:
+    failed = [trial for trial in latest(study) if trial.state == TrialState.FAIL]
+    for trial in failed:
+        console.print(_told(trial), markup=False, soft_wrap=True)
+    if failed:
+        console.print(f"{len(failed)} failed; with --again they get another chance.")
+
+
 def _told(trial: FrozenTrial) -> str:
     about = trial.user_attrs
     name = about.get("folder", f"trial {trial.number}")
@@ -146,5 +143,14 @@ def _child(file: str, words: list[str], out: str, url: str, threads: int, number
     """What one worker process does."""
     if torch.cuda.device_count() > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(number % torch.cuda.device_count())
-    with suppress(KeyboardInterrupt):
-        join_study(file, words, Path(out), url, threads)
+    Thread(target=_follow_parent, daemon=True).start()
+    name, definition = load(file, words)
+    storage = open_storage(url, Path(out))
+    with suppress(Stopped, KeyboardInterrupt):
+        work(definition, opened(definition, name, storage), storage, Path(out), threads)
+
+
+def _follow_parent() -> None:
+    """Nobody sees or stops a worker whose parent was killed: it saves and ends."""
+    parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)

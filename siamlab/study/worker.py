@@ -45,7 +45,7 @@ def work(
 ) -> None:
     """Until no trial waits or runs. Raises Stopped after SIGTERM or Ctrl-C: trial given back."""
     locks = out / "locks"
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     while True:
         patiently(lambda: give_back_dead(study, storage, locks))
         got = patiently(lambda: claim(study, storage, locks))
@@ -137,5 +137,6 @@ def _end(
     patiently(lambda: study.tell(trial.number, state=state, skip_if_finished=True))
 
 
-def _interrupt(number: int, frame: object) -> None:
+def interrupt(number: int, frame: object) -> None:
+    """What SIGTERM does: the same as Ctrl-C."""
     raise KeyboardInterrupt
