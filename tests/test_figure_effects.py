@@ -92,9 +92,9 @@ def test_axes_say_difference_unit_and_the_better_side():
     figure = effects_figure(effects_table(EFFECTS, ["semantic", "spatial", "knn"]))
     titles = [a.title.text.replace("<br>", " ") for a in figure.select_xaxes() if a.title.text]
     assert titles == [
-        "difference in The semantic score (accuracy) better →",
-        "difference in The spatial score (accuracy) better →",
-        "difference in The knn score (no unit)",
+        "difference (accuracy) better →",
+        "difference (accuracy) better →",
+        "difference (no unit)",
     ]
     assert figure.layout.yaxis3.domain[1] < figure.layout.yaxis.domain[0]  # the third is below
     assert figure.layout.xaxis4.visible is False

@@ -116,8 +116,7 @@ def _ranks(names: Iterable[str], column: str) -> pl.Expr:
 
 def _axis_title(row: dict[str, Any]) -> list[str]:
     unit, arrow = row["unit"] or "no unit", ARROWS[row["direction"]]
-    lines = broken(f"difference in {row['title']}", 30) + broken(f"({unit})", 30)
-    return lines + [arrow] * bool(arrow)
+    return broken(f"difference ({unit})", 30) + [arrow] * bool(arrow)
 
 
 def _panel(figure: go.Figure, rows: pl.DataFrame, names: list[str], **place: int) -> bool:

@@ -71,8 +71,7 @@ class Ablation(Component):
 
     def points(self) -> list[Point]:
         """The base first."""
-        first = {axis.name: axis.choices[0] for axis in self.axes}
-        chosen = list(self._grid()) if self.design == "grid" else list(self._one_factor(first))
+        chosen = self._grid() if self.design == "grid" else self._one_factor()
         return [self._point(choices) for choices in chosen]
 
     def comparisons(self) -> list[tuple[str, str]]:
@@ -84,7 +83,8 @@ class Ablation(Component):
         for choices in product(*(axis.choices for axis in self.axes)):
             yield dict(zip([axis.name for axis in self.axes], choices, strict=True))
 
-    def _one_factor(self, first: dict[str, Choice]) -> Iterable[dict[str, Choice]]:
+    def _one_factor(self) -> Iterable[dict[str, Choice]]:
+        first = {axis.name: axis.choices[0] for axis in self.axes}
         yield first
         for axis in self.axes:
             for choice in axis.choices[1:]:
@@ -93,8 +93,16 @@ class Ablation(Component):
     def _point(self, choices: dict[str, Choice]) -> Point:
         changes = [change for choice in choices.values() for change in choice.changes]
         params = {name: choice.label for name, choice in choices.items()}
-        label = next(iter(params.values())) if len(params) == 1 else _joined(params)
+        label = self._label(params)
         return Point(label, changed(self.base, changes, label), params)
+
+    def _label(self, params: dict[str, str]) -> str:
+        """The choice of a single axis; of several, all in a grid, else the one that is changed."""
+        if len(params) == 1:
+            return next(iter(params.values()))
+        base = {axis.name: axis.choices[0].label for axis in self.axes}
+        told = params if self.design == "grid" else dict(params.items() - base.items())
+        return ", ".join(f"{name}: {label}" for name, label in told.items()) or "base"
 
 
 class Path(Component):
@@ -224,10 +232,6 @@ def _set(study: Study, key: str, word: str) -> Study:
         return type(study).model_validate(fields)
     except ValidationError as error:
         raise UserError(explain(error, fields)) from None
-
-
-def _joined(params: dict[str, str]) -> str:
-    return ", ".join(f"{name}: {label}" for name, label in params.items())
 
 
 def _no_twins(where: str, labels: list[str]) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from siamlab import figure
 from siamlab.component import UserError
+from siamlab.figure.scores import interval
 from siamlab.probe.suite import PARTS
 from siamlab.report import Section, write_report
 from siamlab.study.definition import SCORES, Fixed, Search, Study
@@ -144,10 +145,9 @@ def plane_rows(scores: pl.DataFrame) -> pl.DataFrame:
 def means_table(scores: pl.DataFrame) -> pl.DataFrame:
     """A row a configuration: seeds, then each score and its parts with its interval."""
     rows = means(scores).filter(pl.col("probe").is_in(SHOWN))
-    text = pl.format(
-        "{} [{}, {}]", *(pl.col(c).round(3).cast(pl.String) for c in ("mean", "low", "high"))
-    )
-    return rows.with_columns(text=text).pivot("title", index=["point", "seeds"], values="text")
+    text = [interval(row | {"value": row["mean"]}, 3) for row in rows.iter_rows(named=True)]
+    table = rows.with_columns(text=pl.Series(text), title=pl.col("title").str.split(":").list[0])
+    return table.pivot("title", index=["point", "seeds"], values="text")
 
 
 def progress_text(done: pl.DataFrame) -> str:

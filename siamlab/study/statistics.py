@@ -65,8 +65,9 @@ def effects(
 
     Verdicts speak of the value, not of good or bad. "raises" and "lowers": the wide interval
     excludes 0. "no difference": it lies within ± `margin` of the way from chance to ceiling (of 1
-    where these are not known). Else "cannot tell", and `more_seeds` is how many would narrow it to
-    ± the difference, or ± that margin if larger; null where it cannot be said, at most 1000.
+    where these are not known). Else "cannot tell", and `more_seeds` is how many would give one of
+    the other verdicts if difference and spread stay as they are; null where it cannot be said, at
+    most 1000.
     Differences that are all equal have no spread to judge chance by: "no difference" if they are
     0, else "cannot tell". With fewer than two pairs there are no intervals (nan).
 
@@ -146,15 +147,16 @@ def _verdict(row: dict[str, Any], margin: float, level: float) -> dict[str, Any]
 
 
 def _needed(row: dict[str, Any], margin: float, level: float) -> int:
-    """Seeds to add, at least 1, for a wide half width below the larger of difference and margin.
+    """Seeds to add, at least 1, for a wide interval without 0 or within the margin.
 
-    At the spread of the seeds at hand; MOST + 1 if MOST are not enough.
+    At the difference and spread of the seeds at hand; MOST + 1 if MOST are not enough.
     """
     n, quantiles = row["pairs"], _quantiles(level, row["corrections"])
     spread = (row["wide_high"] - row["wide_low"]) / 2 / _quantile(level, row["corrections"], n)
     total = n + np.arange(1, MOST + 1)
     half = quantiles[total.clip(max=len(quantiles) - 1)] * spread * np.sqrt(n / total)
-    enough = np.flatnonzero(half < max(abs(row["difference"]), margin))
+    size = abs(row["difference"])
+    enough = np.flatnonzero(half < max(size, margin - size))
     return int(enough[0]) + 1 if len(enough) else MOST + 1
 
 
