@@ -1,6 +1,7 @@
 """The command line: what it prints, what it writes, and one sentence for each mistake."""
 
 import tomllib
+from pathlib import Path
 
 import polars
 import pytest
@@ -158,6 +159,7 @@ def test_networks_that_start_alike_are_probed_once():
     ]
 
 
+STUDIES = Path(__file__).parent.parent / "studies"
 MISTAKES = {
     "train siamesim": ["'siamesim'", "did you mean 'siameseim'"],
     "train mae los=mse": ["'los'", "did you mean 'loss'"],
@@ -188,6 +190,16 @@ MISTAKES = {
     "probe timm:test_vit --no-weights --out /dev/null": ["--out /dev/null must be a folder"],
     "probe timm:test_vit --no-weights --data scnes": ["'scnes'", "did you mean 'scenes'"],
     "data info fashon": ["'fashon'", "did you mean 'fashion'"],
+    "study run nowhere.py": ["no study file nowhere.py", "studies/"],
+    "study run pyproject.toml": ["no study file pyproject.toml"],
+    "study report STUDIES/loss_form.py": ["no study in runs/studies/loss_form", "study run"],
+    "study run STUDIES/loss_form.py los=mse": ["loss_form.py", "'los'", "did you mean 'loss'"],
+    "study run STUDIES/loss_form.py seeds=0": ["seeds=0", "greater than or equal to 1"],
+    "study run STUDIES/loss_form.py axes=3": ["axes is what the study is about"],
+    "study run STUDIES/loss_form.py --storage mysq://x": ["mysq://x", "cannot be opened"],
+    "study worker": ["worker needs a study's file", "--storage"],
+    "study worker steps=3": ["worker needs a study's file", "--storage"],
+    "study worker --out nowhere": ["no study in nowhere yet"],
     "data frobnicate": ["'frobnicate'", "siamlab data list"],
 }
 
@@ -195,7 +207,8 @@ MISTAKES = {
 @pytest.mark.parametrize("words", MISTAKES)
 def test_a_mistake_is_one_sentence_and_nothing_is_written(words, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    error = said(capsys, *words.split(), status=2)
+    given = words.replace("STUDIES", str(STUDIES)).split()
+    error = said(capsys, *given, status=2)
     assert error.startswith("siamlab: ") and error.count("\n") == 1
     for part in MISTAKES[words]:
         assert part in error

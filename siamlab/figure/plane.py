@@ -14,6 +14,7 @@ from siamlab.component import UserError, unknown
 from siamlab.figure.labels import place_labels
 from siamlab.figure.scores import SUMMARY, whole
 from siamlab.figure.template import (
+    GREY,
     INK,
     LETTER,
     TOP,
@@ -30,6 +31,7 @@ from siamlab.figure.template import (
 HEIGHT = 480  # pixels, without title and caption
 WIDTHS = (WIDTH, 800, 1100)  # pixels: labels keep clear of each other at all of them
 MARGIN = dict(l=60, r=16, b=56)
+NAMED = 20  # models that have names; of more, those on the front alone
 LINE = 15  # pixels: height of one line of a label
 
 
@@ -68,10 +70,12 @@ def plane_figure(
     rule(figure, [0.0, 0.0], y_range, dash="dot")
     rule(figure, x_range, [0.0, 0.0], dash="dot")
     rule(figure, *steps, dash="dash")
-    _points(figure, table, reference)
+    named = table if len(table) <= NAMED else table.filter("front")
+    _others(figure, table.filter(~pl.col("model").is_in(named["model"].to_list())))
+    _points(figure, named, reference)
     for start, end in arrows:
         _arrow(figure, table, start, end)
-    _labels(figure, table, steps, np.array([x_range, y_range]), reference)
+    _labels(figure, named, steps, np.array([x_range, y_range]), reference)
     scale = "score (0 chance, 1 ceiling)"
     figure.update_xaxes(title_text=f"semantic {scale}", range=x_range, automargin=False)
     figure.update_yaxes(title_text=f"spatial {scale}", range=y_range, automargin=False)
@@ -79,6 +83,8 @@ def plane_figure(
     caption += "the models that no other beats on both scores."
     if reference in table["model"]:
         caption += f" Open diamond: the {reference} network."
+    if len(named) < len(table):
+        caption += " Small grey dots: all others, named where the pointer is."
     if min(x_range[0], y_range[0]) < 0:
         caption += " Dotted: chance."
     figure.update_layout(showlegend=False, margin=MARGIN)
@@ -126,6 +132,21 @@ def _points(figure: go.Figure, table: pl.DataFrame, reference: str) -> None:
             name=plain(row["model"]),
             hovertemplate="semantic %{x:.3f}, spatial %{y:.3f}",
         )
+
+
+def _others(figure: go.Figure, table: pl.DataFrame) -> None:
+    """Models without a name of their own in the figure."""
+    if table.is_empty():
+        return
+    figure.add_scatter(
+        x=table["semantic"],
+        y=table["spatial"],
+        mode="markers",
+        marker=dict(color=GREY, size=6),
+        name="",
+        hovertext=[plain(name) for name in table["model"]],
+        hovertemplate="%{hovertext}: semantic %{x:.3f}, spatial %{y:.3f}",
+    )
 
 
 def _arrow(figure: go.Figure, table: pl.DataFrame, start: str, end: str) -> None:

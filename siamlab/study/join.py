@@ -15,7 +15,7 @@ from siamlab.component import UserError
 from siamlab.study.definition import Study, scaled
 from siamlab.study.file import load
 from siamlab.study.plan import check_same, described, opened, stored
-from siamlab.study.storage import open_storage
+from siamlab.study.storage import existing_storage, open_storage
 from siamlab.study.worker import work
 from siamlab.train import Stopped
 
@@ -51,7 +51,7 @@ def _joined(
         storage = open_storage(url, out or root / name)
         yield opened(definition, name, storage), storage, definition
         return
-    storage = open_storage(url, out or root)
+    storage = existing_storage(url, out or root)
     names = sorted(s.study_name for s in storage.get_all_studies())
     if not names:
         raise UserError(f"the storage {url or out} has no study yet; `siamlab study run` makes one")

@@ -23,7 +23,7 @@ from siamlab.study.gallery import PAGE, course, write_gallery
 from siamlab.study.plan import check_same, described
 from siamlab.study.results import importances, results, trials
 from siamlab.study.statistics import effects, means
-from siamlab.study.storage import open_storage
+from siamlab.study.storage import existing_storage
 from siamlab.train import Folder
 
 SHOWN = (*SCORES, *chain(*PARTS.values()))  # probes of the page's table
@@ -36,6 +36,13 @@ VERDICTS = """\
 Each difference is taken seed by seed (same weights' seed, same order of images) and judged by the \
 Student-t interval of these differences, widened (Bonferroni) so that all verdicts of this list \
 hold together with 95 %. "No difference larger than x" is a finding; "cannot tell" is none."""
+
+FRONT = """\
+The complete trials that no other beats on every objective at once: what each was given, and what \
+it reached. One network each, so a small lead may be chance."""
+
+ONE_EACH = """\
+Right: features know what is in the image. Up: they know where. Each point is one trial."""
 
 EFFECTS = """\
 Thick whiskers: 95 % interval of one difference. Thin: widened for the number of comparisons, what \
@@ -68,7 +75,7 @@ stand beside them."""
 def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: float) -> Path:
     """Write page and tables, and print the verdicts; the page's path."""
     name, definition = load(file, words)
-    storage = open_storage(url, out)
+    storage = existing_storage(url, out)
     if name not in {s.study_name for s in storage.get_all_studies()}:
         raise UserError(
             f"there is no study {name!r} here yet; `siamlab study run {file}` starts it"
@@ -118,8 +125,11 @@ def sections(
     if compared is not None:
         found = "\n".join(f"- {sentence}" for sentence in verdicts(compared))
         yield Section("Verdicts", f"{VERDICTS}\n\n{found}")
+    if isinstance(definition, Search):
+        yield Section("Pareto front", FRONT, table=front(study))
     arrows = comparable(definition, scores) if definition.kind in ("ablation", "path") else []
-    yield Section("The plane", PLANE, [figure.plane_figure(plane_rows(scores), arrows)])
+    plane = ONE_EACH if isinstance(definition, Search) else PLANE
+    yield Section("The plane", plane, [figure.plane_figure(plane_rows(scores), arrows)])
     if compared is not None:
         yield Section("Effects", EFFECTS, [figure.effects_figure(figure.effects_table(compared))])
     yield Section("Means", MEANS, table=means_table(scores))
@@ -140,6 +150,16 @@ def plane_rows(scores: pl.DataFrame) -> pl.DataFrame:
     empty = dict.fromkeys(("layer", "head"), pl.lit(None, pl.Int64))
     named = rows.rename({"point": "model", "mean": "value"})
     return figure.plane_table(named.with_columns(**ends, **rest, **empty))
+
+
+def front(study: optuna.Study) -> pl.DataFrame:
+    """A row a trial of the Pareto front over all objectives: parameters, then objectives."""
+    names = study.user_attrs["about"]["objectives"]
+    rows = [
+        {"trial": t.number} | t.params | dict(zip(names, t.values, strict=True))
+        for t in study.best_trials
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None).sort(names[0], descending=True)
 
 
 def means_table(scores: pl.DataFrame) -> pl.DataFrame:

@@ -65,6 +65,13 @@ def open_storage(url: str, out: Path) -> BaseStorage:
         ) from None
 
 
+def existing_storage(url: str, out: Path) -> BaseStorage:
+    """The same for one that is there already: nothing is made where there is none."""
+    if not url and not (out / "journal.log").exists():
+        raise UserError(f"there is no study in {out} yet; `siamlab study run FILE` starts one")
+    return open_storage(url, out)
+
+
 def _database(url: str, tries: int = 5) -> Steady:
     """Workers that start together make the tables of a new database at once: one is told no."""
     from sqlalchemy.exc import IntegrityError

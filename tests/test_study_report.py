@@ -1,0 +1,204 @@
+"""What is read out of a storage: every number once, in order, compared, and shown."""
+
+import optuna
+import polars as pl
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from siamlab.component import UserError
+from siamlab.recipes import demo_size, siameseim
+from siamlab.study import Ablation, Axis, Choice, Search
+from siamlab.study import plan as plan_module
+from siamlab.study.definition import SCORES
+from siamlab.study.join import join_study
+from siamlab.study.plan import opened, stored
+from siamlab.study.report import front, means_table, report_study, sections
+from siamlab.study.results import importances, results, trials
+from siamlab.study.storage import give_back, open_storage
+from siamlab.train import Folder, train
+
+TINY = "data.images=16 data.test_images=8 data.side=40 batch=4 steps=2 model.depth=1".split()
+BASE = demo_size(siameseim()).change(*TINY)
+LOSSES = Ablation(
+    question="Which loss?",
+    base=BASE,
+    axes=(
+        Axis("loss", Choice("UniGrad"), Choice("cosine", "loss=cosine"), Choice("MSE", "loss=mse")),
+    ),
+    seeds=4,
+)
+SEARCH = Search(
+    question="How deep?",
+    suggest=lambda trial: BASE.change(f"prediction.depth={trial.suggest_int('depth', 1, 9)}"),
+    objectives=("semantic", "cost"),
+)
+FILE = """
+from siamlab.recipes import demo_size, siameseim
+from siamlab.study import Ablation, Axis, Choice
+BASE = demo_size(siameseim()).change(*"{}".split())
+study = Ablation(question="Which loss?", base=BASE, seeds=4, axes=(
+    Axis("loss", Choice("UniGrad"), Choice("cosine", "loss=cosine"), Choice("MSE", "loss=mse")),))
+""".format(" ".join(TINY))
+
+
+def value(point, seed, probe):
+    """Semantic: cosine 0.1 above UniGrad, MSE equal but for the seed's sign; spatial: all alike."""
+    if probe == "spatial":
+        return 0.3 + 0.01 * seed
+    effect = {"UniGrad": 0.0, "cosine": 0.1 + 0.001 * seed, "MSE": 0.05 * (-1) ** seed}[point]
+    return 0.2 + 0.05 * seed + effect
+
+
+def rows(point, seed, protocol="p"):
+    about = dict(unit="", direction="higher", low=None, high=None, chance=0.0, ceiling=1.0)
+    return [
+        dict(probe=probe, title=f"{probe.title()} score: x", property=probe, protocol=protocol)
+        | about
+        | {"value": value(point, seed, probe)}
+        for probe in SCORES
+    ]
+
+
+def finish(study, trial, point, seed, **other):
+    """The numbers of one trial, as a worker leaves them."""
+    storage, scores = study._storage, rows(point, seed, **other)
+    about = {"scores": scores, "seconds": 3600.0, "collapsed": "", "folder": f"{point}-seed{seed}"}
+    for key, given in about.items():
+        storage.set_trial_user_attr(trial._trial_id, key, given)
+    handle = optuna.trial.Trial(study, trial._trial_id)
+    handle.suggest_categorical("loss", ["UniGrad", "cosine", "MSE"])
+    handle.suggest_categorical("seed", [0, 1, 2, 3])
+    storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+    study.tell(trial.number, [row["value"] for row in scores])
+
+
+def waiting(study):
+    return study.get_trials(states=(TrialState.WAITING,))
+
+
+@pytest.fixture
+def study(tmp_path):
+    """All trials done; one of them at its second attempt."""
+    study = opened(LOSSES, "losses", open_storage("", tmp_path))
+    given_back = waiting(study)[-1]
+    give_back(study, study._storage, given_back)
+    for trial in reversed(waiting(study)):
+        finish(study, trial, trial.user_attrs["point"], trial.user_attrs["seed"])
+    return study
+
+
+def test_every_number_is_there_once_in_the_order_of_the_definition(study):
+    found = results(study)
+    wanted = [(p, s, q) for p in ("UniGrad", "cosine", "MSE") for s in range(4) for q in SCORES]
+    assert found.select("point", "seed", "probe").rows() == wanted
+    assert found["value"].to_list() == [value(*who) for who in wanted]
+    done = trials(study)
+    assert done["state"].to_list() == ["complete"] * 12 and done["seconds"].sum() == 12 * 3600
+
+
+def test_numbers_measured_otherwise_are_refused(tmp_path):
+    study = opened(LOSSES, "losses", open_storage("", tmp_path))
+    with pytest.raises(UserError, match="no trial of 'losses' is complete yet"):
+        results(study)
+    for trial in waiting(study)[:2]:
+        finish(study, trial, trial.user_attrs["point"], 0, protocol=str(trial.number))
+    with pytest.raises(UserError, match="not measured alike.*semantic, spatial differ"):
+        results(study)
+
+
+def test_the_parameter_that_moves_a_score_is_the_important_one(study):
+    found = importances(study)
+    assert set(found) == set(SCORES) and all(set(of) == {"loss", "seed"} for of in found.values())
+    assert found["spatial"]["seed"] > 0.9 > 0.1 > found["spatial"]["loss"]
+
+
+def test_the_report_says_what_the_numbers_say(study, tmp_path, capsys):
+    file = tmp_path / "losses.py"
+    file.write_text(FILE)
+    report_study(str(file), [], tmp_path, "", 0.02)
+    said = capsys.readouterr().out
+    assert "cosine raises the semantic score by 0.102 [" in said
+    assert "cannot tell whether MSE changes the semantic score against UniGrad" in said
+    assert "MSE makes no difference larger than 0.000 to the spatial score" in said
+    effects = pl.read_parquet(tmp_path / "effects.parquet")
+    assert effects["corrections"].unique().to_list() == [4]  # two choices, two scores
+    assert len(pl.read_parquet(tmp_path / "scores.parquet")) == 24
+    page = (tmp_path / "report.html").read_text()
+    assert "12 complete" in page and "12.0 hours" in page and "pictures.html" not in page
+    table = means_table(results(study))
+    assert table.columns == ["point", "seeds", "Semantic score", "Spatial score"]
+    assert table["Spatial score"][1].startswith("0.315 [0.29")
+
+
+def test_a_run_that_is_here_has_a_page_of_pictures(tmp_path):
+    study = opened(LOSSES, "losses", open_storage("", tmp_path))
+    first, second, third = waiting(study)[:3]
+    study._storage.set_trial_user_attr(third._trial_id, "reason", "out of memory: lower batch")
+    study._storage.set_trial_state_values(third._trial_id, TrialState.FAIL)
+    folder = train(LOSSES.points()[0].run, tmp_path / "runs" / "UniGrad-seed0")
+    finish(study, first, "UniGrad", 0)
+    finish(study, second, "cosine", 0)  # on another machine: no folder here
+    page = list(sections(LOSSES, study, results(study), None, tmp_path))
+    (runs,) = [section for section in page if section.title == "Runs"]
+    assert runs.links == {"UniGrad-seed0": "runs/UniGrad-seed0/pictures.html"}
+    assert "- MSE, seed 0: out of memory: lower batch" in runs.text and "UniGrad," not in runs.text
+    pictures = tmp_path / "runs" / "UniGrad-seed0" / "pictures.html"
+    assert ">Correspondences</h2>" in pictures.read_text()
+    before = pictures.stat().st_mtime_ns
+    list(sections(LOSSES, study, results(study), None, tmp_path))
+    assert pictures.stat().st_mtime_ns == before  # made once
+    Folder(folder.path).encoder.touch()
+    list(sections(LOSSES, study, results(study), None, tmp_path))
+    assert pictures.stat().st_mtime_ns > before
+
+
+def test_the_front_of_a_search_is_over_all_its_objectives(tmp_path):
+    study = opened(SEARCH.replace(trials=1), "search", open_storage("", tmp_path))
+    depth = {"depth": optuna.distributions.IntDistribution(1, 9)}
+    for number, (semantic, cost) in enumerate([(0.1, 1.0), (0.3, 2.0), (0.2, 3.0)], 1):
+        values = [semantic, cost]
+        study.add_trial(create_trial(values=values, params={"depth": number}, distributions=depth))
+    assert front(study).rows() == [(2, 2, 0.3, 2.0), (1, 1, 0.1, 1.0)]
+
+
+def test_a_definition_comes_back_from_the_storage_and_a_search_does_not(tmp_path):
+    storage = open_storage("", tmp_path)
+    assert stored(opened(LOSSES, "losses", storage)) == LOSSES
+    with pytest.raises(UserError, match="'deep' is a search.*study worker studies/deep.py"):
+        stored(opened(SEARCH, "deep", storage))
+
+
+@pytest.mark.parametrize(
+    "other, named",
+    [
+        (LOSSES.replace(base=BASE.change("data.seed=7")), "data is "),
+        (LOSSES.replace(base=BASE.change("optimiser.lr=1.0")), "UniGrad: optimiser is "),
+        (LOSSES.replace(seeds=5), "seeds is 4 there and 5 here"),
+        (LOSSES.replace(axes=LOSSES.axes[:1], suite="full"), "suite is quick there and full here"),
+    ],
+)
+def test_another_definition_is_named_and_nothing_changes(tmp_path, other, named):
+    storage = open_storage("", tmp_path)
+    opened(LOSSES, "losses", storage)
+    before = (tmp_path / "journal.log").read_bytes()
+    with pytest.raises(UserError, match=f"another definition: {named}.*nothing was changed"):
+        opened(other, "losses", storage)
+    assert (tmp_path / "journal.log").read_bytes() == before
+    opened(LOSSES.replace(base=BASE.change("log_every=1"), question="!"), "losses", storage)
+
+
+def test_another_version_is_named(tmp_path, monkeypatch):
+    storage = open_storage("", tmp_path)
+    opened(LOSSES, "losses", storage)
+    monkeypatch.setattr(plan_module, "version", lambda package: "9.9")
+    with pytest.raises(UserError, match="versions is .* there and .*'torch': '9.9'"):
+        opened(LOSSES, "losses", storage)
+
+
+@pytest.mark.parametrize(
+    "out, sentence",
+    [(None, "needs a study's file.*or --storage"), ("x", "no study in .*x yet")],
+)
+def test_a_worker_without_a_file_needs_a_study_somewhere(tmp_path, out, sentence):
+    with pytest.raises(UserError, match=sentence):
+        join_study(None, [], out and tmp_path / out, "", tmp_path, 1)
