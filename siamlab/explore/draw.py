@@ -1,0 +1,159 @@
+"""A scene as a picture, without a browser: what a notebook shows where no script runs.
+
+drawn(scene, images).save("explorer.png")
+"""
+
+import textwrap
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+from plotly.colors import unlabel_rgb
+from torch import Tensor
+
+from siamlab.explore.scene import STOPS, Heat, Mark, Panel, Scale, Scene, levels
+
+WIDTH = 776  # pixels
+GAP, TITLE, LINE = 14, 24, 18
+INK, WHITE = "#1F2328", "#FFFFFF"
+COLOURS = {"query": "#000000", "match": "#D55E00", "true": "#0072B2", "next": INK}
+ARROW = INK
+OPACITY = 0.6  # of heat, as in the browser
+Images = dict[str, UInt8[Tensor, "3 H W"]]
+
+
+def drawn(scene: Scene, images: Images) -> Image.Image:
+    """Text above, panels in their columns, legend and colour scales below."""
+    text = textwrap.wrap(scene.text, WIDTH // 7)
+    foot = _entries(scene)
+    top = GAP + len(text) * LINE + 6
+    places = list(_places(scene, images, top))
+    end = max(y + height for *_, y, _, height in places) + GAP
+    canvas = Image.new("RGB", (WIDTH, end + len(foot) * (LINE + 6) + GAP), WHITE)
+    pen = ImageDraw.Draw(canvas)
+    for i, line in enumerate(text):
+        pen.text((GAP, GAP + i * LINE), line, INK, _font(14))
+    for panel, x, y, *size in places:
+        title = textwrap.shorten(panel.title, size[0] // 6, placeholder="…")
+        pen.text((x, y - TITLE), title, INK, _font(13))
+        canvas.paste(_panel(panel, images[panel.image], (size[0], size[1]), scene.scales), (x, y))
+    for i, entries in enumerate(foot):
+        _foot(pen, canvas, entries, end + i * (LINE + 6))
+    return canvas
+
+
+def _places(scene: Scene, images: Images, top: int) -> Iterator[tuple[Panel, int, int, int, int]]:
+    """Each panel with left, top, width, height of its picture; rows fill up as in the browser."""
+    unit, used, highest = (WIDTH - GAP) // scene.columns, 0, 0
+    for panel in scene.panels:
+        if used + panel.span > scene.columns:
+            top, used, highest = top + highest + TITLE + GAP, 0, 0
+        width = unit * panel.span - GAP
+        height = round(width * images[panel.image].shape[1] / images[panel.image].shape[2])
+        yield panel, GAP + unit * used, top + TITLE, width, height
+        used, highest = used + panel.span, max(highest, height)
+
+
+def _panel(
+    panel: Panel, pixels: UInt8[Tensor, "3 H W"], size: tuple[int, int], scales: dict[str, Scale]
+) -> Image.Image:
+    picture = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+    picture = picture.resize(size, Image.Resampling.NEAREST)
+    if panel.heat:
+        picture = _heated(picture, panel.heat, scales[panel.heat.scale])
+    pen = ImageDraw.Draw(picture)
+    for box in panel.boxes:
+        corners = [box.left, box.top, box.left + box.width, box.top + box.height]
+        _outline(pen, _pixels(corners, size), box.colour)
+        pen.text(_pixels([box.left, box.top], size, 5.0), box.name, WHITE, _font(12), None, 4,
+                 stroke_width=2, stroke_fill="#000000")  # fmt: skip
+    for y, x, to_y, to_x in panel.arrows:
+        ends = _pixels([x, y, to_x, to_y], size)
+        pen.line(ends, WHITE, 5)
+        pen.line(ends, ARROW, 2)
+    grid = panel.grid or (panel.heat and panel.heat.grid) or (14, 14)
+    for mark in reversed(panel.marks):
+        _mark(pen, mark, *_pixels([mark.x, mark.y], size), size[0] / grid[1], size[1] / grid[0])
+    if panel.chosen:
+        pen.rectangle([0, 0, size[0] - 1, size[1] - 1], None, COLOURS["true"], 4)
+    return picture
+
+
+def _heated(picture: Image.Image, heat: Heat, scale: Scale) -> Image.Image:
+    """Heat laid over it; where there is no number the picture stays."""
+    shades = torch.tensor([unlabel_rgb(stop) for stop in STOPS])  # [stops, 3]
+    level = torch.tensor(list(levels(heat, scale))).view(heat.grid)
+    at = (level - 1).clamp(min=0) / 254 * (len(STOPS) - 1)
+    low = at.long().clamp(max=len(STOPS) - 2)
+    colour = torch.lerp(shades[low], shades[low + 1], (at - low)[..., None])
+    over = Image.fromarray(colour.round().to(torch.uint8).numpy())
+    clear = Image.fromarray(((level > 0) * round(255 * OPACITY)).to(torch.uint8).numpy())
+    size, nearest = picture.size, Image.Resampling.NEAREST
+    picture.paste(over.resize(size, nearest), (0, 0), clear.resize(size, nearest))
+    return picture
+
+
+def _mark(pen: ImageDraw.ImageDraw, mark: Mark, x: float, y: float, w: float, h: float) -> None:
+    colour = COLOURS[mark.kind]
+    if mark.kind in ("query", "match"):
+        _outline(pen, [x - w / 2, y - h / 2, x + w / 2, y + h / 2], colour)
+    elif mark.kind == "true":
+        for line in ([x - 7, y, x + 7, y], [x, y - 7, x, y + 7]):
+            pen.line(line, WHITE, 6)
+        for line in ([x - 7, y, x + 7, y], [x, y - 7, x, y + 7]):
+            pen.line(line, colour, 3)
+    else:
+        pen.ellipse([x - 8, y - 8, x + 8, y + 8], WHITE, colour)
+        pen.text((x, y), mark.text, colour, _font(11), "mm")
+
+
+def _outline(pen: ImageDraw.ImageDraw, corners: list[float], colour: str) -> None:
+    pen.rectangle(corners, None, WHITE, 5)
+    x, y, right, bottom = corners
+    pen.rectangle([x + 1, y + 1, right - 1, bottom - 1], None, colour, 3)
+
+
+def _entries(scene: Scene) -> list[list[tuple]]:
+    """Legend and scales in lines of the picture's width: (kind or None, text, scale or None)."""
+    entries = [(kind, text, None) for kind, text in scene.legend]
+    entries += [(None, scale.title, scale) for scale in scene.scales.values()]
+    lines: list[list[tuple]] = [[]]
+    used = GAP
+    for entry in entries:
+        room = _room(entry)
+        if used + room > WIDTH and lines[-1]:
+            lines.append([])
+            used = GAP
+        lines[-1].append(entry)
+        used += room
+    return lines if entries else []
+
+
+def _room(entry: tuple) -> int:
+    return round(_font(13).getlength(entry[1])) + (190 if entry[2] else 44)
+
+
+def _foot(pen: ImageDraw.ImageDraw, canvas: Image.Image, entries: list[tuple], top: int) -> None:
+    left = GAP
+    for kind, text, scale in entries:
+        if kind:
+            _mark(pen, Mark(0.0, 0.0, kind, "2"), left + 9.0, top + 9.0, 16.0, 16.0)
+            pen.text((left + 24, top), text, INK, _font(13))
+        else:
+            pen.text((left, top), f"{text}: {scale.low:.2g}", INK, _font(13))
+            start = left + round(_font(13).getlength(f"{text}: {scale.low:.2g}")) + 6
+            bar = Heat([i / 79 for i in range(80)], (1, 80), "")
+            strip = _heated(Image.new("RGB", (80, 12), WHITE), bar, Scale("", 0.0, 1.0))
+            canvas.paste(strip, (start, top + 3))
+            pen.text((start + 86, top), f"{scale.high:.2g}", INK, _font(13))
+        left += _room((kind, text, scale))
+
+
+def _pixels(shares: list[float], size: tuple[int, int], add: float = 0.0) -> list[float]:
+    """x, y, x, y fractions to pixels."""
+    return [share * size[i % 2] + add for i, share in enumerate(shares)]
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)

@@ -1,0 +1,154 @@
+"""Explorer: what all explorers are, a plain object with a widget, a page and a picture of itself.
+
+explorer.select("a", 17); explorer.set(layer=3); explorer.state; explorer.to_html("page.html")
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import UInt8
+from torch import Tensor
+
+from siamlab.component import UserError, unknown
+from siamlab.explore.draw import drawn
+from siamlab.explore.scene import Control, Scene
+from siamlab.figure.image import data_uri
+
+
+class Explorer:
+    """Subclasses give `scene()` and `images()` for `values` (of controls) and `selected`."""
+
+    title = "explorer"
+
+    def __init__(self, values: dict[str, Any], panel: str, patch: int):
+        self.values = values
+        self.selected = panel, patch
+        self._shown: Any = None
+
+    def scene(self) -> Scene:
+        """What is to be seen now."""
+        raise NotImplementedError
+
+    def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
+        """The pictures that the scene names."""
+        raise NotImplementedError
+
+    def select(self, view: str, patch: int) -> "Explorer":
+        """Choose a patch, row by row from 0, of a panel. Raises UserError for one not there."""
+        panels = {panel.id: panel for panel in self.scene().panels if panel.grid}
+        if view not in panels:
+            raise UserError(unknown("view", view, panels))
+        rows, columns = panels[view].grid
+        if not 0 <= patch < rows * columns:
+            raise UserError(f"patch={patch} must be from 0 to {rows * columns - 1}: {view} has "
+                            f"{rows} × {columns} patches")  # fmt: skip
+        values, selected = self.click(view, patch)
+        return self._turn(values, selected)
+
+    def set(self, **values: Any) -> "Explorer":
+        """Put controls to values. Raises UserError for a control or value that is not there."""
+        controls = {control.name: control for control in self.scene().controls}
+        for name, value in values.items():
+            if name not in controls:
+                raise UserError(unknown("control", name, controls))
+            _check(controls[name], value)
+        return self._turn(self.turned(values))
+
+    def click(self, panel: str, patch: int) -> tuple[dict[str, Any], tuple[str, int] | None]:
+        """What a click changes: values of controls, and the chosen patch if it chooses one."""
+        return {}, (panel, patch)
+
+    def turned(self, values: dict[str, Any]) -> dict[str, Any]:
+        """These values, and those of other controls that change with them."""
+        return values
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The values of the controls, the chosen patch, and the sentence that is shown."""
+        panel, patch = self.selected
+        return self.values | {"view": panel, "patch": patch, "text": self.scene().text}
+
+    def widget(self) -> Any:
+        """The anywidget of this explorer; each further one shows the same state."""
+        if self._shown is None:
+            from siamlab.explore.widget import Panels
+
+            self._shown = Panels(scene=self.scene().as_dict(), images=self.pictures())
+            self._shown.observe(lambda change: self.handle(change["new"]), "event")
+        return self._shown
+
+    def handle(self, event: dict[str, Any]) -> None:
+        """What the browser says: a patch, a control or a box."""
+        if "control" in event:
+            self.set(**{event["control"]: event["value"]})
+        elif "patch" in event:
+            self.select(event["panel"], event["patch"])
+        elif "box" in event:
+            self.move(*event["box"])
+
+    def move(self, top: float, left: float, height: float, width: float) -> "Explorer":
+        """Put the movable box there, in fractions of its panel."""
+        raise UserError(f"the {self.title} has no box to move")
+
+    def refresh(self) -> "Explorer":
+        """Show the state in the widget, if there is one."""
+        if self._shown is not None:
+            with self._shown.hold_sync():
+                self._shown.images = self.pictures()
+                self._shown.scene = self.scene().as_dict()
+        return self
+
+    def snapshot(self, path: str | Path | None = None) -> bytes:
+        """A PNG of what is to be seen, also written to `path`; no browser is needed."""
+        drawn(self.scene(), self.images()).save(file := io.BytesIO(), format="PNG", optimize=True)
+        if path is not None:
+            Path(path).write_bytes(file.getvalue())
+        return file.getvalue()
+
+    def to_html(self, path: str | Path) -> Path:
+        """A page that answers clicks without Python: every patch as the controls stand now, and
+        every value of each control for the patch of now. Anything else it says it does not hold.
+        """
+        from siamlab.explore.page import write_page
+
+        return write_page(Path(path), self)
+
+    @contextmanager
+    def at(self, values: dict[str, Any], selected: tuple[str, int] | None) -> Iterator["Explorer"]:
+        """Another state for a moment; the widget does not see it."""
+        before, shown, self._shown = (self.values, self.selected), self._shown, None
+        try:
+            yield self._turn(values, selected)
+        finally:
+            (self.values, self.selected), self._shown = before, shown
+
+    def _turn(self, values: dict[str, Any], selected: tuple[str, int] | None = None) -> "Explorer":
+        self.values, self.selected = self.values | values, selected or self.selected
+        return self.refresh()
+
+    def pictures(self) -> dict[str, str]:
+        """`images()` as data URIs."""
+        return {key: data_uri(image) for key, image in self.images().items()}
+
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        """The widget, and its PNG for where no script runs."""
+        import base64
+
+        data, metadata = self.widget()._repr_mimebundle_(**given), {}
+        if isinstance(data, tuple):
+            data, metadata = data
+        picture = base64.b64encode(self.snapshot()).decode()
+        return {**data, "image/png": picture, "text/plain": self.scene().text}, metadata
+
+
+def _check(control: Control, value: Any) -> None:
+    if control.options:
+        if value not in control.options:
+            raise UserError(unknown(f"{control.name} has no choice", str(value), control.options))
+    elif not (isinstance(value, int) and control.low <= value <= control.high):
+        raise UserError(
+            f"{control.name}={value!r} must be a whole number from {control.low} to {control.high}"
+        )

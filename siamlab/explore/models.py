@@ -1,0 +1,179 @@
+"""Models explorer: one click, and every model answers: attention, similarity, correspondence.
+
+ModelsExplorer(["zoo:siameseim", "zoo:mae", "zoo:moco_v3"])
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from siamlab import probe
+from siamlab.component import UserError
+from siamlab.data import Images
+from siamlab.explore.explorer import Explorer
+from siamlab.explore.given import chosen_images, chosen_subject, last_layer
+from siamlab.explore.pair import LEGEND, PairExplorer
+from siamlab.explore.scene import Control, Heat, Mark, Panel, Scale, Scene
+from siamlab.geometry import patch_centres
+from siamlab.subject import Subject
+
+ALL = "mean"  # of heads
+HEADS = "heads of"
+
+
+class ModelsExplorer(Explorer):
+    """View a of each model's pair: attention of the clicked patch and its similarity to the others;
+    view b: where it is found. Below, every head of one model: click one to show it above.
+    """
+
+    title = "one query, many models"
+
+    def __init__(
+        self,
+        models: Sequence[str | Subject] = ("zoo:siameseim", "zoo:mae", "zoo:moco_v3"),
+        images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
+        image: int = 4,
+        views: int = 1,
+    ):
+        subjects = [chosen_subject(model) for model in models]
+        pixels = chosen_images(images, subjects[0])
+        self.pairs = {s.name: PairExplorer(s, pixels, image, views) for s in subjects}
+        _check_alike(subjects, list(self.pairs.values()))
+        self.first = next(iter(self.pairs.values()))
+        self.grid, self.pixels = self.first.grid, pixels
+        self._attentions = lru_cache(maxsize=64)(self._attentions)  # of this object alone
+        self.depth = min(last_layer(s) for s in subjects)
+        names = list(self.pairs)
+        values = {"image": image, "views": views, "layer": self.depth, "head": ALL}
+        super().__init__(values | {HEADS: names[0]}, "a", self.first.selected[1])
+
+    def scene(self) -> Scene:
+        """Three panels a model, then a panel a head of one of them."""
+        self._follow()
+        attention = {name: self._row(name) for name in self.pairs}
+        heads = self._heads()
+        highest = max(float(row.max()) for row in [*attention.values(), heads])
+        scales = {
+            "attention": Scale("share of attention", 0.0, highest),
+            "cosine": Scale("cosine", 0.0, 1.0),
+        }
+        panels = [p for name, row in attention.items() for p in self._answers(name, row)]
+        controls = [c for c in self.first.scene().controls if c.name != "layer"]
+        controls += [
+            Control("layer", "layer", self.values["layer"], 1, self.depth),
+            Control("head", "head", self.values["head"], options=self._names_of_heads()),
+            Control(HEADS, "heads below: of", self.values[HEADS], options=list(self.pairs)),
+        ]
+        return Scene(
+            panels=[*panels, *self._atlas(heads)],
+            columns=6,
+            text=self._text(),
+            controls=controls,
+            scales=scales,
+            legend=LEGEND[:3],
+        )
+
+    def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
+        """The two views: the same for all models."""
+        self._follow()
+        return self.first.images()
+
+    def click(self, panel: str, patch: int) -> tuple[dict[str, str], tuple[str, int] | None]:
+        """A patch of any model's view a is the query; a head below becomes the head above."""
+        if panel.startswith("head "):
+            return {"head": panel.removeprefix("head ")}, None
+        return {}, ("a", patch)
+
+    def turned(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Another model's heads begin at their mean."""
+        return {"head": ALL} | values if HEADS in values else values
+
+    def _follow(self) -> None:
+        """The pairs stand as the controls do."""
+        for pair in self.pairs.values():
+            pair.values = {key: self.values[key] for key in ("image", "views", "layer")}
+            pair.selected = self.selected
+
+    def _attentions(
+        self, name: str, image: int, draw: int, patch: int
+    ) -> Float[Tensor, "L heads N"]:
+        model = self.pairs[name].subject.model
+        view = self.pairs[name]._views(image, draw)[0].image
+        rows = probe.patch_attentions(model, view, *probe.inputs(model), patch)
+        return rows[0].cpu()
+
+    def _rows(self, name: str) -> Float[Tensor, "heads N"]:
+        place = self.values["image"], self.values["views"], self.selected[1]
+        return self._attentions(name, *place)[self.values["layer"] - 1]
+
+    def _row(self, name: str) -> Float[Tensor, " N"]:
+        """Of the head that is chosen, or the mean where a model has no such head."""
+        rows, head = self._rows(name), self.values["head"]
+        return rows[int(head) - 1] if head != ALL and int(head) <= len(rows) else rows.mean(dim=0)
+
+    def _heads(self) -> Float[Tensor, "heads N"]:
+        return self._rows(self.values[HEADS])
+
+    def _names_of_heads(self) -> list[str]:
+        return [ALL, *(str(i + 1) for i in range(len(self._heads())))]
+
+    def _answers(self, name: str, attention: Float[Tensor, " N"]) -> list[Panel]:
+        own = self.pairs[name].scene()
+        _, a, b = own.panels
+        query = [Mark(*patch_centres(self.grid)[self.selected[1]].tolist(), "query")]
+        heat = Heat(attention.tolist(), self.grid, "attention")
+        match = [mark for mark in b.marks if mark.kind != "next"]
+        bare = dict(grid=self.grid, marks=query, image=a.image, span=2)
+        return [
+            Panel(f"{name} attention", f"{name}: attention", heat=heat, **bare),
+            Panel(f"{name} similarity", f"{name}: similarity", heat=a.heat, **bare),
+            b._replace(id=f"{name} match", title=f"{name}: match", marks=match, grid=None, span=2),
+        ]
+
+    def _atlas(self, heads: Float[Tensor, "heads N"]) -> list[Panel]:
+        number, draw = self.values["image"], self.values["views"]
+        view = f"a-{number}-{draw}"
+        return [
+            Panel(
+                f"head {i}",
+                f"head {i}",
+                view,
+                (1, 1),  # one place to click: the whole head
+                Heat(row.tolist(), self.grid, "attention"),
+                chosen=self.values["head"] == str(i),
+            )
+            for i, row in enumerate(heads, 1)
+        ]
+
+    def _text(self) -> str:
+        row, column = divmod(self.selected[1], self.grid[1])
+        said = [f"{name} {self._found(pair)}" for name, pair in self.pairs.items()]
+        return f"Patch in row {row + 1}, column {column + 1} of view a: " + "; ".join(said) + "."
+
+    def _found(self, pair: PairExplorer) -> str:
+        found, patch = pair.matches("a"), self.selected[1]
+        if not found.inside[patch]:
+            return "cannot find it: view b does not show it"
+        return f"finds it {found.error[patch]:.1f} px off in view b"
+
+
+def _check_alike(subjects: list[Subject], pairs: list[PairExplorer]) -> None:
+    names = [s.name for s in subjects]
+    if len(set(names)) < len(names):
+        raise UserError(
+            f"two of the models are called the same: {', '.join(names)}; name each once"
+        )
+    for s, pair in zip(subjects, pairs, strict=True):
+        if pair.grid != pairs[0].grid or _size(s) != _size(subjects[0]):
+            raise UserError(
+                f"{s.name} sees {pair.grid} patches of {_size(s)} pixels and {names[0]} "
+                f"{pairs[0].grid} of {_size(subjects[0])}; models side by side must see alike, as "
+                "siamlab.subject.at_size makes them"
+            )
+
+
+def _size(s: Subject) -> tuple[int, int]:
+    return probe.inputs(s.model).size

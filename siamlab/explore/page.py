@@ -1,0 +1,85 @@
+"""An explorer as one HTML file that answers clicks without Python, from answers made before.
+
+write_page(path, explorer)
+"""
+
+import html
+import json
+import math
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from siamlab.explore.scene import Control
+
+if TYPE_CHECKING:
+    from siamlab.explore.explorer import Explorer
+
+FIXED = ("columns", "scales", "stops", "legend", "jumps_title")  # of a scene: alike in all answers
+
+MOST = 24  # values of one slider that a page holds: each has pictures of its own
+
+
+def write_page(path: Path, explorer: "Explorer") -> Path:
+    """The path. States are those of `Explorer.to_html`."""
+    first, start = explorer.scene().as_dict(), _state(explorer)
+    answers, images, moves = {}, explorer.pictures(), {}
+    for name, values, selected in _events(explorer):
+        moves[name] = {"values": values, "selected": selected}
+        with explorer.at(values, selected):
+            whole = explorer.scene().as_dict()
+            answers[_key(explorer)] = {
+                k: v for k, v in whole.items() if k not in FIXED or v != first[k]
+            }
+            images |= explorer.pictures()
+    folder = files("siamlab") / "explore"
+    script = (folder / "panels.js").read_text("utf-8").split("export default")[0]
+    page = Template((folder / "page.html").read_text("utf-8")).substitute(
+        title=html.escape(explorer.title),
+        style=(folder / "panels.css").read_text("utf-8"),
+        script=script,
+        first=_json(first),
+        start=_json(start),
+        moves=_json(moves),
+        answers=_json(answers),
+        images=_json(images),
+    )
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(page, encoding="utf-8")
+    return draft.replace(path)
+
+
+def _events(
+    explorer: "Explorer",
+) -> Iterator[tuple[str, dict[str, Any], tuple[str, int] | None]]:
+    """A click on every patch, and every value of every control: its name, and what it changes."""
+    scene = explorer.scene()
+    for panel in scene.panels:
+        for patch in range(math.prod(panel.grid) if panel.grid else 0):
+            yield f"{panel.id} {patch}", *explorer.click(panel.id, patch)
+    for control in scene.controls:
+        for value in _range(control):
+            yield f"{control.name} {value}", explorer.turned({control.name: value}), None
+
+
+def _range(control: Control) -> list[Any]:
+    """At most MOST values of a slider, from its lowest on."""
+    last = min(control.high, control.low + MOST - 1)
+    return list(control.options) or list(range(control.low, last + 1))
+
+
+def _state(explorer: "Explorer") -> dict[str, Any]:
+    return {"values": explorer.values, "selected": list(explorer.selected)}
+
+
+def _key(explorer: "Explorer") -> str:
+    """As the script makes it: the values by name, then panel and patch."""
+    values = [f"{name}={value}" for name, value in sorted(explorer.values.items())]
+    return " ".join([*values, *map(str, explorer.selected)])
+
+
+def _json(value: Any) -> str:
+    """JSON that cannot end its script element."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,0 +1,209 @@
+"""Explorers as plain objects: what a click answers, against the definitions; pages and pictures."""
+
+import io
+import json
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from siamlab import probe
+from siamlab.component import UserError
+from siamlab.explore import ModelsExplorer, PairExplorer
+from siamlab.explore.draw import OPACITY, drawn
+from siamlab.explore.scene import STOPS, Heat, Mark, Panel, Scale, Scene, levels
+from siamlab.geometry import patch_centres, to_source, to_view
+from siamlab.subject import Subject, subject
+
+EXPLORERS = {"pair": PairExplorer, "models": ModelsExplorer}
+
+
+@pytest.fixture(scope="module", params=EXPLORERS)
+def explorer(request):
+    return EXPLORERS[request.param]()
+
+
+def panel(explorer, name):
+    return next(p for p in explorer.scene().panels if p.id == name)
+
+
+def marks(explorer, name, kind):
+    return [mark for mark in panel(explorer, name).marks if mark.kind == kind]
+
+
+@pytest.mark.parametrize("here, there", ["ab", "ba"])
+@pytest.mark.parametrize("layer", [1, 4])
+def test_a_click_is_answered_as_the_features_say(here, there, layer):
+    explorer = PairExplorer("zoo:mae").set(layer=layer, image=7, views=3)
+    views = dict(zip("ab", explorer._views(7, 3), strict=True))
+    model, centres = explorer.subject.model, patch_centres((5, 5))
+    x = {side: (v.image - 0) for side, v in views.items()}
+    want = probe.inputs(model)
+    shift, scale = (torch.tensor(t).view(3, 1, 1) for t in (want.mean, want.std))
+    with torch.no_grad():
+        found = {
+            side: model.forward_intermediates((image - shift) / scale, indices=[layer - 1],
+                                              norm=True, intermediates_only=True, output_fmt="NLC")
+            for side, image in x.items()
+        }  # fmt: skip
+    unit = {side: F.normalize(f[0][0], dim=-1) for side, f in found.items()}
+    for patch in (0, 12, 24):
+        explorer.select(here, patch)
+        cosine = unit[there] @ unit[here][patch]
+        heat = torch.tensor(panel(explorer, there).heat.values)
+        torch.testing.assert_close(heat, cosine, atol=1e-4, rtol=0)
+        (match,) = marks(explorer, there, "match")
+        assert (match.y, match.x) == pytest.approx(centres[cosine.argmax()].tolist())
+        true = to_view(to_source(centres[None, patch : patch + 1], views[here]), views[there])[0, 0]
+        shown = bool(((true >= 0) & (true <= 1)).all())
+        found_true = [(m.y, m.x) for m in marks(explorer, there, "true")]
+        assert found_true == ([pytest.approx(true.tolist(), abs=1e-5)] if shown else [])
+        assert ("does not show" in explorer.state["text"]) != shown
+        if shown:
+            error = ((centres[cosine.argmax()] - true) * 40).norm()
+            assert f"found {error:.1f} pixels" in explorer.state["text"]
+        order = cosine.argsort(descending=True)[1:5]
+        nexts = [(m.y, m.x) for m in marks(explorer, there, "next")]
+        assert nexts == [pytest.approx(centres[i].tolist()) for i in order]
+
+
+def test_views_that_are_the_same_are_matched_exactly():
+    explorer = PairExplorer("zoo:siameseim")
+    a, _ = explorer._views(4, 1)
+    explorer._views = lambda image, draw: (a, a)
+    found = explorer.matches("a")
+    assert found.inside.all() and found.error.max() < 1e-4 and found.ceiling.max() < 1e-4
+
+
+def test_the_worst_matches_lead_to_themselves():
+    explorer = PairExplorer("zoo:moco_v3")
+    found, jumps = explorer.matches("a"), explorer.scene().jumps
+    errors = [float(found.error[jump.patch]) for jump in jumps]
+    inside = found.error[found.inside]
+    assert errors == sorted(inside.tolist(), reverse=True)[: len(jumps)]
+    assert all(f"{e:.1f} px" in jump.text for e, jump in zip(errors, jumps, strict=True))
+    explorer.handle({"panel": jumps[0].panel, "patch": jumps[0].patch})
+    assert f"found {errors[0]:.1f} pixels" in explorer.state["text"]
+
+
+def test_every_model_answers_the_one_click_on_one_scale():
+    explorer = ModelsExplorer().set(layer=2)
+    explorer.handle({"panel": "zoo:mae similarity", "patch": 8})
+    view = explorer.first._views(4, 1)[0].image
+    highest = 0.0
+    for name in ("zoo:siameseim", "zoo:mae", "zoo:moco_v3"):
+        model = subject(name).model
+        rows = probe.patch_attentions(model, view, *probe.inputs(model), 8)[0, 1]
+        shown = torch.tensor(panel(explorer, f"{name} attention").heat.values)
+        torch.testing.assert_close(shown, rows.mean(dim=0))
+        highest = max(highest, float(shown.max()))
+        alone = PairExplorer(name).set(layer=2).select("a", 8)
+        assert panel(explorer, f"{name} match").heat == panel(alone, "b").heat
+        assert (
+            f"{name} finds it" in explorer.state["text"] or "cannot find" in explorer.state["text"]
+        )
+    assert explorer.scene().scales["attention"].high >= highest
+    explorer.handle({"panel": "head 3", "patch": 0})
+    assert explorer.state["head"] == "3" and explorer.state["patch"] == 8
+    (atlas,) = [p for p in explorer.scene().panels if p.chosen]
+    assert atlas.heat == panel(explorer, "zoo:siameseim attention").heat
+    explorer.handle({"control": "heads of", "value": "zoo:mae"})
+    assert explorer.state["head"] == "mean"
+
+
+def test_models_that_see_otherwise_are_not_put_side_by_side():
+    other = subject("timm:test_vit", weights=False)
+    with pytest.raises(UserError, match="timm:test_vit sees .*at_size"):
+        ModelsExplorer(["zoo:mae", other])
+    with pytest.raises(UserError, match="called the same"):
+        ModelsExplorer(["zoo:mae", "zoo:mae"])
+
+
+MISTAKES = [
+    (lambda e: e.select("c", 0), "view 'c'"),
+    (lambda e: e.select(next(p.id for p in e.scene().panels if p.grid), 25), "from 0 to 24"),
+    (lambda e: e.set(layer=0), "layer=0 must be a whole number from 1 to 4"),
+    (lambda e: e.set(layer=1.5), "layer=1.5 must be"),
+    (lambda e: e.set(lyer=1), "'lyer'.*did you mean 'layer'"),
+    (lambda e: e.set(image=100), "from 0 to 99"),
+    (lambda e: e.move(0.0, 0.0, 1.0, 1.0), "has no box to move"),
+]
+
+
+@pytest.mark.parametrize("mistake, sentence", MISTAKES)
+def test_mistakes_are_told_and_change_nothing(explorer, mistake, sentence):
+    before = explorer.state
+    with pytest.raises(UserError, match=sentence):
+        mistake(explorer)
+    assert explorer.state == before
+
+
+def test_no_images_are_refused():
+    with pytest.raises(UserError, match="images must hold one image or more"):
+        PairExplorer("zoo:mae", torch.zeros(0, 3, 48, 48, dtype=torch.uint8))
+
+
+def test_the_widget_follows_the_object_and_the_object_the_widget():
+    explorer = PairExplorer()
+    widget = explorer.widget()
+    explorer.select("b", 3)
+    assert widget.scene == explorer.scene().as_dict()
+    assert set(widget.images) == {p["image"] for p in widget.scene["panels"]}
+    widget.event = {"panel": "a", "patch": 20, "count": 1}
+    assert explorer.state["view"] == "a" and explorer.state["patch"] == 20
+    widget.event = {"control": "views", "value": 5, "count": 2}
+    assert explorer.state["views"] == 5 and widget.scene == explorer.scene().as_dict()
+    json.dumps([widget.scene, widget.images])
+    data, _ = explorer._repr_mimebundle_()
+    assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} <= set(data)
+
+
+def test_a_picture_has_every_panel(explorer, tmp_path):
+    png = explorer.snapshot(tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes() == png
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    assert len(picture.getcolors(1 << 24)) > 100
+    explorer.select(next(p.id for p in explorer.scene().panels if p.grid), 0)
+    assert explorer.snapshot() != png
+
+
+def test_heat_is_painted_in_its_colour():
+    image = torch.zeros(3, 40, 40, dtype=torch.uint8)
+    for value, stop in ((0.0, STOPS[0]), (1.0, STOPS[-1]), (0.5, STOPS[4])):
+        heat = Heat([value] * 4, (2, 2), "s")
+        scene = Scene([Panel("p", "", "i", heat=heat)], 1, "", scales={"s": Scale("", 0.0, 1.0)})
+        middle = drawn(scene, {"i": image}).getpixel((300, 300))
+        wanted = [OPACITY * int(c) for c in re.findall(r"\d+", stop)]
+        assert middle == pytest.approx(wanted, abs=3)
+    nothing = Heat([float("nan")] * 4, (2, 2), "s")
+    assert levels(nothing, Scale("", 0.0, 1.0)) == bytes(4)
+    scene = Scene([Panel("p", "", "i", heat=nothing)], 1, "", scales={"s": Scale("", 0.0, 1.0)})
+    assert drawn(scene, {"i": image}).getpixel((300, 300)) == (0, 0, 0)
+
+
+def test_marks_lie_where_they_say():
+    image = torch.full((3, 40, 40), 128, dtype=torch.uint8)
+    for kind in ("query", "match", "true", "next"):
+        scene = Scene([Panel("p", "", "i", (4, 4), marks=[Mark(0.375, 0.625, kind)])], 1, "")
+        plain = Scene([Panel("p", "", "i", (4, 4))], 1, "")
+        one, other = (drawn(s, {"i": image}) for s in (scene, plain))
+        box = Image.eval(_difference(one, other), bool).getbbox()
+        middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+        side = 776 - 28
+        assert middle == pytest.approx((14 + 0.625 * side, 20 + 24 + 0.375 * side), abs=4)
+
+
+def _difference(a, b):
+    from PIL import ImageChops
+
+    return ImageChops.difference(a, b).convert("L")
+
+
+def test_another_size_of_model_and_an_image_of_other_sides():
+    wide = torch.randint(0, 255, (2, 3, 30, 90), dtype=torch.uint8)
+    model = subject("timm:test_vit", weights=False)
+    explorer = PairExplorer(Subject("mine", model.model, None), wide, image=1)
+    assert explorer.grid == (10, 10) and "mine, patch in row 6" in explorer.state["text"]
+    assert Image.open(io.BytesIO(explorer.snapshot())).width == 776
