@@ -11,11 +11,17 @@ from PIL import Image
 
 from siamlab import probe
 from siamlab.component import UserError
-from siamlab.explore import ModelsExplorer, PairExplorer
+from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer
 from siamlab.explore.draw import OPACITY, drawn
+from siamlab.explore.eye import inside
 from siamlab.explore.scene import STOPS, Heat, Mark, Panel, Scale, Scene, levels
 from siamlab.geometry import patch_centres, to_source, to_view
+from siamlab.masking import Mask
+from siamlab.recipes import demo_size, mae, siameseim
+from siamlab.resample import cut
 from siamlab.subject import Subject, subject
+from siamlab.train import load_branches, train
+from siamlab.train.step import compare
 
 EXPLORERS = {"pair": PairExplorer, "models": ModelsExplorer}
 
@@ -199,6 +205,46 @@ def _difference(a, b):
     from PIL import ImageChops
 
     return ImageChops.difference(a, b).convert("L")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    run = demo_size(siameseim()).change("data.images=64", "data.test_images=8", "steps=3")
+    return train(run, tmp_path_factory.mktemp("eye") / "run").path
+
+
+@pytest.mark.parametrize("flip", ["as it is", "mirrored"])
+def test_the_eye_sees_what_a_training_step_compares(folder, flip):
+    explorer = EyeExplorer(folder, image=2).set(flip=flip).move(0.1, 0.3, 0.5, 0.7)
+    run, model, teacher = load_branches(folder)
+    image, every = run.data("test").pixels[2:3], torch.ones(1, 25, dtype=torch.bool)
+    whole = cut(image, torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([False]), (40, 40))
+    box = torch.tensor([[0.1, 0.3, 0.5, 0.7]])
+    target = cut(image, box, torch.tensor([flip == "mirrored"]), (40, 40))
+    places = run.positions(whole, target, run.grid)
+    with torch.no_grad():
+        prediction = model(whole.image, places, Mask(every, every))
+        goal = teacher(target, places.own, every)
+        loss = sum(compare(run, prediction, goal).values())
+        shown = sum(compare(run, *((part[None],) for part in explorer.expected())).values())
+    torch.testing.assert_close(shown, loss)
+    cosine = F.cosine_similarity(prediction[0][0], goal[0][0], dim=-1)
+    heat = torch.tensor(panel(explorer, "query").heat.values)
+    torch.testing.assert_close(heat, cosine, atol=1e-5, rtol=0)
+
+
+def test_the_box_stays_in_the_image_and_keeps_a_side():
+    assert inside(-1.0, 0.9, 0.5, 0.5) == (0.0, 0.5, 0.5, 0.5)
+    assert inside(0.5, 0.5, 0.0, 9.0) == (0.5, 0.0, 0.15, 1.0)
+
+
+def test_a_run_without_a_dense_prediction_of_features_has_no_eye(tmp_path):
+    few = ("data.images=16", "data.test_images=8", "steps=1", "batch=8", "model.depth=1")
+    path = train(demo_size(mae()).change(*few), tmp_path / "mae").path
+    with pytest.raises(UserError, match="predicts dense from pixels.*as siameseim makes"):
+        EyeExplorer(path)
+    with pytest.raises(UserError, match="not a run's folder"):
+        EyeExplorer(tmp_path)
 
 
 def test_another_size_of_model_and_an_image_of_other_sides():

@@ -1,6 +1,7 @@
 """Explorers: linked pictures that answer by the click, in a notebook or as one HTML file."""
 
+from siamlab.explore.eye import EyeExplorer
 from siamlab.explore.models import ModelsExplorer
 from siamlab.explore.pair import PairExplorer
 
-__all__ = ["ModelsExplorer", "PairExplorer"]
+__all__ = ["EyeExplorer", "ModelsExplorer", "PairExplorer"]

@@ -46,7 +46,7 @@ class Explorer:
             raise UserError(f"patch={patch} must be from 0 to {rows * columns - 1}: {view} has "
                             f"{rows} × {columns} patches")  # fmt: skip
         values, selected = self.click(view, patch)
-        return self._turn(values, selected)
+        return self.turn(values, selected)
 
     def set(self, **values: Any) -> "Explorer":
         """Put controls to values. Raises UserError for a control or value that is not there."""
@@ -55,7 +55,7 @@ class Explorer:
             if name not in controls:
                 raise UserError(unknown("control", name, controls))
             _check(controls[name], value)
-        return self._turn(self.turned(values))
+        return self.turn(self.turned(values))
 
     def click(self, panel: str, patch: int) -> tuple[dict[str, Any], tuple[str, int] | None]:
         """What a click changes: values of controls, and the chosen patch if it chooses one."""
@@ -93,6 +93,10 @@ class Explorer:
         """Put the movable box there, in fractions of its panel."""
         raise UserError(f"the {self.title} has no box to move")
 
+    def places(self) -> list[tuple[float, ...]]:
+        """Of the movable box: where a page holds an answer."""
+        return []
+
     def refresh(self) -> "Explorer":
         """Show the state in the widget, if there is one."""
         if self._shown is not None:
@@ -121,11 +125,11 @@ class Explorer:
         """Another state for a moment; the widget does not see it."""
         before, shown, self._shown = (self.values, self.selected), self._shown, None
         try:
-            yield self._turn(values, selected)
+            yield self.turn(values, selected)
         finally:
             (self.values, self.selected), self._shown = before, shown
 
-    def _turn(self, values: dict[str, Any], selected: tuple[str, int] | None = None) -> "Explorer":
+    def turn(self, values: dict[str, Any], selected: tuple[str, int] | None = None) -> "Explorer":
         self.values, self.selected = self.values | values, selected or self.selected
         return self.refresh()
 

@@ -54,7 +54,7 @@ def write_page(path: Path, explorer: "Explorer") -> Path:
 def _events(
     explorer: "Explorer",
 ) -> Iterator[tuple[str, dict[str, Any], tuple[str, int] | None]]:
-    """A click on every patch, and every value of every control: its name, and what it changes."""
+    """A click on every patch, every value of every control, some boxes: name, and what changes."""
     scene = explorer.scene()
     for panel in scene.panels:
         for patch in range(math.prod(panel.grid) if panel.grid else 0):
@@ -62,6 +62,8 @@ def _events(
     for control in scene.controls:
         for value in _range(control):
             yield f"{control.name} {value}", explorer.turned({control.name: value}), None
+    for box in explorer.places():
+        yield f"box {' '.join(map(str, box))}", {"box": box}, None
 
 
 def _range(control: Control) -> list[Any]:
@@ -76,8 +78,15 @@ def _state(explorer: "Explorer") -> dict[str, Any]:
 
 def _key(explorer: "Explorer") -> str:
     """As the script makes it: the values by name, then panel and patch."""
-    values = [f"{name}={value}" for name, value in sorted(explorer.values.items())]
+    values = [f"{name}={_text(value)}" for name, value in sorted(explorer.values.items())]
     return " ".join([*values, *map(str, explorer.selected)])
+
+
+def _text(value: Any) -> str:
+    """As JavaScript writes it: a list by commas, no zeros at the end of a number."""
+    if isinstance(value, tuple | list):
+        return ",".join(map(_text, value))
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _json(value: Any) -> str:

@@ -41,15 +41,24 @@ def load_encoder(path: str | Path) -> nn.Module:
             f"{path} is neither a run's folder nor a safetensors file; `siamlab train` makes one, "
             "timm:NAME names a model of timm, zoo:NAME one that comes with siamlab"
         )
-    newest, _ = checkpoint.newest(folder.checkpoints)
-    if newest is None:
-        raise UserError(
-            f"{path} has no whole checkpoint yet; wait for one, or set save_every lower"
-        )
     run = folder.run()
     model = Siamese(run, run.target.widths(run))
-    checkpoint.read_weights(model, newest / "model.safetensors")
+    checkpoint.read_weights(model, _newest(folder) / "model.safetensors")
     return model.encoder.plain().eval()
+
+
+def load_branches(path: str | Path) -> tuple[Run, nn.Module, nn.Module]:
+    """A run's folder with both its branches at the newest checkpoint: run, online model, target.
+
+    In evaluation mode. Raises UserError for a folder without a run or a whole checkpoint.
+    """
+    folder = Folder(path)
+    run, newest = folder.run(), _newest(folder)
+    model = Siamese(run, run.target.widths(run))
+    teacher = run.target.build(model, run)
+    checkpoint.read_weights(model, newest / "model.safetensors")
+    checkpoint.read_weights(teacher, newest / "teacher.safetensors")
+    return run, model.eval(), teacher.eval()
 
 
 def untrained(run: Run) -> nn.Module:
@@ -64,6 +73,15 @@ def run_of(path: str | Path) -> Run:
     """The run that made a folder or a file."""
     path = Path(path)
     return Run.parse(_words(path)["run"], str(path)) if path.is_file() else Folder(path).run()
+
+
+def _newest(folder: Folder) -> Path:
+    newest, _ = checkpoint.newest(folder.checkpoints)
+    if newest is None:
+        raise UserError(
+            f"{folder.path} has no whole checkpoint yet; wait for one, or set save_every lower"
+        )
+    return newest
 
 
 def _from_file(path: Path) -> nn.Module:
