@@ -23,7 +23,7 @@ from siamlab.subject import Subject, subject
 from siamlab.train import load_branches, train
 from siamlab.train.step import compare
 
-EXPLORERS = {"pair": PairExplorer, "models": ModelsExplorer}
+EXPLORERS = {"pair": PairExplorer, "models": ModelsExplorer, "eye": EyeExplorer}
 
 
 @pytest.fixture(scope="module", params=EXPLORERS)
@@ -130,11 +130,9 @@ def test_models_that_see_otherwise_are_not_put_side_by_side():
 MISTAKES = [
     (lambda e: e.select("c", 0), "view 'c'"),
     (lambda e: e.select(next(p.id for p in e.scene().panels if p.grid), 25), "from 0 to 24"),
-    (lambda e: e.set(layer=0), "layer=0 must be a whole number from 1 to 4"),
-    (lambda e: e.set(layer=1.5), "layer=1.5 must be"),
-    (lambda e: e.set(lyer=1), "'lyer'.*did you mean 'layer'"),
-    (lambda e: e.set(image=100), "from 0 to 99"),
-    (lambda e: e.move(0.0, 0.0, 1.0, 1.0), "has no box to move"),
+    (lambda e: e.set(image=-1), "image=-1 must be a whole number from 0 to 99"),
+    (lambda e: e.set(image=1.5), "image=1.5 must be"),
+    (lambda e: e.set(imge=1), "'imge'.*did you mean 'image'"),
 ]
 
 
@@ -245,6 +243,10 @@ def test_a_run_without_a_dense_prediction_of_features_has_no_eye(tmp_path):
         EyeExplorer(path)
     with pytest.raises(UserError, match="not a run's folder"):
         EyeExplorer(tmp_path)
+    with pytest.raises(UserError, match="zoo: there are no branches of 'mae'"):
+        EyeExplorer("zoo:mae")
+    with pytest.raises(UserError, match="pair explorer has no box to move"):
+        PairExplorer().move(0.0, 0.0, 1.0, 1.0)
 
 
 def test_another_size_of_model_and_an_image_of_other_sides():

@@ -1,6 +1,7 @@
 """Predictor's eye: what a dense predictor expects at any place of an image, beside what is there.
 
-EyeExplorer("runs/siameseim")       # a run's folder: the predictor is in its checkpoints
+EyeExplorer("runs/mine")        # a run's folder: the predictor is in its checkpoints
+EyeExplorer("zoo:siameseim")
 """
 
 from functools import lru_cache
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.data import Images
 from siamlab.explore.explorer import Explorer
@@ -55,11 +57,13 @@ class EyeExplorer(Explorer):
 
     def __init__(
         self,
-        folder: str | Path,
+        folder: str | Path = "zoo:siameseim",
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
         image: int = 4,
     ):
-        self.run, self.model, self.teacher = load_branches(folder)
+        zoo_name = str(folder).removeprefix("zoo:")
+        place = zoo.branches(zoo_name) if zoo_name != str(folder) else folder
+        self.run, self.model, self.teacher = load_branches(place)
         if self.run.prediction.kind != "dense" or self.run.target.kind == "pixels":
             raise UserError(
                 f"{folder} predicts {self.run.prediction.kind} from {self.run.target.kind}; the "

@@ -25,6 +25,18 @@ def file(name: str) -> Path:
     return HERE / f"{name}.safetensors"
 
 
+def branches(name: str) -> Path:
+    """The folder of a run with both its branches, for what needs the predictor too.
+
+    A shorter run than the encoder's: 3,000 steps, of the study `headline`. UserError for a name
+    that has none.
+    """
+    known = sorted(file.parent.name for file in HERE.glob("*/run.toml"))
+    if name not in known:
+        raise UserError(unknown("zoo: there are no branches of", name, known))
+    return HERE / name
+
+
 def load(name: str) -> nn.Module:
     """One of them as a plain timm vision transformer."""
     return load_encoder(file(name))
