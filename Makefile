@@ -7,7 +7,7 @@ PYTHON = $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; d
 RECENT = import sys; sys.exit(sys.version_info < (3, 11))
 UV = $(shell command -v uv)
 
-.PHONY: help demo demo-long test lint lock clean
+.PHONY: help demo demo-long lab test lint lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*##/make \1:/p' Makefile
@@ -17,6 +17,9 @@ demo: $(VENV)/.done  ## three recipes in a few minutes, with a report
 
 demo-long: $(VENV)/.done  ## the same at a size that shows the trade-off, up to 90 minutes
 	$(VENV)/bin/siamlab demo --long
+
+lab: $(VENV)/.done  ## JupyterLab on the notebooks
+	$(VENV)/bin/siamlab lab
 
 test: $(VENV)/.done  ## all tests, two at a time with one thread each
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadfile

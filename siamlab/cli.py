@@ -1,8 +1,11 @@
-"""The command line: siamlab train | show | axes | probe | data | demo | study."""
+"""The command line: siamlab train | show | axes | probe | data | demo | study | lab."""
 
+import subprocess
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from importlib.util import find_spec
+from pathlib import Path
 
 from siamlab.study_command import add_study_commands
 
@@ -13,7 +16,8 @@ EXAMPLES = """examples:
   siamlab axes masking
   siamlab probe runs/mine timm:vit_base_patch16_224.mae
   siamlab data info scenes
-  siamlab study run studies/loss_form.py; siamlab study report studies/loss_form.py"""
+  siamlab study run studies/loss_form.py; siamlab study report studies/loss_form.py
+  siamlab lab"""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -79,6 +83,8 @@ def parser() -> ArgumentParser:
     size.add_argument("--long", action="store_true", help="a size that shows the trade-off")
     size.add_argument("--smallest", action="store_true", help="only to see that all parts work")
     demo.add_argument("--out", help="the folder of runs and report (default: runs/demo)")
+    lab = _command(commands, "lab", "open JupyterLab on the notebooks", _lab)
+    lab.add_argument("--folder", default="notebooks", help="of the notebooks (default: notebooks)")
     return top
 
 
@@ -126,6 +132,19 @@ def _train(given: Namespace) -> int:
 
 def _show(given: Namespace) -> None:
     print(_run(given).toml(), end="")
+
+
+def _lab(given: Namespace) -> int:
+    from siamlab.component import UserError
+
+    if find_spec("jupyterlab") is None:
+        raise UserError("lab needs JupyterLab; pip install 'siamlab[notebook]' adds it")
+    if not Path(given.folder).is_dir():
+        raise UserError(
+            f"there is no folder {given.folder} here; siamlab's notebooks are in its repository: "
+            "go there, or name a folder by --folder"
+        )
+    return subprocess.call([sys.executable, "-m", "jupyterlab", given.folder])
 
 
 def _axes(given: Namespace) -> None:

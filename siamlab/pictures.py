@@ -68,7 +68,7 @@ def attention_maps(subjects: Sequence[Subject], image: Image) -> list["Figure"]:
 
 def match_picture(s: Subject, image: Image) -> "Figure":
     """Each patch of one crop and the patch of the other whose feature is nearest."""
-    a, b = _crops(s, image)
+    a, b = crops(s, image)
     first, second = (_patches(s, view) for view in (a, b))  # [N, D]
     first, second = (torch.nn.functional.normalize(x, dim=1) for x in (first, second))
     match, centres = correspondence(a, b, grid_of(s)), patch_centres(grid_of(s))
@@ -86,7 +86,8 @@ def grid_of(s: Subject) -> tuple[int, int]:
     return tuple(s.model.patch_embed.grid_size)
 
 
-def _crops(s: Subject, image: Image) -> tuple[View, View]:
+def crops(s: Subject, image: Image) -> tuple[View, View]:
+    """The two crops of an image, at the model's size, that pictures of pairs are made of."""
     size = probe.inputs(s.model).size
     return next(pairs(image[None], size, Generator().manual_seed(CROPS_SEED)))
 
@@ -98,7 +99,7 @@ def _patches(s: Subject, view: View) -> Tensor:
 
 def attribution_picture(s: Subject, image: Image) -> "Figure":
     """Three methods on what makes one crop of the image like the other."""
-    want, (a, b) = probe.inputs(s.model), _crops(s, image)
+    want, (a, b) = probe.inputs(s.model), crops(s, image)
     other = probe.features(s.model, b.image, *want).pooled[0]
     given = s.model, a.image, *want, attribution.ToView(other)
     tables = {

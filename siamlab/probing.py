@@ -1,6 +1,7 @@
 """Probing from the command line: models in, one table out, on the terminal and in files."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,9 @@ def probe_all(
     from siamlab.probe import probe_model, table
 
     found = {}
-    with Console(stderr=True).status("probing") as status:
+    # in a notebook nothing: there rich would draw a widget, and believes to be in a terminal
+    here = dict(stderr=True, force_jupyter=False, force_terminal=sys.stderr.isatty())
+    with Console(**here).status("probing") as status:
         for s in subjects:
             said = lambda step, name=s.name: status.update(f"probing {name}: {step}")  # noqa: E731
             how = dict(about=about, said=said, recipe=recipe)

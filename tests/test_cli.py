@@ -200,6 +200,7 @@ MISTAKES = {
     "study worker": ["worker needs a study's file", "--storage"],
     "study worker steps=3": ["worker needs a study's file", "--storage"],
     "study worker --out nowhere": ["no study in nowhere yet"],
+    "lab": ["no folder notebooks here", "--folder"],
     "data frobnicate": ["'frobnicate'", "siamlab data list"],
 }
 

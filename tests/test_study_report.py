@@ -12,9 +12,10 @@ from siamlab.study import plan as plan_module
 from siamlab.study.definition import SCORES
 from siamlab.study.join import join_study
 from siamlab.study.plan import opened, stored
-from siamlab.study.report import front, means_table, report_study, sections
+from siamlab.study.report import front, report_study, sections
 from siamlab.study.results import importances, results, trials
 from siamlab.study.storage import give_back, open_storage
+from siamlab.study.summary import means_table
 from siamlab.train import Folder, train
 
 TINY = "data.images=16 data.test_images=8 data.side=40 batch=4 steps=2 model.depth=1".split()
@@ -125,6 +126,10 @@ def test_the_report_says_what_the_numbers_say(study, tmp_path, capsys):
     assert len(pl.read_parquet(tmp_path / "scores.parquet")) == 24
     page = (tmp_path / "report.html").read_text()
     assert "12 complete" in page and "12.0 hours" in page and "pictures.html" not in page
+    summary = (tmp_path / "summary.md").read_text()
+    assert "- cosine raises the semantic score by 0.102 [" in summary
+    assert "12 of 12 trials" in summary and "2 steps of 4 images (8) of `scenes`" in summary
+    assert "| MSE | 4 | " in summary and "machine unknown" in summary  # no run's folder is here
     table = means_table(results(study))
     assert table.columns == ["point", "seeds", "Semantic score", "Spatial score"]
     assert table["Spatial score"][1].startswith("0.315 [0.29")

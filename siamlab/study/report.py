@@ -1,10 +1,9 @@
 """The report of a study: verdicts in words, the plane with arrows, effects, means, curves.
 
-report_study("studies/loss_form.py", [], out, "", 0.02)     # out/report.html and its tables
+report_study("studies/loss_form.py", [], out, "", 0.02)     # out/report.html, summary.md, tables
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,8 +13,6 @@ from rich.console import Console
 
 from siamlab import figure
 from siamlab.component import UserError
-from siamlab.figure.scores import interval
-from siamlab.probe.suite import PARTS
 from siamlab.report import Section, write_report
 from siamlab.study.definition import SCORES, Fixed, Search, Study
 from siamlab.study.file import load
@@ -24,9 +21,8 @@ from siamlab.study.plan import check_same, described
 from siamlab.study.results import importances, results, trials
 from siamlab.study.statistics import effects, means
 from siamlab.study.storage import existing_storage
+from siamlab.study.summary import means_table, summary
 from siamlab.train import Folder
-
-SHOWN = (*SCORES, *chain(*PARTS.values()))  # probes of the page's table
 
 PLANE = """\
 Right: features know what is in the image. Up: they know where. Each point is the mean over seeds, \
@@ -73,7 +69,7 @@ stand beside them."""
 
 
 def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: float) -> Path:
-    """Write page and tables, and print the verdicts; the page's path."""
+    """Write page, tables and summary, and print the verdicts; the page's path."""
     name, definition = load(file, words)
     storage = existing_storage(url, out)
     if name not in {s.study_name for s in storage.get_all_studies()}:
@@ -93,6 +89,8 @@ def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: f
         compared.write_parquet(out / "effects.parquet")
         for sentence in verdicts(compared):
             Console().print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
+    said = summary(name, definition, study, scores, compared, out)
+    (out / "summary.md").write_text(said, encoding="utf-8")
     page = sections(definition, study, scores, compared, out)
     path = write_report(out / "report.html", f"Study: {name}", list(page))
     Console().print(f"Report: {path.resolve()}", soft_wrap=True, highlight=False)
@@ -160,14 +158,6 @@ def front(study: optuna.Study) -> pl.DataFrame:
         for t in study.best_trials
     ]
     return pl.DataFrame(rows, infer_schema_length=None).sort(names[0], descending=True)
-
-
-def means_table(scores: pl.DataFrame) -> pl.DataFrame:
-    """A row a configuration: seeds, then each score and its parts with its interval."""
-    rows = means(scores).filter(pl.col("probe").is_in(SHOWN))
-    text = [interval(row | {"value": row["mean"]}, 3) for row in rows.iter_rows(named=True)]
-    table = rows.with_columns(text=pl.Series(text), title=pl.col("title").str.split(":").list[0])
-    return table.pivot("title", index=["point", "seeds"], values="text")
 
 
 def progress_text(done: pl.DataFrame) -> str:

@@ -125,12 +125,23 @@ def environment() -> dict[str, Any]:
         "siamlab": version("siamlab"),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES} | {"torch": torch.__version__},
-        "processor": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": gpu,
         "git": _git("rev-parse", "HEAD"),
         "uncommitted": bool(_git("status", "--porcelain")),
     }
+
+
+def _processor() -> str:
+    """The model's name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _git(*words: str) -> str:

@@ -1,0 +1,93 @@
+"""A study in one Markdown file, to be committed beside its tables: what was done, where, and found.
+
+(out / "summary.md").write_text(summary("loss_form", definition, study, scores, compared, out))
+"""
+
+import json
+from itertools import chain
+from pathlib import Path
+
+import optuna
+import polars as pl
+from optuna.trial import TrialState
+
+from siamlab.figure.scores import interval
+from siamlab.probe.suite import PARTS
+from siamlab.study.definition import SCORES, Fixed, Study
+from siamlab.study.statistics import means
+from siamlab.study.storage import latest
+
+# probes of the table of means: the scores, their parts, and what a full suite has besides
+SHOWN = (*SCORES, *chain(*PARTS.values()), "few_shot_5", "long_tail", "robustness", "segmentation")
+
+
+def summary(
+    name: str,
+    definition: Study,
+    study: optuna.Study,
+    scores: pl.DataFrame,
+    compared: pl.DataFrame | None,
+    out: Path,
+) -> str:
+    """Question, circumstances, verdicts, and the means with their intervals."""
+    parts = [f"# {name}", definition.question, circumstances(definition, study, out)]
+    if compared is not None:
+        found = compared.filter(pl.col("probe").is_in(SCORES))["sentence"]
+        parts += ["## Verdicts", "\n".join(f"- {sentence}" for sentence in found)]
+    about = "Mean over seeds [95 % Student-t interval]; every probe is in `means.parquet`."
+    parts += ["## Means", about, markdown(means_table(scores))]
+    return "\n\n".join(parts) + "\n"
+
+
+def circumstances(definition: Study, study: optuna.Study, out: Path) -> str:
+    """Runs, sizes, versions, machine and dates."""
+    done = [t for t in latest(study) if t.state == TrialState.COMPLETE]
+    versions = study.user_attrs["about"]["versions"]
+    dates = sorted({str(t.datetime_complete.date()) for t in done})
+    lines = [
+        f"{len(done)} of {len(latest(study))} trials are complete; probes: the {definition.suite} "
+        f"suite, {definition.images:,} training images.",
+        *([sizes(definition)] if isinstance(definition, Fixed) else []),
+        ", ".join(f"{package} {number}" for package, number in versions.items())
+        + f"; {machine(out)}; {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}.",
+    ]
+    return "\n\n".join(lines)
+
+
+def sizes(definition: Fixed) -> str:
+    """What a run is made of, from the first."""
+    run = definition.points()[0].run
+    images = run.steps * run.batch
+    return (
+        f"Each run: {run.steps:,} steps of {run.batch} images ({images:,}) of `{run.data.kind}`, "
+        f"views of {run.size[0]} × {run.size[1]} pixels, {run.grid[0]} × {run.grid[1]} patches, "
+        f"{definition.seeds} seeds."
+    )
+
+
+def machine(out: Path) -> str:
+    """The processors and GPUs of the runs that are here."""
+    found = {}
+    for file in sorted(out.glob("runs/*/environment.json")):
+        about = json.loads(file.read_text())
+        gpu = f", {about['gpu']}" if about["gpu"] != "none" else ", no GPU"
+        found[f"{about['processor']}, {about.get('cores', '?')} cores{gpu}"] = None
+    return "; ".join(found) or "machine unknown"
+
+
+def means_table(scores: pl.DataFrame) -> pl.DataFrame:
+    """A row a configuration: seeds, then each score and its parts with its interval."""
+    rows = means(scores).filter(pl.col("probe").is_in(SHOWN))
+    text = [interval(row | {"value": row["mean"]}, 3) for row in rows.iter_rows(named=True)]
+    table = rows.with_columns(text=pl.Series(text), title=pl.col("title").str.split(":").list[0])
+    return table.pivot("title", index=["point", "seeds"], values="text")
+
+
+def markdown(table: pl.DataFrame) -> str:
+    """A table of text in Markdown."""
+    rows = [
+        table.columns,
+        ["---"] * table.width,
+        *([str(cell) for cell in r] for r in table.rows()),
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
