@@ -152,8 +152,8 @@ def test_the_readme_explains_every_choice(axis):
         assert f"{choice.__module__}.".startswith(f"{home}.")
 
 
-def test_the_python_of_the_readme_imports():
-    [block] = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))
+def test_the_python_of_the_readme_imports(block):
     imports = [node for node in ast.parse(block).body if isinstance(node, ast.ImportFrom)]
     for node in imports:
         module = importlib.import_module(node.module)
