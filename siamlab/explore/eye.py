@@ -18,8 +18,7 @@ from siamlab.component import UserError
 from siamlab.data import Images
 from siamlab.explore.explorer import Explorer
 from siamlab.explore.given import MOST
-from siamlab.explore.scene import Box, Control, Heat, Panel, Scale, Scene
-from siamlab.explore.scene import Mark as Shown
+from siamlab.explore.scene import Box, Control, Heat, Mark, Panel, Scale, Scene
 from siamlab.figure import components_table
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import View, patch_centres
@@ -84,8 +83,8 @@ class EyeExplorer(Explorer):
         own, wanted = (F.normalize(x, dim=1) for x in found)
         cosine = own @ wanted.T  # [N, N]: expectation against every patch of the target
         best = int(cosine[patch].argmax())
-        query = Shown(*centres[patch].tolist(), "query")
-        marks = [query, Shown(*centres[best].tolist(), "match")]
+        query = Mark(*centres[patch].tolist(), "query")
+        marks = [query, Mark(*centres[best].tolist(), "match")]
         where = self._name()
         box = Box(*self.values["box"], "query view", "#0072B2", movable=True)
         view = dict(image=f"view {where}", grid=self.grid)
