@@ -4,6 +4,7 @@ import io
 import json
 import re
 
+import polars as pl
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from PIL import Image
 
 from siamlab import probe
 from siamlab.component import UserError
-from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer
+from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer, PlaneExplorer
 from siamlab.explore.draw import OPACITY, drawn
 from siamlab.explore.eye import inside
 from siamlab.explore.scene import STOPS, Heat, Mark, Panel, Scale, Scene, levels
@@ -23,7 +24,25 @@ from siamlab.subject import Subject, subject
 from siamlab.train import load_branches, train
 from siamlab.train.step import compare
 
-EXPLORERS = {"pair": PairExplorer, "models": ModelsExplorer, "eye": EyeExplorer}
+
+def plane_explorer(*wanted):
+    names = wanted or ("zoo:siameseim", "zoo:mae")
+    rows = [
+        dict(model=n, probe=p, value=v, low=v - 0.1, high=v + 0.1, layer=None, head=None) | REST
+        for n, v in zip(names, (0.3, 0.2, 0.1), strict=False)
+        for p in ("semantic", "spatial")
+    ]
+    return PlaneExplorer([subject(n) for n in names], pl.DataFrame(rows, infer_schema_length=None))
+
+
+REST = dict(title="", property="", chance=0.0, ceiling=1.0, unit="", direction="higher")
+REST |= dict(protocol="p", settings="{}")
+EXPLORERS = {
+    "pair": PairExplorer,
+    "models": ModelsExplorer,
+    "eye": EyeExplorer,
+    "plane": plane_explorer,
+}
 
 
 @pytest.fixture(scope="module", params=EXPLORERS)
@@ -129,10 +148,10 @@ def test_models_that_see_otherwise_are_not_put_side_by_side():
 
 MISTAKES = [
     (lambda e: e.select("c", 0), "view 'c'"),
-    (lambda e: e.select(next(p.id for p in e.scene().panels if p.grid), 25), "from 0 to 24"),
-    (lambda e: e.set(image=-1), "image=-1 must be a whole number from 0 to 99"),
-    (lambda e: e.set(image=1.5), "image=1.5 must be"),
-    (lambda e: e.set(imge=1), "'imge'.*did you mean 'image'"),
+    (lambda e: e.select(next(p.id for p in e.scene().panels if p.parts), 25), "from 0 to "),
+    (lambda e: e.set(nothing=1), "control 'nothing'; allowed: "),
+    (lambda e: e.set(**{e.scene().controls[0].name: -1}), "(image=-1 must be|no choice '-1')"),
+    (lambda e: e.set(**{e.scene().controls[0].name: 1.5}), "(image=1.5 must be|no choice '1.5')"),
 ]
 
 
@@ -169,7 +188,8 @@ def test_a_picture_has_every_panel(explorer, tmp_path):
     assert (tmp_path / "x.png").read_bytes() == png
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     assert len(picture.getcolors(1 << 24)) > 100
-    explorer.select(next(p.id for p in explorer.scene().panels if p.grid), 0)
+    first = next(p for p in explorer.scene().panels if p.parts)
+    explorer.select(first.id, first.parts - 1)
     assert explorer.snapshot() != png
 
 
@@ -247,6 +267,40 @@ def test_a_run_without_a_dense_prediction_of_features_has_no_eye(tmp_path):
         EyeExplorer("zoo:mae")
     with pytest.raises(UserError, match="pair explorer has no box to move"):
         PairExplorer().move(0.0, 0.0, 1.0, 1.0)
+
+
+def test_the_plane_leads_to_the_patches_behind_a_bar():
+    explorer = plane_explorer().select("plane", 1)
+    assert explorer.state["model"] == "zoo:mae" and "loss=mse" in explorer.state["text"]
+    errors = []
+    for image in range(40):
+        found = PairExplorer("zoo:mae", image=image, views=1).matches("a")
+        errors += [(float(found.error[p]), image, int(p)) for p in found.inside.nonzero()[:, 0]]
+    chart = panel(explorer, "histogram").chart
+    assert len(chart.y) == 12 and len(chart.x) == 13
+    total = sum(chart.y)
+    counts = [round(y / total * len(errors)) for y in chart.y]
+    assert sum(counts) == len(errors)
+    top = max(errors)
+    explorer.select("histogram", max(i for i, count in enumerate(counts) if count))
+    example = panel(explorer, "0 b")
+    assert example.title == f"view b: {top[0]:.3g}" and f"-{top[1]}-1" in example.image
+    assert f"{counts[explorer.state['patch']]} patches" in explorer.state["text"]
+    with pytest.raises(UserError, match="view '0 b'"):
+        explorer.select("0 b", 0)  # a picture, not a question
+    explorer.handle({"control": "measure", "value": "cosine of the match"})
+    assert panel(explorer, "histogram").chart.x_title == "cosine of the match"
+
+
+def test_a_plane_of_models_that_are_not_given_is_refused():
+    scores = plane_explorer("zoo:mae", "zoo:moco_v3").table
+    assert scores["model"].to_list() == ["zoo:mae", "zoo:moco_v3"]
+    rows = [
+        dict(model="other", probe=p, value=0.1, low=0.0, high=0.2, layer=None, head=None) | REST
+        for p in ("semantic", "spatial")
+    ]
+    with pytest.raises(UserError, match="'other', which is not among the subjects"):
+        PlaneExplorer([subject("zoo:mae")], pl.DataFrame(rows))
 
 
 def test_another_size_of_model_and_an_image_of_other_sides():

@@ -11,6 +11,7 @@ import urllib.request
 
 import nbformat
 import pytest
+from test_explore import plane_explorer
 
 from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer
 from siamlab.recipes import demo_size, siameseim
@@ -112,6 +113,22 @@ def test_the_box_of_the_predictors_eye_is_dragged(page, tmp_path):
     page.mouse.move(*place(0.1, 0.99), steps=3)
     page.mouse.up()
     says(page, explorer.move(0.4, 0.0, 0.6, 0.6).state["text"])
+
+
+def test_bars_and_points_are_clicked(page, tmp_path):
+    explorer = plane_explorer()
+    page.goto(explorer.to_html(tmp_path / "plane.html").as_uri())
+    says(page, explorer.state["text"])
+    click(page, "histogram", 0.19, 0.5)  # the first bar begins at 17 % of the chart
+    says(page, explorer.select("histogram", 0).state["text"])
+    page.reload()
+    explorer.select("histogram", 11)
+    chart = explorer.scene().panels[0].chart
+    across, down = 1 - 0.17 - 0.03, 0.75 - 0.03 - 0.12  # as the script draws it
+    point = 0.17 + chart.x[1] * across, (0.03 + (1 - chart.y[1]) * down) / 0.75
+    click(page, "plane", *point)
+    says(page, explorer.select("plane", 1).state["text"])
+    assert page.locator("select[name=model]").input_value() == "zoo:mae"
 
 
 def test_jupyterlab_and_its_kernel_agree(page, tmp_path):

@@ -3,5 +3,6 @@
 from siamlab.explore.eye import EyeExplorer
 from siamlab.explore.models import ModelsExplorer
 from siamlab.explore.pair import PairExplorer
+from siamlab.explore.plane import PlaneExplorer
 
-__all__ = ["EyeExplorer", "ModelsExplorer", "PairExplorer"]
+__all__ = ["EyeExplorer", "ModelsExplorer", "PairExplorer", "PlaneExplorer"]

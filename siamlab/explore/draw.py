@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from plotly.colors import unlabel_rgb
 from torch import Tensor
 
+from siamlab.explore.draw_chart import RATIO, charted
 from siamlab.explore.scene import STOPS, Heat, Mark, Panel, Scale, Scene, levels
 
 WIDTH = 776  # pixels
@@ -37,7 +38,11 @@ def drawn(scene: Scene, images: Images) -> Image.Image:
     for panel, x, y, *size in places:
         title = textwrap.shorten(panel.title, size[0] // 6, placeholder="…")
         pen.text((x, y - TITLE), title, INK, _font(13))
-        canvas.paste(_panel(panel, images[panel.image], (size[0], size[1]), scene.scales), (x, y))
+        if panel.chart:
+            canvas.paste(charted(panel.chart, (size[0], size[1])), (x, y))
+        else:
+            picture = _panel(panel, images[panel.image], (size[0], size[1]), scene.scales)
+            canvas.paste(picture, (x, y))
     for i, entries in enumerate(foot):
         _foot(pen, canvas, entries, end + i * (LINE + 6))
     return canvas
@@ -50,9 +55,16 @@ def _places(scene: Scene, images: Images, top: int) -> Iterator[tuple[Panel, int
         if used + panel.span > scene.columns:
             top, used, highest = top + highest + TITLE + GAP, 0, 0
         width = unit * panel.span - GAP
-        height = round(width * images[panel.image].shape[1] / images[panel.image].shape[2])
+        height = round(width * _ratio(panel, images))
         yield panel, GAP + unit * used, top + TITLE, width, height
         used, highest = used + panel.span, max(highest, height)
+
+
+def _ratio(panel: Panel, images: Images) -> float:
+    if panel.chart:
+        return RATIO
+    _, height, width = images[panel.image].shape
+    return height / width
 
 
 def _panel(

@@ -38,7 +38,7 @@ class Explorer:
 
     def select(self, view: str, patch: int) -> "Explorer":
         """Choose a patch, row by row from 0, of a panel. Raises UserError for one not there."""
-        panels = {panel.id: panel for panel in self.scene().panels if panel.grid}
+        panels = {panel.id: panel for panel in self.scene().panels if panel.parts}
         if view not in panels:
             raise UserError(unknown("view", view, panels))
         rows, columns = panels[view].grid

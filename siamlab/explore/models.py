@@ -130,7 +130,7 @@ class ModelsExplorer(Explorer):
         return [
             Panel(f"{name} attention", f"{name}: attention", heat=heat, **bare),
             Panel(f"{name} similarity", f"{name}: similarity", heat=a.heat, **bare),
-            b._replace(id=f"{name} match", title=f"{name}: match", marks=match, grid=None, span=2),
+            b._replace(id=f"{name} match", title=f"{name}: match", marks=match, still=True, span=2),
         ]
 
     def _atlas(self, heads: Float[Tensor, "heads N"]) -> list[Panel]:

@@ -5,7 +5,6 @@ write_page(path, explorer)
 
 import html
 import json
-import math
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -57,7 +56,7 @@ def _events(
     """A click on every patch, every value of every control, some boxes: name, and what changes."""
     scene = explorer.scene()
     for panel in scene.panels:
-        for patch in range(math.prod(panel.grid) if panel.grid else 0):
+        for patch in range(panel.parts):
             yield f"{panel.id} {patch}", *explorer.click(panel.id, patch)
     for control in scene.controls:
         for value in _range(control):

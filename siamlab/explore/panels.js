@@ -3,6 +3,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const UNIT = 1000; // of a panel's width in its drawing
+const WIDE = { ratio: 0.75, left: 170, right: 30, top: 30, bottom: 120 }; // of a chart's drawing
 const OPACITY = 0.6; // of heat, as in the style
 const OFTEN = 60; // milliseconds between two events of a drag
 
@@ -114,10 +115,17 @@ function showPanel(view, panel, source, stops) {
   view.title.textContent = panel.title;
   view.figure.style.gridColumn = `span ${panel.span}`;
   view.figure.classList.toggle("chosen", panel.chosen);
-  if (view.image.getAttribute("src") !== source) view.image.src = source;
+  view.image.hidden = Boolean(panel.chart);
+  if (panel.chart) {
+    view.ratio = WIDE.ratio;
+    view.stage.style.aspectRatio = `1 / ${WIDE.ratio}`;
+    if (panel.chart.chosen >= 0) view.cursor = panel.chart.chosen;
+  } else if (view.image.getAttribute("src") !== source) {
+    view.image.src = source;
+  }
   const query = panel.marks.find((mark) => mark.kind === "query");
   if (query && panel.grid) view.cursor = patchAt(panel.grid, query.x, query.y);
-  const active = panel.grid || panel.boxes.some((box) => box.movable);
+  const active = clickable(panel) || panel.boxes.some((box) => box.movable);
   view.svg.classList.toggle("active", Boolean(active));
   if (active) {
     view.svg.setAttribute("tabindex", 0);
@@ -126,6 +134,10 @@ function showPanel(view, panel, source, stops) {
   }
   paint(view, stops);
   draw(view);
+}
+
+function clickable(panel) {
+  return panel.grid && !panel.still;
 }
 
 function paint(view, stops) {
@@ -157,6 +169,7 @@ function draw(view) {
   const high = UNIT * ratio;
   svg.setAttribute("viewBox", `0 0 ${UNIT} ${high}`);
   svg.replaceChildren();
+  if (panel.chart) return drawChart(view, high);
   const [rows, columns] = panel.grid || (panel.heat && panel.heat.grid) || [14, 14];
   const cell = { width: UNIT / columns, height: high / rows };
   for (const box of panel.boxes) drawBox(svg, box, high);
@@ -170,6 +183,64 @@ function draw(view) {
     const [row, column] = [Math.floor(view.cursor / columns), view.cursor % columns];
     shape(svg, "rect", { x: column * cell.width, y: row * cell.height, ...cell, class: "cursor" });
   }
+}
+
+function chartPlace(chart, high) { // fractions of the drawing area to places of the drawing
+  const [width, height] = [UNIT - WIDE.left - WIDE.right, high - WIDE.top - WIDE.bottom];
+  return [(x) => WIDE.left + x * width, (y) => WIDE.top + (1 - y) * height];
+}
+
+function drawChart(view, high) {
+  const { svg, panel } = view;
+  const chart = panel.chart;
+  const [px, py] = chartPlace(chart, high);
+  shape(svg, "path", { d: `M${px(0)} ${py(1)}V${py(0)}H${px(1)}`, class: "axis" });
+  for (const [x, words] of chart.x_ticks) write(svg, words, px(x), py(0) + 44, "tick");
+  for (const [y, words] of chart.y_ticks) write(svg, words, px(0) - 12, py(y) + 12, "tick side");
+  write(svg, chart.x_title, px(0.5), high - 16, "tick");
+  const side = write(svg, chart.y_title, 0, 0, "tick");
+  side.setAttribute("transform", `translate(34 ${py(0.5)}) rotate(-90)`);
+  if (chart.kind === "line") {
+    const way = chart.x.map((x, i) => `${px(x)} ${py(chart.y[i])}`);
+    shape(svg, "path", { d: "M" + way.join("L"), class: "course" });
+  }
+  if (chart.kind === "bars") {
+    chart.y.forEach((y, i) => {
+      const size = { width: px(chart.x[i + 1]) - px(chart.x[i]), height: py(0) - py(y) };
+      const kind = i === chart.chosen ? "column chosen" : "column";
+      shape(svg, "rect", { x: px(chart.x[i]), y: py(y), ...size, class: kind });
+    });
+  }
+  if (chart.kind === "points") {
+    chart.y.forEach((y, i) => {
+      const [cx, cy, r] = [px(chart.x[i]), py(y), i === chart.chosen ? 20 : 13];
+      shape(svg, "circle", { cx, cy, r, class: "point", style: `fill: ${chart.colours[i]}` });
+      write(svg, chart.names[i], cx, cy - 26, "tick");
+    });
+  }
+  if (document.activeElement === svg && panel.grid) {
+    const i = view.cursor;
+    const middle = chart.kind === "bars" ? (chart.x[i] + chart.x[i + 1]) / 2 : chart.x[i];
+    shape(svg, "circle", { cx: px(middle), cy: py(chart.y[i]), r: 32, class: "cursor" });
+  }
+}
+
+function write(svg, words, x, y, kind) {
+  const made = shape(svg, "text", { x, y, class: kind });
+  made.textContent = words;
+  return made;
+}
+
+function chartPart(view, x, y) { // the bar or point under the pointer, or nearest to it
+  const chart = view.panel.chart;
+  const [px, py] = chartPlace(chart, UNIT * view.ratio);
+  const [atX, atY] = [x * UNIT, y * UNIT * view.ratio];
+  if (chart.kind === "bars") {
+    const right = chart.x.slice(1).findIndex((edge) => atX < px(edge));
+    return right < 0 ? chart.y.length - 1 : right;
+  }
+  const far = chart.y.map((value, i) => Math.hypot(px(chart.x[i]) - atX, py(value) - atY));
+  return far.indexOf(Math.min(...far));
 }
 
 function drawBox(svg, box, high) {
@@ -215,8 +286,8 @@ function press(view, event, send) {
   const [x, y] = place(view, event);
   const box = view.panel.boxes.find((each) => each.movable);
   if (box) return drag(view, box, event, send);
-  if (!view.panel.grid) return;
-  view.cursor = patchAt(view.panel.grid, x, y);
+  if (!clickable(view.panel)) return;
+  view.cursor = view.panel.chart ? chartPart(view, x, y) : patchAt(view.panel.grid, x, y);
   send({ panel: view.panel.id, patch: view.cursor });
 }
 
@@ -264,7 +335,7 @@ function key(view, event, send) {
     const [down, right] = step || [0, 0];
     const size = [box.height, box.width].map((side) => Math.max(0.1, side + (grows || 0)));
     send({ panel: panel.id, box: kept([box.top + 0.02 * down, box.left + 0.02 * right, ...size]) });
-  } else if (panel.grid && step) {
+  } else if (clickable(panel) && step) {
     const [rows, columns] = panel.grid;
     const row = Math.floor(view.cursor / columns) + step[0];
     const column = (view.cursor % columns) + step[1];
@@ -272,7 +343,7 @@ function key(view, event, send) {
       view.cursor = row * columns + column;
       draw(view);
     }
-  } else if (panel.grid && (event.key === "Enter" || event.key === " ")) {
+  } else if (clickable(panel) && (event.key === "Enter" || event.key === " ")) {
     send({ panel: panel.id, patch: view.cursor });
   } else {
     return;

@@ -45,17 +45,39 @@ class Box(NamedTuple):
     movable: bool = False
 
 
+class Chart(NamedTuple):
+    """Points, bars or a line; all places are fractions of the drawing area, from its lower left."""
+
+    kind: str  # "points", "bars" or "line"
+    x: Sequence[float]  # of bars: their n + 1 edges
+    y: Sequence[float]
+    names: Sequence[str]  # of points; of bars: what the pointer is told
+    colours: Sequence[str]  # of points
+    x_title: str
+    y_title: str
+    x_ticks: Sequence[tuple[float, str]]
+    y_ticks: Sequence[tuple[float, str]]
+    chosen: int = -1
+
+
 class Panel(NamedTuple):
     id: str
     title: str
-    image: str  # key of the explorer's images
-    grid: tuple[int, int] | None = None  # patches that can be clicked
+    image: str  # key of the explorer's images; "" for a chart
+    grid: tuple[int, int] | None = None  # patches that can be clicked, unless they are still
     heat: Heat | None = None
     marks: Sequence[Mark] = ()
     boxes: Sequence[Box] = ()
     arrows: Sequence[tuple[float, float, float, float]] = ()  # y, x to y, x
     chosen: bool = False  # outlined, as the head that is shown
     span: int = 1  # columns that it takes
+    still: bool = False
+    chart: Chart | None = None  # its points or bars are clicked as patches of `grid` (1, n) are
+
+    @property
+    def parts(self) -> int:
+        """How many patches, points or bars can be clicked."""
+        return 0 if self.still or not self.grid else self.grid[0] * self.grid[1]
 
 
 class Control(NamedTuple):
@@ -112,6 +134,7 @@ def levels(heat: Heat, scale: Scale) -> bytes:
 def _panel(panel: Panel, scales: dict[str, Scale]) -> dict[str, Any]:
     found = panel._asdict()
     found["marks"] = [mark._asdict() for mark in panel.marks]
+    found["chart"] = panel.chart._asdict() if panel.chart else None
     found["boxes"] = [box._asdict() for box in panel.boxes]
     if heat := panel.heat:
         shades = base64.b64encode(levels(heat, scales[heat.scale])).decode()
