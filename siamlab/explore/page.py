@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 FIXED = ("columns", "scales", "stops", "legend", "jumps_title")  # of a scene: alike in all answers
 
 MOST = 24  # values of one slider that a page holds: each has pictures of its own
+HERE = files("siamlab") / "explore"
+
+
+def script() -> str:
+    """The module of the widget, and of pages but for its last line, the export."""
+    names = ("shapes.js", "input.js", "panels.js")
+    return "\n".join((HERE / name).read_text("utf-8") for name in names)
+
+
+def style() -> str:
+    """Its style sheet."""
+    return (HERE / "panels.css").read_text("utf-8")
 
 
 def write_page(path: Path, explorer: "Explorer") -> Path:
@@ -33,12 +45,10 @@ def write_page(path: Path, explorer: "Explorer") -> Path:
                 k: v for k, v in whole.items() if k not in FIXED or v != first[k]
             }
             images |= explorer.pictures()
-    folder = files("siamlab") / "explore"
-    script = (folder / "panels.js").read_text("utf-8").split("export default")[0]
-    page = Template((folder / "page.html").read_text("utf-8")).substitute(
+    page = Template((HERE / "page.html").read_text("utf-8")).substitute(
         title=html.escape(explorer.title),
-        style=(folder / "panels.css").read_text("utf-8"),
-        script=script,
+        style=style(),
+        script=script().split("export default")[0],
         first=_json(first),
         start=_json(start),
         moves=_json(moves),

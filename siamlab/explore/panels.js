@@ -1,11 +1,7 @@
 // Panels: pictures with patches to click, heat, marks, boxes, and controls; all from one scene.
 // The model is anywidget's, or the one of an exported page; both answer an event with a new scene.
 
-const SVG = "http://www.w3.org/2000/svg";
-const UNIT = 1000; // of a panel's width in its drawing
-const WIDE = { ratio: 0.75, left: 170, right: 30, top: 30, bottom: 120 }; // of a chart's drawing
 const OPACITY = 0.6; // of heat, as in the style
-const OFTEN = 60; // milliseconds between two events of a drag
 
 function mount(model, el) {
   const root = add(el, "div", { class: "siamlab-explorer" });
@@ -50,13 +46,6 @@ function add(parent, name, attributes = {}, content = "") {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   if (content) made.textContent = content;
-  parent.appendChild(made);
-  return made;
-}
-
-function shape(parent, name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   parent.appendChild(made);
   return made;
 }
@@ -183,173 +172,6 @@ function draw(view) {
     const [row, column] = [Math.floor(view.cursor / columns), view.cursor % columns];
     shape(svg, "rect", { x: column * cell.width, y: row * cell.height, ...cell, class: "cursor" });
   }
-}
-
-function chartPlace(chart, high) { // fractions of the drawing area to places of the drawing
-  const [width, height] = [UNIT - WIDE.left - WIDE.right, high - WIDE.top - WIDE.bottom];
-  return [(x) => WIDE.left + x * width, (y) => WIDE.top + (1 - y) * height];
-}
-
-function drawChart(view, high) {
-  const { svg, panel } = view;
-  const chart = panel.chart;
-  const [px, py] = chartPlace(chart, high);
-  shape(svg, "path", { d: `M${px(0)} ${py(1)}V${py(0)}H${px(1)}`, class: "axis" });
-  for (const [x, words] of chart.x_ticks) write(svg, words, px(x), py(0) + 44, "tick");
-  for (const [y, words] of chart.y_ticks) write(svg, words, px(0) - 12, py(y) + 12, "tick side");
-  write(svg, chart.x_title, px(0.5), high - 16, "tick");
-  const side = write(svg, chart.y_title, 0, 0, "tick");
-  side.setAttribute("transform", `translate(34 ${py(0.5)}) rotate(-90)`);
-  if (chart.kind === "line") {
-    const way = chart.x.map((x, i) => `${px(x)} ${py(chart.y[i])}`);
-    shape(svg, "path", { d: "M" + way.join("L"), class: "course" });
-  }
-  if (chart.kind === "bars") {
-    chart.y.forEach((y, i) => {
-      const size = { width: px(chart.x[i + 1]) - px(chart.x[i]), height: py(0) - py(y) };
-      const kind = i === chart.chosen ? "column chosen" : "column";
-      shape(svg, "rect", { x: px(chart.x[i]), y: py(y), ...size, class: kind });
-    });
-  }
-  if (chart.kind === "points") {
-    chart.y.forEach((y, i) => {
-      const [cx, cy, r] = [px(chart.x[i]), py(y), i === chart.chosen ? 20 : 13];
-      shape(svg, "circle", { cx, cy, r, class: "point", style: `fill: ${chart.colours[i]}` });
-      write(svg, chart.names[i], cx, cy - 26, "tick");
-    });
-  }
-  if (document.activeElement === svg && panel.grid) {
-    const i = view.cursor;
-    const middle = chart.kind === "bars" ? (chart.x[i] + chart.x[i + 1]) / 2 : chart.x[i];
-    shape(svg, "circle", { cx: px(middle), cy: py(chart.y[i]), r: 32, class: "cursor" });
-  }
-}
-
-function write(svg, words, x, y, kind) {
-  const made = shape(svg, "text", { x, y, class: kind });
-  made.textContent = words;
-  return made;
-}
-
-function chartPart(view, x, y) { // the bar or point under the pointer, or nearest to it
-  const chart = view.panel.chart;
-  const [px, py] = chartPlace(chart, UNIT * view.ratio);
-  const [atX, atY] = [x * UNIT, y * UNIT * view.ratio];
-  if (chart.kind === "bars") {
-    const right = chart.x.slice(1).findIndex((edge) => atX < px(edge));
-    return right < 0 ? chart.y.length - 1 : right;
-  }
-  const far = chart.y.map((value, i) => Math.hypot(px(chart.x[i]) - atX, py(value) - atY));
-  return far.indexOf(Math.min(...far));
-}
-
-function drawBox(svg, box, high) {
-  const place = { x: box.left * UNIT, y: box.top * high };
-  const size = { width: box.width * UNIT, height: box.height * high };
-  shape(svg, "rect", { ...place, ...size, class: "edge" });
-  shape(svg, "rect", { ...place, ...size, class: "box", stroke: box.colour });
-  const name = shape(svg, "text", { x: place.x + 12, y: place.y + 48, class: "name" });
-  name.textContent = box.name;
-  if (box.movable) {
-    const corner = { cx: place.x + size.width, cy: place.y + size.height, r: 26 };
-    shape(svg, "circle", { ...corner, class: "handle", fill: box.colour });
-  }
-}
-
-function drawMark(svg, mark, high, cell) {
-  const [x, y] = [mark.x * UNIT, mark.y * high];
-  const half = { x: x - cell.width / 2, y: y - cell.height / 2 };
-  if (mark.kind === "query" || mark.kind === "match") {
-    shape(svg, "rect", { ...half, ...cell, class: "edge" });
-    shape(svg, "rect", { ...half, ...cell, class: mark.kind });
-  } else if (mark.kind === "true") {
-    for (const kind of ["edge", "true"]) {
-      shape(svg, "path", { d: `M${x - 28} ${y}h56M${x} ${y - 28}v56`, class: kind });
-    }
-  } else {
-    shape(svg, "circle", { cx: x, cy: y, r: 30, class: "next" });
-    shape(svg, "text", { x, y: y + 15, class: "rank" }).textContent = mark.text;
-  }
-}
-
-function place(view, event) {
-  const area = view.svg.getBoundingClientRect();
-  const share = (value, low, size) => Math.min(0.999, Math.max(0, (value - low) / size));
-  return [share(event.clientX, area.left, area.width), share(event.clientY, area.top, area.height)];
-}
-
-function patchAt([rows, columns], x, y) {
-  return Math.floor(Math.min(y, 0.999) * rows) * columns + Math.floor(Math.min(x, 0.999) * columns);
-}
-
-function press(view, event, send) {
-  const [x, y] = place(view, event);
-  const box = view.panel.boxes.find((each) => each.movable);
-  if (box) return drag(view, box, event, send);
-  if (!clickable(view.panel)) return;
-  view.cursor = view.panel.chart ? chartPart(view, x, y) : patchAt(view.panel.grid, x, y);
-  send({ panel: view.panel.id, patch: view.cursor });
-}
-
-function drag(view, box, event, send) {
-  const [x, y] = place(view, event);
-  const [right, bottom] = [box.left + box.width, box.top + box.height];
-  const size = Math.hypot(x - right, y - bottom) < 0.06;
-  const inside = x > box.left && x < right && y > box.top && y < bottom;
-  const grip = inside || size ? [x - box.left, y - box.top] : [box.width / 2, box.height / 2];
-  let last = 0;
-  const move = (moved, end) => {
-    const now = Date.now();
-    if (!end && now - last < OFTEN) return;
-    last = now;
-    const [px, py] = place(view, moved);
-    const next = size
-      ? [box.top, box.left, Math.max(0.1, py - box.top), Math.max(0.1, px - box.left)]
-      : [py - grip[1], px - grip[0], box.height, box.width];
-    send({ panel: view.panel.id, box: kept(next) });
-  };
-  const moving = (moved) => move(moved, false);
-  const stop = (moved) => {
-    view.svg.removeEventListener("pointermove", moving);
-    move(moved, true);
-  };
-  view.svg.setPointerCapture(event.pointerId);
-  view.svg.addEventListener("pointermove", moving);
-  view.svg.addEventListener("pointerup", stop, { once: true });
-}
-
-function kept([top, left, height, width]) {
-  const inside = (low, size) => Math.min(1 - size, Math.max(0, low));
-  const [h, w] = [Math.min(1, height), Math.min(1, width)];
-  return [inside(top, h), inside(left, w), h, w];
-}
-
-const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-
-function key(view, event, send) {
-  const { panel } = view;
-  const step = STEPS[event.key];
-  const box = panel.boxes.find((each) => each.movable);
-  const grows = { "+": 0.04, "-": -0.04 }[event.key];
-  if (box && (step || grows)) {
-    const [down, right] = step || [0, 0];
-    const size = [box.height, box.width].map((side) => Math.max(0.1, side + (grows || 0)));
-    send({ panel: panel.id, box: kept([box.top + 0.02 * down, box.left + 0.02 * right, ...size]) });
-  } else if (clickable(panel) && step) {
-    const [rows, columns] = panel.grid;
-    const row = Math.floor(view.cursor / columns) + step[0];
-    const column = (view.cursor % columns) + step[1];
-    if (row >= 0 && row < rows && column >= 0 && column < columns) {
-      view.cursor = row * columns + column;
-      draw(view);
-    }
-  } else if (clickable(panel) && (event.key === "Enter" || event.key === " ")) {
-    send({ panel: panel.id, patch: view.cursor });
-  } else {
-    return;
-  }
-  event.preventDefault();
-  event.stopPropagation(); // JupyterLab has meanings of its own for these keys
 }
 
 function showJumps(list, scene, send) {
