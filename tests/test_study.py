@@ -9,13 +9,16 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from siamlab.component import UserError
 from siamlab.recipes import demo_size, siameseim
+from siamlab.study import Search
 from siamlab.study.file import load
+from siamlab.study.plan import opened
 from siamlab.study.rung import LEAST, cost, dominated
 from siamlab.study.storage import latest, open_storage
+from siamlab.study.worker import work
 from siamlab.train import Folder
 
 SHIPPED = sorted((Path(__file__).parent.parent / "studies").glob("*.py"))
@@ -73,6 +76,33 @@ def test_only_what_most_others_beat_on_both_scores_is_stopped():
     others = [[0.5, 0.5]] * LEAST
     assert dominated([0.1, 0.1], others) and not dominated([0.1, 0.9], others)
     assert not dominated([0.1, 0.1], others[1:])
+
+
+@pytest.mark.parametrize("better, state", [(1.0, TrialState.PRUNED), (-1.0, TrialState.COMPLETE)])
+def test_a_search_stops_what_the_others_beat_at_a_rung(tmp_path, better, state):
+    base = demo_size(siameseim()).change("steps=8", "batch=16", *TINY[1:-1], "model.depth=1")
+    search = Search(
+        question="?",
+        suggest=lambda trial: base.change(f"prediction.depth={trial.suggest_int('depth', 1, 1)}"),
+        trials=1,
+        images=64,
+    )
+    storage = open_storage("", tmp_path)
+    study = opened(search, "search", storage)
+    depth = {"depth": optuna.distributions.IntDistribution(1, 1)}
+    for _ in range(LEAST):
+        trial = create_trial(values=[0, 0], params={"depth": 1}, distributions=depth)
+        trial.set_user_attr("rung 0.25", [better, better])
+        study.add_trial(trial)
+    work(search, study, storage, tmp_path, threads=1)
+    first = study.get_trials()[0]
+    assert first.state == state and "rung 0.25" in first.user_attrs
+    if state == TrialState.PRUNED:
+        assert "at 25% of its steps more than half of 8" in first.user_attrs["reason"]
+        steps = [line["step"] for line in Folder(tmp_path / "runs/trial-000-seed0").lines()]
+        assert max(steps) < 8
+    else:
+        assert len(first.user_attrs["rung 0.5"]) == 2  # asked again, with nothing to compare with
 
 
 def test_cost_grows_with_the_depth_of_the_decoder():

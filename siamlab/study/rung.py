@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from siamlab.run import Run
 from siamlab.study.definition import SCORES, Search
+from siamlab.study.storage import latest
 from siamlab.study.trial import kept, probed
 from siamlab.train.folder import Folder, Line
 from siamlab.train.setup import build
@@ -47,8 +48,7 @@ class Rungs:
         scores = kept(probed(self.run, self.folder.path, self.search))
         found = {row["probe"]: row["value"] for row in scores}
         mine = [found.get(name, 0.0) for name in SCORES]
-        trials = self.study.get_trials(deepcopy=False)
-        others = [t.user_attrs[key] for t in trials if key in t.user_attrs]
+        others = [t.user_attrs[key] for t in latest(self.study) if key in t.user_attrs]
         self.trial.set_user_attr(key, mine)
         if dominated(mine, others):
             raise optuna.TrialPruned(
