@@ -40,6 +40,7 @@ def browser():
 def page(browser):
     """A page whose console must stay without errors."""
     page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.set_default_timeout(120_000)  # milliseconds; a busy machine is slow, not wrong
     said = []
     page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
