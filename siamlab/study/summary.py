@@ -70,8 +70,9 @@ def machine(out: Path) -> str:
     found = {}
     for file in sorted(out.glob("runs/*/environment.json")):
         about = json.loads(file.read_text())
-        gpu = f", {about['gpu']}" if about["gpu"] != "none" else ", no GPU"
-        found[f"{about['processor']}, {about.get('cores', '?')} cores{gpu}"] = None
+        cores = f", {about['cores']} cores" if "cores" in about else ""
+        gpu = "no GPU" if about["gpu"] == "none" else about["gpu"]
+        found[f"{about['processor']}{cores}, {gpu}"] = None
     return "; ".join(found) or "machine unknown"
 
 
