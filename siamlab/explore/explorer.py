@@ -101,7 +101,7 @@ class Explorer:
         """Show the state in the widget, if there is one."""
         if self._shown is not None:
             with self._shown.hold_sync():
-                self._shown.images = self.pictures()
+                self._shown.images = self.pictures(self._shown.images)
                 self._shown.scene = self.scene().as_dict()
         return self
 
@@ -133,9 +133,10 @@ class Explorer:
         self.values, self.selected = self.values | values, selected or self.selected
         return self.refresh()
 
-    def pictures(self) -> dict[str, str]:
-        """`images()` as data URIs."""
-        return {key: data_uri(image) for key, image in self.images().items()}
+    def pictures(self, known: dict[str, str] | None = None) -> dict[str, str]:
+        """`images()` as data URIs; those that are known already are not made again."""
+        made, images = known or {}, self.images().items()
+        return {key: made.get(key) or data_uri(image) for key, image in images}
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         """The widget, and its PNG for where no script runs."""

@@ -18,6 +18,8 @@ from siamlab.explore.given import chosen_images, chosen_subject, last_layer
 from siamlab.explore.pair import LEGEND, PairExplorer
 from siamlab.explore.scene import Control, Heat, Mark, Panel, Scale, Scene
 from siamlab.geometry import patch_centres
+from siamlab.probe.attend import attended
+from siamlab.probe.attention import normalised_rows, over_patches
 from siamlab.subject import Subject
 
 ALL = "mean"  # of heads
@@ -98,16 +100,18 @@ class ModelsExplorer(Explorer):
             pair.selected = self.selected
 
     def _attentions(
-        self, name: str, image: int, draw: int, patch: int
-    ) -> Float[Tensor, "L heads N"]:
+        self, name: str, image: int, draw: int, layer: int
+    ) -> Float[Tensor, "heads N N"]:
+        """Of all patches to all, one pass through the model; each click reads its row."""
         model = self.pairs[name].subject.model
         view = self.pairs[name]._views(image, draw)[0].image
-        rows = probe.patch_attentions(model, view, *probe.inputs(model), patch)
-        return rows[0].cpu()
+        measure = lambda _, matrix: over_patches(matrix, model.num_prefix_tokens)  # noqa: E731
+        (found,) = attended(model, view, *probe.inputs(model), measure, [layer - 1])
+        return normalised_rows(found[0].cpu())
 
     def _rows(self, name: str) -> Float[Tensor, "heads N"]:
-        place = self.values["image"], self.values["views"], self.selected[1]
-        return self._attentions(name, *place)[self.values["layer"] - 1]
+        place = (self.values[key] for key in ("image", "views", "layer"))
+        return self._attentions(name, *place)[:, self.selected[1]]
 
     def _row(self, name: str) -> Float[Tensor, " N"]:
         """Of the head that is chosen, or the mean where a model has no such head."""

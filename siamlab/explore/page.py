@@ -44,7 +44,7 @@ def write_page(path: Path, explorer: "Explorer") -> Path:
             answers[_key(explorer)] = {
                 k: v for k, v in whole.items() if k not in FIXED or v != first[k]
             }
-            images |= explorer.pictures()
+            images |= explorer.pictures(images)
     page = Template((HERE / "page.html").read_text("utf-8")).substitute(
         title=html.escape(explorer.title),
         style=style(),

@@ -49,6 +49,7 @@ class PlaneExplorer(Explorer):
         self.subjects = {name: here[name] for name in self.table["model"]}
         self.pixels = chosen_images(images, subjects[0])[:LOOKED]
         self._found = lru_cache(maxsize=64)(self._found)  # of this object alone
+        self._explorer = lru_cache(maxsize=64)(self._explorer)
         first = next(iter(self.subjects))
         super().__init__({"model": first, "measure": MEASURES[0]}, "histogram", BARS - 1)
 
@@ -123,7 +124,6 @@ class PlaneExplorer(Explorer):
             )
         return torch.cat(rows)
 
-    @lru_cache(maxsize=8)  # noqa: B019 - explorers are few and live as long as their notebook
     def _explorer(self, name: str) -> PairExplorer:
         return PairExplorer(self.subjects[name], self.pixels, image=0)
 
