@@ -26,7 +26,7 @@ Images = dict[str, UInt8[Tensor, "3 H W"]]
 
 def drawn(scene: Scene, images: Images) -> Image.Image:
     """Text above, panels in their columns, legend and colour scales below."""
-    text = textwrap.wrap(scene.text, WIDTH // 7)
+    text = [line for said in scene.text.splitlines() for line in textwrap.wrap(said, WIDTH // 7)]
     foot = _entries(scene)
     top = GAP + len(text) * LINE + 6
     places = list(_places(scene, images, top))

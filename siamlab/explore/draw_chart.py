@@ -4,50 +4,88 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw, ImageFont
 
-from siamlab.explore.scene import Chart
+from siamlab.explore.scene import Chart, outline
 
 RATIO = 0.75  # height of a chart over its width
 LEFT, RIGHT, TOP, BOTTOM = 0.17, 0.03, 0.03, 0.12  # margins, shares of the width
-INK, LINE, BLUE, BAR, CHOSEN = "#1F2328", "#9AA0A6", "#0072B2", "#56B4E9", "#D55E00"
+ROW = 0.05  # of the names of lines, above them, two a row; share of the width
+INK, LINE, BAR, CHOSEN, WHITE = "#1F2328", "#9AA0A6", "#56B4E9", "#D55E00", "#FFFFFF"
+SMALL, LARGE = 0.013, 0.02  # radius of a point, shares of the width
+FAR = 0.03  # from a point to its name: further needs a line
+EDGE = 0.02  # of an axis: how near its end a number is set inwards
 Place = Callable[[float], float]
 
 
 def charted(chart: Chart, size: tuple[int, int]) -> Image.Image:
-    """Axes with their ticks and titles, then points with names, bars, or a line."""
-    picture = Image.new("RGB", size, "#FFFFFF")
+    """Axes with their ticks and titles, then points with names, bars, or lines."""
+    picture = Image.new("RGB", size, WHITE)
     pen = ImageDraw.Draw(picture)
     width = size[0]
-    across, down = (1 - LEFT - RIGHT) * width, size[1] - (TOP + BOTTOM) * width
+    top = TOP + ROW * names_rows(chart)
+    across, down = (1 - LEFT - RIGHT) * width, size[1] - (top + BOTTOM) * width
     px: Place = lambda x: LEFT * width + x * across  # noqa: E731
-    py: Place = lambda y: TOP * width + (1 - y) * down  # noqa: E731
+    py: Place = lambda y: top * width + (1 - y) * down  # noqa: E731
     letters = ImageFont.load_default(max(9, round(width * 0.034)))
     pen.line([px(0), py(1), px(0), py(0), px(1), py(0)], LINE)
     for x, words in chart.x_ticks:
-        pen.text((px(x), py(0) + 4), words, INK, letters, "mt")
+        anchor = "lt" if x < EDGE else "rt" if x > 1 - EDGE else "mt"  # clear of axis and margin
+        pen.text((px(x), py(0) + 4), words, INK, letters, anchor)
     for y, words in chart.y_ticks:
         pen.text((px(0) - 4, py(y)), words, INK, letters, "rm")
     pen.text((px(0.5), size[1] - 2), chart.x_title, INK, letters, "mb")
-    _sideways(picture, chart.y_title, letters, py(0.5))
-    {"points": _points, "bars": _bars, "line": _line}[chart.kind](pen, chart, px, py, letters)
+    middle = (py(0) + py(1)) / 2
+    _sideways(picture, chart.y_title, letters, middle)
+    pen.multiline_text((px(0.5), middle), chart.note, INK, letters, "mm", align="center")
+    {"points": _points, "bars": _bars, "lines": _lines}[chart.kind](pen, chart, px, py, letters)
     return picture
 
 
+def names_rows(chart: Chart) -> int:
+    """Rows that the names of lines take."""
+    return -(-len(chart.names) // 2) if chart.kind == "lines" else 0
+
+
 def _points(pen: ImageDraw.ImageDraw, chart: Chart, px: Place, py: Place, letters) -> None:
-    places = zip(chart.x, chart.y, chart.names, chart.colours, strict=True)
-    for i, (x, y, name, colour) in enumerate(places):
-        r = 7 if i == chart.chosen else 5
-        pen.ellipse([px(x) - r, py(y) - r, px(x) + r, py(y) + r], colour, "#FFFFFF")
-        pen.text((px(x), py(y) - 9), name, INK, letters, "mb")
+    width = px(1) - px(0)
+    for i, place in enumerate(chart.places):
+        start = px(chart.x[i]), py(chart.y[i])
+        if place and abs(start[1] - py(place[1])) > 2 * FAR * width:
+            pen.line([*start, px(place[0]), py(place[1])], LINE)
+    for i in sorted(range(len(chart.x)), key=lambda i: i in chart.chosen):
+        chosen = i in chart.chosen
+        look = chart.symbols[i], chart.colours[i], INK if chosen else WHITE
+        _symbol(pen, px(chart.x[i]), py(chart.y[i]), width * (LARGE if chosen else SMALL), *look)
+    for name, place in zip(chart.names, chart.places, strict=True):
+        if place:
+            at = px(place[0]), py(place[1])
+            pen.text(at, name, INK, letters, "mm", stroke_width=2, stroke_fill=WHITE)
 
 
 def _bars(pen: ImageDraw.ImageDraw, chart: Chart, px: Place, py: Place, letters) -> None:
     for i, y in enumerate(chart.y):
         corners = [px(chart.x[i]), py(y), px(chart.x[i + 1]), py(0)]
-        pen.rectangle(corners, CHOSEN if i == chart.chosen else BAR, "#FFFFFF")
+        pen.rectangle(corners, CHOSEN if i in chart.chosen else BAR, WHITE)
 
 
-def _line(pen: ImageDraw.ImageDraw, chart: Chart, px: Place, py: Place, letters) -> None:
-    pen.line([(px(x), py(y)) for x, y in zip(chart.x, chart.y, strict=True)], BLUE, 2)
+def _lines(pen: ImageDraw.ImageDraw, chart: Chart, px: Place, py: Place, letters) -> None:
+    width = (px(1) - px(0)) / (1 - LEFT - RIGHT)
+    for i, (x, y) in enumerate(zip(chart.x, chart.y, strict=True)):
+        look = chart.symbols[i], chart.colours[i], WHITE
+        places = [(px(a), py(b)) for a, b in zip(x, y, strict=True)]
+        pen.line(places, chart.colours[i], 2)
+        _symbol(pen, *places[-1], width * SMALL, *look)
+        left, top = width * (0.03 + 0.49 * (i % 2)), width * (TOP + ROW * (i // 2))
+        _symbol(pen, left, top, width * SMALL, *look)
+        pen.text((left + 0.025 * width, top), chart.names[i], INK, letters, "lm")
+
+
+def _symbol(
+    pen: ImageDraw.ImageDraw, x: float, y: float, r: float, symbol: str, colour: str, edge: str
+) -> None:
+    """Open ones are white inside."""
+    corners = [(x + r * right, y + r * down) for right, down in outline(symbol)]
+    hollow = symbol.endswith("open")
+    pen.polygon(corners, WHITE if hollow else colour, colour if hollow else edge)
 
 
 def _sideways(picture: Image.Image, words: str, letters, middle: float) -> None:

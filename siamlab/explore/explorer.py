@@ -1,10 +1,10 @@
 """Explorer: what all explorers are, a plain object with a widget, a page and a picture of itself.
 
-explorer.select("a", 17); explorer.set(layer=3); explorer.state; explorer.to_html("page.html")
+explorer.select("a", 17); explorer.brush("plane", [0, 2]); explorer.set(layer=3); explorer.state
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,20 @@ class Explorer:
         values, selected = self.click(view, patch)
         return self.turn(values, selected)
 
+    def brush(self, view: str, parts: Sequence[int]) -> "Explorer":
+        """Choose several points or bars of a panel. Raises UserError for those not there."""
+        panels = {panel.id: panel for panel in self.scene().panels if panel.several}
+        if not panels:
+            raise UserError(f"the {self.title} has no points or bars to brush; select one patch")
+        if view not in panels:
+            raise UserError(unknown("view", view, panels))
+        count = panels[view].parts
+        if not parts or not all(0 <= part < count for part in parts):
+            raise UserError(
+                f"parts={list(parts)} must be one or more from 0 to {count - 1}: {view} has {count}"
+            )
+        return self.turn(*self.brushed(view, sorted(set(parts))))
+
     def set(self, **values: Any) -> "Explorer":
         """Put controls to values. Raises UserError for a control or value that is not there."""
         controls = {control.name: control for control in self.scene().controls}
@@ -60,6 +74,16 @@ class Explorer:
     def click(self, panel: str, patch: int) -> tuple[dict[str, Any], tuple[str, int] | None]:
         """What a click changes: values of controls, and the chosen patch if it chooses one."""
         return {}, (panel, patch)
+
+    def brushed(
+        self, panel: str, parts: Sequence[int]
+    ) -> tuple[dict[str, Any], tuple[str, int] | None]:
+        """What a brush over parts changes, as `click`."""
+        raise NotImplementedError
+
+    def brushes(self) -> list[tuple[str, list[int]]]:
+        """Panels and several parts of them: the brushes that a page answers."""
+        return []
 
     def turned(self, values: dict[str, Any]) -> dict[str, Any]:
         """These values, and those of other controls that change with them."""
@@ -81,11 +105,13 @@ class Explorer:
         return self._shown
 
     def handle(self, event: dict[str, Any]) -> None:
-        """What the browser says: a patch, a control or a box."""
+        """What the browser says: a patch, a control, parts that were brushed or a box."""
         if "control" in event:
             self.set(**{event["control"]: event["value"]})
         elif "patch" in event:
             self.select(event["panel"], event["patch"])
+        elif "parts" in event:
+            self.brush(event["panel"], event["parts"])
         elif "box" in event:
             self.move(*event["box"])
 
@@ -113,8 +139,9 @@ class Explorer:
         return file.getvalue()
 
     def to_html(self, path: str | Path) -> Path:
-        """A page that answers clicks without Python: every patch as the controls stand now, and
-        every value of each control for the patch of now. Anything else it says it does not hold.
+        """A page that answers clicks without Python: every patch as the controls stand now,
+        every value of each control for the patch of now, and `brushes()`. Anything else it says it
+        does not hold.
         """
         from siamlab.explore.page import write_page
 

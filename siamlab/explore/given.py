@@ -24,13 +24,16 @@ def chosen_images(
     images: Images | UInt8[Tensor, "n 3 H W"] | None, of: Subject
 ) -> UInt8[Tensor, "n 3 H W"]:
     """At most MOST images; without any, test images of what the model was trained on, or scenes."""
-    if images is None:
-        data = of.run.data if of.run else Run(data=Scenes()).data
-        images = data("test")
+    images = test_images(of.run) if images is None else images
     pixels = getattr(images, "pixels", images)
     if len(pixels) == 0:
         raise UserError("images must hold one image or more; there are none")
     return pixels[:MOST]
+
+
+def test_images(run: Run | None) -> Images:
+    """Those of what a run was trained on, or scenes."""
+    return (run or Run(data=Scenes())).data("test")
 
 
 def last_layer(s: Subject) -> int:

@@ -1,6 +1,7 @@
 // Input: what a pointer or a key on a panel asks for.
 
 const OFTEN = 60; // milliseconds between two events of a drag
+const CLICK = 5; // pixels that a pointer may move in a click
 
 function place(view, event) {
   const area = view.svg.getBoundingClientRect();
@@ -17,8 +18,20 @@ function press(view, event, send) {
   const box = view.panel.boxes.find((each) => each.movable);
   if (box) return drag(view, box, event, send);
   if (!clickable(view.panel)) return;
-  view.cursor = view.panel.chart ? chartPart(view, x, y) : patchAt(view.panel.grid, x, y);
+  if (view.panel.several) return brush(view, event, send);
+  view.cursor = patchAt(view.panel.grid, x, y);
   send({ panel: view.panel.id, patch: view.cursor });
+}
+
+// From a press to its end; `ended` is told whether it was broken off, as by a scrolling finger.
+function follow(view, event, moving, ended) {
+  const stop = new AbortController();
+  const listen = (name, call) => view.svg.addEventListener(name, call, { signal: stop.signal });
+  const end = (last) => { stop.abort(); ended(last, last.type === "pointercancel"); };
+  view.svg.setPointerCapture(event.pointerId);
+  listen("pointermove", moving);
+  listen("pointerup", end);
+  listen("pointercancel", end);
 }
 
 function drag(view, box, event, send) {
@@ -38,14 +51,69 @@ function drag(view, box, event, send) {
       : [py - grip[1], px - grip[0], box.height, box.width];
     send({ panel: view.panel.id, box: kept(next) });
   };
-  const moving = (moved) => move(moved, false);
-  const stop = (moved) => {
-    view.svg.removeEventListener("pointermove", moving);
-    move(moved, true);
+  follow(view, event, (moved) => move(moved, false), (moved, broken) => broken || move(moved, true));
+}
+
+function brush(view, event, send) { // a rectangle over points, a range over bars, or a click
+  const { panel } = view;
+  const bars = panel.chart.kind === "bars";
+  const start = place(view, event);
+  const begun = chartPart(view, ...start);
+  let moved = false;
+  let parts = [];
+  const moving = (now) => {
+    moved = moved || Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) > CLICK;
+    if (!moved) return;
+    const [[x, y], [toX, toY]] = [start, place(view, now)];
+    const band = [Math.min(x, toX), bars ? 0 : Math.min(y, toY)];
+    view.band = [...band, Math.max(x, toX), bars ? 1 : Math.max(y, toY)];
+    parts = bars ? range(begun, chartPart(view, toX, toY)) : pointsIn(view);
+    view.chosen = parts;
+    draw(view);
   };
-  view.svg.setPointerCapture(event.pointerId);
-  view.svg.addEventListener("pointermove", moving);
-  view.svg.addEventListener("pointerup", stop, { once: true });
+  follow(view, event, moving, (last, broken) => {
+    if (!broken) moving(last);
+    view.band = null;
+    view.chosen = panel.chart.chosen;
+    if (!broken && moved && parts.length > 0) several(view, parts, parts.at(-1), send);
+    if (!broken && !moved && event.shiftKey) several(view, extended(view, begun), begun, send);
+    if (!broken && !moved && !event.shiftKey) {
+      view.cursor = begun;
+      send({ panel: panel.id, patch: begun });
+    }
+    draw(view);
+  });
+}
+
+function several(view, parts, cursor, send) {
+  if (parts.length === 0) return;
+  Object.assign(view, { cursor, chosen: parts }); // shown at once; the answer comes later
+  send({ panel: view.panel.id, parts });
+}
+
+function extended(view, part) { // bars: the range up to this one; points: this one more, or less
+  const { chosen, cursor } = view;
+  if (view.panel.chart.kind === "bars") {
+    const [low, high] = [Math.min(...chosen), Math.max(...chosen)];
+    return range(cursor === high ? low : cursor === low ? high : cursor, part);
+  }
+  const others = chosen.filter((each) => each !== part);
+  return others.length < chosen.length ? others : [...others, part].sort((a, b) => a - b);
+}
+
+function range(from, to) {
+  const low = Math.min(from, to);
+  return [...Array(Math.abs(to - from) + 1).keys()].map((i) => low + i);
+}
+
+function pointsIn(view) {
+  const [left, top, right, bottom] = view.band;
+  const { chart } = view.panel;
+  const high = UNIT * view.ratio;
+  const [px, py] = chartPlace(chart, high);
+  const within = (low, value, most) => low <= value && value <= most;
+  return [...chart.x.keys()].filter((i) =>
+    within(left, px(chart.x[i]) / UNIT, right) && within(top, py(chart.y[i]) / high, bottom));
 }
 
 function kept([top, left, height, width]) {
@@ -70,9 +138,15 @@ function key(view, event, send) {
     const row = Math.floor(view.cursor / columns) + step[0];
     const column = (view.cursor % columns) + step[1];
     if (row >= 0 && row < rows && column >= 0 && column < columns) {
-      view.cursor = row * columns + column;
+      const next = row * columns + column;
+      const more = event.shiftKey && panel.chart && panel.chart.kind === "bars";
+      if (more) several(view, extended(view, next), next, send);
+      view.cursor = next;
       draw(view);
     }
+  } else if (panel.several && event.key === "Enter" && event.shiftKey) {
+    several(view, extended(view, view.cursor), view.cursor, send);
+    draw(view);
   } else if (clickable(panel) && (event.key === "Enter" || event.key === " ")) {
     send({ panel: panel.id, patch: view.cursor });
   } else {

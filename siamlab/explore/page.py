@@ -16,7 +16,14 @@ from siamlab.explore.scene import Control
 if TYPE_CHECKING:
     from siamlab.explore.explorer import Explorer
 
-FIXED = ("columns", "scales", "stops", "legend", "jumps_title")  # of a scene: alike in all answers
+FIXED = (
+    "columns",
+    "scales",
+    "stops",
+    "symbols",
+    "legend",
+    "jumps_title",
+)  # of a scene: alike in all answers
 
 MOST = 24  # values of one slider that a page holds: each has pictures of its own
 HERE = files("siamlab") / "explore"
@@ -63,11 +70,13 @@ def write_page(path: Path, explorer: "Explorer") -> Path:
 def _events(
     explorer: "Explorer",
 ) -> Iterator[tuple[str, dict[str, Any], tuple[str, int] | None]]:
-    """A click on every patch, every value of every control, some boxes: name, and what changes."""
+    """A click on every patch, brushes, every value of every control, boxes: name, what changes."""
     scene = explorer.scene()
     for panel in scene.panels:
         for patch in range(panel.parts):
             yield f"{panel.id} {patch}", *explorer.click(panel.id, patch)
+    for panel, parts in explorer.brushes():
+        yield f"{panel} {','.join(map(str, parts))}", *explorer.brushed(panel, parts)
     for control in scene.controls:
         for value in _range(control):
             yield f"{control.name} {value}", explorer.turned({control.name: value}), None

@@ -4,7 +4,8 @@
 const OPACITY = 0.6; // of heat, as in the style
 
 function mount(model, el) {
-  const root = add(el, "div", { class: "siamlab-explorer" });
+  // JupyterLab would take Shift+Enter and others for itself
+  const root = add(el, "div", { class: "siamlab-explorer", "data-lm-suppress-shortcuts": "true" });
   const text = add(root, "p", { class: "text", role: "status", "aria-live": "polite" });
   const controls = add(root, "div", { class: "controls" });
   const body = add(root, "div", { class: "body" });
@@ -33,7 +34,7 @@ function mount(model, el) {
       if (!views.has(panel.id)) views.set(panel.id, makePanel(panels, panel, send));
       const view = views.get(panel.id);
       if (panels.children[i] !== view.figure) panels.insertBefore(view.figure, panels.children[i]);
-      showPanel(view, panel, images[panel.image], scene.stops);
+      showPanel(view, panel, images[panel.image], scene);
     });
     showJumps(jumps, scene, send);
     showFoot(foot, scene);
@@ -86,7 +87,7 @@ function makePanel(parent, panel, send) {
   const image = add(stage, "img", { alt: "", draggable: "false" });
   const heat = add(stage, "canvas");
   const svg = shape(stage, "svg", { preserveAspectRatio: "none" });
-  const view = { figure, title, stage, image, heat, svg, cursor: 0, panel };
+  const view = { figure, title, stage, image, heat, svg, cursor: 0, panel, chosen: [] };
   image.addEventListener("load", () => {
     view.ratio = image.naturalHeight / image.naturalWidth;
     stage.style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
@@ -99,8 +100,8 @@ function makePanel(parent, panel, send) {
   return view;
 }
 
-function showPanel(view, panel, source, stops) {
-  view.panel = panel;
+function showPanel(view, panel, source, { stops, symbols }) {
+  Object.assign(view, { panel, symbols, chosen: panel.chart ? [...panel.chart.chosen] : [] });
   view.title.textContent = panel.title;
   view.figure.style.gridColumn = `span ${panel.span}`;
   view.figure.classList.toggle("chosen", panel.chosen);
@@ -108,7 +109,8 @@ function showPanel(view, panel, source, stops) {
   if (panel.chart) {
     view.ratio = WIDE.ratio;
     view.stage.style.aspectRatio = `1 / ${WIDE.ratio}`;
-    if (panel.chart.chosen >= 0) view.cursor = panel.chart.chosen;
+    const own = document.activeElement === view.svg; // whoever steps with keys goes on from there
+    if (panel.grid && !(own && view.cursor < panel.grid[1])) view.cursor = view.chosen.at(-1) || 0;
   } else if (view.image.getAttribute("src") !== source) {
     view.image.src = source;
   }
@@ -119,7 +121,8 @@ function showPanel(view, panel, source, stops) {
   if (active) {
     view.svg.setAttribute("tabindex", 0);
     view.svg.setAttribute("role", "application");
-    view.svg.setAttribute("aria-label", panel.title + ": arrow keys move, Enter chooses");
+    view.svg.setAttribute("aria-label", panel.title + ": arrow keys move, Enter chooses" +
+      (panel.several ? ", with Shift several" : ""));
   }
   paint(view, stops);
   draw(view);

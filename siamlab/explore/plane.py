@@ -1,12 +1,14 @@
-"""Plane explorer: models as points; click one for what it was, how it went and what it gets wrong.
+"""Plane explorer: models as points; brush some for what they were, how they went, what they see.
 
 PlaneExplorer(subjects, scores, test)      # subjects and the long table of their scores
+PlaneExplorer.of_study("runs/studies/loss_form").brush("plane", [0, 2]).brush("histogram", [3, 4])
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -16,171 +18,185 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data import Images
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.given import chosen_images
-from siamlab.explore.pair import LEGEND, PairExplorer
-from siamlab.explore.scene import Chart, Control, Mark, Panel, Scene
+from siamlab.explore.given import chosen_images, test_images
+from siamlab.explore.pair import PairExplorer
+from siamlab.explore.plane_charts import course_panels, histogram, placed, plane_chart
+from siamlab.explore.plane_examples import LEGENDS, PICTURED, Behind, example_images, example_panels
+from siamlab.explore.plane_measures import MEASURES, Measure, Seen, possible
+from siamlab.explore.plane_runs import Point, base_of, changes, given_points, study_points
+from siamlab.explore.scene import Control, Panel, Scene
 from siamlab.figure import plane_table
-from siamlab.figure.template import colours
-from siamlab.geometry import patch_centres
 from siamlab.subject import Subject
+from siamlab.train import Folder
+from siamlab.train.folder import Line
 
-MEASURES = ("error of the match (pixels)", "cosine of the match")
 LOOKED = 40  # test images behind the histogram
 BARS = 12
-SHOWN = 3  # patches behind the chosen bar that are pictured
-TICKS = 4
+READ = 7  # chosen models that are told of: one a colour
+NAMED = 12  # points that all have their names beside them; of more, those that are told of
+FEW = 4  # models of which a page holds every choice of several
 
 
 class PlaneExplorer(Explorer):
-    """The plane; the chosen model's matches as a histogram; the patches behind the chosen bar."""
+    """The plane; of the chosen models configuration, course and a histogram; what is behind it.
+
+    `folders` has those of runs by the model's name, for their courses.
+    """
 
     title = "the plane, linked"
 
     def __init__(
         self,
-        subjects: Sequence[Subject],
+        subjects: Sequence[Subject | Point],
         scores: pl.DataFrame,
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
+        folders: Mapping[str, str | Path] = {},
     ):
-        self.table = plane_table(scores)
-        here = {s.name: s for s in subjects}
+        self.table, here = plane_table(scores), given_points(subjects, folders)
         if missing := [name for name in self.table["model"] if name not in here]:
             raise UserError(f"scores has the model {missing[0]!r}, which is not among the subjects")
-        self.subjects = {name: here[name] for name in self.table["model"]}
-        self.pixels = chosen_images(images, subjects[0])[:LOOKED]
-        self._found = lru_cache(maxsize=64)(self._found)  # of this object alone
-        self._explorer = lru_cache(maxsize=64)(self._explorer)
-        first = next(iter(self.subjects))
-        super().__init__({"model": first, "measure": MEASURES[0]}, "histogram", BARS - 1)
+        self.points = {name: here[name] for name in self.table["model"]}
+        self.names = list(self.points)
+        self.base = base_of(list(self.points.values()))
+        images = test_images(self.base.run) if images is None else images
+        self.pixels = chosen_images(images, self.base.load())[:LOOKED]
+        unknown = torch.full((len(self.pixels),), -1)
+        self.labels = getattr(images, "labels", unknown)[: len(self.pixels)]
+        self._seen = lru_cache(maxsize=64)(self._seen)  # of this object alone
+        self._found = lru_cache(maxsize=512)(self._found)
+        self._logged = lru_cache(maxsize=512)(self._logged)
+        values = {"chosen": (self.base.name,), "model": self.base.name}
+        values |= {"measure": next(iter(MEASURES)), "bars": (BARS - 1,)}
+        super().__init__(values, "histogram", BARS - 1)
+
+    @classmethod
+    def of_study(
+        cls, folder: str | Path, images: Images | UInt8[Tensor, "n 3 H W"] | None = None
+    ) -> "PlaneExplorer":
+        """Every measured run of a study's folder a point, loaded when it is chosen.
+
+        Raises UserError if there is none.
+        """
+        return cls(*study_points(folder), images)
 
     def scene(self) -> Scene:
-        """The plane, the histogram, and examples as pairs of views."""
-        names = list(self.subjects)
-        bars, behind = self._histogram()
-        panels = [
-            Panel("plane", "all models", "", (1, len(names)), span=3, chart=self._plane()),
-            Panel("histogram", f"{self.values['model']}: all patches", "", (1, BARS), span=3,
-                  chart=bars),
-        ]  # fmt: skip
-        examples = [p for i, row in enumerate(behind[:SHOWN]) for p in self._example(i, *row)]
+        """The plane, the histogram, the courses, and examples of what is behind the bars."""
+        model, measure = self.values["model"], self._measure()
+        places, told = [self.names.index(name) for name in self.values["chosen"]], self._told()
+        near = [i for i, name in enumerate(self.names) if name in told or len(self.names) <= NAMED]
+        plane = plane_chart(self.table, places, near)
+        values, title = self._found(model, self.values["measure"])[:, 2], self.values["measure"]
+        bars = histogram(values, self._edges(), title, measure.part, self.values["bars"])
+        wide = dict(image="", span=3, several=True)
         return Scene(
-            panels=[*panels, *examples],
-            columns=6,
-            text=self._text(bars, len(behind)),
-            controls=[
-                Control("model", "model", self.values["model"], options=names),
-                Control("measure", "histogram of", self.values["measure"], options=MEASURES),
+            panels=[
+                Panel("plane", "all models", grid=(1, len(self.names)), chart=plane, **wide),
+                Panel(
+                    "histogram", f"{model}: all {measure.part}", grid=(1, BARS), chart=bars, **wide
+                ),
+                *course_panels(self._courses(), self.names),
+                *example_panels(self._seen(model), measure.of, self._pictured()),
             ],
-            legend=LEGEND[:3],
+            columns=6,
+            text=self._text(),
+            controls=[
+                Control("model", "model of the histogram", model, options=self.values["chosen"]),
+                Control("measure", "histogram of", title, options=self._possible(model)),
+            ],
+            legend=LEGENDS[measure.of],
         )
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
-        """The views of the examples."""
-        _, behind = self._histogram()
-        found: dict[str, Tensor] = {}
-        for image, _, _ in behind[:SHOWN]:
-            found |= self._pair(image).images()
-        return found
+        """The images or views of the examples."""
+        seen = self._seen(self.values["model"])
+        return example_images(seen, self._measure().of, self._pictured())
 
-    def click(self, panel: str, patch: int) -> tuple[dict[str, str], tuple[str, int] | None]:
-        """A point of the plane chooses its model, a bar the patches behind it."""
+    def click(self, panel: str, patch: int) -> tuple[dict[str, Any], tuple[str, int] | None]:
+        """A point of the plane chooses its model, a bar what is behind it."""
+        return self.brushed(panel, [patch])
+
+    def brushed(
+        self, panel: str, parts: Sequence[int]
+    ) -> tuple[dict[str, Any], tuple[str, int] | None]:
+        """Points choose their models, the first for the histogram; bars all from first to last."""
         if panel == "plane":
-            return {"model": list(self.subjects)[patch]}, None
-        return {}, (panel, patch)
+            chosen = tuple(self.names[part] for part in parts)
+            return {"chosen": chosen} | self.turned({"model": chosen[0]}), None
+        bars = tuple(range(min(parts), max(parts) + 1))
+        return {"bars": bars}, (panel, bars[0])
 
-    def _plane(self) -> Chart:
-        x, y = (self.table[name].to_list() for name in ("semantic", "spatial"))
-        (x, x_ticks), (y, y_ticks) = _scaled(x), _scaled(y)
-        names = self.table["model"].to_list()
-        shades = colours(names)
-        return Chart(
-            "points", x, y, names, [shades[name] for name in names], "semantic score",
-            "spatial score", x_ticks, y_ticks, names.index(self.values["model"]),
-        )  # fmt: skip
+    def brushes(self) -> list[tuple[str, list[int]]]:
+        """Every range of bars, and of few models every choice of several."""
+        ends = combinations(range(BARS), 2)
+        held = [("histogram", list(range(low, high + 1))) for low, high in ends]
+        few = len(self.names) if len(self.names) <= FEW else 0
+        for count in range(2, few + 1):
+            held += [("plane", list(some)) for some in combinations(range(few), count)]
+        return held
 
-    def _histogram(self) -> tuple[Chart, list[tuple[int, int, float]]]:
-        """The bars, and (image, patch, value) behind the chosen one, the largest first."""
-        measure, chosen = self.values["measure"], self.selected[1]
-        every = {name: self._found(name, measure) for name in self.subjects}
-        values = torch.cat([found[:, 2] for found in every.values()])
-        edges = torch.linspace(float(values.min()), float(values.max()), BARS + 1)  # of all models
-        mine = every[self.values["model"]]
-        place = torch.bucketize(mine[:, 2].contiguous(), edges[1:-1], right=True)
-        share = torch.bincount(place, minlength=BARS) / len(mine)
-        behind = mine[place == chosen]
-        behind = behind[behind[:, 2].argsort(descending=True)]
-        chart = _bars(edges.tolist(), share.tolist(), measure, chosen)
-        return chart, [(int(image), int(patch), value) for image, patch, value in behind.tolist()]
+    def turned(self, values: dict[str, Any]) -> dict[str, Any]:
+        """A model that the measure is not possible of is shown by the first that is."""
+        can = self._possible(values.get("model", self.values["model"]))
+        return values if self.values["measure"] in can else {"measure": can[0]} | values
+
+    def _told(self) -> list[str]:
+        """The chosen models that can be told of, and the base."""
+        told = self.values["chosen"][:READ]
+        return list(dict.fromkeys([*told, self.values["model"], self.base.name]))
+
+    def _measure(self) -> Measure:
+        return MEASURES[self.values["measure"]]
+
+    def _seen(self, name: str) -> Seen:
+        return Seen(PairExplorer(self.points[name].load(), self.pixels, image=0), self.labels)
+
+    def _possible(self, name: str) -> list[str]:
+        return possible(self._seen(name))
 
     def _found(self, name: str, measure: str) -> Float[Tensor, "M 3"]:
-        """Image, patch and value of every patch of view a that view b shows."""
-        rows = []
-        for image in range(len(self.pixels)):
-            found = self._pair(image, name).matches("a")
-            value = found.error if measure == MEASURES[0] else found.cosine.amax(dim=1)
-            here = found.inside.nonzero()[:, 0]
-            rows.append(
-                torch.stack([torch.full_like(value[here], image), here, value[here]], dim=1)
-            )
-        return torch.cat(rows)
+        """Image, patch and value."""
+        return MEASURES[measure].values(self._seen(name))
 
-    def _explorer(self, name: str) -> PairExplorer:
-        return PairExplorer(self.subjects[name], self.pixels, image=0)
+    def _edges(self) -> list[float]:
+        """Of the bars: alike for the models that are told of."""
+        measure = self.values["measure"]
+        told = [name for name in self._told() if measure in self._possible(name)]
+        values = torch.cat([self._found(name, measure)[:, 2] for name in told])
+        return torch.linspace(float(values.min()), float(values.max()), BARS + 1).tolist()
 
-    def _pair(self, image: int, name: str | None = None) -> PairExplorer:
-        pair = self._explorer(name or self.values["model"])
-        pair.values = pair.values | {"image": image}
-        return pair
+    def _behind(self) -> list[Behind]:
+        """What is behind the chosen bars, the largest value first."""
+        found = self._found(self.values["model"], self.values["measure"])
+        bar = placed(found[:, 2], self._edges())
+        here = found[torch.isin(bar, torch.tensor(self.values["bars"]))]
+        here = here[here[:, 2].argsort(descending=True)]
+        return [Behind(int(image), int(patch), value) for image, patch, value in here.tolist()]
 
-    def _example(self, number: int, image: int, patch: int, value: float) -> list[Panel]:
-        pair = self._pair(image)
-        pair.selected = "a", patch
-        _, a, b = pair.scene().panels
-        query = Mark(*patch_centres(pair.grid)[patch].tolist(), "query")
-        shown = [mark for mark in b.marks if mark.kind != "next"]
-        bare = dict(still=True, heat=None)
-        return [
-            a._replace(id=f"{number} a", title=f"image {image}, view a", marks=[query], **bare),
-            b._replace(id=f"{number} b", title=f"view b: {value:.3g}", marks=shown, **bare),
+    def _pictured(self) -> list[Behind]:
+        return self._behind()[: PICTURED[self._measure().of]]
+
+    def _courses(self) -> dict[str, list[Line]]:
+        """What was logged of the chosen models that can be told of."""
+        return {name: self._logged(name) for name in self.values["chosen"][:READ]}
+
+    def _logged(self, name: str) -> list[Line]:
+        folder = self.points[name].folder
+        return Folder(folder).lines() if folder else []
+
+    def _text(self) -> str:
+        """What is behind the bars, then a line for each chosen model."""
+        model, chosen, measure = self.values["model"], self.values["chosen"], self._measure()
+        behind, edges, bars = self._behind(), self._edges(), self.values["bars"]
+        total, shown = len(self._found(model, self.values["measure"])), PICTURED[measure.of]
+        few = f"; the {shown} largest are pictured" if len(behind) > shown else ""
+        said = [
+            f"{model}: {len(behind)} {measure.part} of {total} with {self.values['measure']} "
+            f"from {edges[bars[0]]:.3g} to {edges[bars[-1] + 1]:.3g}{few}."
         ]
-
-    def _text(self, bars: Chart, behind: int) -> str:
-        name = self.values["model"]
-        row = self.table.row(by_predicate=pl.col("model") == name, named=True)
-        run, base = self.subjects[name].run, next(iter(self.subjects.values()))
-        said = f"{name}: semantic {row['semantic']:.3f}, spatial {row['spatial']:.3f}. "
-        if run and base.run and name != base.name:
-            changes = run.differences(base.run)
-            said += f"Other than {base.name}: {', '.join(changes) or 'nothing'}. "
-        return said + f"{behind} patches from {bars.names[self.selected[1]]} behind the chosen bar."
-
-
-def _bars(edges: list[float], shares: list[float], title: str, chosen: int) -> Chart:
-    top = 1.05 * max(shares)
-    ticks = [(i / BARS, f"{edge:.3g}") for i, edge in enumerate(edges)]
-    return Chart(
-        kind="bars",
-        x=[place for place, _ in ticks],
-        y=[share / top for share in shares],
-        names=[f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)],
-        colours=[],
-        x_title=title,
-        y_title="share of patches",
-        x_ticks=ticks[:: BARS // TICKS],
-        y_ticks=[(0.0, "0"), (1 / 1.05, f"{max(shares):.0%}")],
-        chosen=chosen,
-    )
-
-
-def _scaled(values: list[float]) -> tuple[list[float], list[tuple[float, str]]]:
-    """Fractions of an axis with room around, and its ticks."""
-    low, high = min(values), max(values)
-    room = 0.15 * (high - low) or 0.1
-    low, high = low - room, high + room
-    step = 10 ** math.floor(math.log10((high - low) / 2))
-    step = next(step * k for k in (0.5, 1, 2, 5) if (high - low) / (step * k) <= 6)
-    first = math.ceil(low / step)
-    marks = [i * step for i in range(first, math.floor(high / step) + 1)]
-    return [(v - low) / (high - low) for v in values], [
-        ((mark - low) / (high - low), f"{mark:.3g}") for mark in marks
-    ]
+        for row in self.table.filter(pl.col("model").is_in(chosen[:READ])).iter_rows(named=True):
+            told = f"{row['model']}: semantic {row['semantic']:.3f}, spatial {row['spatial']:.3f}"
+            other = changes(self.points[row["model"]], self.base)
+            said.append(f"{told}; {other}." if other else f"{told}.")
+        if len(chosen) > READ:
+            said.append(f"{len(chosen) - READ} more are chosen.")
+        return "\n".join(said)

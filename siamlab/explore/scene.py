@@ -12,6 +12,15 @@ from plotly.colors import sequential
 
 STOPS = tuple(sequential.YlOrBr)  # colours of heat, from low to high: as in the figures
 KINDS = ("query", "true", "match", "next")  # of marks: drawn alike in browser and PNG
+# of points: corners, the first one's angle in eighths of a turn from the top, radius of every other
+SYMBOLS = {
+    "circle": (24, 0, 1.0),
+    "square": (4, 1, 1.0),
+    "triangle-up": (3, 0, 1.0),
+    "pentagon": (5, 0, 1.0),
+    "star": (10, 0, 0.45),
+    "diamond-open": (4, 0, 1.0),
+}
 
 
 class Scale(NamedTuple):
@@ -46,18 +55,21 @@ class Box(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """Points, bars or a line; all places are fractions of the drawing area, from its lower left."""
+    """Points, bars or lines; all places are fractions of the drawing area, from its lower left."""
 
-    kind: str  # "points", "bars" or "line"
-    x: Sequence[float]  # of bars: their n + 1 edges
-    y: Sequence[float]
-    names: Sequence[str]  # of points; of bars: what the pointer is told
-    colours: Sequence[str]  # of points
+    kind: str  # "points", "bars" or "lines"
+    x: Sequence[float] | Sequence[Sequence[float]]  # of bars: their n + 1 edges; a list a line
+    y: Sequence[float] | Sequence[Sequence[float]]
+    names: Sequence[str]  # of points and lines; of bars: what the pointer is told
+    colours: Sequence[str]  # of points and lines
     x_title: str
     y_title: str
     x_ticks: Sequence[tuple[float, str]]
     y_ticks: Sequence[tuple[float, str]]
-    chosen: int = -1
+    chosen: Sequence[int] = ()
+    symbols: Sequence[str] = ()  # of points, and of lines at their end: keys of SYMBOLS
+    places: Sequence[tuple[float, float] | None] = ()  # of points' names, their middle
+    note: str = ""  # in words, in place of lines that are not there
 
 
 class Panel(NamedTuple):
@@ -73,6 +85,7 @@ class Panel(NamedTuple):
     span: int = 1  # columns that it takes
     still: bool = False
     chart: Chart | None = None  # its points or bars are clicked as patches of `grid` (1, n) are
+    several: bool = False  # more than one point or bar can be chosen
 
     @property
     def parts(self) -> int:
@@ -102,7 +115,7 @@ class Jump(NamedTuple):
 class Scene(NamedTuple):
     panels: Sequence[Panel]
     columns: int
-    text: str  # what is to be seen, in a sentence
+    text: str  # what is to be seen, in a sentence or a few lines
     controls: Sequence[Control] = ()
     scales: dict[str, Scale] = {}
     legend: Sequence[tuple[str, str]] = ()  # kind, meaning
@@ -121,7 +134,18 @@ class Scene(NamedTuple):
             "jumps": [jump._asdict() for jump in self.jumps],
             "jumps_title": self.jumps_title,
             "stops": list(STOPS),
+            "symbols": {name: _rounded(outline(name)) for name in SYMBOLS},
         }
+
+
+def outline(symbol: str) -> list[tuple[float, float]]:
+    """Corners of a symbol of radius 1 around 0, 0: right, down."""
+    corners, eighths, other = SYMBOLS[symbol]
+    found = []
+    for i in range(corners):
+        angle, radius = math.tau * (eighths / 8 + i / corners), other if i % 2 else 1.0
+        found.append((radius * math.sin(angle), -radius * math.cos(angle)))
+    return found
 
 
 def levels(heat: Heat, scale: Scale) -> bytes:

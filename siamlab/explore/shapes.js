@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const UNIT = 1000; // of a panel's width in its drawing
-const WIDE = { ratio: 0.75, left: 170, right: 30, top: 30, bottom: 120 }; // of a chart's drawing
+const WIDE = { ratio: 0.75, left: 170, right: 30, top: 30, bottom: 120, row: 50 }; // of a chart's drawing
 
 function shape(parent, name, attributes) {
   const made = document.createElementNS(SVG, name);
@@ -41,8 +41,10 @@ function drawMark(svg, mark, high, cell) {
 }
 
 function chartPlace(chart, high) { // fractions of the drawing area to places of the drawing
-  const [width, height] = [UNIT - WIDE.left - WIDE.right, high - WIDE.top - WIDE.bottom];
-  return [(x) => WIDE.left + x * width, (y) => WIDE.top + (1 - y) * height];
+  const rows = chart.kind === "lines" ? Math.ceil(chart.names.length / 2) : 0; // of their names
+  const top = WIDE.top + WIDE.row * rows;
+  const [width, height] = [UNIT - WIDE.left - WIDE.right, high - top - WIDE.bottom];
+  return [(x) => WIDE.left + x * width, (y) => top + (1 - y) * height];
 }
 
 function drawChart(view, high) {
@@ -50,34 +52,80 @@ function drawChart(view, high) {
   const chart = panel.chart;
   const [px, py] = chartPlace(chart, high);
   shape(svg, "path", { d: `M${px(0)} ${py(1)}V${py(0)}H${px(1)}`, class: "axis" });
-  for (const [x, words] of chart.x_ticks) write(svg, words, px(x), py(0) + 44, "tick");
-  for (const [y, words] of chart.y_ticks) write(svg, words, px(0) - 12, py(y) + 12, "tick side");
+  for (const [x, words] of chart.x_ticks) { // those at its ends clear of the axis and the margin
+    const kind = x < 0.02 ? "tick start" : x > 0.98 ? "tick end" : "tick";
+    write(svg, words, px(x), py(0) + 44, kind);
+  }
+  for (const [y, words] of chart.y_ticks) write(svg, words, px(0) - 12, py(y) + 12, "tick end");
   write(svg, chart.x_title, px(0.5), high - 16, "tick");
   const side = write(svg, chart.y_title, 0, 0, "tick");
   side.setAttribute("transform", `translate(34 ${py(0.5)}) rotate(-90)`);
-  if (chart.kind === "line") {
-    const way = chart.x.map((x, i) => `${px(x)} ${py(chart.y[i])}`);
-    shape(svg, "path", { d: "M" + way.join("L"), class: "course" });
-  }
-  if (chart.kind === "bars") {
-    chart.y.forEach((y, i) => {
-      const size = { width: px(chart.x[i + 1]) - px(chart.x[i]), height: py(0) - py(y) };
-      const kind = i === chart.chosen ? "column chosen" : "column";
-      shape(svg, "rect", { x: px(chart.x[i]), y: py(y), ...size, class: kind });
-    });
-  }
-  if (chart.kind === "points") {
-    chart.y.forEach((y, i) => {
-      const [cx, cy, r] = [px(chart.x[i]), py(y), i === chart.chosen ? 20 : 13];
-      shape(svg, "circle", { cx, cy, r, class: "point", style: `fill: ${chart.colours[i]}` });
-      write(svg, chart.names[i], cx, cy - 26, "tick");
-    });
+  chart.note.split("\n").forEach((words, i) => {
+    write(svg, words, px(0.5), py(0.5) + 44 * i, "tick");
+  });
+  ({ points: drawPoints, bars: drawBars, lines: drawLines })[chart.kind](view, px, py);
+  if (view.band) {
+    const [x, y, toX, toY] = view.band;
+    const size = { width: (toX - x) * UNIT, height: (toY - y) * high };
+    shape(svg, "rect", { x: x * UNIT, y: y * high, ...size, class: "band" });
   }
   if (document.activeElement === svg && panel.grid) {
     const i = view.cursor;
     const middle = chart.kind === "bars" ? (chart.x[i] + chart.x[i + 1]) / 2 : chart.x[i];
     shape(svg, "circle", { cx: px(middle), cy: py(chart.y[i]), r: 32, class: "cursor" });
   }
+}
+
+function drawPoints(view, px, py) {
+  const { svg, chosen, symbols } = view;
+  const chart = view.panel.chart;
+  const places = chart.x.map((x, i) => [px(x), py(chart.y[i])]);
+  chart.places.forEach((place, i) => {
+    if (!place || Math.abs(py(place[1]) - places[i][1]) < 50) return;
+    const [x1, y1] = places[i];
+    shape(svg, "line", { x1, y1, x2: px(place[0]), y2: py(place[1]), class: "leader" });
+  });
+  const order = [...places.keys()].sort((a, b) => chosen.includes(a) - chosen.includes(b));
+  for (const i of order) { // the chosen ones on top
+    const kind = chosen.includes(i) ? "point chosen" : "point";
+    const look = [symbols, chart.symbols[i], chart.colours[i], kind];
+    const made = drawSymbol(svg, ...places[i], chosen.includes(i) ? 20 : 13, ...look);
+    shape(made, "title", {}).textContent = chart.names[i];
+  }
+  chart.places.forEach((place, i) => {
+    if (place) write(svg, chart.names[i], px(place[0]), py(place[1]) + 12, "tick named");
+  });
+}
+
+function drawBars(view, px, py) {
+  const chart = view.panel.chart;
+  chart.y.forEach((y, i) => {
+    const size = { width: px(chart.x[i + 1]) - px(chart.x[i]), height: py(0) - py(y) };
+    const kind = view.chosen.includes(i) ? "column chosen" : "column";
+    const bar = shape(view.svg, "rect", { x: px(chart.x[i]), y: py(y), ...size, class: kind });
+    shape(bar, "title", {}).textContent = chart.names[i];
+  });
+}
+
+function drawLines({ svg, panel, symbols }, px, py) {
+  const chart = panel.chart;
+  chart.x.forEach((xs, i) => {
+    const way = xs.map((x, j) => [px(x), py(chart.y[i][j])]);
+    const look = [symbols, chart.symbols[i], chart.colours[i], "point"];
+    const d = "M" + way.map((place) => place.join(" ")).join("L");
+    shape(svg, "path", { d, class: "edge" }); // black lines on black
+    shape(svg, "path", { d, class: "course", style: `stroke: ${chart.colours[i]}` });
+    drawSymbol(svg, ...way.at(-1), 13, ...look);
+    const [left, top] = [30 + 490 * (i % 2), WIDE.top + WIDE.row * Math.floor(i / 2)];
+    drawSymbol(svg, left, top, 13, ...look);
+    write(svg, chart.names[i], left + 25, top + 12, "tick start");
+  });
+}
+
+function drawSymbol(svg, x, y, radius, symbols, name, colour, kind) {
+  const corners = symbols[name].map(([right, down]) => [x + radius * right, y + radius * down]);
+  const style = name.endsWith("open") ? `fill: #fff; stroke: ${colour}` : `fill: ${colour}`;
+  return shape(svg, "polygon", { points: corners.join(" "), class: kind, style });
 }
 
 function write(svg, words, x, y, kind) {
