@@ -7,7 +7,19 @@ import torch
 from PIL import Image, ImageChops
 
 from siamlab.explore.draw import OPACITY, drawn
-from siamlab.explore.scene import STOPS, Heat, Mark, Panel, Scale, Scene, levels
+from siamlab.explore.draw_chart import charted
+from siamlab.explore.scene import (
+    STOPS,
+    SYMBOLS,
+    Chart,
+    Heat,
+    Mark,
+    Panel,
+    Scale,
+    Scene,
+    levels,
+    outline,
+)
 
 
 def test_heat_is_painted_in_its_colour():
@@ -34,6 +46,36 @@ def test_marks_lie_where_they_say():
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         side = 776 - 28
         assert middle == pytest.approx((14 + 0.625 * side, 20 + 24 + 0.375 * side), abs=4)
+
+
+def test_each_line_is_drawn_in_its_colour_at_its_height_and_named():
+    colours, heights = ["#0072B2", "#D55E00"], [0.25, 0.75]
+    lines = Chart(
+        "lines", [[0.0, 0.5, 1.0]] * 2, [[h] * 3 for h in heights], ["one", "two"], colours,
+        "step", "loss", [], [], symbols=["circle", "square"],
+    )  # fmt: skip
+    picture = charted(lines, (400, 300))
+    top, low = (0.03 + 0.05) * 400, 300 - 0.12 * 400  # one row of names above
+    for colour, height in zip(colours, heights, strict=True):
+        wanted = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+        y = low - height * (low - top)
+        column = [picture.getpixel((200, round(y) + d)) for d in (-1, 0, 1)]
+        assert wanted in column and wanted not in [picture.getpixel((200, round(y) + 9))]
+    two = [lines._replace(names=["one", name]) for name in ("two", "three")]
+    where = Image.eval(_difference(*(charted(c, (400, 300)) for c in two)), bool).getbbox()
+    assert where[3] < top and where[0] > 200  # the second name: right, above the lines
+    none = lines._replace(x=[], y=[], names=[], colours=[], symbols=[])
+    said = [charted(none._replace(note=note), (400, 300)) for note in ("", "no metrics")]
+    assert _difference(*said).getbbox() is not None
+
+
+def test_symbols_differ_and_lie_around_their_middle():
+    shapes = {name: torch.tensor(outline(name)) for name in SYMBOLS}
+    for corners in shapes.values():
+        assert corners.mean(dim=0).norm() < 1e-5 and corners.norm(dim=1).max() <= 1 + 1e-6
+    square = shapes["square"].sort(dim=0).values[:, 0].tolist()
+    assert square == pytest.approx([-(0.5**0.5)] * 2 + [0.5**0.5] * 2)
+    assert shapes["triangle-up"][0].tolist() == pytest.approx([0.0, -1.0])
 
 
 def _difference(a, b):

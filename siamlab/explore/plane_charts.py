@@ -108,7 +108,9 @@ def course_panels(logged: dict[str, list[Line]], names: Sequence[str]) -> list[P
     note = f"no metrics are at hand of\n{without}"
     loss, spread = courses(logged, "loss", True), courses(logged, "context/spread", False)
     charts = {
-        "loss": course_chart(loss, "loss / first logged loss", names, note),
+        "loss, each over its own first": course_chart(
+            loss, "loss / first logged loss", names, note
+        ),
         "sign of collapse, of pooled features": course_chart(
             spread, "spread (0: collapsed)", names, note
         ),
@@ -128,7 +130,8 @@ def courses(lines: dict[str, list[Line]], key: str, relative: bool) -> list[Cour
         ]
         first = pairs[0][1] if pairs and relative else 1.0
         if pairs and first:
-            pairs = pairs[:: -(-len(pairs) // LOGGED)] + pairs[-1:]  # what can be seen, and the end
+            every = -(-len(pairs) // LOGGED)  # as many as can be seen, and the end
+            pairs = pairs[:-1:every] + pairs[-1:]
             step, value = zip(*pairs, strict=True)
             found.append(Course(name, list(step), [v / first for v in value]))
     return found
@@ -140,7 +143,7 @@ def course_chart(found: Sequence[Course], title: str, names: Sequence[str], note
     values = [v for course in found for v in course.value]
     steps = [step for course in found for step in course.step]
     low, high = min([0.0, *values]), max([1.0, *values])
-    last = max([1.0, *steps])
+    last = float(max([1, *steps]))
     return Chart(
         kind="lines",
         x=[[step / last for step in course.step] for course in found],
@@ -149,7 +152,7 @@ def course_chart(found: Sequence[Course], title: str, names: Sequence[str], note
         colours=[looks[course.name].colour for course in found],
         x_title="step",
         y_title=title,
-        x_ticks=_ticks(0.0, last) if found else [],
+        x_ticks=_ticks(0.0, last, gaps=4) if found else [],
         y_ticks=_ticks(low, high) if found else [],
         symbols=[looks[course.name].symbol for course in found],
         note="" if found else note,
@@ -187,9 +190,9 @@ def _roomy(values: list[float]) -> tuple[list[float], list[tuple[float, str]]]:
     return [(v - low) / (high - low) for v in values], _ticks(low, high)
 
 
-def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """At most six round numbers on an axis."""
+def _ticks(low: float, high: float, gaps: int = 6) -> list[tuple[float, str]]:
+    """Round numbers on an axis, with at most so many gaps between them."""
     step = 10 ** math.floor(math.log10((high - low) / 2))
-    step = next(step * k for k in (0.5, 1, 2, 5) if (high - low) / (step * k) <= 6)
+    step = next(step * k for k in (0.5, 1, 2, 5) if (high - low) / (step * k) <= gaps)
     marks = [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
     return [((mark - low) / (high - low), f"{mark:,.10g}") for mark in marks]

@@ -86,7 +86,7 @@ def patch_norm(seen: Seen) -> Rows:
     model = seen.pair.subject.model
     residual = probe.residual_features(model, seen.pair.pixels, *probe.inputs(model))
     norms = probe.outlier_tokens(residual.patches).norms.cpu()  # [n, N]
-    return _patches(norms / norms.median(dim=1, keepdim=True).values)
+    return _patches(norms / norms.quantile(0.5, dim=1, keepdim=True))
 
 
 def view_distance(seen: Seen) -> Rows:

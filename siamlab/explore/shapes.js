@@ -113,7 +113,7 @@ function drawLines({ svg, panel, symbols }, px, py) {
     const way = xs.map((x, j) => [px(x), py(chart.y[i][j])]);
     const look = [symbols, chart.symbols[i], chart.colours[i], "point"];
     const d = "M" + way.map((place) => place.join(" ")).join("L");
-    shape(svg, "path", { d, class: "edge" }); // black lines on black
+    shape(svg, "path", { d, class: "under" }); // a black line on black
     shape(svg, "path", { d, class: "course", style: `stroke: ${chart.colours[i]}` });
     drawSymbol(svg, ...way.at(-1), 13, ...look);
     const [left, top] = [30 + 490 * (i % 2), WIDE.top + WIDE.row * Math.floor(i / 2)];
