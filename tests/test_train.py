@@ -22,7 +22,8 @@ from siamlab.train import untrained as network_before
 from siamlab.train.batches import Batches, order
 from siamlab.train.schedule import learning_rate, make_optimiser
 from siamlab.train.seeds import generator, seed_of
-from siamlab.train.setup import build, choose_device
+from siamlab.train.setup import build, choose_device, unfuse
+from siamlab.train.step import gradients
 
 TINY = (
     "batch=8", "steps=6", "size=12", "model.patch=4", "model.width=16", "model.depth=1",
@@ -186,6 +187,28 @@ def test_a_full_disk_is_said_and_leaves_the_checkpoint_before(tmp_path, monkeypa
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(UserError, match="compute.device=cuda.*set compute.device=auto or cpu"):
         choose_device(tiny(mae, "compute.device=cuda").compute)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_attention_by_two_products_is_the_fused_one(recipe):
+    run = demo_size(RECIPES[recipe]())
+    images = Scenes(images=64)("train").pixels[:8]
+    found = []
+    for change in (lambda network: None, unfuse):
+        state = build(run, torch.device("cpu"))
+        change(state.model), change(state.teacher)
+        assert any("fused_attn" in vars(m) for m in state.model.modules())
+        gradients(run, state.model, state.teacher, images, 0, torch.float32)
+        found.append([p.grad for p in state.model.parameters() if p.grad is not None])
+    torch.testing.assert_close(*found, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("precision, fused", [("float32", True), ("bfloat16", False)])
+def test_bfloat16_on_a_processor_attends_by_two_products(precision, fused):
+    run = demo_size(siameseim()).change(f"compute.precision={precision}")
+    state = build(run, torch.device("cpu"))
+    blocks = [*state.model.encoder.vit.blocks, *state.teacher.encoder.vit.blocks]
+    assert {block.attn.fused_attn for block in blocks} == {fused}
 
 
 def test_the_folder_explains_itself(tmp_path):

@@ -9,6 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from siamlab import processes
 from siamlab.component import UserError
+from siamlab.memory import keep_freed
 from siamlab.model.siamese import Siamese
 from siamlab.run import Compute, Run
 from siamlab.train import checkpoint
@@ -28,6 +29,7 @@ def choose_device(compute: Compute) -> torch.device:
             "set compute.device=auto or cpu, or install a torch built for your GPU"
         )
     if compute.device == "cpu" or not torch.cuda.is_available():
+        keep_freed()
         return torch.device("cpu")
     device = torch.device("cuda", processes.local_rank())
     torch.cuda.set_device(device)
@@ -53,7 +55,19 @@ def build(run: Run, device: torch.device) -> State:
     torch.manual_seed(seed_of(run.seed, "weights"))
     model = Siamese(run, run.target.widths(run)).to(device).train()
     teacher = run.target.build(model, run).to(device).train()
+    if device.type == "cpu" and choose_precision(run.compute, device) == torch.bfloat16:
+        unfuse(model), unfuse(teacher)
     return State(model, teacher, make_optimiser(model, run.optimiser))
+
+
+def unfuse(model: nn.Module) -> None:
+    """Attention by two matrix products from now on, the same to rounding.
+
+    On a processor torch's fused kernel computes bfloat16 in float32, the way back twice as slowly.
+    """
+    for module in model.modules():
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = False
 
 
 def parallel(model: Siamese, compute: Compute, device: torch.device) -> nn.Module:
