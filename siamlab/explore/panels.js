@@ -4,8 +4,7 @@
 const OPACITY = 0.6; // of heat, as in the style
 
 function mount(model, el) {
-  // JupyterLab would take Shift+Enter and others for itself
-  const root = add(el, "div", { class: "siamlab-explorer", "data-lm-suppress-shortcuts": "true" });
+  const root = add(el, "div", { class: "siamlab-explorer" });
   const text = add(root, "p", { class: "text", role: "status", "aria-live": "polite" });
   const controls = add(root, "div", { class: "controls" });
   const body = add(root, "div", { class: "body" });
