@@ -6,18 +6,21 @@ Brightness, contrast, saturation, hue and greyscale are one affine map of RGB an
 cost one small matrix product together; blurring is a product with one band matrix a side.
 """
 
-from math import pi
+from math import inf, pi
 from typing import Annotated, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Generator, Tensor
 
 from siamlab.component import Component
+from siamlab.resample import Band, is_large, product, window
 
 Role = Literal["context", "target"]
 Images = Float[Tensor, "B 3 H W"]
+FAR = 6  # σ beyond which a Gaussian is less than float32 can tell
+TOGETHER = 4  # large images that a processor paints at a time
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what PIL and torchvision call grey
 
 
@@ -89,18 +92,34 @@ STRONG_CONTEXT = Recipe(0.8, 0.4, 0.4, 0.2, 0.1, grey=0.2, blur=1.0)
 STRONG_TARGET = Recipe(0.8, 0.4, 0.4, 0.2, 0.1, grey=0.2, blur=0.1, solarize=0.2)
 
 
+class Draws(NamedTuple):
+    """What chance made of a recipe, one an image."""
+
+    matrix: Float[Tensor, "B 3 3"]  # on RGB
+    contrast: Float[Tensor, " B"]  # factor
+    sigma: Float[Tensor, " B"]  # of the blur, pixels; 0: none
+    solarized: Bool[Tensor, " B"]
+
+
 def paint(image: Images, recipe: Recipe, rng: Generator) -> Images:
     """Jitter, greyscale, blur and solarize as the recipe says, one draw an image."""
-    batch = len(image)
+    draws = _draw(image, recipe, rng)
+    if not is_large(image):
+        return _painted(image, recipe, draws)
+    out = torch.empty_like(image)
+    for i in range(0, len(image), TOGETHER):  # so that each step finds the last one in the cache
+        part = slice(i, i + TOGETHER)
+        out[part] = _painted(image[part], recipe, Draws(*(t[part] for t in draws)))
+    return out
+
+
+def _painted(image: Images, recipe: Recipe, draws: Draws) -> Images:
     if recipe.jitter or recipe.grey:
-        image = recolour(image, *_draw_recolouring(batch, recipe, rng))
+        image = recolour(image, draws.matrix, draws.contrast)
     if recipe.blur:
-        sigma = 0.1 + 1.9 * _rand(batch, rng)  # pixels of a view of 224
-        image = blur(
-            image, sigma * (max(image.shape[-2:]) / 224) * _chance(batch, recipe.blur, rng)
-        )
+        image = blur(image, draws.sigma)
     if recipe.solarize:
-        image = solarize(image, _chance(batch, recipe.solarize, rng).bool())
+        image = solarize(image, draws.solarized)
     return image
 
 
@@ -112,7 +131,7 @@ def recolour(
     Contrast c keeps the image's mean grey: c·x + (1 − c)·grey, added before `matrix`.
     """
     luma = image.new_tensor(LUMA)
-    grey = torch.einsum("bchw,c->b", image, luma) / (image.shape[-1] * image.shape[-2])
+    grey = image.mean(dim=(2, 3)) @ luma  # [B]
     shift = matrix.sum(dim=2) * ((1 - contrast) * grey)[:, None]  # [B, 3]
     linear = matrix * contrast[:, None, None]
     return torch.baddbmm(shift[:, :, None], linear, image.flatten(2)).clamp_(0, 1).view_as(image)
@@ -138,14 +157,31 @@ def hue_matrix(turns: Float[Tensor, " B"]) -> Float[Tensor, "B 3 3"]:
 
 def blur(image: Images, sigma: Float[Tensor, " B"]) -> Images:
     """Gaussian blur of σ pixels an image (0: untouched), weights renormalised at the border."""
-    rows, columns = (_gaussian(sigma, n) for n in image.shape[-2:])  # [B, n, n]
-    return rows[:, None] @ image @ columns[:, None].mT
+    if not is_large(image):
+        return product(*_gaussians(image, sigma))
+    out, chosen = image.clone(), sigma > 0
+    if chosen.any():
+        out[chosen] = product(*_gaussians(image[chosen], sigma[chosen]))
+    return out
 
 
-def solarize(image: Images, chosen: Tensor) -> Images:
-    """Values above ½ inverted in the `chosen` images."""
-    flipped = torch.where(image > 0.5, 1 - image, image)
-    return torch.where(chosen[:, None, None, None], flipped, image)
+def solarize(image: Images, chosen: Bool[Tensor, " B"]) -> Images:
+    """Values above ½ inverted in the `chosen` images: the lesser of x and 1 − x."""
+    limit = torch.where(chosen, 1.0, 2.0)[:, None, None, None]  # x is never above 2 − x
+    return torch.minimum(image, limit - image)
+
+
+def _draw(image: Images, recipe: Recipe, rng: Generator) -> Draws:
+    batch, pixels = len(image), max(image.shape[2:]) / 224
+    matrix, contrast = torch.eye(3).expand(batch, -1, -1), torch.ones(batch)
+    sigma, solarized = torch.zeros(batch), torch.zeros(batch)
+    if recipe.jitter or recipe.grey:
+        matrix, contrast = _draw_recolouring(batch, recipe, rng)
+    if recipe.blur:
+        sigma = pixels * (0.1 + 1.9 * _rand(batch, rng)) * _chance(batch, recipe.blur, rng)
+    if recipe.solarize:
+        solarized = _chance(batch, recipe.solarize, rng)
+    return Draws(matrix, contrast, sigma, solarized.bool())
 
 
 def _draw_recolouring(batch: int, recipe: Recipe, rng: Generator) -> tuple[Tensor, Tensor]:
@@ -159,11 +195,18 @@ def _draw_recolouring(batch: int, recipe: Recipe, rng: Generator) -> tuple[Tenso
     return grey @ matrix * brightness[:, None, None], contrast
 
 
-def _gaussian(sigma: Float[Tensor, " B"], n: int) -> Float[Tensor, "B n n"]:
-    place = torch.arange(n, device=sigma.device, dtype=torch.float32)
-    distance = (place[:, None] - place).square()  # [n, n], squared pixels
+def _gaussians(image: Images, sigma: Float[Tensor, " B"]) -> tuple[Band, Images, Band]:
+    rows, columns = (_gaussian(sigma, n, is_large(image)) for n in image.shape[2:])
+    return rows, image, columns
+
+
+def _gaussian(sigma: Float[Tensor, " B"], n: int, narrow: bool) -> Band:
+    centre = (torch.arange(n, device=sigma.device) + 0.5).expand(len(sigma), -1)
+    first, pixel = window(centre, FAR * sigma[:, None], n, narrow)
+    distance = (pixel + 0.5 - centre[:, :, None]).square()  # squared pixels
     variance = 2 * sigma.square().clamp(min=1e-4)[:, None, None]
-    return (-distance / variance).softmax(dim=-1)
+    outside = (pixel < 0) | (pixel >= n)
+    return Band(first, (-distance / variance).masked_fill(outside, -inf).softmax(dim=-1))
 
 
 def _chance(batch: int, probability: float, rng: Generator) -> Float[Tensor, " B"]:

@@ -3,14 +3,31 @@
     view = cut(images, box, flip, size)     # View(image, box, flip)
 
 The weights are Keys' bicubic (a = −½), widened when the view shrinks its box (antialiased), and
-read at the exact fractions of the box, so that the geometry is what the pixels show.
+read at the exact fractions of the box, so that the geometry is what the pixels show. The matrices
+are banded: of large images a processor multiplies the bands alone, which is the same to rounding.
 """
 
+from typing import NamedTuple
+
 import torch
-from jaxtyping import Bool, Float, UInt8
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from siamlab.geometry import Grid, View
+
+LARGE = 96  # pixels of a side from which on a processor is faster with the bands alone
+Images = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
+
+
+class Band(NamedTuple):
+    """Weights by which each new pixel reads a run of old ones; whole lines where K is their length.
+
+    `first` may lie outside the line; the weights of pixels that are not there are zero.
+    """
+
+    first: Int64[Tensor, "B new"]  # index of the old pixel that the first weight is of
+    weight: Float[Tensor, "B new K"]
 
 
 def cut(
@@ -20,26 +37,82 @@ def cut(
     size: Grid,
 ) -> View:
     """The boxes (fractions of the source) resized to `size` pixels, some mirrored left-right."""
+    narrow = is_large(images)
     top, left, height, width = box.unbind(dim=1)
-    rows = sampling(top, height, size[0], images.shape[2])  # [B, h, H]
-    columns = sampling(left, width, size[1], images.shape[3])  # [B, w, W]
-    columns = torch.where(flip[:, None, None], columns.flip(1), columns)
-    pixels = images.to(torch.float32)
-    image = rows[:, None] @ pixels @ columns[:, None].mT
-    return View(image.mul_(1 / 255).clamp_(0, 1), box, flip)
+    rows = sampling(top, height, size[0], images.shape[2], narrow)
+    columns = sampling(left, width, size[1], images.shape[3], narrow)
+    columns = Band(*(torch.where(_as(flip, t), t.flip(1), t) for t in columns))
+    rows = rows._replace(weight=rows.weight / 255)
+    return View(product(rows, images, columns).clamp_(0, 1), box, flip)
+
+
+def is_large(images: Images) -> bool:
+    """Whether bands alone are faster than whole matrices, which a GPU always prefers."""
+    return images.device.type == "cpu" and max(images.shape[2:]) > LARGE
 
 
 def sampling(
-    start: Float[Tensor, " B"], extent: Float[Tensor, " B"], new: int, old: int
-) -> Float[Tensor, "B new old"]:
+    start: Float[Tensor, " B"], extent: Float[Tensor, " B"], new: int, old: int, narrow: bool
+) -> Band:
     """Weights that read `new` pixels off [start, start + extent] (fractions) of `old` pixels."""
-    device = start.device
-    wanted = (torch.arange(new, device=device) + 0.5) / new
+    wanted = (torch.arange(new, device=start.device) + 0.5) / new
     centre = (start[:, None] + extent[:, None] * wanted) * old  # [B, new], in source pixels
-    pixel = torch.arange(old, device=device) + 0.5
-    widen = (extent * old / new).clamp(min=1)[:, None, None]
-    weight = _cubic((pixel - centre[:, :, None]) / widen)
-    return weight / weight.sum(dim=-1, keepdim=True)
+    widen = (extent * old / new).clamp(min=1)[:, None]
+    first, pixel = window(centre, 2 * widen, old, narrow)
+    weight = _cubic((pixel + 0.5 - centre[:, :, None]) / widen[:, :, None])
+    weight = weight * ((pixel >= 0) & (pixel < old))
+    return Band(first, weight / weight.sum(dim=-1, keepdim=True))
+
+
+def window(
+    centre: Float[Tensor, "B new"], reach: Float[Tensor, "B 1"], old: int, narrow: bool
+) -> tuple[Int64[Tensor, "B new"], Int64[Tensor, "B new K"]]:
+    """First pixel, and all pixels, that a band holds: the whole line, or `reach` around `centre`.
+
+    The middle of pixel i is at i + ½. With `narrow` some of the pixels may lie outside the line.
+    """
+    if narrow:
+        first = (centre - reach - 0.5).floor().long()
+        kept = int(2 * reach.max()) + 3
+    else:
+        first, kept = torch.zeros_like(centre, dtype=torch.long), old
+    return first, first[:, :, None] + torch.arange(kept, device=centre.device)
+
+
+def product(rows: Band, images: Images, columns: Band) -> Float[Tensor, "B 3 h w"]:
+    """rows · image · columnsᵀ of each channel of each image; narrow bands for large ones."""
+    if not is_large(images):
+        return rows.weight[:, None] @ images.float() @ columns.weight[:, None].mT
+    size = rows.weight.shape[1], columns.weight.shape[1]
+    out = torch.empty(len(images), 3, *size)
+    for i, image in enumerate(images):
+        read_into(out[i], Band(*(t[i] for t in rows)), image, Band(*(t[i] for t in columns)))
+    return out
+
+
+def read_into(out: Float[Tensor, "3 h w"], rows: Band, image: Tensor, columns: Band) -> None:
+    """The product for one image, [3, H, W], by weighted sums of its lines."""
+    height, width = image.shape[1:]
+    least = max(0, int(columns.first.min()))
+    most = min(width, int(columns.first.max()) + columns.weight.shape[1])
+    lines = _sums(rows, image[:, :, least:most].float())  # [3, h, part of W]
+    lines = lines.transpose(1, 2).contiguous()
+    out.copy_(_sums(columns._replace(first=columns.first - least), lines).transpose(1, 2))
+
+
+def _sums(band: Band, lines: Float[Tensor, "3 old M"]) -> Float[Tensor, "3 new M"]:
+    """Of the lines of each channel, as the band weighs them."""
+    old, kept = lines.shape[1], band.weight.shape[1]
+    # pixels that are not there weigh nothing: any line will do
+    index = (band.first[:, None] + torch.arange(kept)).clamp_(0, old - 1)
+    index = (index + old * torch.arange(3)[:, None, None]).flatten(0, 1)  # [3 new, K]
+    weight = band.weight.repeat(3, 1)
+    sums = F.embedding_bag(index, lines.flatten(0, 1), per_sample_weights=weight, mode="sum")
+    return sums.view(3, -1, lines.shape[2])
+
+
+def _as(flag: Bool[Tensor, " B"], like: Tensor) -> Tensor:
+    return flag.view(-1, *[1] * (like.ndim - 1))
 
 
 def _cubic(distance: Tensor) -> Tensor:

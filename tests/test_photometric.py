@@ -7,6 +7,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torchvision.transforms.v2 import functional as vision
 
+from siamlab import resample
 from siamlab.component import variants
 from siamlab.photometric import (
     LUMA,
@@ -137,6 +138,31 @@ def test_blur_is_scipys_gaussian_inside():
             found[k][inside], torch.from_numpy(expected)[inside], atol=1e-4, rtol=0
         )
     torch.testing.assert_close(found[2], given[2])
+
+
+@pytest.mark.parametrize("large", [5, 10**6], ids=["bands", "matrices"])
+def test_both_ways_of_blurring_are_one_plain_sum(large, monkeypatch):
+    monkeypatch.setattr(resample, "LARGE", large)
+    given, sigma = torch.rand(4, 3, 20, 33, generator=seeded()), torch.tensor([0.0, 0.3, 1, 2.5])
+    found = blur(given, sigma)
+    for image, s, blurred in zip(given.double(), sigma.tolist(), found, strict=True):
+        rows, columns = (
+            torch.exp(-((i[:, None] - i) ** 2) / (2 * max(s, 0.01) ** 2))
+            for i in (torch.arange(n, dtype=torch.float64) for n in image.shape[1:])
+        )
+        rows, columns = (m / m.sum(dim=1, keepdim=True) for m in (rows, columns))
+        plain = torch.einsum("yr,crs,xs->cyx", rows, image, columns)
+        torch.testing.assert_close(blurred.double(), plain, atol=2e-6, rtol=0)
+
+
+@EVERY
+@ROLES
+def test_large_images_are_painted_as_small_ones_are(cls, role, monkeypatch):
+    given, found = image(batch=11, low=0, high=1, side=12), []
+    for large in (5, 10**6):
+        monkeypatch.setattr(resample, "LARGE", large)
+        found.append(cls()(given, role, seeded(4)))
+    torch.testing.assert_close(*found, atol=2e-6, rtol=0)
 
 
 def test_blur_keeps_a_constant_image_up_to_its_border():

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from siamlab import resample
 from siamlab.component import variants
 from siamlab.geometry import patch_centres, to_source
 from siamlab.photometric import NoColour
@@ -80,3 +81,36 @@ def test_values_stay_between_0_and_1():
     images = checker.byte().expand(1, 3, -1, -1)
     image = cut(images, torch.tensor([[0.2, 0.2, 0.3, 0.3]]), PLAIN, (64, 64)).image
     assert image.min() == 0 and image.max() == 1  # bicubic overshoots, and is cut
+
+
+@pytest.fixture(params=[5, 10**6], ids=["bands", "matrices"])
+def way(request, monkeypatch):
+    monkeypatch.setattr(resample, "LARGE", request.param)
+
+
+BOXES = torch.tensor([[0.0, 0.0, 1, 1], [0.13, 0.4, 0.3, 0.6], [0.9, 0.9, 0.1, 0.1]])
+
+
+@pytest.mark.parametrize("size", [(24, 36), (100, 90), (3, 110), (1, 1)])
+def test_both_ways_of_multiplying_are_one_plain_sum(size, way):
+    images, flip = noise(3, 3, *SOURCE), torch.tensor([False, True, False])
+    found = cut(images, BOXES, flip, size).image
+    for image, box, mirrored, view in zip(images, BOXES, flip, found, strict=True):
+        rows, columns = (
+            keys(box[i].item(), box[i + 2].item(), size[i], SOURCE[i]) for i in range(2)
+        )
+        plain = torch.einsum("yr,crs,xs->cyx", rows, image.double() / 255, columns).clamp(0, 1)
+        plain = plain.flip(-1) if mirrored else plain
+        torch.testing.assert_close(view.double(), plain, atol=2e-5, rtol=0)
+
+
+def keys(start, extent, new, old):
+    """Weights by the formula, one number at a time."""
+    widen, weights = max(1, extent * old / new), torch.zeros(new, old, dtype=torch.float64)
+    for i in range(new):
+        centre = (start + extent * (i + 0.5) / new) * old
+        for pixel in range(old):
+            x = abs(pixel + 0.5 - centre) / widen
+            near, far = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+            weights[i, pixel] = near if x < 1 else far if x < 2 else 0
+    return weights / weights.sum(dim=1, keepdim=True)
