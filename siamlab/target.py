@@ -21,6 +21,7 @@ from siamlab.component import Component, unknown
 from siamlab.geometry import Grid, View
 from siamlab.model.blocks import layer_norm, pick
 from siamlab.model.encoder import frozen_transformer, standardise, vision_transformers
+from siamlab.model.prediction import read_by
 from siamlab.model.siamese import Predictions, Siamese, parts
 
 Own = Float[Tensor, "1 N 4"]
@@ -198,7 +199,8 @@ def patch_pixels(
 
 
 def _goals(encoder, projectors, normalise: str, target: View, own: Own, predict: Predict):
-    tokens = encoder(target.image, own, torch.ones_like(predict))  # [B, prefix + N, D]
+    wanted = read_by(projectors)
+    tokens = encoder(target.image, own, torch.ones_like(predict), wanted)  # [B, prefix + N or 1, D]
     prefix = encoder.prefix
     return tuple(
         _normed(project.goal(project(tokens, prefix), prefix, predict), normalise)

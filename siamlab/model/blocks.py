@@ -1,5 +1,6 @@
 """Parts of projectors and predictors: transformer blocks and perceptrons, with either norm."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import torch
@@ -45,6 +46,20 @@ def transformer(depth: int, width: int, heads: int, norm: BlockNorm) -> nn.Seque
     layer = nn.LayerNorm if norm == "layer" else TokenBatchNorm
     blocks = [Block(width, heads, qkv_bias=True, norm_layer=layer) for _ in range(depth)]
     return nn.Sequential(*blocks).apply(initialise)
+
+
+def through(
+    blocks: Iterable[nn.Module], tokens: Float[Tensor, "B M D"], wanted: slice, **places: Tensor
+) -> Float[Tensor, "B m D"]:
+    """What the blocks make of the `wanted` tokens; the last perceptron is spared the others."""
+    *body, last = blocks
+    for block in body:
+        tokens = block(tokens, **places)
+    if type(last) is not Block:  # timm has others, with parts of other names
+        return last(tokens, **places)[:, wanted]
+    tokens = tokens + last.drop_path1(last.ls1(last.attn(last.norm1(tokens))))
+    normed = last.norm2(tokens)[:, wanted]  # of BatchNorm, the statistics are those of all tokens
+    return tokens[:, wanted] + last.drop_path2(last.ls2(last.mlp(normed)))
 
 
 def perceptron(sizes: list[int], end: Literal["none", "batch"]) -> nn.Sequential:

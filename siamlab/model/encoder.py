@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from siamlab.component import Component, UserError, unknown
 from siamlab.geometry import Grid
-from siamlab.model.blocks import initialise, pick
+from siamlab.model.blocks import initialise, pick, through
 from siamlab.positions import Positions, own_places
 
 Colours = tuple[float, float, float]
+ALL = slice(None)  # tokens
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's RGB, 0..1
 Norm = Annotated[Literal["none", "layer"], Field(description="normalisation after the last block")]
 Stem = Annotated[
@@ -118,7 +119,9 @@ class Encoder(nn.Module):
         image: Float[Tensor, "B 3 H W"],
         own: Float[Tensor, "1 N 4"],
         seen: Bool[Tensor, "B N"],
+        wanted: slice = ALL,
     ) -> Float[Tensor, "B M D"]:
+        """Of [prefix, seen patches] the `wanted` tokens."""
         patches = self.vit.patch_embed(standardise(image)).flatten(1, -2)  # [B, N, D]
         if self.filler is not None:
             patches, seen = self._filled(patches, seen)
@@ -126,9 +129,8 @@ class Encoder(nn.Module):
         tokens = torch.cat([self._prefix_tokens(len(image)), pick(patches, seen)], dim=1)
         tokens = self.vit.norm_pre(self.vit.pos_drop(tokens))  # [B, prefix + V, D]
         rotary = self._rotary(seen)
-        for block in self.vit.blocks:
-            tokens = block(tokens) if rotary is None else block(tokens, rope=rotary)
-        return self.vit.norm(tokens)
+        places = {} if rotary is None else {"rope": rotary}
+        return self.vit.norm(through(self.vit.blocks, tokens, wanted, **places))
 
     def plain(self) -> nn.Module:
         """A timm model of its own with the places written into its position table."""

@@ -5,6 +5,7 @@
 A head is a projector, which a momentum target copies, and a predictor, which it does not.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 
 from siamlab.component import Component
 from siamlab.masking import Mask
-from siamlab.model.blocks import BlockNorm, initialise, perceptron, pick, transformer
+from siamlab.model.blocks import BlockNorm, initialise, perceptron, pick, through, transformer
+from siamlab.model.encoder import ALL
 from siamlab.positions import Places, Positions
 
 Tokens = Float[Tensor, "B M D"]  # what an encoder or a projector gives
@@ -141,8 +143,9 @@ class DensePredictor(nn.Module):
         seen = tokens[:, prefix:] + pick(own, mask.visible)
         query = self.query(places.query).to(tokens.dtype).expand(len(tokens), -1, -1)
         asked = self.mask_token.to(tokens.dtype) + pick(query, mask.predict)  # [B, P, D]
-        tokens = self.blocks(torch.cat([tokens[:, :prefix], seen, asked], dim=1))
-        return self.out(self.norm(tokens[:, -asked.shape[1] :]))
+        tokens = torch.cat([tokens[:, :prefix], seen, asked], dim=1)
+        tokens = through(self.blocks, tokens, slice(-asked.shape[1], None))  # [B, P, D]
+        return self.out(self.norm(tokens))
 
 
 class PatchTokens(nn.Module):
@@ -191,6 +194,12 @@ class GlobalPredictor(nn.Module):
 
     def forward(self, projected: Tokens, prefix: int, places: Places, mask: Mask) -> Asked:
         return self.layers(projected)
+
+
+def read_by(projectors: Iterable[nn.Module]) -> slice:
+    """The encoder's tokens that any of these projectors reads."""
+    classes = all(isinstance(p, GlobalProjector) and p.pool == "class" for p in projectors)
+    return slice(1) if classes else ALL
 
 
 def pooled(tokens: Tokens, prefix: int, pool: str) -> Float[Tensor, "B 1 D"]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from siamlab.masking import Mask
 from siamlab.model.encoder import Encoder
-from siamlab.model.prediction import Both, Single
+from siamlab.model.prediction import Both, Single, read_by
 from siamlab.positions import Places
 
 Predictions = tuple[Float[Tensor, "B _ _"], ...]  # one a head: [B, P, D] or [B, 1, D]
@@ -44,7 +44,8 @@ class Siamese(nn.Module):
         )
 
     def forward(self, image: Float[Tensor, "B 3 H W"], places: Places, mask: Mask) -> Predictions:
-        seen = self.encoder(image, places.own, mask.visible)  # [B, prefix + V, D]
+        wanted = read_by(self.projectors)
+        seen = self.encoder(image, places.own, mask.visible, wanted)  # [B, prefix + V or 1, D]
         prefix = self.encoder.prefix
         return tuple(
             predict(project(seen, prefix), prefix, places, mask)  # [B, P, D] or [B, 1, D]
