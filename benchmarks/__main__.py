@@ -1,0 +1,95 @@
+"""python -m benchmarks SUITE: speed beside the machine's ceilings and beside other tools.
+
+python -m benchmarks step                       # seven rounds in turn; a table, and a parquet file
+python -m benchmarks views --peer lightly       # beside lightly, in an environment of its own
+"""
+
+import argparse
+import json
+import sys
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.measure import REPEATS, copy_rate, product_rate
+from siamlab.memory import keep_freed
+from siamlab.train.folder import environment
+
+SUITES = {
+    "step": "training steps: images a second, share of the matrix product's rate",
+    "views": "two views of decoded images, beside the usual pipeline of one image at a time",
+    "loss": "losses at the sizes of a ViT-B step: time and memory",
+    "growth": "a step against tokens, batch, width and processes",
+}
+COLUMNS = ["work", "rate", "least", "most", "unit", "ratio", "gflop", "share", "megabytes", "note"]
+
+
+def main() -> None:
+    """Run the suites that are named, print and keep their tables."""
+    given = arguments()
+    device = torch.device(given.device)
+    keep_freed()
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    for suite in given.suites or SUITES:
+        rows = import_module(f"benchmarks.{suite}").rows(device, given.peer, given.repeats)
+        show(suite, rows, device)
+        keep(suite, rows, given.out)
+
+
+def arguments() -> argparse.Namespace:
+    words = argparse.ArgumentParser(
+        "python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    told = "\n".join(f"{name}: {text}" for name, text in SUITES.items())
+    words.add_argument("suites", nargs="*", metavar="SUITE", choices=[[], *SUITES], help=told)
+    here = "cuda" if torch.cuda.is_available() else "cpu"
+    words.add_argument("--device", default=here, choices=["cpu", "cuda"])
+    words.add_argument("--threads", type=int, default=0, help="of the processor; 0: torch's choice")
+    words.add_argument("--repeats", type=int, default=REPEATS, help="rounds")
+    words.add_argument("--peer", default="", choices=["", "lightly"], help="set up and run beside")
+    words.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="of the files")
+    return words.parse_args()
+
+
+def show(suite: str, rows: list[dict[str, Any]], device: torch.device) -> None:
+    """The table as markdown, below a line that says where it was measured."""
+    about = environment()
+    where = about["gpu"] if device.type == "cuda" else about["processor"]
+    threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} threads"
+    print(f"\n{suite}: {where}{threads}, torch {torch.__version__}, {date.today()}; ", end="")
+    print(f"product {product_rate(device, torch.float32) / 1e9:,.0f} GFLOP/s in float32, ", end="")
+    print(f"copy {copy_rate(device) / 1e9:,.0f} GB/s; median of {rows[0]['repeats']}\n")
+    columns = [name for name in COLUMNS if any(name in row for row in rows)]
+    print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
+    for row in rows:
+        print("| " + " | ".join(_text(row.get(name, "")) for name in columns) + " |")
+    sys.stdout.flush()
+
+
+def keep(suite: str, rows: list[dict[str, Any]], folder: Path) -> None:
+    """The rows with the environment in FOLDER/SUITE.parquet; .json where there is no polars."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"suite": suite, "date": str(date.today()), "command": " ".join(sys.argv[1:])}
+    about |= {name: str(value) for name, value in environment().items()}
+    rows = [about | row for row in rows]
+    try:
+        import polars
+    except ModuleNotFoundError:
+        (folder / f"{suite}.json").write_text(json.dumps(rows, indent=1))
+    else:
+        table = polars.DataFrame(rows, infer_schema_length=None)
+        table.write_parquet(folder / f"{suite}.parquet")
+
+
+def _text(value: Any) -> str:
+    return f"{value:,.3g}" if isinstance(value, float) and value < 1000 else (
+        f"{value:,.0f}" if isinstance(value, float) else str(value)
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""How a step's cost grows: tokens, batch, width, depth, directions and processes, one at a time.
+
+Each case runs in a process of its own, so that its memory is its own. The first line is the base,
+ViT-Ti/8 at 64 pixels and 32 images; `gflop` an image says what the arithmetic alone would cost.
+"""
+
+import multiprocessing
+import os
+import socket
+import statistics
+from typing import Any
+
+import torch
+
+from benchmarks.measure import REPEATS, operations, product_rate, timed
+from benchmarks.step import stepper, tiny
+from siamlab.memory import keep_freed
+from siamlab.run import Run
+
+BASE = 32  # images a step
+CASES = {
+    "base": [],
+    "tokens × ¼": ["size=[32, 32]"],
+    "tokens × 2¼": ["size=[96, 96]"],
+    "tokens × 4": ["size=[128, 128]"],
+    "tokens × 9": ["size=[192, 192]"],
+    "batch × ¼": ["batch=8"],
+    "batch × 4": ["batch=128"],
+    "width × ½": ["model.width=96", "prediction.width=96"],
+    "width × 2": ["model.width=384", "prediction.width=384"],
+    "depth × 2": ["model.depth=24"],
+    "both directions": ["roles=both"],
+}
+
+
+def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
+    """Seconds, memory and operations of every case; then of two processes, on a processor."""
+    found = [one(name, tiny(BASE).change(*c), device, repeats) for name, c in CASES.items()]
+    top = product_rate(device, torch.float32)
+    if device.type == "cpu":
+        found.append(one("two processes, half the batch each", tiny(BASE), device, repeats, 2))
+    for row in found:
+        row["ratio"] = row["rate"] / found[0]["rate"]
+        row["share"] = row["gflop"] * 1e9 * row["rate"] / top
+    return found
+
+
+def one(
+    name: str, run: Run, device: torch.device, repeats: int, processes: int = 1
+) -> dict[str, Any]:
+    """A row of one case, measured by processes that do nothing else."""
+    context, threads = multiprocessing.get_context("spawn"), torch.get_num_threads()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    given = [(run, device, repeats, threads, r, processes, port) for r in range(processes)]
+    with context.Pool(processes) as pool:
+        (seconds, memory, flops), *_ = pool.starmap(work, given, chunksize=1)
+    rates = sorted(run.batch / s for s in seconds)
+    return {
+        "work": name, "unit": "images/s", "rate": statistics.median(rates), "least": rates[0],
+        "most": rates[-1], "seconds": statistics.median(seconds), "repeats": len(seconds),
+        "gflop": flops * processes / run.batch / 1e9, "megabytes": memory / 1e6,
+    }  # fmt: skip
+
+
+def work(
+    run: Run, device: torch.device, repeats: int, threads: int, rank: int, count: int, port: int
+) -> tuple[list[float], float, int]:
+    """Seconds of each step, bytes that they took, and operations of one, in this process."""
+    keep_freed()
+    torch.set_num_threads(max(1, threads // count))
+    if count > 1:
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        torch.distributed.init_process_group("gloo", rank=rank, world_size=count)
+        run = run.replace(batch=run.batch // count)
+    flops = operations(stepper(run, device)) if count == 1 else 0
+    before = memory(device)
+    step = stepper(run, device)
+    timed(step, device)
+    seconds = [timed(step, device) for _ in range(repeats or REPEATS)]
+    used = memory(device) - before
+    if count > 1:
+        flops = operations(step)
+        torch.distributed.destroy_process_group()
+    return seconds, used, flops
+
+
+def memory(device: torch.device) -> float:
+    """Most bytes held so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    import resource
+
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

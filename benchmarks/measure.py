@@ -1,0 +1,112 @@
+"""Timing: works done in turn, the machine's own ceilings beside them, and rows of what came out.
+
+rows = measured([Work("ours", ours, images=64), Work("theirs", theirs, images=64)], device)
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+REPEATS = 7
+SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices whose product is the ceiling
+COPIED = 2**26  # numbers that are copied: 256 MB of float32
+
+
+class Work(NamedTuple):
+    """One repetition of something; it may return its own seconds, as what runs elsewhere does."""
+
+    name: str
+    call: Callable[[], Any]
+    images: float = 1  # or pairs, or whatever `unit` says, a repetition
+    unit: str = "images"
+    flops: float = 0  # operations of a repetition, twice the products; 0: not counted
+    precision: torch.dtype = torch.float32  # whose ceiling it is held against
+    note: str = ""
+
+
+def measured(
+    works: Sequence[Work], device: torch.device, repeats: int = REPEATS
+) -> list[dict[str, Any]]:
+    """A row a work: median rate with the least and most, ratio to the first, share of the ceiling.
+
+    The works take turns, so that a machine that slows down slows all of them.
+    """
+    seconds: dict[str, list[float]] = {work.name: [] for work in works}
+    tops: dict[torch.dtype, list[float]] = {work.precision: [] for work in works if work.flops}
+    for work in works:
+        timed(work.call, device)  # the first call pays for imports, memory and compilation
+    for _ in range(repeats):
+        for precision, found in tops.items():
+            found.append(product_rate(device, precision))
+        for work in works:
+            seconds[work.name].append(timed(work.call, device))
+    first = statistics.median(works[0].images / s for s in seconds[works[0].name])
+    return [row(work, seconds[work.name], tops.get(work.precision, []), first) for work in works]
+
+
+def row(work: Work, seconds: list[float], tops: list[float], first: float) -> dict[str, Any]:
+    """Numbers of one work; `first` is the rate that its own is told as a multiple of."""
+    rates = sorted(work.images / s for s in seconds)
+    rate = statistics.median(rates)
+    found = {
+        "work": work.name, "unit": f"{work.unit}/s", "rate": rate, "least": rates[0],
+        "most": rates[-1], "ratio": rate / first, "seconds": statistics.median(seconds),
+        "repeats": len(seconds),
+    }  # fmt: skip
+    if work.flops:
+        reached = work.flops / statistics.median(seconds)
+        ceiling = statistics.median(tops)
+        found |= {
+            "gflop": work.flops / work.images / 1e9, "gflops": reached / 1e9,
+            "ceiling": ceiling / 1e9, "share": reached / ceiling,
+        }  # fmt: skip
+    return found | ({"note": work.note} if work.note else {})
+
+
+def timed(call: Callable[[], Any], device: torch.device) -> float:
+    """Seconds of one call, or those that it returns itself."""
+    wait(device)
+    start = time.perf_counter()
+    own = call()
+    wait(device)
+    return own if isinstance(own, float) else time.perf_counter() - start
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done all that it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def product_rate(device: torch.device, precision: torch.dtype) -> float:
+    """Operations a second of a large matrix product: the best of three."""
+    side = SIDE[device.type]
+    a, b = (torch.randn(side, side, device=device).to(precision) for _ in range(2))
+    out = torch.empty_like(a)
+    return 2 * side**3 / min(timed(lambda: torch.mm(a, b, out=out), device) for _ in range(3))
+
+
+def copy_rate(device: torch.device) -> float:
+    """Bytes a second, read and written, of a large copy: the best of three."""
+    source = torch.zeros(COPIED, device=device)
+    to = torch.zeros_like(source)
+    return 8 * COPIED / min(timed(lambda: to.copy_(source), device) for _ in range(3))
+
+
+def operations(call: Callable[[], Any]) -> int:
+    """Operations of matrix products and attention in one call, as torch counts them."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops()
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for it; elsewhere it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

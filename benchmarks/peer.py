@@ -1,0 +1,60 @@
+"""Peers: another tool in an environment of its own, told when to do its next repetition.
+
+theirs = Peer("lightly", "views", 2, images=32)     # runs peers/with_lightly.py on two threads
+Work("lightly", theirs, images=32)                  # a call returns its seconds
+
+An environment is made once, with the newest versions of the package index, below the cache.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from siamlab.data.cache import cache_root
+
+SCRIPTS = Path(__file__).parent / "peers"
+PACKAGES = {"lightly": ["lightly", "timm"]}
+
+
+class Peer:
+    """A process that waits for a line, works once, and answers with its seconds."""
+
+    def __init__(self, name: str, task: str, threads: int, **given: int):
+        command = [environment(name), SCRIPTS / f"with_{name}.py", task, json.dumps(given)]
+        limits = {"OMP_NUM_THREADS": str(threads)}
+        self.process = subprocess.Popen(
+            command, env=os.environ | limits, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        self.versions = self._answer()
+
+    def __call__(self) -> float:
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self._answer())
+
+    def end(self) -> None:
+        """Let the process go."""
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _answer(self) -> str:
+        if line := self.process.stdout.readline().strip():
+            return line
+        sys.exit(f"{' '.join(map(str, self.process.args))} ended without an answer")
+
+
+def environment(name: str) -> Path:
+    """The python of a peer's environment, made if it is not there."""
+    folder = cache_root() / "peers" / name
+    python = folder / "bin" / "python"
+    if not (folder / "whole").exists():
+        print(f"setting up {name} in {folder}", file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[name]], check=True)
+        (folder / "whole").touch()
+    return python

@@ -1,0 +1,107 @@
+"""Training steps: views, forward, target, loss, backward, clip, optimiser and momentum update."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from benchmarks.measure import Work, measured, multiplies_bfloat16, operations
+from benchmarks.peer import Peer
+from siamlab.model.encoder import Vit
+from siamlab.model.prediction import DenseDecoder
+from siamlab.recipes import demo_size, mae, moco_v3, siameseim
+from siamlab.run import Run
+from siamlab.train.setup import build, choose_device, choose_precision, parallel
+from siamlab.train.step import clip, gradients
+
+ROOM = 1.15  # sides of the images over those of the views, as caches have them
+
+
+def small(batch: int, **fields: Any) -> Run:
+    """SiameseIM with a ViT-S/16 at 224 pixels and a decoder 384 wide."""
+    model, decoder = Vit(width=384, depth=12, heads=6), DenseDecoder(width=384, heads=16)
+    return siameseim(model=model, prediction=decoder, batch=batch, **fields)
+
+
+def tiny(batch: int) -> Run:
+    """The same with a ViT-Ti at 64 pixels and patches of 8."""
+    model = Vit(width=192, depth=12, heads=3, patch=8)
+    return siameseim(
+        model=model, prediction=DenseDecoder(width=192, heads=6), size=(64, 64), batch=batch
+    )
+
+
+def large(batch: int) -> Run:
+    """SiameseIM with a ViT-L/16."""
+    return siameseim(model=Vit(width=1024, depth=24, heads=16), batch=batch)
+
+
+def cases(device: torch.device) -> dict[str, Run]:
+    """Runs by name, at batches that the device holds."""
+    if device.type == "cuda":
+        return {
+            "ViT-S/16 224, SiameseIM": small(512),
+            "ViT-B/16 224, SiameseIM release": siameseim(batch=256),
+            "ViT-L/16 224, SiameseIM": large(128),
+            "ViT-S/16 224, SiameseIM, compiled": small(512, compute={"compile": True}),
+        }
+    return {
+        "ViT-S/16 224, SiameseIM": small(16),
+        "ViT-Ti/8 64, SiameseIM": tiny(64),
+        "demo, SiameseIM": demo_size(siameseim()),
+        "demo, MAE": demo_size(mae()),
+        "demo, MoCo-v3": demo_size(moco_v3()),
+    }
+
+
+def stepper(run: Run, device: torch.device) -> Callable[[], None]:
+    """One training step of a run on random images of the device, everything included."""
+    choose_device(run.compute)
+    precision = choose_precision(run.compute, device)
+    state = build(run, device)
+    model = parallel(state.model, run.compute, device)
+    side = [round(ROOM * s) for s in run.size]
+    images = torch.randint(0, 256, (run.batch, 3, *side), dtype=torch.uint8, device=device)
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        gradients(run, model, state.teacher, images, count, precision)
+        clip(state.model, run.optimiser.clip)
+        state.optimiser.step()
+        state.optimiser.zero_grad(set_to_none=True)
+        state.teacher.follow(state.model, 0.5)
+        count += 1
+
+    return step
+
+
+def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
+    """Each case in float32 and, where the device multiplies it natively, in bfloat16."""
+    native = multiplies_bfloat16(device)
+    kinds = ["bfloat16"] if device.type == "cuda" else ["float32"] + ["bfloat16"] * native
+    found = []
+    for name, run in cases(device).items():
+        works = [work(f"{name}, {kind}", run, kind, device) for kind in kinds]
+        found += measured(works, device, repeats)
+    return found + (beside(peer, device, repeats) if peer else [])
+
+
+def work(name: str, run: Run, kind: str, device: torch.device) -> Work:
+    """The step of a run in a precision, with its operations counted."""
+    run = run.change(f"compute.precision={kind}", f"compute.device={device.type}")
+    flops = operations(stepper(run.change("compute.compile=false"), device))
+    return Work(name, stepper(run, device), run.batch, "images", flops, getattr(torch, kind))
+
+
+def beside(peer: str, device: torch.device, repeats: int) -> list[dict[str, Any]]:
+    """MAE's step of a ViT-Ti/8 at 64 pixels, siamlab's with its views and the peer's without."""
+    run = mae(model=Vit(width=192, depth=12, heads=3, patch=8, norm="layer", stem="learned"))
+    decoder = run.prediction.replace(width=128, depth=4, heads=4)
+    run = run.replace(prediction=decoder, size=(64, 64), batch=64)
+    sizes = dict(images=64, size=64, patch=8, width=192, depth=12, heads=3)
+    sizes |= dict(decoder=128, decoder_depth=4, decoder_heads=4)
+    theirs = Peer(peer, "mae", torch.get_num_threads(), **sizes)
+    ours = work("ViT-Ti/8 64, MAE, float32", run, "float32", device)
+    name = f"{peer}'s parts of the same, no views"
+    return measured([Work(name, theirs, 64, note=theirs.versions), ours], device, repeats)

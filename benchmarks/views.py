@@ -1,0 +1,71 @@
+"""Two views of decoded images of 500 × 375 pixels at 224: SiameseIM's crops and colours.
+
+Beside them the usual pipeline: the same operations with torchvision on one PIL image at a time;
+`--peer lightly` adds lightly's transforms. For rates of one core, give --threads 1.
+"""
+
+from typing import Any
+
+import torch
+from PIL import Image, ImageFilter
+from torch import Generator
+from torchvision.transforms import v2 as vision
+
+from benchmarks.measure import Work, measured
+from benchmarks.peer import Peer
+from siamlab import photometric
+from siamlab.model.encoder import MEAN, STD
+from siamlab.views import TwoCrops
+
+HEIGHT, WIDTH, SIZE = 375, 500, 224
+IMAGES = {"cpu": 32, "cuda": 512}  # a repetition
+
+
+class Blur:
+    """PIL's Gaussian blur with σ uniform in 0.1..2 pixels."""
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        return image.filter(ImageFilter.GaussianBlur(float(torch.empty(1).uniform_(0.1, 2))))
+
+
+def usual(recipe: photometric.Recipe) -> vision.Compose:
+    """One view by torchvision's transforms on a PIL image, as papers' code has it."""
+    factors = recipe.brightness, recipe.contrast, recipe.saturation, recipe.hue
+    steps = [
+        vision.RandomResizedCrop(SIZE, interpolation=vision.InterpolationMode.BICUBIC),
+        vision.RandomHorizontalFlip(),
+        vision.RandomApply([vision.ColorJitter(*factors)], recipe.jitter),
+        vision.RandomGrayscale(recipe.grey),
+        vision.RandomApply([Blur()], recipe.blur),
+        vision.RandomSolarize(128, recipe.solarize),
+        vision.ToImage(),
+        vision.ToDtype(torch.float32, scale=True),
+        vision.Normalize(MEAN, STD),
+    ]
+    return vision.Compose([s for s in steps if getattr(s, "p", 1) > 0])
+
+
+def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
+    """Pairs a second of the usual pipeline, siamlab's and, if asked for, the peer's."""
+    count = IMAGES[device.type]
+    pixels = torch.randint(0, 256, (count, 3, HEIGHT, WIDTH), dtype=torch.uint8)
+    pictures = [Image.fromarray(p.permute(1, 2, 0).numpy()) for p in pixels[:32]]
+    context, target = usual(photometric.STRONG_CONTEXT), usual(photometric.STRONG_TARGET)
+    held, rng = pixels.to(device), Generator(device).manual_seed(0)
+    colour, views = photometric.SiameseColour(), TwoCrops()
+
+    def theirs() -> list[torch.Tensor]:
+        return [torch.stack([view(p) for p in pictures]) for view in (context, target)]
+
+    ours = lambda: views(held, (SIZE, SIZE), colour, rng)  # noqa: E731
+    works = [
+        Work("torchvision on PIL images", theirs, len(pictures), "pairs"),
+        Work("siamlab", ours, count, "pairs"),
+    ]
+    if peer:
+        size = dict(images=len(pictures), size=SIZE, height=HEIGHT, width=WIDTH)
+        other = Peer(peer, "views", torch.get_num_threads(), **size)
+        works.append(
+            Work(f"{peer}'s transforms", other, len(pictures), "pairs", note=other.versions)
+        )
+    return measured(works, device, repeats)
