@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,8 @@ EXTRAS = PROJECT["optional-dependencies"]
 EVERY = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
 README = (ROOT / "README.md").read_text()
 HEAVY = "polars plotly optuna captum skimage scipy sklearn matplotlib IPython jupyterlab".split()
+
+PLOTTING = set("altair bokeh bqplot holoviews hvplot ipympl matplotlib pygal seaborn".split())
 
 
 def names(lines):
@@ -69,6 +71,35 @@ def test_the_training_core_imports_nothing_heavy():
 
 def pins():
     return [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines()]
+
+
+def brought(lines):
+    """Who asks for each package that these lines bring, as installed here; "" is pyproject."""
+    asked, todo = {}, [(line, "") for line in lines]
+    while todo:
+        line, by = todo.pop()
+        wanted = Requirement(line)
+        name = canonicalize_name(wanted.name)
+        if wanted.marker is None or wanted.marker.evaluate({"extra": ""}):
+            todo += [(more, name) for more in needs(name)] if name not in asked else []
+            asked.setdefault(name, set()).add(by)
+    return asked
+
+
+def needs(name):
+    try:
+        return requires(name) or []
+    except PackageNotFoundError:  # of another system
+        return []
+
+
+def test_notebooks_draw_with_plotly_alone():
+    asked = brought(EXTRAS["notebook"])
+    assert "plotly" in names(PROJECT["dependencies"])
+    assert set(asked) & PLOTTING <= {"matplotlib"}
+    assert asked.get("matplotlib", {"captum"}) == {"captum"}, "which draws nothing here"
+    locked = {canonicalize_name(pin.name) for pin in pins()}
+    assert locked & PLOTTING <= {"matplotlib"}
 
 
 def test_the_lock_holds_exact_pins_and_no_addresses():

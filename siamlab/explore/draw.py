@@ -75,11 +75,12 @@ def _panel(
     if panel.heat:
         picture = _heated(picture, panel.heat, scales[panel.heat.scale])
     pen = ImageDraw.Draw(picture)
-    for box in panel.boxes:
+    for i, box in enumerate(panel.boxes):
         corners = [box.left, box.top, box.left + box.width, box.top + box.height]
         _outline(pen, _pixels(corners, size), box.colour)
-        pen.text(_pixels([box.left, box.top], size, 5.0), box.name, WHITE, _font(12), None, 4,
-                 stroke_width=2, stroke_fill="#000000")  # fmt: skip
+        x, y, right, _ = _pixels(corners, size)  # names at both sides, as the script has them
+        place, anchor = ((right - 5.0, y + 5.0), "ra") if i else ((x + 5.0, y + 5.0), "la")
+        pen.text(place, box.name, WHITE, _font(12), anchor, stroke_width=2, stroke_fill="#000000")
     for y, x, to_y, to_x in panel.arrows:
         ends = _pixels([x, y, to_x, to_y], size)
         pen.line(ends, WHITE, 5)

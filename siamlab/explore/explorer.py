@@ -36,6 +36,10 @@ class Explorer:
         """The pictures that the scene names."""
         raise NotImplementedError
 
+    def controls(self) -> Sequence[Control]:
+        """Those of the scene; a subclass that knows them without it says so."""
+        return self.scene().controls
+
     def select(self, view: str, patch: int) -> "Explorer":
         """Choose a patch, row by row from 0, of a panel. Raises UserError for one not there."""
         panels = {panel.id: panel for panel in self.scene().panels if panel.parts}
@@ -64,7 +68,7 @@ class Explorer:
 
     def set(self, **values: Any) -> "Explorer":
         """Put controls to values. Raises UserError for a control or value that is not there."""
-        controls = {control.name: control for control in self.scene().controls}
+        controls = {control.name: control for control in self.controls()}
         for name, value in values.items():
             if name not in controls:
                 raise UserError(unknown("control", name, controls))

@@ -41,6 +41,8 @@ class ModelsExplorer(Explorer):
         views: int = 1,
     ):
         subjects = [chosen_subject(model) for model in models]
+        if not subjects:
+            raise UserError("models must name one model or more; there are none")
         pixels = chosen_images(images, subjects[0])
         self.pairs = {s.name: PairExplorer(s, pixels, image, views) for s in subjects}
         _check_alike(subjects, list(self.pairs.values()))
@@ -63,11 +65,11 @@ class ModelsExplorer(Explorer):
             "cosine": Scale("cosine", 0.0, 1.0),
         }
         panels = [p for name, row in attention.items() for p in self._answers(name, row)]
-        controls = [c for c in self.first.scene().controls if c.name != "layer"]
+        controls = [c for c in self.first.controls() if c.name != "layer"]
         controls += [
             Control("layer", "layer", self.values["layer"], 1, self.depth),
             Control("head", "head", self.values["head"], options=self._names_of_heads()),
-            Control(HEADS, "heads below: of", self.values[HEADS], options=list(self.pairs)),
+            Control(HEADS, "heads below are of", self.values[HEADS], options=list(self.pairs)),
         ]
         return Scene(
             panels=[*panels, *self._atlas(heads)],
@@ -154,14 +156,12 @@ class ModelsExplorer(Explorer):
 
     def _text(self) -> str:
         row, column = divmod(self.selected[1], self.grid[1])
-        said = [f"{name} {self._found(pair)}" for name, pair in self.pairs.items()]
-        return f"Patch in row {row + 1}, column {column + 1} of view a: " + "; ".join(said) + "."
-
-    def _found(self, pair: PairExplorer) -> str:
-        found, patch = pair.matches("a"), self.selected[1]
-        if not found.inside[patch]:
-            return "cannot find it: view b does not show it"
-        return f"finds it {found.error[patch]:.1f} px off in view b"
+        found = {name: pair.matches("a") for name, pair in self.pairs.items()}
+        what, patch = f"Patch in row {row + 1}, column {column + 1} of view a", self.selected[1]
+        if not found[self.first.subject.name].inside[patch]:
+            return f"{what}: view b does not show it, so no model can find it there."
+        said = [f"{name} finds it {m.error[patch]:.1f} px off" for name, m in found.items()]
+        return f"{what}, looked for in view b: " + "; ".join(said) + "."
 
 
 def _check_alike(subjects: list[Subject], pairs: list[PairExplorer]) -> None:

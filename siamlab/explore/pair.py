@@ -89,7 +89,7 @@ class PairExplorer(Explorer):
             panels=[self._source(query), *(self._panel(side, *shown[side]) for side in "ab")],
             columns=3,
             text=self._text(found, patch, inside, there),
-            controls=self._controls(),
+            controls=self.controls(),
             scales={"cosine": Scale("cosine", 0.0, 1.0)},
             legend=LEGEND,
             jumps=self._jumps(here, found),
@@ -168,7 +168,8 @@ class PairExplorer(Explorer):
             f"both views show: {mean:.1f} on average, at best {found.ceiling[right].mean():.1f}."
         )
 
-    def _controls(self) -> list[Control]:
+    def controls(self) -> list[Control]:
+        """Image, pair and layer: known before any pass through the model."""
         last = last_layer(self.subject)
         return [
             Control("image", "image", self.values["image"], 0, len(self.pixels) - 1),

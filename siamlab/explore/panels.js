@@ -163,7 +163,7 @@ function draw(view) {
   if (panel.chart) return drawChart(view, high);
   const [rows, columns] = panel.grid || (panel.heat && panel.heat.grid) || [14, 14];
   const cell = { width: UNIT / columns, height: high / rows };
-  for (const box of panel.boxes) drawBox(svg, box, high);
+  panel.boxes.forEach((box, i) => drawBox(svg, box, high, i > 0));
   for (const [y, x, toY, toX] of panel.arrows) {
     const ends = { x1: x * UNIT, y1: y * high, x2: toX * UNIT, y2: toY * high };
     shape(svg, "line", { ...ends, class: "edge" });

@@ -11,12 +11,13 @@ function shape(parent, name, attributes) {
   return made;
 }
 
-function drawBox(svg, box, high) {
+function drawBox(svg, box, high, other) { // the name of any but the first at its right
   const place = { x: box.left * UNIT, y: box.top * high };
   const size = { width: box.width * UNIT, height: box.height * high };
   shape(svg, "rect", { ...place, ...size, class: "edge" });
   shape(svg, "rect", { ...place, ...size, class: "box", stroke: box.colour });
-  const name = shape(svg, "text", { x: place.x + 12, y: place.y + 48, class: "name" });
+  const x = other ? place.x + size.width - 12 : place.x + 12;
+  const name = shape(svg, "text", { x, y: place.y + 48, class: other ? "name other" : "name" });
   name.textContent = box.name;
   if (box.movable) {
     const corner = { cx: place.x + size.width, cy: place.y + size.height, r: 26 };
