@@ -22,6 +22,8 @@ SUITES = {
     "step": "training steps: images a second, share of the matrix product's rate",
     "views": "two views of decoded images, beside the usual pipeline of one image at a time",
     "loss": "losses at the sizes of a ViT-B step: time and memory",
+    "probes": "k-NN, retrieval and the linear probe, beside scikit-learn's",
+    "study": "trials a minute by the number of workers",
     "growth": "a step against tokens, batch, width and processes",
 }
 COLUMNS = ["work", "rate", "least", "most", "unit", "ratio", "gflop", "share", "megabytes", "note"]

@@ -8,11 +8,12 @@ import multiprocessing
 import os
 import socket
 import statistics
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import torch
 
-from benchmarks.measure import REPEATS, operations, product_rate, timed
+from benchmarks.measure import operations, product_rate, timed
 from benchmarks.step import stepper, tiny
 from siamlab.memory import keep_freed
 from siamlab.run import Run
@@ -54,8 +55,8 @@ def one(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     given = [(run, device, repeats, threads, r, processes, port) for r in range(processes)]
-    with context.Pool(processes) as pool:
-        (seconds, memory, flops), *_ = pool.starmap(work, given, chunksize=1)
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        (seconds, memory, flops), *_ = pool.map(work, *zip(*given, strict=True))
     rates = sorted(run.batch / s for s in seconds)
     return {
         "work": name, "unit": "images/s", "rate": statistics.median(rates), "least": rates[0],
@@ -74,14 +75,13 @@ def work(
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         torch.distributed.init_process_group("gloo", rank=rank, world_size=count)
         run = run.replace(batch=run.batch // count)
-    flops = operations(stepper(run, device)) if count == 1 else 0
     before = memory(device)
     step = stepper(run, device)
     timed(step, device)
-    seconds = [timed(step, device) for _ in range(repeats or REPEATS)]
+    seconds = [timed(step, device) for _ in range(repeats)]
     used = memory(device) - before
+    flops = operations(step)  # last, since counting takes memory too
     if count > 1:
-        flops = operations(step)
         torch.distributed.destroy_process_group()
     return seconds, used, flops
 

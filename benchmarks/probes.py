@@ -1,41 +1,42 @@
-"""Speed of the probes that cost most, beside the matrix product that bounds them.
-
-python -m benchmarks.probes                 # some minutes on two cores
-python -m benchmarks.probes --repeats 5 --train 50000 --test 10000 --width 384
+"""Probes that cost most, beside the matrix product that bounds them and beside scikit-learn.
 
 Random features: the work of a probe does not depend on what they say.
 """
 
-import argparse
-import statistics
-import time
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
 
+from benchmarks.measure import Work, measured
 from siamlab import probe
 from siamlab.probe.knn import BLOCK
 
-CLASSES = 100
+CLASSES, WIDTH = 100, 384
+TRAIN, TEST = 50_000, 10_000  # of k-NN and retrieval
+FEW, FEW_TEST = 10_000, 2_000  # of the linear probe
+Features = tuple[torch.Tensor, torch.Tensor]
 
 
-class Timing(NamedTuple):
-    name: str
-    median: float  # seconds
-    low: float
-    high: float
-
-
-def timed(name: str, work: Callable[[], object], repeats: int) -> Timing:
-    work()  # the first call pays for imports and memory
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return Timing(name, statistics.median(seconds), min(seconds), max(seconds))
+def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
+    """k-NN, retrieval and RankMe of 50,000 training and 10,000 test features; a linear probe."""
+    train, test = features(TRAIN, 0, device), features(TEST, 1, device)
+    few, few_test = features(FEW, 2, device), features(FEW_TEST, 3, device)
+    near = [
+        Work("bare product of all cosines", lambda: product(train[0], test[0]), TEST, "queries"),
+        Work("k-NN, k = 20", lambda: probe.knn(*train, *test), TEST, "queries"),
+        Work("scikit-learn's k-NN, k = 20", lambda: their_knn(train, test), TEST, "queries"),
+        Work("retrieval among the test", lambda: probe.retrieval(*test), TEST, "queries"),
+        Work("RankMe of the test", lambda: probe.rankme(test[0]), TEST, "features"),
+    ]
+    fitted = [
+        Work("linear probe", lambda: probe.linear(*few, *few_test), FEW, "features"),
+        Work("scikit-learn's of the same", lambda: their_linear(few, few_test), FEW, "features"),
+    ]
+    return measured(near, device, repeats) + measured(fitted, device, repeats)
 
 
 def product(train: torch.Tensor, test: torch.Tensor) -> None:
@@ -45,41 +46,24 @@ def product(train: torch.Tensor, test: torch.Tensor) -> None:
         queries @ near
 
 
-def features(n: int, width: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def their_knn(train: Features, test: Features) -> float:
+    """Accuracy of the votes of the nearest, all alike: less than siamlab's weighted ones do."""
+    model = KNeighborsClassifier(20, metric="cosine", algorithm="brute")
+    return model.fit(*(t.cpu().numpy() for t in train)).score(*(t.cpu().numpy() for t in test))
+
+
+def their_linear(train: Features, test: Features) -> float:
+    """The same objective, C = 1 on standardised features in float64."""
+    scale = StandardScaler().fit(train[0].cpu().double().numpy())
+    x, y = (scale.transform(part[0].cpu().double().numpy()) for part in (train, test))
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(x, train[1].cpu().numpy())
+    return model.score(y, test[1].cpu().numpy())
+
+
+def features(n: int, seed: int, device: torch.device) -> Features:
     """Class means and noise, with the labels."""
     rng = torch.Generator().manual_seed(seed)
     labels = torch.randint(CLASSES, (n,), generator=rng)
-    means = torch.randn(CLASSES, width, generator=torch.Generator().manual_seed(99))
-    return means[labels] + 3 * torch.randn(n, width, generator=rng), labels
-
-
-def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, value in (("repeats", 7), ("train", 50_000), ("test", 10_000), ("width", 384)):
-        words.add_argument(f"--{name}", type=int, default=value)
-    given = words.parse_args()
-    train, labels = features(given.train, given.width, 0)
-    test, answers = features(given.test, given.width, 1)
-    arrays = train, labels, test, answers
-    print(
-        f"{given.train:,} × {given.width} against {given.test:,}; torch {torch.__version__}, ",
-        end="",
-    )
-    print(f"{torch.get_num_threads()} threads; median of {given.repeats} [least, most] in seconds")
-    floor = None
-    for name, work, repeats in (
-        ("bare product", lambda: product(train, test), given.repeats),
-        ("knn, k = 20", lambda: probe.knn(*arrays), given.repeats),
-        ("knn, k = 200", lambda: probe.knn(*arrays, k=200), given.repeats),
-        ("retrieval of the test", lambda: probe.retrieval(test, answers), given.repeats),
-        ("rankme of the test", lambda: probe.rankme(test), given.repeats),
-        ("linear", lambda: probe.linear(*arrays), min(3, given.repeats)),
-    ):
-        row = timed(name, work, repeats)
-        floor = floor or row.median
-        line = f"{row.name:24}{row.median:8.2f} [{row.low:.2f}, {row.high:.2f}]"
-        print(f"{line}  {row.median / floor:6.2f} ×", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    means = torch.randn(CLASSES, WIDTH, generator=torch.Generator().manual_seed(99))
+    found = means[labels] + 3 * torch.randn(n, WIDTH, generator=rng)
+    return found.to(device), labels.to(device)
