@@ -64,10 +64,17 @@ def fingerprint(files: Iterable[Path]) -> str:
     """Of names, sizes and times of change: other files, another cache entry."""
     digest = hashlib.sha256()
     for file in files:
-        state = file.stat() if file.exists() else None  # a dangling link is an unreadable image
-        change = (state.st_size, state.st_mtime_ns) if state else None
-        digest.update(repr((str(file), change)).encode())
+        digest.update(repr((str(file), _change(file))).encode())
     return digest.hexdigest()
+
+
+def _change(file: Path) -> tuple[int, int] | None:
+    """Size and time of change; None for a dangling link, which is an unreadable image."""
+    try:
+        state = os.stat(file)
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
 
 
 def _digest(key: dict[str, Any]) -> str:
@@ -120,7 +127,7 @@ def _fill(part: Path, build: Build) -> None:
 
 def _append(path: Path, array: Tensor) -> None:
     with _disk(), open(path, "ab") as file:
-        file.write(array.contiguous().numpy().tobytes())
+        file.write(array.contiguous().numpy())
 
 
 def _arrays(images: Images) -> dict[str, Tensor]:

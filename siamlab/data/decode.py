@@ -6,8 +6,10 @@ for pieces in decode_all(files, lambda f: decode(f, 64), skipped): ...
 import os
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from torch import Tensor
 SUFFIXES = tuple(
     ".jpg .jpeg .jfif .png .webp .bmp .tif .tiff .gif .ppm .pgm .pbm .pnm .jp2 .avif".split()
 )
-CHUNK = 512
+CHUNK = 32  # images in a list
+AHEAD = 4  # images for each core that are decoded while a list is written
 
 
 def decode(file: Path, side: int) -> UInt8[Tensor, "3 S S"]:
@@ -28,8 +31,11 @@ def decode(file: Path, side: int) -> UInt8[Tensor, "3 S S"]:
 
     Raises whatever Pillow raises where the file is not a whole image.
     """
-    image = ImageOps.fit(opened(file, side).convert("RGB"), (side, side), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    image = opened(file, side)
+    image = image if image.mode == "RGB" else image.convert("RGB")  # it would copy
+    image = ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)
+    planes = bytearray().join(image.tobytes("raw", band) for band in "RGB")
+    return torch.frombuffer(planes, dtype=torch.uint8).view(3, side, side)
 
 
 def opened(file: Path, side: int) -> Image.Image:
@@ -37,7 +43,8 @@ def opened(file: Path, side: int) -> Image.Image:
     with Image.open(file) as image:
         image.draft("RGB", (2 * side, 2 * side))  # large JPEGs: decode at 1/2, 1/4, 1/8 of the size
         image.load()
-        return on_white(eight_bits(ImageOps.exif_transpose(image)))
+        ImageOps.exif_transpose(image, in_place=True)
+        return on_white(eight_bits(image))
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
@@ -69,7 +76,7 @@ def decode_all(
 ) -> Iterator[list[tuple[int, Any]]]:
     """`(index, work(job))` in order, in lists; a job that fails adds its name to `skipped`.
 
-    On all cores, with a progress bar on a terminal.
+    On all cores, a little further than was asked for; with a progress bar on a terminal.
     """
     from rich.progress import Progress
 
@@ -79,22 +86,39 @@ def decode_all(
         except Exception:  # Pillow raises a dozen kinds for files that are not whole images
             return None
 
-    def piece(start: int) -> list[tuple[int, Any]]:
-        results = list(enumerate(pool.map(attempt, jobs[start : start + CHUNK]), start))
-        skipped.extend(name(jobs[index]) for index, result in results if result is None)
-        bar.advance(task, len(results))
-        return [(index, result) for index, result in results if result is not None]
-
     with (
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        ThreadPoolExecutor(cores()) as pool,
         Progress(console=_stderr(), disable=not sys.stderr.isatty(), transient=True) as bar,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # Pillow's remarks on odd but readable files
         task = bar.add_task("decoding", total=len(jobs))
-        for start in range(0, len(jobs), CHUNK):
-            if results := piece(start):
-                yield results
+        results = enumerate(_in_order(pool, attempt, jobs, AHEAD * cores()))
+        while piece := list(islice(results, CHUNK)):
+            skipped.extend(name(jobs[index]) for index, result in piece if result is None)
+            bar.advance(task, len(piece))
+            if kept := [(index, result) for index, result in piece if result is not None]:
+                yield kept
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _in_order(
+    pool: Executor, work: Callable[[Any], Any], jobs: Sequence[Any], ahead: int
+) -> Iterator[Any]:
+    """`work(job)` of each; unlike `pool.map`, no more than `ahead` results wait to be taken."""
+    begun = deque(pool.submit(work, job) for job in jobs[:ahead])
+    for job in jobs[ahead:]:
+        result = begun.popleft().result()
+        begun.append(pool.submit(work, job))
+        yield result
+    while begun:
+        yield begun.popleft().result()
 
 
 def _stderr():

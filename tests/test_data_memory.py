@@ -1,0 +1,132 @@
+"""Decoding goes on while images are written, a few at a time; the cache costs no memory."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from siamlab.data.decode import AHEAD, CHUNK, cores, decode, decode_all
+
+ORIENTATION = 0x0112  # the tag of EXIF
+SMALL, LARGE, SIDE = 300, 4000, 128
+LITTLE = 80e6  # bytes; the pixels of LARGE are 197e6, those of SMALL 15e6
+PROGRAM = """
+import json, os, sys
+import torch
+from siamlab.data import Folder, cache
+from siamlab.run import Run
+from siamlab.train.batches import Batches
+
+def anonymous():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+most, append = [0], cache._append
+def watched(path, array):
+    append(path, array)
+    most.append(max(most.pop(), anonymous()))
+cache._append = watched
+
+folder, side = sys.argv[1], int(sys.argv[2])
+def opened(name):
+    path = os.path.join(folder, name)
+    return Folder(path=path, test_path=path, side=side)("train").pixels
+
+built, drawn = {}, {}
+for name in ("small", "large"):
+    opened(name)
+    built[name] = most[0]
+for name in ("small", "large"):
+    pixels = opened(name)
+    for batch in Batches(pixels, Run(batch=32, steps=200), torch.device("cpu")).read(0):
+        batch.sum()
+    drawn[name] = anonymous()
+print(json.dumps({"images": len(pixels), "built": built, "drawn": drawn}))
+"""
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory):
+    """Anonymous bytes of a new process: at most while building, and after 200 batches."""
+    if "RssAnon" not in Path("/proc/self/status").read_text():
+        pytest.skip("only Linux tells the memory that is not pages of files")
+    root = tmp_path_factory.mktemp("memory")
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(root / "one.jpg")
+    for name, n in (("small", SMALL), ("large", LARGE)):
+        (root / name).mkdir()
+        for i in range(n):
+            os.link(root / "one.jpg", root / name / f"{i}.jpg")
+    command = [sys.executable, "-c", PROGRAM, str(root), str(SIDE)]
+    environment = os.environ | {"SIAMLAB_CACHE": str(root / "cache"), "OMP_NUM_THREADS": "1"}
+    here = Path(__file__).parent.parent
+    told = subprocess.run(command, cwd=here, env=environment, check=True, stdout=subprocess.PIPE)
+    return json.loads(told.stdout)
+
+
+def test_building_a_larger_cache_takes_no_more_memory(memory):
+    assert memory["images"] == LARGE
+    assert memory["built"]["large"] - memory["built"]["small"] < LITTLE
+
+
+def test_random_batches_of_a_larger_cache_take_no_more_memory(memory):
+    assert memory["drawn"]["large"] - memory["drawn"]["small"] < LITTLE
+
+
+def test_the_next_images_are_decoded_while_a_list_is_written():
+    begun, next_list = [], Event()
+
+    def work(job):
+        begun.append(job)
+        if job == CHUNK:
+            next_list.set()
+        return job
+
+    lists = decode_all(range(10 * CHUNK + AHEAD * cores()), work, [], str)
+    assert next(lists) == [(i, i) for i in range(CHUNK)]
+    assert next_list.wait(60), "nothing is decoded until the next list is asked for"
+    assert len(begun) <= CHUNK + AHEAD * cores()
+
+
+@pytest.mark.parametrize("n", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + AHEAD * cores() + 1])
+def test_all_that_can_be_read_comes_in_order_and_the_rest_is_named(n):
+    def work(job):
+        if job % 3 == 1:
+            raise OSError("not an image")
+        return -job
+
+    skipped = []
+    found = [pair for some in decode_all(range(n), work, skipped, "job {}".format) for pair in some]
+    assert found == [(i, -i) for i in range(n) if i % 3 != 1]
+    assert skipped == [f"job {i}" for i in range(n) if i % 3 == 1]
+
+
+def test_only_the_cores_that_the_process_may_use_are_used(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 6}, raising=False)
+    assert cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert cores() == os.cpu_count()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    "size, suffix", [((90, 61), "png"), ((90, 61), "jpg"), ((400, 300), "jpg")]
+)
+def test_decoding_gives_the_bytes_of_pillows_own_fit(size, suffix, orientation, tmp_path):
+    """Exactly: published numbers depend on them."""
+    noise = np.random.default_rng(orientation).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    file = tmp_path / f"1.{suffix}"
+    Image.fromarray(noise).resize(size).save(file, exif=exif)
+    with Image.open(file) as image:
+        image.draft("RGB", (64, 64))
+        plain = ImageOps.fit(ImageOps.exif_transpose(image), (32, 32), Image.Resampling.BICUBIC)
+    assert torch.equal(decode(file, 32), torch.from_numpy(np.array(plain)).permute(2, 0, 1))
