@@ -13,12 +13,12 @@ from siamlab.train.folder import Line
 
 
 def bars(console: Console | None = None) -> Progress:
-    """Bars of runs: name, share, steps, images a second, loss, time left."""
+    """Bars of runs: name, share, steps, images a second, share of waiting, loss, time left."""
     return Progress(
         TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} images/s"),
+        TextColumn("{task.fields[rate]} images/s, {task.fields[wait]} waiting"),
         TextColumn("loss {task.fields[loss]}"),
         TimeRemainingColumn(),
         TextColumn("left"),
@@ -29,7 +29,7 @@ def bars(console: Console | None = None) -> Progress:
 
 def add(progress: Progress, run: Run) -> int:
     """A new bar."""
-    return progress.add_task(run.name, total=run.steps, rate="–", loss="–")
+    return progress.add_task(run.name, total=run.steps, rate="–", wait="–", loss="–")
 
 
 def update(progress: Progress, bar: int, name: str, line: Line) -> None:
@@ -37,16 +37,15 @@ def update(progress: Progress, bar: int, name: str, line: Line) -> None:
     if "said" in line:
         progress.console.print(f"{name}: {line['said']}", markup=False, highlight=False)
         return
-    progress.update(
-        bar, completed=line["step"], rate=f"{line['rate']:.0f}", loss=f"{line['loss']:.4f}"
-    )
+    rate, loss = f"{line['rate']:.0f}", f"{line['loss']:.4f}"
+    wait = f"{100 * line['wait']:.1f} %"
+    progress.update(bar, completed=line["step"], rate=rate, wait=wait, loss=loss)
     if complaint := collapsed(line):
         progress.console.print(f"{name}, step {line['step']}: {complaint}", style="yellow")
     if not progress.console.is_terminal:  # a log file: no bar, a line now and then
         share = f"{line['step']}/{progress.tasks[bar].total:.0f}"
-        print(
-            f"{name} {share} loss {line['loss']:.4f} {line['rate']:.0f} images/s", file=sys.stderr
-        )
+        speed = f"{rate} images/s, {wait} waiting for data"
+        print(f"{name} {share} loss {loss} {speed}", file=sys.stderr)
 
 
 def follow(run: Run, lines: Iterable[Line]) -> None:

@@ -1,5 +1,7 @@
 """A collapse is said in words; a healthy line says nothing."""
 
+import io
+
 import pytest
 from rich.console import Console
 
@@ -7,7 +9,7 @@ from siamlab import progress
 from siamlab.recipes import demo_size, mae
 
 HEALTHY = {"context/spread": 0.6, "context/rankme": 20.0}
-LINE = {"step": 50, "rate": 800.0, "loss": 0.5} | HEALTHY
+LINE = {"step": 50, "rate": 800.0, "wait": 0.0042, "loss": 0.5} | HEALTHY
 
 
 def test_a_healthy_line_says_nothing():
@@ -30,6 +32,16 @@ def test_a_bar_shows_rate_loss_and_time_left_and_the_collapse_above_it():
         progress.update(bars, bar, "mae", LINE | {"context/spread": 0.0})
         progress.update(bars, bar, "mae", {"said": "goes on after step 40"})
     shown = console.export_text()
-    for part in ("50/1000", "800 images/s", "loss 0.5000", "left", "goes on after step 40"):
+    speed = "800 images/s, 0.4 % waiting"
+    for part in ("50/1000", speed, "loss 0.5000", "left", "goes on after step 40"):
         assert part in shown
     assert "mae, step 50: the context's features have collapsed" in shown
+
+
+def test_a_log_file_has_the_rate_and_the_share_of_waiting_in_its_last_line(capsys):
+    with progress.bars(Console(file=io.StringIO())) as bars:
+        bar = progress.add(bars, demo_size(mae()))
+        progress.update(bars, bar, "mae", LINE)
+        progress.update(bars, bar, "mae", LINE | {"step": 1000, "rate": 213.0, "wait": 0.031})
+    said = "mae 1000/1000 loss 0.5000 213 images/s, 3.1 % waiting for data"
+    assert capsys.readouterr().err.splitlines()[-1] == said
