@@ -38,12 +38,12 @@ class Peer:
 
     def end(self) -> None:
         """Let the process go."""
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
 
     def _answer(self) -> str:
         if line := self.process.stdout.readline().strip():
             return line
+        self.end()
         sys.exit(f"{' '.join(map(str, self.process.args))} ended without an answer")
 
 

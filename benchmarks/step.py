@@ -104,4 +104,6 @@ def beside(peer: str, device: torch.device, repeats: int) -> list[dict[str, Any]
     theirs = Peer(peer, "mae", torch.get_num_threads(), **sizes)
     ours = work("ViT-Ti/8 64, MAE, float32", run, "float32", device)
     name = f"{peer}'s parts of the same, no views"
-    return measured([Work(name, theirs, 64, note=theirs.versions), ours], device, repeats)
+    found = measured([Work(name, theirs, 64, note=theirs.versions), ours], device, repeats)
+    theirs.end()
+    return found

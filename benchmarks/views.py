@@ -62,10 +62,11 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
         Work("torchvision on PIL images", theirs, len(pictures), "pairs"),
         Work("siamlab", ours, count, "pairs"),
     ]
-    if peer:
-        size = dict(images=len(pictures), size=SIZE, height=HEIGHT, width=WIDTH)
-        other = Peer(peer, "views", torch.get_num_threads(), **size)
-        works.append(
-            Work(f"{peer}'s transforms", other, len(pictures), "pairs", note=other.versions)
-        )
-    return measured(works, device, repeats)
+    if not peer:
+        return measured(works, device, repeats)
+    size = dict(images=len(pictures), size=SIZE, height=HEIGHT, width=WIDTH)
+    other = Peer(peer, "views", torch.get_num_threads(), **size)
+    works.append(Work(f"{peer}'s transforms", other, len(pictures), "pairs", note=other.versions))
+    found = measured(works, device, repeats)
+    other.end()
+    return found

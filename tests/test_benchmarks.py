@@ -1,0 +1,86 @@
+"""Benchmarks: what a row says of given seconds; no test looks at a clock."""
+
+import sys
+
+import pytest
+import torch
+
+from benchmarks import measure, peer
+from benchmarks.__main__ import show
+from benchmarks.measure import Work, measured, operations
+
+CPU = torch.device("cpu")
+
+
+def told(*seconds):
+    """A work that says its own seconds, one after another; the first is the warm-up's."""
+    left = list(seconds)
+    return lambda: left.pop(0)
+
+
+def test_a_row_has_the_median_rate_its_spread_and_the_ratio_to_the_first():
+    works = [
+        Work("slow", told(9.0, 2.0, 4.0, 5.0), images=8),
+        Work("fast", told(9.0, 1.0, 0.5, 2.0), images=8),
+    ]
+    slow, fast = measured(works, CPU, repeats=3)
+    assert (slow["rate"], slow["least"], slow["most"], slow["ratio"]) == (2, 1.6, 4, 1)
+    assert (fast["rate"], fast["ratio"], fast["seconds"], fast["unit"]) == (8, 4, 1, "images/s")
+
+
+def test_works_take_turns():
+    order = []
+    works = [Work(name, lambda name=name: order.append(name) or 1.0) for name in "ab"]
+    measured(works, CPU, repeats=2)
+    assert order == ["a", "b"] * 3
+
+
+def test_the_share_is_of_the_ceiling_of_the_same_precision(monkeypatch):
+    tops = {torch.float32: 100.0, torch.bfloat16: 400.0}
+    monkeypatch.setattr(measure, "product_rate", lambda device, precision: tops[precision])
+    works = [
+        Work("plain", told(1.0, 2.0), flops=100),
+        Work("half", told(1.0, 1.0), flops=100, precision=torch.bfloat16),
+    ]
+    plain, half = measured(works, CPU, repeats=1)
+    assert (plain["share"], half["share"]) == (0.5, 0.25)
+
+
+def test_operations_are_two_for_each_product():
+    a, b = torch.zeros(3, 5), torch.zeros(5, 7)
+    assert operations(lambda: a @ b) == 2 * 3 * 5 * 7
+
+
+def test_the_table_is_markdown_of_what_the_rows_have(capsys):
+    rows = measured([Work("only", told(1.0, 0.5), images=3)], CPU, repeats=1)
+    show("step", rows, CPU)
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[-3] == "| work | rate | least | most | unit | ratio |"
+    assert lines[-1] == "| only | 6 | 6 | 6 | images/s | 1 |"
+
+
+SCRIPT = """
+import sys
+print("peer 1.0", flush=True)
+for number, _ in enumerate(sys.stdin):
+    print(0.25 * (number + 1), flush=True)
+"""
+
+
+def test_a_peer_works_once_when_told_and_says_its_seconds(tmp_path, monkeypatch):
+    (tmp_path / "with_it.py").write_text(SCRIPT)
+    monkeypatch.setattr(peer, "SCRIPTS", tmp_path)
+    monkeypatch.setattr(peer, "environment", lambda name: sys.executable)
+    theirs = peer.Peer("it", "task", threads=1)
+    assert theirs.versions == "peer 1.0"
+    assert [theirs(), theirs()] == [0.25, 0.5]
+    theirs.end()
+    assert theirs.process.returncode == 0
+
+
+def test_a_peer_that_dies_is_said(tmp_path, monkeypatch):
+    (tmp_path / "with_it.py").write_text("raise SystemExit(3)")
+    monkeypatch.setattr(peer, "SCRIPTS", tmp_path)
+    monkeypatch.setattr(peer, "environment", lambda name: sys.executable)
+    with pytest.raises(SystemExit, match="ended without an answer"):
+        peer.Peer("it", "task", threads=1)
