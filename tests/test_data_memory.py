@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from siamlab.data.decode import AHEAD, CHUNK, cores, decode, decode_all
+from siamlab.data.decode import AHEAD, CHUNK, cores, decode, decode_all, stacked
 
 ORIENTATION = 0x0112  # the tag of EXIF
 SMALL, LARGE, SIDE = 300, 4000, 128
 LITTLE = 80e6  # bytes; the pixels of LARGE are 197e6, those of SMALL 15e6
 PROGRAM = """
-import json, os, sys
+import json, os, sys, threading
 import torch
 from siamlab.data import Folder, cache
 from siamlab.run import Run
@@ -48,6 +48,8 @@ for name in ("small", "large"):
     for batch in Batches(pixels, Run(batch=32, steps=200), torch.device("cpu")).read(0):
         batch.sum()
     drawn[name] = anonymous()
+    for reader in set(threading.enumerate()) - {threading.main_thread()}:
+        reader.join()  # a process that ends while it is in torch is aborted
 print(json.dumps({"images": len(pixels), "built": built, "drawn": drawn}))
 """
 
@@ -130,3 +132,9 @@ def test_decoding_gives_the_bytes_of_pillows_own_fit(size, suffix, orientation, 
         image.draft("RGB", (64, 64))
         plain = ImageOps.fit(ImageOps.exif_transpose(image), (32, 32), Image.Resampling.BICUBIC)
     assert torch.equal(decode(file, 32), torch.from_numpy(np.array(plain)).permute(2, 0, 1))
+
+
+def test_stacking_keeps_order_and_shape():
+    arrays = [torch.arange(6, dtype=torch.uint8).view(1, 2, 3) + i for i in range(3)]
+    assert stacked(arrays).shape == (3, 1, 2, 3)
+    assert stacked(arrays)[:, 0, 1, 2].tolist() == [5, 6, 7]

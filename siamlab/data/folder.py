@@ -14,7 +14,7 @@ from pydantic import Field
 
 from siamlab.component import Component, UserError
 from siamlab.data.cache import cached, fingerprint
-from siamlab.data.decode import SUFFIXES, decode, decode_all
+from siamlab.data.decode import SUFFIXES, decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.images import Images, plain
 
@@ -53,7 +53,7 @@ def decoded(data: Component, split: Split, files: Files, side: int) -> Images:
         name = lambda f: str(f.relative_to(files.root))  # noqa: E731
         for piece in decode_all(files.paths, lambda f: decode(f, side), skipped, name):
             labels = torch.tensor([files.labels[index] for index, _ in piece])
-            yield plain(torch.stack([pixels for _, pixels in piece]), labels, files.classes)
+            yield plain(stacked([pixels for _, pixels in piece]), labels, files.classes)
         refuse_all_unreadable(files, skipped)
 
     key = data.model_dump() | {"split": split, "files": fingerprint(files.paths)}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from siamlab.component import Component, UserError
 from siamlab.data.cache import cached
-from siamlab.data.decode import decode, decode_all
+from siamlab.data.decode import decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, refuse_all_unreadable
 from siamlab.data.images import Images, no_objects
@@ -46,7 +46,7 @@ class Pets(Component):
             for piece in decode_all(files.paths, work, skipped, lambda f: f.name):
                 labels = torch.tensor([files.labels[index] for index, _ in piece])
                 results = [result for _, result in piece]
-                pixels, masks = (torch.stack(part) for part in zip(*results, strict=True))
+                pixels, masks = (stacked(part) for part in zip(*results, strict=True))
                 regions = ("background", "pet")
                 yield Images(pixels, labels, masks, files.classes, regions, no_objects(len(piece)))
             refuse_all_unreadable(files, skipped)

@@ -1,0 +1,362 @@
+"""From a folder of JPEGs to training, beside bare decoding: time, processor and memory.
+
+python -m benchmarks.data --images 10000 --side 256      # some minutes on two cores
+
+The photographs are cuts of scikit-learn's two, in the page cache when they are read. Works take
+turns; starts and loops run in processes of their own, their imports not counted.
+"""
+
+import argparse
+import json
+import os
+import resource
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from torchvision.io import ImageReadMode, decode_jpeg, read_file
+from torchvision.transforms.v2.functional import InterpolationMode, center_crop, resize
+
+from siamlab.data.cache import cache_root, cached, fingerprint
+from siamlab.data.decode import cores
+from siamlab.data.folder import Folder, split_files
+from siamlab.data.images import plain
+from siamlab.recipes import demo_size, mae
+from siamlab.run import Run
+from siamlab.train import steps
+from siamlab.train.batches import Batches
+from siamlab.train.folder import environment
+
+SIZE = (500, 375)  # of the photographs, pixels
+BATCH = 64
+DRAWN = 100  # batches
+STEPS = 60  # of the small run
+HELD_OUT = 0.1  # of the folder, for testing
+IMAGENET = 1_300_000
+
+
+class Cost(NamedTuple):
+    seconds: float
+    processor: float  # seconds of this process, all cores together
+    others: float  # cores that other processes kept busy meanwhile
+    memory: int  # bytes that are not pages of files: the most, less those of before
+    wait: float = 0.0  # share of its time that a loop waited for data
+
+
+# Measuring
+
+
+@contextmanager
+def measured() -> Iterator[list[Cost]]:
+    """A list that holds, after the block, what the block took."""
+    found: list[Cost] = []
+    done, before, most = threading.Event(), anonymous(), [0]
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            most.append(anonymous() - before)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start, own, every = time.perf_counter(), processor(), busy()
+    yield found
+    seconds, used, all_used = time.perf_counter() - start, processor() - own, busy() - every
+    done.set()
+    watcher.join()
+    most.append(anonymous() - before)
+    found.append(Cost(seconds, used, max(0.0, all_used - used) / seconds, max(most)))
+
+
+def anonymous() -> int:
+    """Bytes of this process that are not pages of files."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+
+def processor() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def busy() -> float:
+    """Seconds that the machine's cores were busy, since it was started."""
+    user, nice, system, _idle, _wait, *rest = Path("/proc/stat").read_text().split()[1:9]
+    return sum(map(int, (user, nice, system, *rest))) / os.sysconf("SC_CLK_TCK")
+
+
+def fresh(work: Callable[..., Cost], *arguments: Any) -> Cost:
+    """What `work` took in a new process."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(ended, work, *arguments).result()
+
+
+def ended(work: Callable[..., Cost], *arguments: Any) -> Cost:
+    """Its threads too: a process that ends while one is in torch is aborted."""
+    cost = work(*arguments)
+    for thread in threading.enumerate():
+        if thread not in (threading.main_thread(), threading.current_thread()):
+            thread.join()
+    return cost
+
+
+# The photographs
+
+
+def make_folder(root: Path, images: int) -> None:
+    """JPEGs of quality 90 in ten class folders."""
+    from sklearn.datasets import load_sample_images
+
+    photos = [Image.fromarray(photo) for photo in load_sample_images().images]
+    for label in range(10):
+        (root / f"class{label}").mkdir(parents=True)
+
+    def save(index: int) -> None:
+        photograph(photos, index).save(root / f"class{index % 10}/{index}.jpg", quality=90)
+
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(save, range(images)))
+
+
+def photograph(photos: list[Image.Image], seed: int) -> Image.Image:
+    """A cut of one of the photos, its scale and aspect drawn, mirrored every other time."""
+    rng = np.random.default_rng(seed)
+    photo = photos[rng.integers(len(photos))]
+    scale, aspect = rng.uniform(0.7, 1.0), rng.uniform(0.9, 1.1)
+    height = round(photo.height * scale)
+    width = min(photo.width, round(height * aspect * SIZE[0] / SIZE[1]))
+    left, top = rng.integers(photo.width - width + 1), rng.integers(photo.height - height + 1)
+    box = (left, top, left + width, top + height)
+    image = photo.resize(SIZE, Image.Resampling.BICUBIC, box=box)
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else image
+
+
+def link(root: Path, to: Path, times: int) -> None:
+    """Every file under `times` names."""
+    for file in root.rglob("*.jpg"):
+        (to / file.parent.name).mkdir(parents=True, exist_ok=True)
+        for copy in range(times):
+            os.link(file, to / file.parent.name / f"{file.stem}-{copy}.jpg")
+
+
+# Floors: what has to be done to a file, and nothing else
+
+
+def torchvision_decode(file: Path, side: int) -> None:
+    decode_jpeg(read_file(str(file)), mode=ImageReadMode.RGB)
+
+
+def pillow_decode(file: Path, side: int) -> None:
+    """At the scale that siamlab reads a JPEG at."""
+    with Image.open(file) as image:
+        image.draft("RGB", (2 * side, 2 * side))
+        image.load()
+
+
+def torchvision_square(file: Path, side: int) -> None:
+    """Not siamlab's pixels: the 8-bit bicubic of torch has weights of 16 bits."""
+    pixels = decode_jpeg(read_file(str(file)), mode=ImageReadMode.RGB)
+    square = center_crop(pixels, [min(pixels.shape[1:])] * 2)
+    resize(square, [side, side], InterpolationMode.BICUBIC, antialias=True)
+
+
+def pillow_square(file: Path, side: int) -> None:
+    """siamlab's pixels, of an upright RGB image."""
+    with Image.open(file) as image:
+        image.draft("RGB", (2 * side, 2 * side))
+        image.load()
+        left, top = ((length - min(image.size)) / 2 for length in image.size)
+        box = (left, top, image.width - left, image.height - top)
+        image.resize((side, side), Image.Resampling.BICUBIC, box=box)
+
+
+def on_all_cores(work: Callable[[Path, int], None], root: Path, side: int) -> Cost:
+    """A part of the training files for each core, nothing kept."""
+    files = split_files(str(root), "", HELD_OUT, "train").paths
+    torch.set_num_threads(1)
+
+    def part(first: int) -> None:
+        for file in files[first :: cores()]:
+            work(file, side)
+
+    with measured() as cost, ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(part, range(cores())))
+    return cost[0]
+
+
+# Works
+
+
+def source(root: Path, side: int) -> Folder:
+    return Folder(path=str(root), side=side, test_fraction=HELD_OUT)
+
+
+def batches(pixels: torch.Tensor, number: int) -> Iterator[torch.Tensor]:
+    return Batches(pixels, Run(batch=BATCH, steps=number), torch.device("cpu")).read(0)
+
+
+def start(root: Path, side: int) -> Cost:
+    """From the folder to the first batch."""
+    with measured() as cost:
+        next(batches(source(root, side)("train").pixels, 1))
+    return cost[0]
+
+
+def listing(root: Path) -> Cost:
+    """Files found, split, and their sizes and times read: what a later start consists of."""
+    with measured() as cost:
+        fingerprint(split_files(str(root), "", HELD_OUT, "train").paths)
+    return cost[0]
+
+
+def draw(root: Path, side: int) -> Cost:
+    """Batches from the cache, opening it included."""
+    with measured() as cost:
+        for _ in batches(source(root, side)("train").pixels, DRAWN):
+            pass
+    return cost[0]
+
+
+def draw_sparse(images: int, side: int) -> Cost:
+    """The same from an entry whose arrays are holes."""
+    key = {"kind": "sparse", "split": "train", "side": side}
+    one = torch.zeros(1, 3, side, side, dtype=torch.uint8)
+    cached(key, lambda _: [plain(one, torch.zeros(1).long(), ())])
+    about = next(cache_root().glob("sparse-*/about.json"))
+    told = json.loads(about.read_text())
+    for name, shape in told["shapes"].items():
+        os.truncate(about.parent / name, (about.parent / name).stat().st_size * images)
+        shape[0] *= images
+    about.write_text(json.dumps(told))
+    with measured() as cost:
+        for _ in batches(cached(key, lambda _: []).pixels, DRAWN):
+            pass
+    return cost[0]
+
+
+def train(root: Path, side: int, out: Path) -> Cost:
+    """A small MAE on the folder; its wait is that of the last line."""
+    run = demo_size(mae()).replace(
+        data=source(root, side), batch=BATCH, steps=STEPS, log_every=STEPS
+    )
+    with measured() as cost:
+        *_, last = (line for line in steps(run, out) if "wait" in line)
+    return cost[0]._replace(wait=last["wait"])
+
+
+# Rows
+
+
+def rows(images: int = 10_000, side: int = 256, repeats: int = 3) -> list[dict[str, Any]]:
+    """A row a work: rate with least and most, time as a multiple of the floors', CPU, memory."""
+    kept = os.environ.get("SIAMLAB_CACHE")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder, "photos")
+            make_folder(root, images)
+            size = sum(file.stat().st_size for file in root.rglob("*.jpg")) / images
+            found = starts(root, images, side, repeats) + others(root, images, side)
+            return [row | {"kilobytes": size / 1000} for row in found]
+    finally:
+        os.environ.pop("SIAMLAB_CACHE", None)
+        if kept is not None:
+            os.environ["SIAMLAB_CACHE"] = kept
+
+
+def starts(root: Path, images: int, side: int, repeats: int) -> list[dict[str, Any]]:
+    """Floors and starts in turn, each first start with an empty cache."""
+    floors = {
+        "decode, torchvision": torchvision_decode,
+        "decode, Pillow": pillow_decode,
+        "decode and resize, torchvision, other pixels": torchvision_square,
+        "decode and resize, Pillow": pillow_square,
+    }
+    costs: dict[str, list[Cost]] = {name: [] for name in (*floors, "first start", "second start")}
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as os.environ["SIAMLAB_CACHE"]:
+            for name, work in floors.items():
+                costs[name].append(on_all_cores(work, root, side))
+            for name in ("first start", "second start"):
+                costs[name].append(fresh(start, root, side))
+    n = len(split_files(str(root), "", HELD_OUT, "train").paths)
+    found = [row(name, n, costs[name]) for name in costs]
+    bare = min(found[:2], key=lambda floor: floor["seconds"])
+    same = found[3]
+    for one in found:
+        one["ratio"] = bare["seconds"] / one["seconds"]
+        one["note"] = f"{one['seconds'] / same['seconds']:.2f} × the time of {same['work']}, "
+        one["note"] += f"{one['processor'] / same['processor']:.2f} × its CPU"
+    return found
+
+
+def others(root: Path, images: int, side: int) -> list[dict[str, Any]]:
+    """Memory, many files, and the loop; once each."""
+    with tempfile.TemporaryDirectory(dir=root.parent) as folder:
+        os.environ["SIAMLAB_CACHE"] = f"{folder}/cache"
+        link(root, Path(folder, "links"), 10)
+        costs = fresh(start, root, side), fresh(draw, root, side)
+        sparse = fresh(draw_sparse, IMAGENET, side)
+        loop = fresh(train, root, side, Path(folder, "run"))
+        batch = f"{DRAWN} batches of {BATCH}, {BATCH * 3 * side**2 / 1e6:.0f} MB each"
+        return [
+            row("files found", images, [listing(root)], "files"),
+            row("files found", 10 * images, [listing(Path(folder, "links"))], "files"),
+            row("start with draws", DRAWN * BATCH, [costs[1]], note=batch),
+            row("draws of 1.3 M", DRAWN * BATCH, [sparse], note=f"{batch}; a sparse file"),
+            row("small MAE", STEPS * BATCH, [loop], note=f"{loop.wait:.2%} waiting for data"),
+        ]
+
+
+def row(
+    name: str, n: int, costs: list[Cost], unit: str = "images", note: str = ""
+) -> dict[str, Any]:
+    """Medians of one work on `n` images or files; the most of its memory."""
+    seconds = [cost.seconds for cost in costs]
+    return {
+        "work": name, "unit": f"{unit}/s", "rate": n / median(seconds), "least": n / max(seconds),
+        "most": n / min(seconds), "seconds": median(seconds), "repeats": len(costs),
+        "processor": median(cost.processor for cost in costs),
+        "others": median(cost.others for cost in costs),
+        "megabytes": max(cost.memory for cost in costs) / 1e6, "note": note,
+    }  # fmt: skip
+
+
+def show(found: list[dict[str, Any]]) -> None:
+    """The rows as a table in markdown."""
+    print("| work | seconds | rate | least, most | ratio | CPU s | others' cores | MB | note |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+    for r in found:
+        cells = [r["work"], f"{r['seconds']:.2f}", f"{r['rate']:,.0f} {r['unit']}"]
+        cells += [f"{r['least']:,.0f}, {r['most']:,.0f}"]
+        cells += [f"{r['ratio']:.2f}" if "ratio" in r else "", f"{r['processor']:.2f}"]
+        cells += [f"{r['others']:.1f}", f"{r['megabytes']:.0f}", r["note"]]
+        print("| " + " | ".join(cells) + " |")
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, value in (("images", 10_000), ("side", 256), ("repeats", 3)):
+        words.add_argument(f"--{name}", type=int, default=value)
+    given = words.parse_args()
+    found = rows(**vars(given))
+    print(f"{environment()['processor']}, {cores()} cores; {date.today()}; ", end="")
+    print(f"torch {torch.__version__}, torchvision {torchvision.__version__}, ", end="")
+    print(f"Pillow {Image.__version__}; {given.images:,} JPEGs of {SIZE[0]} × {SIZE[1]} pixels, ")
+    print(f"{found[0]['kilobytes']:.0f} kB each, a tenth held out; side {given.side}; ", end="")
+    print(f"median of {given.repeats}; ratio is to the faster bare decoding\n")
+    show(found)
+
+
+if __name__ == "__main__":
+    main()
