@@ -2,6 +2,8 @@
 
 python -m benchmarks step                       # seven rounds in turn; a table, and a parquet file
 python -m benchmarks views --peer lightly       # beside lightly, in an environment of its own
+python -m benchmarks data --help                # from JPEGs to training: options of its own
+python -m benchmarks explore --help             # clicks in JupyterLab: options of its own
 """
 
 import argparse
@@ -26,11 +28,15 @@ SUITES = {
     "study": "trials a minute by the number of workers",
     "growth": "a step against tokens, batch, width and processes",
 }
+OWN = ("data", "explore")  # suites that read their own options
 COLUMNS = ["work", "rate", "least", "most", "unit", "ratio", "gflop", "share", "megabytes", "note"]
 
 
 def main() -> None:
     """Run the suites that are named, print and keep their tables."""
+    if sys.argv[1:2] and sys.argv[1] in OWN:
+        import_module(f"benchmarks.{sys.argv.pop(1)}").main()
+        return
     given = arguments()
     device = torch.device(given.device)
     keep_freed()
@@ -47,7 +53,7 @@ def arguments() -> argparse.Namespace:
         "python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     told = "\n".join(f"{name}: {text}" for name, text in SUITES.items())
-    words.add_argument("suites", nargs="*", metavar="SUITE", choices=[[], *SUITES], help=told)
+    words.add_argument("suites", nargs="*", metavar="SUITE", type=_suite, help=told)
     here = "cuda" if torch.cuda.is_available() else "cpu"
     words.add_argument("--device", default=here, choices=["cpu", "cuda"])
     words.add_argument("--threads", type=int, default=0, help="of the processor; 0: torch's choice")
@@ -85,6 +91,12 @@ def keep(suite: str, rows: list[dict[str, Any]], folder: Path) -> None:
     else:
         table = polars.DataFrame(rows, infer_schema_length=None)
         table.write_parquet(folder / f"{suite}.parquet")
+
+
+def _suite(name: str) -> str:
+    if name not in SUITES:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join([*SUITES, *OWN])}")
+    return name
 
 
 def _text(value: Any) -> str:
