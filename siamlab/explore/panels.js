@@ -170,7 +170,7 @@ function draw(view) {
     shape(svg, "line", { ...ends, class: "arrow" });
   }
   for (const mark of [...panel.marks].reverse()) drawMark(svg, mark, high, cell);
-  if (document.activeElement === svg && panel.grid) {
+  if (document.activeElement === svg && clickable(panel)) {
     const [row, column] = [Math.floor(view.cursor / columns), view.cursor % columns];
     shape(svg, "rect", { x: column * cell.width, y: row * cell.height, ...cell, class: "cursor" });
   }
