@@ -91,13 +91,15 @@ def test_the_next_images_are_decoded_while_a_list_is_written():
             next_list.set()
         return job
 
-    lists = decode_all(range(10 * CHUNK + AHEAD * cores()), work, [], str)
+    lists = decode_all(range(CHUNK * (3 + AHEAD * cores())), work, [], str)
     assert next(lists) == [(i, i) for i in range(CHUNK)]
     assert next_list.wait(60), "nothing is decoded until the next list is asked for"
-    assert len(begun) <= CHUNK + AHEAD * cores()
+    assert len(begun) <= CHUNK * (1 + AHEAD * cores())
 
 
-@pytest.mark.parametrize("n", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + AHEAD * cores() + 1])
+@pytest.mark.parametrize(
+    "n", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, CHUNK * (3 + AHEAD * cores()) + 1]
+)
 def test_all_that_can_be_read_comes_in_order_and_the_rest_is_named(n):
     def work(job):
         if job % 3 == 1:

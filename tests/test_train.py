@@ -147,6 +147,15 @@ def test_a_folder_of_another_run_is_not_resumed(tmp_path):
         train(tiny(mae, "loss=smooth_l1"), tmp_path / "run", noise(), resume=True)
 
 
+@pytest.mark.parametrize("made", [["checkpoints"], ["checkpoints", "environment.json"]])
+def test_a_folder_whose_making_was_cut_off_is_made_anew(made, tmp_path):
+    for name in made:
+        (tmp_path / name).mkdir() if name == "checkpoints" else (tmp_path / name).write_text("{")
+    Folder(tmp_path).create(siameseim())
+    assert Folder(tmp_path).run() == siameseim()
+    assert json.loads((tmp_path / "environment.json").read_text())
+
+
 def test_two_processes_do_not_train_in_one_folder(tmp_path):
     lines = steps(tiny(), tmp_path / "run", noise())
     next(lines)

@@ -23,6 +23,9 @@ from siamlab.run import Run
 Line = dict[str, Any]  # one line of metrics.jsonl
 PACKAGES = ("torch", "timm", "numpy", "pydantic", "safetensors")
 
+DRAFT = ".run.toml"
+BEGUN = {"checkpoints", "environment.json", DRAFT}  # what is made before run.toml
+
 
 class Folder:
     """Paths of one run's folder and the few ways to write into it."""
@@ -35,15 +38,16 @@ class Folder:
         self.encoder = self.path / "encoder.safetensors"
 
     def create(self, run: Run) -> None:
-        """A new folder for the run; refuses one that holds a run already."""
-        if self.run_file.exists() or (self.path.exists() and any(self.path.iterdir())):
+        """A new folder for the run, or one whose making was cut off; refuses any other."""
+        kept = {p.name for p in self.path.iterdir()} if self.path.exists() else set()
+        if kept - BEGUN or any(self.checkpoints.glob("*")):
             raise UserError(
                 f"the folder {self.path} exists and is not empty; add --resume to go on with its "
                 "run or give another --out"
             )
-        self.checkpoints.mkdir(parents=True)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
         (self.path / "environment.json").write_text(json.dumps(environment(), indent=1) + "\n")
-        draft = self.path / ".run.toml"
+        draft = self.path / DRAFT
         draft.write_text(run.toml())
         draft.rename(self.run_file)  # last: a folder with run.toml is whole
 
