@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -315,6 +316,17 @@ def test_batches_start_where_they_are_told_and_pass_errors_on():
     reader.pixels = None  # the thread that reads fails
     with pytest.raises(TypeError):
         list(reader.read(0))
+
+
+def test_the_thread_that_reads_ends_with_the_reading():
+    before = set(threading.enumerate())
+    for taken in (1, 6):
+        batches = Batches(noise().pixels, tiny(), torch.device("cpu")).read(0)
+        for _ in range(taken):
+            next(batches)
+        assert taken == 6 or set(threading.enumerate()) > before
+        batches.close()
+        assert set(threading.enumerate()) == before
 
 
 def test_streams_of_different_places_differ_and_are_the_same_each_time():

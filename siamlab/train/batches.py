@@ -36,7 +36,8 @@ class Batches:
     def read(self, first: int) -> Iterator[UInt8[Tensor, "b 3 H W"]]:
         """The batches of the steps from `first` on."""
         queue, stop = Queue(maxsize=AHEAD), Event()
-        Thread(target=self._fill, args=(queue, stop, first), daemon=True).start()
+        reader = Thread(target=self._fill, args=(queue, stop, first), daemon=True)
+        reader.start()
         try:
             for _ in range(first, self.run.steps):
                 asked = time.perf_counter()
@@ -47,8 +48,10 @@ class Batches:
                 yield batch.to(self.device, non_blocking=True)
         finally:
             stop.set()
-            while not queue.empty():
-                queue.get()
+            while reader.is_alive():  # a process that ends while it is in torch is aborted
+                while not queue.empty():
+                    queue.get()
+                reader.join(timeout=0.01)
 
     def _fill(self, queue: Queue, stop: Event, first: int) -> None:
         try:
