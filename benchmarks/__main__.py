@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measure import REPEATS, copy_rate, product_rate
+from benchmarks.measure import REPEATS, copy_rate, product_rate, table
 from siamlab.memory import keep_freed
 from siamlab.train.folder import environment
 
@@ -72,10 +72,8 @@ def show(suite: str, rows: list[dict[str, Any]], device: torch.device) -> None:
     print(f"product {product_rate(device, torch.float32) / 1e9:,.0f} GFLOP/s in float32, ", end="")
     print(f"copy {copy_rate(device) / 1e9:,.0f} GB/s; median of {rows[0]['repeats']}\n")
     columns = [name for name in COLUMNS if any(name in row for row in rows)]
-    print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
-    for row in rows:
-        print("| " + " | ".join(_text(row.get(name, "")) for name in columns) + " |")
-    sys.stdout.flush()
+    lines = [[_text(row.get(name, "")) for name in columns] for row in rows]
+    print(table(columns, lines), flush=True)
 
 
 def keep(suite: str, rows: list[dict[str, Any]], folder: Path) -> None:
@@ -89,8 +87,8 @@ def keep(suite: str, rows: list[dict[str, Any]], folder: Path) -> None:
     except ModuleNotFoundError:
         (folder / f"{suite}.json").write_text(json.dumps(rows, indent=1))
     else:
-        table = polars.DataFrame(rows, infer_schema_length=None)
-        table.write_parquet(folder / f"{suite}.parquet")
+        frame = polars.DataFrame(rows, infer_schema_length=None)
+        frame.write_parquet(folder / f"{suite}.parquet")
 
 
 def _suite(name: str) -> str:
@@ -100,9 +98,9 @@ def _suite(name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return f"{value:,.3g}" if isinstance(value, float) and value < 1000 else (
-        f"{value:,.0f}" if isinstance(value, float) else str(value)
-    )  # fmt: skip
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 if __name__ == "__main__":

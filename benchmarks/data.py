@@ -9,18 +9,13 @@ turns; starts and loops run in processes of their own, their imports not counted
 import argparse
 import json
 import os
-import resource
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +24,9 @@ from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms.v2.functional import InterpolationMode, center_crop, resize
 
+from benchmarks.cost import Cost, fresh, measured
+from benchmarks.measure import table
+from benchmarks.photographs import SIZE, link, make_folder
 from siamlab.data.cache import cache_root, cached, fingerprint
 from siamlab.data.decode import CHUNK, cores
 from siamlab.data.folder import Folder, split_files
@@ -39,115 +37,11 @@ from siamlab.train import steps
 from siamlab.train.batches import Batches
 from siamlab.train.folder import environment
 
-SIZE = (500, 375)  # of the photographs, pixels
 BATCH = 64
 DRAWN = 50  # batches
 STEPS = 60  # of the small run
 HELD_OUT = 0.1  # of the folder, for testing
 IMAGENET = 1_300_000
-
-
-class Cost(NamedTuple):
-    seconds: float
-    processor: float  # seconds of this process, all cores together
-    others: float  # cores that other processes kept busy meanwhile
-    memory: int  # bytes that are not pages of files: the most, less those of before
-    wait: float = 0.0  # share of its time that a loop waited for data
-
-
-# Measuring
-
-
-@contextmanager
-def measured() -> Iterator[list[Cost]]:
-    """A list that holds, after the block, what the block took."""
-    found: list[Cost] = []
-    done, before, most = threading.Event(), anonymous(), [0]
-
-    def watch() -> None:
-        while not done.wait(0.02):
-            most.append(anonymous() - before)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    start, own, every = time.perf_counter(), processor(), busy()
-    yield found
-    seconds, used, all_used = time.perf_counter() - start, processor() - own, busy() - every
-    done.set()
-    watcher.join()
-    most.append(anonymous() - before)
-    found.append(Cost(seconds, used, max(0.0, all_used - used) / seconds, max(most)))
-
-
-def anonymous() -> int:
-    """Bytes of this process that are not pages of files."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
-
-
-def processor() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def busy() -> float:
-    """Seconds that the machine's cores were busy, since it was started."""
-    user, nice, system, _idle, _wait, *rest = Path("/proc/stat").read_text().split()[1:9]
-    return sum(map(int, (user, nice, system, *rest))) / os.sysconf("SC_CLK_TCK")
-
-
-def fresh(work: Callable[..., Cost], *arguments: Any) -> Cost:
-    """What `work` took in a new process."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(ended, work, *arguments).result()
-
-
-def ended(work: Callable[..., Cost], *arguments: Any) -> Cost:
-    """Its threads too: a process that ends while one is in torch is aborted."""
-    cost = work(*arguments)
-    for thread in threading.enumerate():
-        if thread not in (threading.main_thread(), threading.current_thread()):
-            thread.join()
-    return cost
-
-
-# The photographs
-
-
-def make_folder(root: Path, images: int) -> None:
-    """JPEGs of quality 90 in ten class folders."""
-    from sklearn.datasets import load_sample_images
-
-    photos = [Image.fromarray(photo) for photo in load_sample_images().images]
-    for label in range(10):
-        (root / f"class{label}").mkdir(parents=True)
-
-    def save(index: int) -> None:
-        photograph(photos, index).save(root / f"class{index % 10}/{index}.jpg", quality=90)
-
-    with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(save, range(images)))
-
-
-def photograph(photos: list[Image.Image], seed: int) -> Image.Image:
-    """A cut of one of the photos, its scale and aspect drawn, mirrored every other time."""
-    rng = np.random.default_rng(seed)
-    photo = photos[rng.integers(len(photos))]
-    scale, aspect = rng.uniform(0.7, 1.0), rng.uniform(0.9, 1.1)
-    height = round(photo.height * scale)
-    width = min(photo.width, round(height * aspect * SIZE[0] / SIZE[1]))
-    left, top = rng.integers(photo.width - width + 1), rng.integers(photo.height - height + 1)
-    box = (left, top, left + width, top + height)
-    image = photo.resize(SIZE, Image.Resampling.BICUBIC, box=box)
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else image
-
-
-def link(root: Path, to: Path, times: int) -> None:
-    """Every file under `times` names."""
-    for file in root.rglob("*.jpg"):
-        (to / file.parent.name).mkdir(parents=True, exist_ok=True)
-        for copy in range(times):
-            os.link(file, to / file.parent.name / f"{file.stem}-{copy}.jpg")
 
 
 # Floors: what has to be done to a file, and nothing else
@@ -350,14 +244,16 @@ def row(
 
 def show(found: list[dict[str, Any]]) -> None:
     """The rows as a table in markdown."""
-    print("| work | seconds | rate | least, most | ratio | CPU s | others' cores | MB | note |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
-    for r in found:
-        cells = [r["work"], f"{r['seconds']:.2f}", f"{r['rate']:,.0f} {r['unit']}"]
-        cells += [f"{r['least']:,.0f}, {r['most']:,.0f}"]
-        cells += [f"{r['ratio']:.2f}" if "ratio" in r else "", f"{r['processor']:.2f}"]
-        cells += [f"{r['others']:.1f}", f"{r['megabytes']:.0f}", r["note"]]
-        print("| " + " | ".join(cells) + " |")
+    columns = ["work", "seconds", "rate", "least, most", "ratio", "CPU s", "others' cores", "MB"]
+    print(table([*columns, "note"], [_cells(row) for row in found]))
+
+
+def _cells(r: dict[str, Any]) -> list[str]:
+    return [
+        r["work"], f"{r['seconds']:.2f}", f"{r['rate']:,.0f} {r['unit']}",
+        f"{r['least']:,.0f}, {r['most']:,.0f}", f"{r['ratio']:.2f}" if "ratio" in r else "",
+        f"{r['processor']:.2f}", f"{r['others']:.1f}", f"{r['megabytes']:.0f}", r["note"],
+    ]  # fmt: skip
 
 
 def main() -> None:

@@ -8,29 +8,20 @@ the frame with the new sentence; passes are those of images through models, coun
 """
 
 import argparse
-import json
 import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import nbformat
-
+from benchmarks.lab import IDLE, notebook
+from benchmarks.measure import table
 from siamlab.component import UserError
 from siamlab.train.folder import environment
 
-TOKEN = "for-the-benchmark"
-WAIT = 180  # seconds for the server, the kernel and the first picture
-FAILED = '[data-mime-type="application/vnd.jupyter.error"]'  # of an output
 CELL = """
 import timm, torch
 from siamlab.explore import ModelsExplorer, PairExplorer
@@ -73,18 +64,19 @@ class Answer(NamedTuple):
 
 
 def main() -> None:
-    """A line an explorer."""
+    """A table with a line an explorer."""
     given = arguments()
     about = environment()
     print(f"{given.model} at {given.size} pixels; {about['processor']}, {about['cores']} cores, ")
     print(f"load before {os.getloadavg()[0]:.1f}; milliseconds of {given.clicks} clicks\n")
-    print("| explorer | median | least | most | passes to show | passes of all clicks |")
-    print("|" + " --- |" * 6)
-    for name in EXPLORERS:
-        row = measured(name, given)
-        times = statistics.median(row.clicks), min(row.clicks), max(row.clicks)
-        numbers = [f"{ms:.0f}" for ms in times] + [str(row.shown), str(row.later)]
-        print(f"| {name} | " + " | ".join(numbers) + " |", flush=True)
+    columns = ["explorer", "median", "least", "most", "passes to show", "passes of all clicks"]
+    print(table(columns, [line(measured(name, given)) for name in EXPLORERS]))
+
+
+def line(row: Answer) -> list[str]:
+    """What the table says of an explorer."""
+    times = statistics.median(row.clicks), min(row.clicks), max(row.clicks)
+    return [row.name, *(f"{ms:.0f}" for ms in times), str(row.shown), str(row.later)]
 
 
 def arguments() -> argparse.Namespace:
@@ -124,61 +116,14 @@ def opened(folder: Path, code: str, given: argparse.Namespace) -> Iterator[Any]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         raise UserError("there is no chromium on the path; install one to measure clicks")
-    cell = nbformat.v4.new_code_cell(CELL.format(explorer=code, **vars(given)))
-    notebook = nbformat.v4.new_notebook(cells=[cell])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
-    nbformat.write(notebook, folder / "x.ipynb")
-    with lab(folder) as url, sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1600})
-        page.set_default_timeout(1000 * WAIT)
-        page.goto(f"{url}/lab/tree/x.ipynb?token={TOKEN}")
-        page.locator(".jp-Notebook .jp-CodeCell").first.click()
-        page.wait_for_function("document.body.innerText.includes('Idle')")
-        page.keyboard.press("Shift+Enter")
-        page.wait_for_selector(f".siamlab-explorer .panels img:not([hidden]), {FAILED}")
-        if page.locator(FAILED).count():
-            raise UserError(page.locator(FAILED).inner_text().strip().splitlines()[-1])
-        page.wait_for_function("document.body.innerText.includes('Idle')")
-        page.wait_for_timeout(2000)  # milliseconds; all pictures are there
-        yield page
-        page.goto("about:blank")  # before the server goes away
+        with notebook(page, folder, CELL.format(explorer=code, **vars(given))):
+            page.wait_for_function(IDLE)
+            page.wait_for_timeout(2000)  # milliseconds; all pictures are there
+            yield page
         browser.close()
-
-
-@contextmanager
-def lab(folder: Path) -> Iterator[str]:
-    """JupyterLab on a free port of this machine, with a home of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    home = {"HOME": str(folder)} | {
-        f"JUPYTER_{name}_DIR": str(folder / "home") for name in ("CONFIG", "DATA", "RUNTIME")
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += [f"--port={port}", f"--IdentityProvider.token={TOKEN}", str(folder)]
-    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    process = subprocess.Popen(command, env=os.environ | home, **quiet)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait(f"{url}/api?token={TOKEN}", process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-
-
-def wait(url: str, process: subprocess.Popen) -> None:
-    """Until the server answers. Raises UserError when it ends, or takes too long."""
-    until = time.monotonic() + WAIT
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url) as answer:
-                json.load(answer)
-            return
-        except OSError:
-            time.sleep(0.3)
-    raise UserError(f"JupyterLab did not answer within {WAIT} s; try `make lab` by hand")
 
 
 if __name__ == "__main__":

@@ -66,6 +66,12 @@ def row(work: Work, seconds: list[float], tops: list[float], first: float) -> di
     return found | ({"note": work.note} if work.note else {})
 
 
+def table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table in markdown."""
+    rows = [columns, ["---"] * len(columns), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
 def timed(call: Callable[[], Any], device: torch.device) -> float:
     """Seconds of one call, or those that it returns itself."""
     wait(device)

@@ -90,8 +90,9 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
 def work(name: str, run: Run, kind: str, device: torch.device) -> Work:
     """The step of a run in a precision, with its operations counted."""
     run = run.change(f"compute.precision={kind}", f"compute.device={device.type}")
-    flops = operations(stepper(run.change("compute.compile=false"), device))
-    return Work(name, stepper(run, device), run.batch, "images", flops, getattr(torch, kind))
+    plain = stepper(run.change("compute.compile=false"), device)  # its operations can be counted
+    step = stepper(run, device) if run.compute.compile else plain
+    return Work(name, step, run.batch, "images", operations(plain), getattr(torch, kind))
 
 
 def beside(peer: str, device: torch.device, repeats: int) -> list[dict[str, Any]]:

@@ -164,6 +164,10 @@ MISTAKES = [
 
 @pytest.mark.parametrize("mistake, sentence", MISTAKES)
 def test_mistakes_are_told_and_change_nothing(explorer, mistake, sentence):
+    assert_refused(explorer, mistake, sentence)
+
+
+def assert_refused(explorer, mistake, sentence):
     before = explorer.state
     with pytest.raises(UserError, match=sentence):
         mistake(explorer)

@@ -1,26 +1,17 @@
 """Explorers as a user meets them: exported pages and JupyterLab, clicked in a real browser."""
 
-import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
-import nbformat
 import pytest
 from test_explore import plane_explorer
 
+from benchmarks.lab import notebook
 from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer
 from siamlab.recipes import demo_size, siameseim
 from siamlab.train import train
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-TOKEN = "for-the-test"
 HERE = str(Path(__file__).parent)
 CELL = """
 from siamlab.explore import PairExplorer
@@ -244,22 +235,6 @@ def test_bars_are_brushed_by_touch(browser, plane):
     explorer.select("histogram", 11)
 
 
-@contextmanager
-def notebook(page, folder, *cells):
-    """JupyterLab with a notebook of these cells, the first of them run."""
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    made.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
-    nbformat.write(made, folder / "x.ipynb")
-    with lab(folder) as url:
-        page.goto(f"{url}/lab/tree/x.ipynb?token={TOKEN}")
-        page.locator(".jp-Notebook .jp-CodeCell").first.click(timeout=120_000)
-        page.wait_for_function("document.body.innerText.includes('Idle')", timeout=120_000)
-        page.keyboard.press("Shift+Enter")
-        page.wait_for_selector(".siamlab-explorer .panels img:not([hidden])", timeout=120_000)
-        yield
-        page.goto("about:blank")  # before the server goes away
-
-
 def told(page, code):
     """What the kernel prints, from the last cell."""
     page.locator(".jp-Notebook .jp-CodeCell").last.click()
@@ -316,39 +291,3 @@ explorer"""
         says(page, explorer.brush("plane", [0, 1, 2]).state["text"])
         assert told(page, "explorer.state") == str(explorer.state)
         assert page.locator(".jp-Notebook .jp-CodeCell").count() == 2
-
-
-class lab:
-    """JupyterLab on a free port of this machine, with a home of its own."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __enter__(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        home = self.folder / "home"
-        home.mkdir()
-        places = {f"JUPYTER_{n}_DIR": str(home) for n in ("CONFIG", "DATA", "RUNTIME")}
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-        command += [f"--port={port}", f"--IdentityProvider.token={TOKEN}", str(self.folder)]
-        self.log = (self.folder / "lab.log").open("w")
-        self.process = subprocess.Popen(
-            command, env=os.environ | places | {"HOME": str(home)}, stdout=self.log,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        url, until = f"http://127.0.0.1:{port}", time.monotonic() + 120
-        while True:
-            try:
-                with urllib.request.urlopen(f"{url}/api?token={TOKEN}") as answer:
-                    assert json.load(answer)["version"]
-                return url
-            except OSError:
-                assert time.monotonic() < until and self.process.poll() is None
-                time.sleep(0.3)
-
-    def __exit__(self, *error):
-        self.process.terminate()
-        self.process.wait(timeout=60)
-        self.log.close()

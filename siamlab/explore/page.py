@@ -16,14 +16,8 @@ from siamlab.explore.scene import Control
 if TYPE_CHECKING:
     from siamlab.explore.explorer import Explorer
 
-FIXED = (
-    "columns",
-    "scales",
-    "stops",
-    "symbols",
-    "legend",
-    "jumps_title",
-)  # of a scene: alike in all answers
+# of a scene: alike in all answers
+FIXED = "columns", "scales", "stops", "symbols", "legend", "jumps_title"
 
 MOST = 24  # values of one slider that a page holds: each has pictures of its own
 HERE = files("siamlab") / "explore"

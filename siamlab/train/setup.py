@@ -56,7 +56,8 @@ def build(run: Run, device: torch.device) -> State:
     model = Siamese(run, run.target.widths(run)).to(device).train()
     teacher = run.target.build(model, run).to(device).train()
     if device.type == "cpu" and choose_precision(run.compute, device) == torch.bfloat16:
-        unfuse(model), unfuse(teacher)
+        for network in (model, teacher):
+            unfuse(network)
     return State(model, teacher, make_optimiser(model, run.optimiser))
 
 
