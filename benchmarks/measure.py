@@ -15,8 +15,12 @@ SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices whose product is the ceili
 COPIED = 2**26  # numbers that are copied: 256 MB of float32
 
 
+class Seconds(float):
+    """What a work returns that was timed where it ran, in another process."""
+
+
 class Work(NamedTuple):
-    """One repetition of something; it may return its own seconds, as what runs elsewhere does."""
+    """One repetition of something."""
 
     name: str
     call: Callable[[], Any]
@@ -73,12 +77,12 @@ def table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def timed(call: Callable[[], Any], device: torch.device) -> float:
-    """Seconds of one call, or those that it returns itself."""
+    """Seconds of one call, or those that it says itself."""
     wait(device)
     start = time.perf_counter()
     own = call()
     wait(device)
-    return own if isinstance(own, float) else time.perf_counter() - start
+    return own if isinstance(own, Seconds) else time.perf_counter() - start
 
 
 def wait(device: torch.device) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.measure import Seconds
 from siamlab.data.cache import cache_root
 
 SCRIPTS = Path(__file__).parent / "peers"
@@ -31,10 +32,10 @@ class Peer:
         )  # fmt: skip
         self.versions = self._answer()
 
-    def __call__(self) -> float:
+    def __call__(self) -> Seconds:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return float(self._answer())
+        return Seconds(self._answer())
 
     def end(self) -> None:
         """Let the process go."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measure import Work, measured, multiplies_bfloat16, operations
+from benchmarks.measure import Work, measured, multiplies_bfloat16, operations, timed
 from benchmarks.peer import Peer
 from siamlab.model.encoder import Vit
 from siamlab.model.prediction import DenseDecoder
@@ -15,6 +15,7 @@ from siamlab.train.setup import build, choose_device, choose_precision, parallel
 from siamlab.train.step import clip, gradients
 
 ROOM = 1.15  # sides of the images over those of the views, as caches have them
+LEAST = 1.0  # seconds of a repetition: the first of several steps finds cold caches
 
 
 def small(batch: int, **fields: Any) -> Run:
@@ -91,8 +92,12 @@ def work(name: str, run: Run, kind: str, device: torch.device) -> Work:
     """The step of a run in a precision, with its operations counted."""
     run = run.change(f"compute.precision={kind}", f"compute.device={device.type}")
     plain = stepper(run.change("compute.compile=false"), device)  # its operations can be counted
+    flops = operations(plain)
     step = stepper(run, device) if run.compute.compile else plain
-    return Work(name, step, run.batch, "images", operations(plain), getattr(torch, kind))
+    timed(step, device)  # pays for imports, memory and compilation
+    many = max(1, round(LEAST / timed(step, device)))
+    all_of_them = lambda: [step() for _ in range(many)]  # noqa: E731
+    return Work(name, all_of_them, many * run.batch, "images", many * flops, getattr(torch, kind))
 
 
 def beside(peer: str, device: torch.device, repeats: int) -> list[dict[str, Any]]:

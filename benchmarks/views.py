@@ -1,7 +1,8 @@
 """Two views of decoded images of 500 × 375 pixels at 224: SiameseIM's crops and colours.
 
-Beside them the usual pipeline: the same operations with torchvision on one PIL image at a time;
-`--peer lightly` adds lightly's transforms. For rates of one core, give --threads 1.
+Beside them the usual pipeline: the same operations with torchvision on one PIL image at a time, as
+it is and in a DataLoader with as many workers as threads are given; `--peer lightly` adds lightly's
+transforms. For rates of one core, give --threads 1.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageFilter
 from torch import Generator
+from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2 as vision
 
 from benchmarks.measure import Work, measured
@@ -26,6 +28,19 @@ class Blur:
 
     def __call__(self, image: Image.Image) -> Image.Image:
         return image.filter(ImageFilter.GaussianBlur(float(torch.empty(1).uniform_(0.1, 2))))
+
+
+class Pictures(Dataset):
+    """Pairs of views of pictures, for a DataLoader."""
+
+    def __init__(self, pictures: list[Image.Image], *sides: vision.Compose):
+        self.pictures, self.sides = pictures, sides
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+        return tuple(view(self.pictures[index]) for view in self.sides)
 
 
 def usual(recipe: photometric.Recipe) -> vision.Compose:
@@ -57,9 +72,14 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
     def theirs() -> list[torch.Tensor]:
         return [torch.stack([view(p) for p in pictures]) for view in (context, target)]
 
+    loader = DataLoader(
+        Pictures(pictures, context, target), len(pictures) // 2, persistent_workers=True,
+        num_workers=torch.get_num_threads(),
+    )  # fmt: skip
     ours = lambda: views(held, (SIZE, SIZE), colour, rng)  # noqa: E731
     works = [
         Work("torchvision on PIL images", theirs, len(pictures), "pairs"),
+        Work("the same in a DataLoader", lambda: list(loader), len(pictures), "pairs"),
         Work("siamlab", ours, count, "pairs"),
     ]
     if not peer:

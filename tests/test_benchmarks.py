@@ -7,14 +7,14 @@ import torch
 
 from benchmarks import measure, peer
 from benchmarks.__main__ import show
-from benchmarks.measure import Work, measured, operations
+from benchmarks.measure import Seconds, Work, measured, operations
 
 CPU = torch.device("cpu")
 
 
 def told(*seconds):
     """A work that says its own seconds, one after another; the first is the warm-up's."""
-    left = list(seconds)
+    left = [Seconds(s) for s in seconds]
     return lambda: left.pop(0)
 
 
@@ -28,9 +28,14 @@ def test_a_row_has_the_median_rate_its_spread_and_the_ratio_to_the_first():
     assert (fast["rate"], fast["ratio"], fast["seconds"], fast["unit"]) == (8, 4, 1, "images/s")
 
 
+def test_a_number_that_a_work_returns_is_not_its_seconds():
+    (row,) = measured([Work("a probe", lambda: 1000.0)], CPU, repeats=1)
+    assert row["seconds"] < 500
+
+
 def test_works_take_turns():
     order = []
-    works = [Work(name, lambda name=name: order.append(name) or 1.0) for name in "ab"]
+    works = [Work(name, lambda name=name: order.append(name) or Seconds(1)) for name in "ab"]
     measured(works, CPU, repeats=2)
     assert order == ["a", "b"] * 3
 

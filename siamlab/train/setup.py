@@ -1,6 +1,7 @@
 """Setup: device, precision, the networks of a run, and the folder it goes on in."""
 
 from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
 
 import torch
 import torch.distributed as dist
@@ -77,7 +78,9 @@ def parallel(model: Siamese, compute: Compute, device: torch.device) -> nn.Modul
     if processes.count() == 1:
         return called
     ids = [device.index] if device.type == "cuda" else None
-    return DistributedDataParallel(called, device_ids=ids, broadcast_buffers=False)
+    newer = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+    word = "forward_sync_buffers" if newer else "broadcast_buffers"  # the latter warns since 2.15
+    return DistributedDataParallel(called, device_ids=ids, **{word: False})
 
 
 def claim_folder(run: Run, folder: Folder, resume: bool) -> AbstractContextManager:
