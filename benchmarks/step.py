@@ -1,12 +1,16 @@
 """Training steps: views, forward, target, loss, backward, clip, optimiser and momentum update."""
 
+import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any
 
 import torch
 
 from benchmarks.measure import Work, measured, multiplies_bfloat16, operations, timed
 from benchmarks.peer import Peer
+from siamlab.memory import keep_freed
 from siamlab.model.encoder import Vit
 from siamlab.model.prediction import DenseDecoder
 from siamlab.recipes import demo_size, mae, moco_v3, siameseim
@@ -78,14 +82,32 @@ def stepper(run: Run, device: torch.device) -> Callable[[], None]:
 
 
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
-    """Each case in float32 and, where the device multiplies it natively, in bfloat16."""
+    """Each case, and the peer's; in processes of their own, since a used heap slows small steps."""
+    context, threads = multiprocessing.get_context("spawn"), torch.get_num_threads()
+    calls = [partial(case, name, run) for name, run in cases(device).items()]
+    calls += [partial(beside, peer)] if peer else []
+    found = []
+    for call in calls:
+        with ProcessPoolExecutor(1, mp_context=context) as alone:
+            found += alone.submit(by_itself, call, device, repeats, threads).result()
+    return found
+
+
+def by_itself(
+    call: Callable, device: torch.device, repeats: int, threads: int
+) -> list[dict[str, Any]]:
+    """The rows of a call in this process, which does nothing else."""
+    keep_freed()
+    torch.set_num_threads(threads)
+    return call(device, repeats)
+
+
+def case(name: str, run: Run, device: torch.device, repeats: int) -> list[dict[str, Any]]:
+    """A run in float32 and, where the device multiplies it natively, in bfloat16."""
     native = multiplies_bfloat16(device)
     kinds = ["bfloat16"] if device.type == "cuda" else ["float32"] + ["bfloat16"] * native
-    found = []
-    for name, run in cases(device).items():
-        works = [work(f"{name}, {kind}", run, kind, device) for kind in kinds]
-        found += measured(works, device, repeats)
-    return found + (beside(peer, device, repeats) if peer else [])
+    works = [work(f"{name}, {kind}", run, kind, device) for kind in kinds]
+    return measured(works, device, repeats)
 
 
 def work(name: str, run: Run, kind: str, device: torch.device) -> Work:

@@ -72,10 +72,9 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
     def theirs() -> list[torch.Tensor]:
         return [torch.stack([view(p) for p in pictures]) for view in (context, target)]
 
-    loader = DataLoader(
-        Pictures(pictures, context, target), len(pictures) // 2, persistent_workers=True,
-        num_workers=torch.get_num_threads(),
-    )  # fmt: skip
+    pairs = Pictures(pictures, context, target)
+    workers = dict(num_workers=torch.get_num_threads(), multiprocessing_context="spawn")
+    loader = DataLoader(pairs, len(pictures) // 2, persistent_workers=True, **workers)
     ours = lambda: views(held, (SIZE, SIZE), colour, rng)  # noqa: E731
     works = [
         Work("torchvision on PIL images", theirs, len(pictures), "pairs"),

@@ -11,6 +11,10 @@ C = TypeVar("C", bound="Component")  # not typing.Self: beartype's import hook r
 class UserError(ValueError):
     """A user's mistake, said in one sentence: key, value, what is allowed, the way out."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython, and so a notebook, shows: the sentence alone."""
+        return [f"siamlab: {self}"]
+
 
 class Component(BaseModel):
     """Fields are hyperparameters, `__call__` is the behaviour; nothing else is kept."""

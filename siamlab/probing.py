@@ -11,12 +11,21 @@ from rich.console import Console
 from torch import nn
 
 from siamlab.component import UserError
-from siamlab.data import Data, Images, Scenes, subset
+from siamlab.data import Data, Images, Scenes
+from siamlab.given import at_most
 from siamlab.probe import inputs
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.run import Run
 from siamlab.settings import explain, settings
-from siamlab.subject import Subject, at_size, before_training, check_size, subject
+from siamlab.subject import (
+    Subject,
+    at_size,
+    before_training,
+    check_size,
+    distinct,
+    one_size,
+    subject,
+)
 
 if TYPE_CHECKING:
     import polars
@@ -61,7 +70,7 @@ def probe_subjects(
     recipe, changes = fine_tuning(changes)
     data = probing_data([s.run for s in trained if s.run], changes)
     train, test = data("train"), data("test")
-    train = subset(train, min(images, len(train.pixels)))
+    train = at_most(train, images)
     for s in trained if size else ():
         check_size(s, size)
     subjects = with_untrained(trained) if weights else trained
@@ -102,18 +111,6 @@ def probe_all(
     return table(found)
 
 
-def distinct(names: list[str], subjects: list[Subject]) -> list[Subject]:
-    """The subjects by names of their own: runs/a/mae and runs/b/mae would both be mae."""
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{name} is named twice; name each model once")
-    short = [s.name for s in subjects]
-    return [
-        s if short.count(s.name) == 1 else s._replace(name=name)
-        for name, s in zip(names, subjects, strict=True)
-    ]
-
-
 def with_untrained(subjects: list[Subject]) -> list[Subject]:
     """Before each trained model the network it started from, if it is another than before."""
     found: list[Subject] = []
@@ -126,18 +123,6 @@ def with_untrained(subjects: list[Subject]) -> list[Subject]:
     if len(references) == 1:
         found[references[0]] = found[references[0]]._replace(name="untrained")
     return found
-
-
-def one_size(subjects: list[Subject]) -> list[Subject]:
-    """The subjects; a UserError, before any work, if they take images of different sizes."""
-    sizes = {inputs(s.model).size: s.name for s in reversed(subjects)}
-    if len(sizes) > 1:
-        (one, first), (other, second) = list(sizes.items())[:2]
-        raise UserError(
-            f"{first} and {second} would not be measured alike: their inputs have {one} and "
-            f"{other} pixels; give all of them one size by --size, or probe each by itself"
-        )
-    return subjects
 
 
 def same_network(a: nn.Module, b: nn.Module) -> bool:

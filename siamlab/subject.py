@@ -18,6 +18,7 @@ class Subject(NamedTuple):
     name: str
     model: nn.Module  # a plain timm vision transformer
     run: Run | None  # what trained it, where that is known
+    folder: Path | None = None  # of that run, with its metrics
 
 
 def subject(name: str, weights: bool = True) -> Subject:
@@ -31,7 +32,9 @@ def subject(name: str, weights: bool = True) -> Subject:
         return Subject(name, load(name, weights), None)
     path = zoo.file(name.removeprefix("zoo:")) if name.startswith("zoo:") else Path(name)
     model, run = load_encoder(path), run_of(path)
-    return Subject(name if path.is_file() else path.name, model, run)
+    if path.is_file():
+        return Subject(name, model, run)
+    return Subject(path.name, model, run, path)
 
 
 def at_size(s: Subject, size: int) -> Subject:
@@ -61,7 +64,38 @@ def check_size(s: Subject, size: int) -> None:
 def before_training(trained: Subject, name: str = "untrained") -> Subject:
     """The same network with the random weights it started from (of a timm model: drawn anew)."""
     if trained.run:
-        return Subject(name, untrained(trained.run), trained.run)
-    from siamlab.probe import load
+        start = Subject(name, untrained(trained.run), trained.run)
+    else:
+        from siamlab.probe import load
 
-    return Subject(name, load(trained.name, weights=False), None)
+        start = Subject(name, load(trained.name, weights=False), None)
+    size = trained.model.patch_embed.img_size
+    if start.model.patch_embed.img_size != size:  # the trained one was brought to another
+        start.model.set_input_size(size)
+    return start
+
+
+def distinct(names: list[str], subjects: list[Subject]) -> list[Subject]:
+    """The subjects by names of their own: runs/a/mae and runs/b/mae would both be mae."""
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{name} is named twice; name each model once")
+    short = [s.name for s in subjects]
+    return [
+        s if short.count(s.name) == 1 else s._replace(name=name)
+        for name, s in zip(names, subjects, strict=True)
+    ]
+
+
+def one_size(subjects: list[Subject]) -> list[Subject]:
+    """The subjects; a UserError, before any work, if they take images of different sizes."""
+    from siamlab.probe import inputs
+
+    sizes = {inputs(s.model).size: s.name for s in reversed(subjects)}
+    if len(sizes) > 1:
+        (one, first), (other, second) = list(sizes.items())[:2]
+        raise UserError(
+            f"{first} and {second} would not be measured alike: their inputs have {one} and "
+            f"{other} pixels; give all of them one size (--size, or size=), or take each by itself"
+        )
+    return subjects

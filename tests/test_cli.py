@@ -10,11 +10,11 @@ from PIL import Image
 
 from siamlab import cli
 from siamlab.catalogue import AXES, axis_choices
-from siamlab.probing import distinct, with_untrained
+from siamlab.probing import with_untrained
 from siamlab.recipes import RECIPES, demo_size
 from siamlab.run import Run
 from siamlab.settings import choices
-from siamlab.subject import Subject, subject
+from siamlab.subject import Subject, distinct, subject
 from siamlab.train import Folder, untrained
 
 TINY = (

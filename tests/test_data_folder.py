@@ -188,8 +188,8 @@ def test_all_unreadable_is_an_error_and_leaves_nothing(root, tmp_path):
 @pytest.mark.parametrize(
     "path, said",
     [
-        ("", "data.path='' must be a folder of images, .* no such folder; set data.path"),
-        ("nowhere", "data.path='.*nowhere' must be a folder of images, .* no such folder"),
+        ("", "data.path='' must be a folder of images, .* is none; set data.path"),
+        ("nowhere", "data.path='.*nowhere' must be a folder of images, .* is none"),
         ("photos", r"must hold images \(.jpg .*\), but it has none; set data.path"),
     ],
 )

@@ -301,7 +301,8 @@ def test_courses_are_what_was_logged(study):
 def test_models_without_metrics_are_named(study):
     names = ["zoo:mae", NAME]
     run = study / "runs" / "mae-seed0"
-    explorer = PlaneExplorer([subject(n) for n in names], scores(names), folders={NAME: run})
+    subjects = [subject("zoo:mae"), subject(NAME)._replace(folder=run)]
+    explorer = PlaneExplorer(subjects, scores(names))
     assert panel(explorer, "loss").chart.note == "no metrics are at hand of\nzoo:mae"
     explorer.brush("plane", [0, 1])
     both = panel(explorer, "loss")

@@ -5,8 +5,17 @@ import re
 from pathlib import Path
 
 import nbformat
+import plotly.io as pio
 import pytest
+import timm
 from nbclient import NotebookClient
+from PIL import Image
+
+from siamlab.component import UserError
+from siamlab.data import Scenes
+from siamlab.probe.suite import SUITES
+from siamlab.recipes import demo_size, siameseim
+from siamlab.train import train
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -78,3 +87,54 @@ def assert_alike(before, after):
     pairs = zip(*(NUMBER.findall(text.replace("−", "-")) for text in (before, after)), strict=True)
     for a, b in pairs:
         assert math.isclose(float(a), float(b), rel_tol=0.2, abs_tol=0.021), (a, b)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Class folders of small images."""
+    folder = tmp_path_factory.mktemp("photos")
+    pixels, labels, *_ = Scenes(images=120, side=40)("train")
+    for i, (image, label) in enumerate(zip(pixels, labels % 3, strict=True)):
+        (folder / f"{label}").mkdir(exist_ok=True)
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{label}" / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, photos):
+    """A user's own run on these, of two blocks and two steps."""
+    small = demo_size(siameseim()).change(
+        "data=folder", f"data.path={photos}", "steps=2", "batch=8", "model.depth=2", "save_every=2"
+    )
+    return train(small, tmp_path_factory.mktemp("runs") / "mine").path
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS[:7], ids=lambda path: path.stem)
+@pytest.mark.parametrize("kind", ["run", "run and folder", "timm"])
+def test_its_first_line_takes_models_and_images_of_ones_own(
+    path, kind, run, photos, monkeypatch, capsys
+):
+    """`timm:test_vit` with random weights, since the hub is not at hand."""
+    create = timm.create_model
+    monkeypatch.setattr(
+        timm, "create_model", lambda *given, **more: create(*given, **more | {"pretrained": False})
+    )
+    monkeypatch.setattr(pio.renderers, "default", "json")
+    model = "timm:test_vit" if kind == "timm" else str(run)
+    first, *cells = [c.source for c in read(path).cells if c.cell_type == "code"]
+    names, _, rest = first.partition("#")[0].partition(" = ")
+    given = {"MODELS": [model], "MODEL": model, "RUN": model, "IMAGE": 2}
+    given |= {"DATA": None if kind == "run" else str(photos)}
+    space = {name: given[name] for name in names.split(", ")} | {"display": lambda *shown: shown}
+    assert rest.count(",") >= len(space) - 2
+    known = dict(SUITES)
+    try:
+        if kind == "timm" and "RUN" in names:
+            with pytest.raises(UserError, match="timm:test_vit is an encoder alone"):
+                exec("\n".join(cells), space)
+        else:
+            for cell in cells:
+                exec(cell, space)
+    finally:
+        SUITES.clear()
+        SUITES.update(known)

@@ -96,7 +96,7 @@ def find_files(path: str, key: str) -> Files:
     if not path or not root.is_dir():
         raise UserError(
             f"{key}={path!r} must be a folder of images, or of one folder for each class, but "
-            f"there is no such folder; set {key} to where your images are"
+            f"{root} is none; set {key} to where your images are"
         )
     paths = sorted(_walk(root))
     if not paths:

@@ -17,11 +17,11 @@ from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.data import Images
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.given import MOST
 from siamlab.explore.scene import Box, Control, Heat, Mark, Panel, Scale, Scene
 from siamlab.figure import components_table
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import View, patch_centres
+from siamlab.given import MOST
 from siamlab.masking import Mask
 from siamlab.resample import cut
 from siamlab.train import load_branches
@@ -60,6 +60,11 @@ class EyeExplorer(Explorer):
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
         image: int = 4,
     ):
+        if str(folder).startswith("timm:"):
+            raise UserError(
+                f"{folder} is an encoder alone; the predictor's eye needs the predictor too, which "
+                "is in the folder of a run with a dense prediction of features, such as siameseim's"
+            )
         zoo_name = str(folder).removeprefix("zoo:")
         place = zoo.branches(zoo_name) if zoo_name != str(folder) else folder
         self.run, self.model, self.teacher = load_branches(place)

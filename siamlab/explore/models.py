@@ -14,10 +14,10 @@ from siamlab import probe
 from siamlab.component import UserError
 from siamlab.data import Images
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.given import chosen_images, chosen_subject, last_layer
 from siamlab.explore.pair import LEGEND, PairExplorer
 from siamlab.explore.scene import Control, Heat, Mark, Panel, Scale, Scene
 from siamlab.geometry import patch_centres
+from siamlab.given import chosen_images, chosen_subject, last_layer
 from siamlab.probe.attend import attended
 from siamlab.probe.attention import normalised_rows, over_patches
 from siamlab.subject import Subject

@@ -14,10 +14,10 @@ from torch import Generator, Tensor
 from siamlab import probe
 from siamlab.data import Images
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.given import chosen_images, chosen_subject, last_layer
 from siamlab.explore.scene import Box, Control, Heat, Jump, Mark, Panel, Scale, Scene
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import View, correspondence, patch_centres
+from siamlab.given import chosen_images, chosen_subject, last_layer
 from siamlab.probe.pairs import pairs
 from siamlab.subject import Subject
 

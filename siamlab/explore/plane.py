@@ -4,7 +4,7 @@ PlaneExplorer(subjects, scores, test)      # subjects and the long table of thei
 PlaneExplorer.of_study("runs/studies/loss_form").brush("plane", [0, 2]).brush("histogram", [3, 4])
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -18,7 +18,6 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data import Images
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.given import chosen_images, test_images
 from siamlab.explore.pair import PairExplorer
 from siamlab.explore.plane_charts import course_panels, histogram, placed, plane_chart
 from siamlab.explore.plane_examples import LEGENDS, PICTURED, Behind, example_images, example_panels
@@ -26,6 +25,7 @@ from siamlab.explore.plane_measures import MEASURES, Measure, Seen, possible
 from siamlab.explore.plane_runs import Point, base_of, changes, given_points, study_points
 from siamlab.explore.scene import Control, Panel, Scene
 from siamlab.figure import plane_table
+from siamlab.given import chosen_images, test_images
 from siamlab.subject import Subject
 from siamlab.train import Folder
 from siamlab.train.folder import Line
@@ -38,10 +38,7 @@ FEW = 4  # models of which a page holds every choice of several
 
 
 class PlaneExplorer(Explorer):
-    """The plane; of the chosen models configuration, course and a histogram; what is behind it.
-
-    `folders` has those of runs by the model's name, for their courses.
-    """
+    """The plane; of the chosen models configuration, course and a histogram; what is behind it."""
 
     title = "the plane, linked"
 
@@ -50,9 +47,8 @@ class PlaneExplorer(Explorer):
         subjects: Sequence[Subject | Point],
         scores: pl.DataFrame,
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
-        folders: Mapping[str, str | Path] = {},
     ):
-        self.table, here = plane_table(scores), given_points(subjects, folders)
+        self.table, here = plane_table(scores), given_points(subjects)
         if missing := [name for name in self.table["model"] if name not in here]:
             raise UserError(f"scores has the model {missing[0]!r}, which is not among the subjects")
         self.points = {name: here[name] for name in self.table["model"]}

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab import probe
-from siamlab.explore.given import last_layer
 from siamlab.explore.pair import Matches, PairExplorer
+from siamlab.given import last_layer
 from siamlab.probe.attend import attended, is_readable
 from siamlab.probe.attention import distance, entropy, over_patches
 

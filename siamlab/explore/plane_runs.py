@@ -3,7 +3,7 @@
 points, scores = study_points("runs/studies/loss_form")
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -29,14 +29,10 @@ class Point(NamedTuple):
     folder: Path | None = None  # of its metrics
 
 
-def given_points(
-    subjects: Sequence[Subject | Point], folders: Mapping[str, str | Path]
-) -> dict[str, Point]:
+def given_points(subjects: Sequence[Subject | Point]) -> dict[str, Point]:
     """Points by name; subjects are there already."""
     points = [
-        s
-        if isinstance(s, Point)
-        else Point(s.name, s.run, partial(lambda s: s, s), folders and _path(folders.get(s.name)))
+        s if isinstance(s, Point) else Point(s.name, s.run, partial(lambda s: s, s), s.folder)
         for s in subjects
     ]
     return {point.name: point for point in points}
@@ -99,7 +95,3 @@ def _measured(path: Path) -> bool:
 
 def _loaded(path: Path) -> Subject:
     return subject(str(path))
-
-
-def _path(folder: str | Path | None) -> Path | None:
-    return None if folder is None else Path(folder)

@@ -53,7 +53,10 @@ def plane_table(scores: pl.DataFrame) -> pl.DataFrame:
         sides.append(rows.select("model", pl.col("value").alias(name), *ends))
     table = sides[0].join(sides[1], on="model", how="inner", maintain_order="left")
     if table.is_empty():
-        raise UserError("scores has no model with both probes 'semantic' and 'spatial'")
+        raise UserError(
+            "scores has no model with both probes 'semantic' and 'spatial'; the first needs labels "
+            "of two classes or more, which a folder of images has as class folders"
+        )
     return table.with_columns(front=pl.Series(_undominated(table.select(SUMMARY).to_numpy())))
 
 

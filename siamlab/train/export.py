@@ -38,8 +38,9 @@ def load_encoder(path: str | Path) -> nn.Module:
         return _from_file(folder.encoder)
     if not folder.run_file.is_file():
         raise UserError(
-            f"{path} is neither a run's folder nor a safetensors file; `siamlab train` makes one, "
-            "timm:NAME names a model of timm, zoo:NAME one that comes with siamlab"
+            f"{path} is neither a run's folder nor a safetensors file, as seen from {Path.cwd()}; "
+            "`siamlab train` makes one, timm:NAME names a model of timm, zoo:NAME one that comes "
+            "with siamlab"
         )
     run = folder.run()
     model = Siamese(run, run.target.widths(run))

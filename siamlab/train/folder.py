@@ -70,7 +70,7 @@ class Folder:
     def run(self) -> Run:
         """The run that the folder was made for."""
         if not self.run_file.is_file():
-            raise UserError(f"{self.path} is not a run's folder: it has no run.toml")
+            raise UserError(f"{self.path.resolve()} is not a run's folder: it has no run.toml")
         return Run.read(self.run_file)
 
     def log(self, line: Line) -> Line:
