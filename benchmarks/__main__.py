@@ -45,7 +45,7 @@ def main() -> None:
     for suite in given.suites or SUITES:
         rows = import_module(f"benchmarks.{suite}").rows(device, given.peer, given.repeats)
         show(suite, rows, device)
-        keep(suite, rows, given.out)
+        keep(suite, rows, given)
 
 
 def arguments() -> argparse.Namespace:
@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
     words.add_argument("--threads", type=int, default=0, help="of the processor; 0: torch's choice")
     words.add_argument("--repeats", type=int, default=REPEATS, help="rounds")
     words.add_argument("--peer", default="", choices=["", "lightly"], help="set up and run beside")
-    words.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="of the files")
+    words.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="of the files")
     return words.parse_args()
 
 
@@ -76,10 +76,12 @@ def show(suite: str, rows: list[dict[str, Any]], device: torch.device) -> None:
     print(table(columns, lines), flush=True)
 
 
-def keep(suite: str, rows: list[dict[str, Any]], folder: Path) -> None:
-    """The rows with the environment in FOLDER/SUITE.parquet; .json where there is no polars."""
+def keep(suite: str, rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
+    """The rows with the environment in OUT/SUITE.parquet; .json where there is no polars."""
+    folder = given.out
     folder.mkdir(parents=True, exist_ok=True)
-    about = {"suite": suite, "date": str(date.today()), "command": " ".join(sys.argv[1:])}
+    about = {"suite": suite, "date": str(date.today())}
+    about |= {"device": given.device, "peer": given.peer}
     about |= {name: str(value) for name, value in environment().items()}
     rows = [about | row for row in rows]
     try:

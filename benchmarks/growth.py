@@ -1,4 +1,4 @@
-"""How a step's cost grows: tokens, batch, width, depth, directions and processes, one at a time.
+"""How a step's cost grows: tokens, batch, width, depth, views and processes, one at a time.
 
 Each case runs in a process of its own, so that its memory is its own. The first line is the base,
 ViT-Ti/8 at 64 pixels and 32 images; `gflop` an image says what the arithmetic alone would cost.
@@ -19,27 +19,33 @@ from siamlab.memory import keep_freed
 from siamlab.run import Run
 
 BASE = 32  # images a step
-CASES = {
-    "base": [],
-    "tokens × ¼": ["size=[32, 32]"],
-    "tokens × 2¼": ["size=[96, 96]"],
-    "tokens × 4": ["size=[128, 128]"],
-    "tokens × 9": ["size=[192, 192]"],
-    "batch × ¼": ["batch=8"],
-    "batch × 4": ["batch=128"],
-    "width × ½": ["model.width=96", "prediction.width=96"],
-    "width × 2": ["model.width=384", "prediction.width=384"],
-    "depth × 2": ["model.depth=24"],
-    "both directions": ["roles=both"],
-}
+CASES = [  # what grows, how much, and the changes that make it do so
+    ("base", 1, []),
+    ("tokens", 0.25, ["size=[32, 32]"]),
+    ("tokens", 2.25, ["size=[96, 96]"]),
+    ("tokens", 4, ["size=[128, 128]"]),
+    ("tokens", 9, ["size=[192, 192]"]),
+    ("batch", 0.25, ["batch=8"]),
+    ("batch", 2, ["batch=64"]),
+    ("batch", 4, ["batch=128"]),
+    ("width", 0.5, ["model.width=96", "prediction.width=96"]),
+    ("width", 2, ["model.width=384", "prediction.width=384"]),
+    ("width", 4, ["model.width=768", "prediction.width=768"]),
+    ("depth", 0.5, ["model.depth=6"]),
+    ("depth", 2, ["model.depth=24"]),
+    ("views that learn", 2, ["roles=both"]),
+    ("processes", 2, []),
+]
 
 
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
-    """Seconds, memory and operations of every case; then of two processes, on a processor."""
-    found = [one(name, tiny(BASE).change(*c), device, repeats) for name, c in CASES.items()]
+    """Seconds, memory and operations of every case; of two processes on a processor only."""
+    found = []
+    for axis, times, changes in CASES:
+        count = times if axis == "processes" else 1
+        if count == 1 or device.type == "cpu":
+            found.append(one(axis, times, tiny(BASE).change(*changes), device, repeats, count))
     top = product_rate(device, torch.float32)
-    if device.type == "cpu":
-        found.append(one("two processes, half the batch each", tiny(BASE), device, repeats, 2))
     for row in found:
         row["ratio"] = row["rate"] / found[0]["rate"]
         row["share"] = row["gflop"] * 1e9 * row["rate"] / top
@@ -47,9 +53,9 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
 
 
 def one(
-    name: str, run: Run, device: torch.device, repeats: int, processes: int = 1
+    axis: str, times: float, run: Run, device: torch.device, repeats: int, processes: int
 ) -> dict[str, Any]:
-    """A row of one case, measured by processes that do nothing else."""
+    """A row of one case, measured by processes that do nothing else and share its batch."""
     context, threads = multiprocessing.get_context("spawn"), torch.get_num_threads()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -59,8 +65,10 @@ def one(
         (seconds, memory, flops), *_ = pool.map(work, *zip(*given, strict=True))
     rates = sorted(run.batch / s for s in seconds)
     return {
-        "work": name, "unit": "images/s", "rate": statistics.median(rates), "least": rates[0],
-        "most": rates[-1], "seconds": statistics.median(seconds), "repeats": len(seconds),
+        "work": axis if axis == "base" else f"{axis} × {times:g}", "unit": "images/s",
+        "axis": axis, "times": float(times), "images": run.batch,
+        "rate": statistics.median(rates), "least": rates[0], "most": rates[-1],
+        "seconds": statistics.median(seconds), "repeats": len(seconds),
         "gflop": flops * processes / run.batch / 1e9, "megabytes": memory / 1e6,
     }  # fmt: skip
 

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import polars
 import torch
+from plotly.subplots import make_subplots
 
 from siamlab.data import Scenes
 from siamlab.figure import box_table, patch_table, plane, views_figure
+from siamlab.figure.template import GREY, OKABE_ITO, finish
 from siamlab.photometric import NoColour
 from siamlab.views import Crops, OverlappingCrops
 
 HERE = Path(__file__).parent
 GRID = (5, 5)
+GROWS = ("tokens", "batch", "width", "depth")
 
 
 def draw_plane() -> None:
@@ -33,6 +36,41 @@ def take_over(folder: Path) -> None:
     whole = scores.filter(scores["layer"].is_null(), scores["head"].is_null())
     named = whole.with_columns(polars.col("model").str.strip_prefix("zoo:"))
     named.write_csv(HERE / "demo_long.csv")
+
+
+def draw_growth() -> None:
+    """Time and memory of a step against what grows, and the time that its operations account for.
+
+    From `python -m benchmarks growth --out benchmarks/results`.
+    """
+    table = polars.read_parquet(HERE.parent / "benchmarks" / "results" / "growth.parquet")
+    table = table.with_columns(work=polars.col("gflop") * polars.col("images"))
+    base = table.filter(table["axis"] == "base")
+    per_operation = base["seconds"][0] / base["work"][0]
+    names = [name for name in table["axis"].unique(maintain_order=True) if name in GROWS]
+    figure = make_subplots(2, len(names), shared_xaxes=True, shared_yaxes=True, column_titles=names)
+    for column, name in enumerate(names, start=1):
+        rows = polars.concat([base, table.filter(table["axis"] == name)]).sort("times")
+        shown = dict(x=rows["times"], col=column, showlegend=column == 1)
+        dotted = dict(mode="lines", line=dict(color=GREY, dash="dash"))
+        solid = dict(mode="lines+markers", line=dict(color=OKABE_ITO[0]), marker=dict(size=8))
+        expected = "what the operations take at the base's rate"
+        figure.add_scatter(y=rows["work"] * per_operation, row=1, name=expected, **shown, **dotted)
+        figure.add_scatter(y=rows["seconds"], row=1, name="measured", **shown, **solid)
+        solid["name"], shown["showlegend"] = "measured", False
+        figure.add_scatter(y=rows["megabytes"] / 1000, row=2, **shown, **solid)
+    ticks = {0.25: "¼", 0.5: "½", 1: "1", 2: "2", 4: "4", 9: "9"}
+    figure.update_xaxes(
+        type="log", tickvals=list(ticks), ticktext=list(ticks.values()), tickangle=0
+    )
+    figure.update_xaxes(title_text="times the base", row=2)
+    figure.update_yaxes(type="log", tickvals=[0.1, 0.2, 0.5, 1, 2, 5, 10])
+    figure.update_yaxes(title_text="seconds a step", row=1, col=1)
+    figure.update_yaxes(title_text="memory, GB", row=2, col=1)
+    caption = "Base: ViT-Ti with patches of 8 at 64 pixels, 32 images a step, SiameseIM, float32, "
+    finish(figure, "What a step costs as one thing grows", caption + "two cores.", 420)
+    figure.update_layout(margin_b=96)
+    figure.write_image(HERE / "growth.png", width=760, scale=2)
 
 
 def draw_shortcut() -> None:
@@ -53,4 +91,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         take_over(Path(sys.argv[1]))
     draw_shortcut()
+    draw_growth()
     draw_plane()

@@ -39,7 +39,7 @@ SMALLEST = Scale(
     (*SHARED, "steps=6", "log_every=2", "data.images=256", "data.test_images=200"),
     images=256,
 )
-DEMO = Scale("demo", (*SHARED, "steps=900"), images=4000)
+DEMO = Scale("demo", (*SHARED, "steps=1600"), images=4000)
 LONG = Scale("demo-long", (*SHARED, "steps=9000", "log_every=200", "save_every=500"), images=8000)
 
 

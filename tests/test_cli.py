@@ -137,7 +137,7 @@ def test_models_of_different_sizes_are_no_table(tmp_path, capsys):
     words = ("probe", "zoo:mae", "timm:test_vit", "--no-weights", "--images", "20")
     few = ("data=scenes", "data.images=20", "data.test_images=8", "--out", str(tmp_path / "s.csv"))
     error = said(capsys, *words, *few, status=2)
-    for part in ("zoo:mae", "timm:test_vit", "(40, 40)", "(160, 160)", "by --size"):
+    for part in ("zoo:mae", "timm:test_vit", "(40, 40)", "(160, 160)", "one size (--size"):
         assert part in error
     assert not list(tmp_path.iterdir())
 
