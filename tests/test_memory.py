@@ -23,8 +23,8 @@ torch.set_num_threads(1)
 run = demo_size(mae())
 state = build(run, torch.device("cpu"))
 images = torch.zeros(run.batch, 3, 48, 48, dtype=torch.uint8)
-for step in range(12):
-    if step == 6:
+for step in range(40):
+    if step == 20:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     gradients(run, state.model, state.teacher, images, step, torch.float32)
     state.optimiser.zero_grad(set_to_none=True)
@@ -33,7 +33,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def faults(keep):
-    """Pages that the system had to give to six steps, in a process of its own."""
+    """Pages that the system had to give to twenty steps, in a process of its own."""
     code = FAULTS.format(keep=keep)
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return int(said.stdout)
