@@ -12,7 +12,9 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class Cost(NamedTuple):
@@ -61,16 +63,16 @@ def busy() -> float:
     return sum(map(int, (user, nice, system, *rest))) / os.sysconf("SC_CLK_TCK")
 
 
-def fresh(work: Callable[..., Cost], *arguments: Any) -> Cost:
-    """What `work` took in a new process."""
+def fresh(work: Callable[..., T], *arguments: Any) -> T:
+    """What `work` returns in a new process, which does nothing else."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(ended, work, *arguments).result()
 
 
-def ended(work: Callable[..., Cost], *arguments: Any) -> Cost:
+def ended(work: Callable[..., T], *arguments: Any) -> T:
     """Its threads too: a process that ends while one is in torch is aborted."""
-    cost = work(*arguments)
+    found = work(*arguments)
     for thread in threading.enumerate():
         if thread not in (threading.main_thread(), threading.current_thread()):
             thread.join()
-    return cost
+    return found

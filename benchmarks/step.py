@@ -1,13 +1,11 @@
 """Training steps: views, forward, target, loss, backward, clip, optimiser and momentum update."""
 
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from typing import Any
 
 import torch
 
+from benchmarks.cost import fresh
 from benchmarks.measure import Work, measured, multiplies_bfloat16, operations, timed
 from benchmarks.peer import Peer
 from siamlab.memory import keep_freed
@@ -83,23 +81,18 @@ def stepper(run: Run, device: torch.device) -> Callable[[], None]:
 
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
     """Each case, and the peer's; in processes of their own, since a used heap slows small steps."""
-    context, threads = multiprocessing.get_context("spawn"), torch.get_num_threads()
-    calls = [partial(case, name, run) for name, run in cases(device).items()]
-    calls += [partial(beside, peer)] if peer else []
-    found = []
-    for call in calls:
-        with ProcessPoolExecutor(1, mp_context=context) as alone:
-            found += alone.submit(by_itself, call, device, repeats, threads).result()
-    return found
+    calls = [(case, name, run) for name, run in cases(device).items()]
+    calls += [(beside, peer)] if peer else []
+    given = torch.get_num_threads(), device, repeats
+    return [row for call, *what in calls for row in fresh(by_itself, call, *what, *given)]
 
 
-def by_itself(
-    call: Callable, device: torch.device, repeats: int, threads: int
-) -> list[dict[str, Any]]:
-    """The rows of a call in this process, which does nothing else."""
+def by_itself(call: Callable, *given: Any) -> list[dict[str, Any]]:
+    """The rows of a call; last of what is given: threads, device, repeats."""
+    *what, threads, device, repeats = given
     keep_freed()
     torch.set_num_threads(threads)
-    return call(device, repeats)
+    return call(*what, device, repeats)
 
 
 def case(name: str, run: Run, device: torch.device, repeats: int) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ def models_and_images(
 
 def chosen_data(data: str | Data | None, subjects: Sequence[Subject]) -> Data:
     """The source: `data` itself, or the one of that name, or the folder, or what a run had."""
-    run = next((s.run for s in subjects if s.run), Run(data=Scenes()))
+    run = run_or_scenes(*(s.run for s in subjects))
     kinds = [source.model_fields["kind"].default for source in variants(Data)]
     if data is None:
         return run.data
@@ -100,7 +100,12 @@ def chosen_images(
 
 def test_images(run: Run | None) -> Images:
     """Those of what a run was trained on, or scenes."""
-    return (run or Run(data=Scenes())).data("test")
+    return run_or_scenes(run).data("test")
+
+
+def run_or_scenes(*runs: Run | None) -> Run:
+    """The first run that is known, or one on scenes."""
+    return next((run for run in runs if run), Run(data=Scenes()))
 
 
 def last_layer(s: Subject) -> int:

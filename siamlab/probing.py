@@ -11,8 +11,8 @@ from rich.console import Console
 from torch import nn
 
 from siamlab.component import UserError
-from siamlab.data import Data, Images, Scenes
-from siamlab.given import at_most
+from siamlab.data import Data, Images
+from siamlab.given import at_most, run_or_scenes
 from siamlab.probe import inputs
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.run import Run
@@ -174,8 +174,7 @@ def probing_data(runs: list[Run], changes: list[str]) -> Data:
         raise UserError(
             f"probe takes data=..., data.key=value and fine_tune.key=value, not {wrong[0]!r}"
         )
-    base = runs[0] if runs else Run(data=Scenes())
-    return base.change(*changes).data
+    return run_or_scenes(*runs).change(*changes).data
 
 
 def fine_tuning(changes: list[str]) -> tuple[FineTune | None, list[str]]:
