@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from siamlab.component import Component
-from siamlab.resample import Band, is_large, product, window
+from siamlab.resample import Band, is_large, on_processor, product, window
 
 Role = Literal["context", "target"]
 Images = Float[Tensor, "B 3 H W"]
@@ -157,9 +157,10 @@ def hue_matrix(turns: Float[Tensor, " B"]) -> Float[Tensor, "B 3 3"]:
 
 def blur(image: Images, sigma: Float[Tensor, " B"]) -> Images:
     """Gaussian blur of σ pixels an image (0: untouched), weights renormalised at the border."""
-    if not is_large(image):
+    chosen = sigma > 0
+    if not on_processor(image) or chosen.all():
         return product(*_gaussians(image, sigma))
-    out, chosen = image.clone(), sigma > 0
+    out = image.clone()
     if chosen.any():
         out[chosen] = product(*_gaussians(image[chosen], sigma[chosen]))
     return out
@@ -196,13 +197,14 @@ def _draw_recolouring(batch: int, recipe: Recipe, rng: Generator) -> tuple[Tenso
 
 
 def _gaussians(image: Images, sigma: Float[Tensor, " B"]) -> tuple[Band, Images, Band]:
-    rows, columns = (_gaussian(sigma, n, is_large(image)) for n in image.shape[2:])
-    return rows, image, columns
+    height, width = image.shape[2:]
+    rows = _gaussian(sigma, height)
+    return rows, image, rows if width == height else _gaussian(sigma, width)
 
 
-def _gaussian(sigma: Float[Tensor, " B"], n: int, narrow: bool) -> Band:
+def _gaussian(sigma: Float[Tensor, " B"], n: int) -> Band:
     centre = (torch.arange(n, device=sigma.device) + 0.5).expand(len(sigma), -1)
-    first, pixel = window(centre, FAR * sigma[:, None], n, narrow)
+    first, pixel = window(centre, FAR * sigma[:, None], n)
     distance = (pixel + 0.5 - centre[:, :, None]).square()  # squared pixels
     variance = 2 * sigma.square().clamp(min=1e-4)[:, None, None]
     outside = (pixel < 0) | (pixel >= n)

@@ -4,7 +4,8 @@
 
 The weights are Keys' bicubic (a = −½), widened when the view shrinks its box (antialiased), and
 read at the exact fractions of the box, so that the geometry is what the pixels show. The matrices
-are banded: of large images a processor multiplies the bands alone, which is the same to rounding.
+are banded: a processor computes the bands alone, and of large images multiplies them alone, which
+is the same to rounding.
 """
 
 from typing import NamedTuple
@@ -21,7 +22,7 @@ Images = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
 
 
 class Band(NamedTuple):
-    """Weights by which each new pixel reads a run of old ones; whole lines where K is their length.
+    """Weights by which each new pixel reads a run of old ones; on a GPU the whole line.
 
     `first` may lie outside the line; the weights of pixels that are not there are zero.
     """
@@ -37,41 +38,43 @@ def cut(
     size: Grid,
 ) -> View:
     """The boxes (fractions of the source) resized to `size` pixels, some mirrored left-right."""
-    narrow = is_large(images)
     top, left, height, width = box.unbind(dim=1)
-    rows = sampling(top, height, size[0], images.shape[2], narrow)
-    columns = sampling(left, width, size[1], images.shape[3], narrow)
+    rows = sampling(top, height, size[0], images.shape[2])
+    columns = sampling(left, width, size[1], images.shape[3])
     columns = Band(*(torch.where(_as(flip, t), t.flip(1), t) for t in columns))
     rows = rows._replace(weight=rows.weight / 255)
     return View(product(rows, images, columns).clamp_(0, 1), box, flip)
 
 
 def is_large(images: Images) -> bool:
-    """Whether bands alone are faster than whole matrices, which a GPU always prefers."""
-    return images.device.type == "cpu" and max(images.shape[2:]) > LARGE
+    """Whether products of bands alone are faster than of matrices; on a GPU they never are."""
+    return on_processor(images) and max(images.shape[2:]) > LARGE
 
 
-def sampling(
-    start: Float[Tensor, " B"], extent: Float[Tensor, " B"], new: int, old: int, narrow: bool
-) -> Band:
+def on_processor(tensor: Tensor) -> bool:
+    """Whether it pays to look at numbers and to compute no more than is read; a GPU would wait."""
+    return tensor.device.type == "cpu"
+
+
+def sampling(start: Float[Tensor, " B"], extent: Float[Tensor, " B"], new: int, old: int) -> Band:
     """Weights that read `new` pixels off [start, start + extent] (fractions) of `old` pixels."""
     wanted = (torch.arange(new, device=start.device) + 0.5) / new
     centre = (start[:, None] + extent[:, None] * wanted) * old  # [B, new], in source pixels
     widen = (extent * old / new).clamp(min=1)[:, None]
-    first, pixel = window(centre, 2 * widen, old, narrow)
+    first, pixel = window(centre, 2 * widen, old)
     weight = _cubic((pixel + 0.5 - centre[:, :, None]) / widen[:, :, None])
     weight = weight * ((pixel >= 0) & (pixel < old))
     return Band(first, weight / weight.sum(dim=-1, keepdim=True))
 
 
 def window(
-    centre: Float[Tensor, "B new"], reach: Float[Tensor, "B 1"], old: int, narrow: bool
+    centre: Float[Tensor, "B new"], reach: Float[Tensor, "B 1"], old: int
 ) -> tuple[Int64[Tensor, "B new"], Int64[Tensor, "B new K"]]:
-    """First pixel, and all pixels, that a band holds: the whole line, or `reach` around `centre`.
+    """First pixel, and all pixels, that a band holds: `reach` around `centre`, or the whole line.
 
-    The middle of pixel i is at i + ½. With `narrow` some of the pixels may lie outside the line.
+    The middle of pixel i is at i + ½. Around `centre` some of the pixels may lie outside the line.
     """
-    if narrow:
+    if on_processor(centre):
         first = (centre - reach - 0.5).floor().long()
         kept = int(2 * reach.max()) + 3
     else:
@@ -80,14 +83,25 @@ def window(
 
 
 def product(rows: Band, images: Images, columns: Band) -> Float[Tensor, "B 3 h w"]:
-    """rows · image · columnsᵀ of each channel of each image; narrow bands for large ones."""
+    """rows · image · columnsᵀ of each channel of each image; bands alone for large ones."""
     if not is_large(images):
-        return rows.weight[:, None] @ images.float() @ columns.weight[:, None].mT
+        lines = images.flatten(1, 2).float() @ whole(columns, images.shape[3]).mT  # [B, 3 H, w]
+        return whole(rows, images.shape[2])[:, None] @ lines.unflatten(1, images.shape[1:3])
     size = rows.weight.shape[1], columns.weight.shape[1]
     out = torch.empty(len(images), 3, *size)
     for i, image in enumerate(images):
         read_into(out[i], Band(*(t[i] for t in rows)), image, Band(*(t[i] for t in columns)))
     return out
+
+
+def whole(band: Band, old: int) -> Float[Tensor, "B new old"]:
+    """The matrix that a band is part of."""
+    first, weight = band
+    if not on_processor(weight):
+        return weight  # of the whole line already
+    index = first[:, :, None] + torch.arange(weight.shape[2])
+    matrix = torch.zeros(*first.shape, old)
+    return matrix.scatter_add_(2, index.clamp_(0, old - 1), weight)
 
 
 def read_into(out: Float[Tensor, "3 h w"], rows: Band, image: Tensor, columns: Band) -> None:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 os.environ["SIAMLAB_CACHE"] = tempfile.mkdtemp(prefix="siamlab-tests-")
 
 import torch  # noqa: E402

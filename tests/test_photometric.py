@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 from torchvision.transforms.v2 import functional as vision
+from ways import WAYS, multiply
 
-from siamlab import resample
 from siamlab.component import variants
 from siamlab.photometric import (
     LUMA,
@@ -140,9 +140,9 @@ def test_blur_is_scipys_gaussian_inside():
     torch.testing.assert_close(found[2], given[2])
 
 
-@pytest.mark.parametrize("large", [5, 10**6], ids=["bands", "matrices"])
-def test_both_ways_of_blurring_are_one_plain_sum(large, monkeypatch):
-    monkeypatch.setattr(resample, "LARGE", large)
+@pytest.mark.parametrize("way", WAYS)
+def test_all_ways_of_blurring_are_one_plain_sum(way, monkeypatch):
+    multiply(way, monkeypatch)
     given, sigma = torch.rand(4, 3, 20, 33, generator=seeded()), torch.tensor([0.0, 0.3, 1, 2.5])
     found = blur(given, sigma)
     for image, s, blurred in zip(given.double(), sigma.tolist(), found, strict=True):
@@ -159,10 +159,11 @@ def test_both_ways_of_blurring_are_one_plain_sum(large, monkeypatch):
 @ROLES
 def test_large_images_are_painted_as_small_ones_are(cls, role, monkeypatch):
     given, found = image(batch=11, low=0, high=1, side=12), []
-    for large in (5, 10**6):
-        monkeypatch.setattr(resample, "LARGE", large)
+    for way in WAYS:
+        multiply(way, monkeypatch)
         found.append(cls()(given, role, seeded(4)))
-    torch.testing.assert_close(*found, atol=2e-6, rtol=0)
+    torch.testing.assert_close(found[0], found[1], atol=2e-6, rtol=0)
+    torch.testing.assert_close(found[0], found[2], atol=2e-6, rtol=0)
 
 
 def test_blur_keeps_a_constant_image_up_to_its_border():

@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from ways import WAYS, multiply
 
-from siamlab import resample
 from siamlab.component import variants
 from siamlab.geometry import patch_centres, to_source
 from siamlab.photometric import NoColour
@@ -83,16 +83,13 @@ def test_values_stay_between_0_and_1():
     assert image.min() == 0 and image.max() == 1  # bicubic overshoots, and is cut
 
 
-@pytest.fixture(params=[5, 10**6], ids=["bands", "matrices"])
-def way(request, monkeypatch):
-    monkeypatch.setattr(resample, "LARGE", request.param)
-
-
 BOXES = torch.tensor([[0.0, 0.0, 1, 1], [0.13, 0.4, 0.3, 0.6], [0.9, 0.9, 0.1, 0.1]])
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("size", [(24, 36), (100, 90), (3, 110), (1, 1)])
-def test_both_ways_of_multiplying_are_one_plain_sum(size, way):
+def test_all_ways_of_multiplying_are_one_plain_sum(size, way, monkeypatch):
+    multiply(way, monkeypatch)
     images, flip = noise(3, 3, *SOURCE), torch.tensor([False, True, False])
     found = cut(images, BOXES, flip, size).image
     for image, box, mirrored, view in zip(images, BOXES, flip, found, strict=True):

@@ -17,6 +17,8 @@ from siamlab.component import UserError
 from siamlab.data import Images, Scenes
 from siamlab.data.images import plain
 from siamlab.model import encoder, prediction
+from siamlab.model.attention import Attention
+from siamlab.model.encoder import Timm
 from siamlab.recipes import RECIPES, demo_size, mae, moco_v3, siameseim
 from siamlab.run import AdamW
 from siamlab.train import Folder, Stopped, checkpoint, load_encoder, run_of, runs, steps, train
@@ -24,7 +26,7 @@ from siamlab.train import untrained as network_before
 from siamlab.train.batches import Batches, order
 from siamlab.train.schedule import learning_rate, make_optimiser
 from siamlab.train.seeds import generator, seed_of
-from siamlab.train.setup import build, choose_device, unfuse
+from siamlab.train.setup import build, choose_device
 from siamlab.train.step import gradients
 
 TINY = (
@@ -200,15 +202,22 @@ def test_a_gpu_that_is_not_there_is_refused():
         choose_device(tiny(mae, "compute.device=cuda").compute)
 
 
+def blocks(state):
+    """Of the student, its predictor and the teacher, all whose attention can be fused."""
+    networks = (state.model, state.teacher)
+    return [m for network in networks for m in network.modules() if hasattr(m, "fused_attn")]
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_attention_by_two_products_is_the_fused_one(recipe):
+def test_a_step_is_that_of_timms_attention(recipe):
     run = demo_size(RECIPES[recipe]())
     images = Scenes(images=64)("train").pixels[:8]
     found = []
-    for change in (lambda network: None, unfuse):
+    for plainly in (False, True):
         state = build(run, torch.device("cpu"))
-        change(state.model), change(state.teacher)
-        assert any("fused_attn" in vars(m) for m in state.model.modules())
+        for attention in blocks(state):
+            assert type(attention) is Attention
+            attention.fused_attn = not plainly
         gradients(run, state.model, state.teacher, images, 0, torch.float32)
         found.append([p.grad for p in state.model.parameters() if p.grad is not None])
     torch.testing.assert_close(*found, atol=1e-4, rtol=1e-3)
@@ -236,11 +245,11 @@ def test_tokens_that_nobody_reads_are_spared_without_a_trace(recipe, monkeypatch
 
 
 @pytest.mark.parametrize("precision, fused", [("float32", True), ("bfloat16", False)])
-def test_bfloat16_on_a_processor_attends_by_two_products(precision, fused):
-    run = demo_size(siameseim()).change(f"compute.precision={precision}")
-    state = build(run, torch.device("cpu"))
-    blocks = [*state.model.encoder.vit.blocks, *state.teacher.encoder.vit.blocks]
-    assert {block.attn.fused_attn for block in blocks} == {fused}
+def test_timms_own_attention_in_bfloat16_on_a_processor_is_by_two_products(precision, fused):
+    run = siameseim(model=Timm(name="test_vit"), size=(64, 64))
+    state = build(run.change(f"compute.precision={precision}"), torch.device("cpu"))
+    assert {m.fused_attn for m in blocks(state) if type(m) is not Attention} == {fused}
+    assert {m.fused_attn for m in blocks(state) if type(m) is Attention} == {True}
 
 
 def test_the_folder_explains_itself(tmp_path):

@@ -11,6 +11,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from siamlab import processes
+from siamlab.model.attention import Attention
 
 BlockNorm = Annotated[
     Literal["layer", "batch"],
@@ -44,7 +45,8 @@ class TokenBatchNorm(nn.BatchNorm1d):
 def transformer(depth: int, width: int, heads: int, norm: BlockNorm) -> nn.Sequential:
     """Pre-norm blocks, as in the encoder."""
     layer = nn.LayerNorm if norm == "layer" else TokenBatchNorm
-    blocks = [Block(width, heads, qkv_bias=True, norm_layer=layer) for _ in range(depth)]
+    sizes = dict(dim=width, num_heads=heads, qkv_bias=True)
+    blocks = [Block(**sizes, norm_layer=layer, attn_layer=Attention) for _ in range(depth)]
     return nn.Sequential(*blocks).apply(initialise)
 
 

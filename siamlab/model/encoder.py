@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from siamlab.component import Component, UserError, unknown
 from siamlab.geometry import Grid
+from siamlab.model.attention import Attention
 from siamlab.model.blocks import initialise, pick, through
 from siamlab.positions import Positions, own_places
 
@@ -57,6 +58,7 @@ class Vit(Component):
             pos_embed="none",
             num_classes=0,
             global_pool="",
+            attn_layer=Attention,
         )
 
 

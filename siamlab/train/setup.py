@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from siamlab import processes
 from siamlab.component import UserError
 from siamlab.memory import keep_freed
+from siamlab.model.attention import Attention
 from siamlab.model.siamese import Siamese
 from siamlab.run import Compute, Run
 from siamlab.train import checkpoint
@@ -63,12 +64,12 @@ def build(run: Run, device: torch.device) -> State:
 
 
 def unfuse(model: nn.Module) -> None:
-    """Attention by two matrix products from now on, the same to rounding.
+    """timm's own attention by two matrix products from now on, the same to rounding.
 
     On a processor torch's fused kernel computes bfloat16 in float32, the way back twice as slowly.
     """
     for module in model.modules():
-        if hasattr(module, "fused_attn"):
+        if hasattr(module, "fused_attn") and not isinstance(module, Attention):
             module.fused_attn = False
 
 
