@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from benchmarks.measure import REPEATS, copy_rate, product_rate, table
+from benchmarks.peer import PACKAGES
 from siamlab.memory import keep_freed
 from siamlab.train.folder import environment
 
@@ -58,7 +59,7 @@ def arguments() -> argparse.Namespace:
     words.add_argument("--device", default=here, choices=["cpu", "cuda"])
     words.add_argument("--threads", type=int, default=0, help="of the processor; 0: torch's choice")
     words.add_argument("--repeats", type=int, default=REPEATS, help="rounds")
-    words.add_argument("--peer", default="", choices=["", "lightly"], help="set up and run beside")
+    words.add_argument("--peer", default="", choices=["", *PACKAGES], help="set up and run beside")
     words.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="of the files")
     return words.parse_args()
 

@@ -1,6 +1,6 @@
 """Peers: another tool in an environment of its own, told when to do its next repetition.
 
-theirs = Peer("lightly", "views", 2, images=32)     # runs peers/with_lightly.py on two threads
+theirs = Peer("lightly", "views", 2, images=32, …)  # runs peers/with_lightly.py on two threads
 Work("lightly", theirs, images=32)                  # a call returns its seconds
 
 An environment is made once, with the newest versions of the package index, below the cache.
@@ -17,14 +17,15 @@ from benchmarks.measure import Seconds
 from siamlab.data.cache import cache_root
 
 SCRIPTS = Path(__file__).parent / "peers"
-PACKAGES = {"lightly": ["lightly", "timm"]}
+PACKAGES = {"lightly": ["lightly", "timm"], "stable-pretraining": ["stable-pretraining"]}
 
 
 class Peer:
     """A process that waits for a line, works once, and answers with its seconds."""
 
-    def __init__(self, name: str, task: str, threads: int, **given: int):
-        command = [environment(name), SCRIPTS / f"with_{name}.py", task, json.dumps(given)]
+    def __init__(self, name: str, task: str, threads: int, **given: int | str):
+        script = SCRIPTS / f"with_{name.replace('-', '_')}.py"
+        command = [environment(name), script, task, json.dumps(given)]
         limits = {"OMP_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(
             command, env=os.environ | limits, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

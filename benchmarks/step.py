@@ -116,15 +116,32 @@ def work(name: str, run: Run, kind: str, device: torch.device) -> Work:
 
 
 def beside(peer: str, device: torch.device, repeats: int) -> list[dict[str, Any]]:
-    """MAE's step of a ViT-Ti/8 at 64 pixels, siamlab's with its views and the peer's without."""
-    run = mae(model=Vit(width=192, depth=12, heads=3, patch=8, norm="layer", stem="learned"))
-    decoder = run.prediction.replace(width=128, depth=4, heads=4)
-    run = run.replace(prediction=decoder, size=(64, 64), batch=64)
-    sizes = dict(images=64, size=64, patch=8, width=192, depth=12, heads=3)
-    sizes |= dict(decoder=128, decoder_depth=4, decoder_heads=4)
-    theirs = Peer(peer, "mae", torch.get_num_threads(), **sizes)
-    ours = work("ViT-Ti/8 64, MAE, float32", run, "float32", device)
-    name = f"{peer}'s parts of the same, no views"
-    found = measured([Work(name, theirs, 64, note=theirs.versions), ours], device, repeats)
+    """A step of siamlab's, views included, and the peer's of the same network."""
+    make = {"lightly": mae_beside, "stable-pretraining": moco_beside}[peer]
+    task, sizes, run, said = make(device)
+    kind = "bfloat16" if device.type == "cuda" else "float32"
+    theirs = Peer(peer, task, torch.get_num_threads(), device=device.type, **sizes)
+    ours = work(f"{said}, {kind}", run, kind, device)
+    name = f"{peer}'s parts of the same" + ", no views" * (task == "mae")
+    found = measured([Work(name, theirs, run.batch, note=theirs.versions), ours], device, repeats)
     theirs.end()
     return found
+
+
+def mae_beside(device: torch.device) -> tuple[str, dict[str, int], Run, str]:
+    """MAE of a ViT-Ti/8 at 64 pixels: the peer's task and sizes, siamlab's run, its name."""
+    run = mae(model=Vit(width=192, depth=12, heads=3, patch=8, norm="layer", stem="learned"))
+    decoder = run.prediction.replace(width=128, depth=4, heads=4)
+    sizes = dict(images=64, size=64, patch=8, width=192, depth=12, heads=3)
+    sizes |= dict(decoder=128, decoder_depth=4, decoder_heads=4)
+    run = run.replace(prediction=decoder, size=(64, 64), batch=64)
+    return "mae", sizes, run, "ViT-Ti/8 64, MAE"
+
+
+def moco_beside(device: torch.device) -> tuple[str, dict[str, int], Run, str]:
+    """MoCo-v3 of a ViT-S/16 at 224 pixels, the views made where the step is."""
+    batch = 256 if device.type == "cuda" else 8
+    run = moco_v3(model=Vit(width=384, depth=12, heads=6, norm="layer"), batch=batch)
+    side = round(ROOM * run.size[0])
+    sizes = dict(images=batch, size=run.size[0], height=side, width=side)
+    return "moco_v3", sizes, run, "ViT-S/16 224, MoCo-v3"

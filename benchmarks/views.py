@@ -1,8 +1,8 @@
 """Two views of decoded images of 500 × 375 pixels at 224: SiameseIM's crops and colours.
 
 Beside them the usual pipeline: the same operations with torchvision on one PIL image at a time, as
-it is and in a DataLoader with as many workers as threads are given; `--peer lightly` adds lightly's
-transforms. For rates of one core, give --threads 1.
+it is and in a DataLoader with as many workers as threads are given; `--peer` adds lightly's
+transforms, or stable-pretraining's on a batch of the device. For rates of one core: --threads 1.
 """
 
 from typing import Any
@@ -83,9 +83,10 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
     ]
     if not peer:
         return measured(works, device, repeats)
-    size = dict(images=len(pictures), size=SIZE, height=HEIGHT, width=WIDTH)
+    many = len(pictures) if peer == "lightly" else count  # the other makes them on the device
+    size = dict(images=many, size=SIZE, height=HEIGHT, width=WIDTH, device=device.type)
     other = Peer(peer, "views", torch.get_num_threads(), **size)
-    works.append(Work(f"{peer}'s transforms", other, len(pictures), "pairs", note=other.versions))
+    works.append(Work(f"{peer}'s transforms", other, many, "pairs", note=other.versions))
     found = measured(works, device, repeats)
     other.end()
     return found

@@ -160,9 +160,10 @@ def blur(image: Images, sigma: Float[Tensor, " B"]) -> Images:
     chosen = sigma > 0
     if not on_processor(image) or chosen.all():
         return product(*_gaussians(image, sigma))
+    if not chosen.any():
+        return image
     out = image.clone()
-    if chosen.any():
-        out[chosen] = product(*_gaussians(image[chosen], sigma[chosen]))
+    out[chosen] = product(*_gaussians(image[chosen], sigma[chosen]))
     return out
 
 

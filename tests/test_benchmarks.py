@@ -1,6 +1,8 @@
 """Benchmarks: what a row says of given seconds; no test looks at a clock."""
 
+import shutil
 import sys
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -79,6 +81,35 @@ def test_a_peer_works_once_when_told_and_says_its_seconds(tmp_path, monkeypatch)
     theirs = peer.Peer("it", "task", threads=1)
     assert theirs.versions == "peer 1.0"
     assert [theirs(), theirs()] == [0.25, 0.5]
+    theirs.end()
+    assert theirs.process.returncode == 0
+
+
+CHATTY = """
+import time
+from turns import serve
+
+def task(pause, device):
+    print("made for", device)
+
+    def work():
+        print("working")
+        time.sleep(pause)
+
+    return work
+
+serve({"task": task}, "torch", "timm")
+"""
+
+
+def test_a_peers_side_of_it_answers_with_seconds_whatever_it_prints(tmp_path, monkeypatch):
+    (tmp_path / "with_one_more.py").write_text(CHATTY)
+    shutil.copy(peer.SCRIPTS / "turns.py", tmp_path)
+    monkeypatch.setattr(peer, "SCRIPTS", tmp_path)
+    monkeypatch.setattr(peer, "environment", lambda name: sys.executable)
+    theirs = peer.Peer("one-more", "task", threads=1, pause=0.2, device="cpu")
+    assert theirs.versions == f"torch {version('torch')} timm {version('timm')}"
+    assert theirs() >= 0.2
     theirs.end()
     assert theirs.process.returncode == 0
 

@@ -1,16 +1,14 @@
-"""lightly's parts as its users put them together; run by its own environment, see peer.py."""
+"""lightly's parts as its users put them together; run by peer.py."""
 
-import json
-import sys
-import time
 import warnings
-from importlib.metadata import version
+
+from turns import serve
 
 warnings.simplefilter("ignore")
 
 
-def views(images, size, height, width):
-    """BYOL's two views of PIL images, one image at a time."""
+def views(images, size, height, width, device):
+    """BYOL's two views of PIL images, one image at a time, whatever the device."""
     import torch
     from lightly.transforms import BYOLTransform, BYOLView1Transform, BYOLView2Transform
     from PIL import Image
@@ -27,7 +25,7 @@ def views(images, size, height, width):
     return work
 
 
-def mae(images, size, patch, width, depth, heads, decoder, decoder_depth, decoder_heads):
+def mae(images, size, patch, width, depth, heads, decoder, decoder_depth, decoder_heads, device):
     """A training step of MAE on float images of the device: everything after the views."""
     import torch
     from lightly.models import utils
@@ -37,7 +35,6 @@ def mae(images, size, patch, width, depth, heads, decoder, decoder_depth, decode
     from lightly.models.modules.masked_vision_transformer_timm import MaskedVisionTransformerTIMM
     from timm.models.vision_transformer import VisionTransformer
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     vit = VisionTransformer(size, patch, embed_dim=width, depth=depth, num_heads=heads)
     encoder = MaskedVisionTransformerTIMM(vit=vit)
     tokens = encoder.sequence_length
@@ -66,14 +63,5 @@ def mae(images, size, patch, width, depth, heads, decoder, decoder_depth, decode
     return work
 
 
-def main():
-    work = {"views": views, "mae": mae}[sys.argv[1]](**json.loads(sys.argv[2]))
-    print("lightly", version("lightly"), "torch", version("torch"), flush=True)
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        work()
-        print(time.perf_counter() - start, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve({"views": views, "mae": mae}, "lightly", "torch")
