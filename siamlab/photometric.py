@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from siamlab.component import Component
+from siamlab.constant import constant
 from siamlab.resample import Band, is_large, on_processor, product, window
 
 Role = Literal["context", "target"]
@@ -130,8 +131,7 @@ def recolour(
 
     Contrast c keeps the image's mean grey: c·x + (1 − c)·grey, added before `matrix`.
     """
-    luma = image.new_tensor(LUMA)
-    grey = image.mean(dim=(2, 3)) @ luma  # [B]
+    grey = image.mean(dim=(2, 3)) @ constant(LUMA, image.device)  # [B]
     shift = matrix.sum(dim=2) * ((1 - contrast) * grey)[:, None]  # [B, 3]
     linear = matrix * contrast[:, None, None]
     return torch.baddbmm(shift[:, :, None], linear, image.flatten(2)).clamp_(0, 1).view_as(image)
@@ -140,7 +140,7 @@ def recolour(
 def saturation_matrix(factor: Float[Tensor, " B"]) -> Float[Tensor, "B 3 3"]:
     """factor·x + (1 − factor)·luma(x): 1 leaves the image, 0 makes it grey."""
     eye = torch.eye(3, device=factor.device)
-    luma = torch.tensor(LUMA, device=factor.device).expand(3, 3)  # each row reads the luma
+    luma = constant(LUMA, factor.device).expand(3, 3)  # each row reads the luma
     return factor[:, None, None] * eye + (1 - factor)[:, None, None] * luma
 
 

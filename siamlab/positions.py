@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from siamlab.component import Component
+from siamlab.constant import constant
 from siamlab.geometry import Grid, View, magnification, patch_centres, to_source, to_view
 
 
@@ -179,4 +180,4 @@ class NoPlace(nn.Module):
 
 def _index(points: Float[Tensor, "*B 2"], grid: Grid) -> Float[Tensor, "*B 2"]:
     """Fractions of a view as patch indices: the centre of the first patch is 0."""
-    return points * torch.tensor(grid, device=points.device) - 0.5
+    return points * constant(grid, points.device) - 0.5

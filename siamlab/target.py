@@ -13,19 +13,18 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from siamlab.component import Component, unknown
 from siamlab.geometry import Grid, View
-from siamlab.model.blocks import layer_norm, pick
+from siamlab.model.blocks import Chosen, every_patch, layer_norm, pick
 from siamlab.model.encoder import frozen_transformer, standardise, vision_transformers
 from siamlab.model.prediction import read_by
 from siamlab.model.siamese import Predictions, Siamese, parts
 
 Own = Float[Tensor, "1 N 4"]
-Predict = Bool[Tensor, "B N"]
 Normalise = Annotated[
     Literal["none", "layer"], Field(description="LayerNorm without affine on each goal, or none")
 ]
@@ -111,7 +110,7 @@ class PixelTeacher(nn.Module):
         self.patch, self.normalise = patch, normalise
 
     @torch.no_grad()
-    def forward(self, target: View, own: Own, predict: Predict) -> Predictions:
+    def forward(self, target: View, own: Own, predict: Chosen) -> Predictions:
         return (pick(patch_pixels(target.image, self.patch, self.normalise), predict),)
 
     def follow(self, model: Siamese, progress: float) -> None:
@@ -128,7 +127,7 @@ class MomentumTeacher(nn.Module):
         self.start, self.normalise = target.start, target.normalise
 
     @torch.no_grad()
-    def forward(self, target: View, own: Own, predict: Predict) -> Predictions:
+    def forward(self, target: View, own: Own, predict: Chosen) -> Predictions:
         return _goals(self.encoder, self.projectors, self.normalise, target, own, predict)
 
     @torch.no_grad()
@@ -151,7 +150,7 @@ class OnlineTeacher(nn.Module):
         self.normalise = normalise
 
     @torch.no_grad()
-    def forward(self, target: View, own: Own, predict: Predict) -> Predictions:
+    def forward(self, target: View, own: Own, predict: Chosen) -> Predictions:
         return _goals(*self.branch, self.normalise, target, own, predict)
 
     def follow(self, model: Siamese, progress: float) -> None:
@@ -170,7 +169,7 @@ class FrozenTeacher(nn.Module):
         return self  # it stays in evaluation mode
 
     @torch.no_grad()
-    def forward(self, target: View, own: Own, predict: Predict) -> Predictions:
+    def forward(self, target: View, own: Own, predict: Chosen) -> Predictions:
         size, mean, std = (self.vit.pretrained_cfg[k] for k in ("input_size", "mean", "std"))
         image = F.interpolate(target.image, size[1:], mode="bicubic", antialias=True)
         tokens = self.vit.forward_features(standardise(image, mean, std))
@@ -198,9 +197,10 @@ def patch_pixels(
     return (cells - mean) / (variance + 1e-6).sqrt()
 
 
-def _goals(encoder, projectors, normalise: str, target: View, own: Own, predict: Predict):
+def _goals(encoder, projectors, normalise: str, target: View, own: Own, predict: Chosen):
     wanted = read_by(projectors)
-    tokens = encoder(target.image, own, torch.ones_like(predict), wanted)  # [B, prefix + N or 1, D]
+    every = every_patch(own.expand(len(predict), -1, -1))
+    tokens = encoder(target.image, own, every, wanted)  # [B, prefix + N or 1, D]
     prefix = encoder.prefix
     return tuple(
         _normed(project.goal(project(tokens, prefix), prefix, predict), normalise)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from pydantic import Field
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from siamlab import processes
 from siamlab.model.attention import Attention
 
+# patches that are True, or by index in ascending order, for which no GPU has to be waited for
+Chosen = Bool[Tensor, "B N"] | Int64[Tensor, "B _"]
 BlockNorm = Annotated[
     Literal["layer", "batch"],
     Field(description="LayerNorm, or BatchNorm over batch and tokens of all processes"),
@@ -90,8 +92,22 @@ def layer_norm(tokens: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
     return F.layer_norm(tokens.float(), tokens.shape[-1:])
 
 
-def pick(tokens: Float[Tensor, "B N D"], chosen: Bool[Tensor, "B N"]) -> Float[Tensor, "B M D"]:
-    """The tokens of the True patches, as many in every image."""
-    if chosen.device.type == "cpu" and bool(chosen.all()):
+def pick(tokens: Float[Tensor, "B N D"], chosen: Chosen) -> Float[Tensor, "B M D"]:
+    """The tokens of the chosen patches, as many in every image."""
+    if chosen.dtype == torch.bool:
+        if chosen.device.type == "cpu" and bool(chosen.all()):
+            return tokens
+        return tokens[chosen].view(len(tokens), -1, tokens.shape[-1])
+    if chosen.shape[1] == tokens.shape[1]:
         return tokens
-    return tokens[chosen].view(len(tokens), -1, tokens.shape[-1])
+    return tokens.take_along_dim(chosen[:, :, None], dim=1)
+
+
+def index_of(chosen: Bool[Tensor, "B N"]) -> Int64[Tensor, "B M"]:
+    """The patches that are True, as many in every image, in their order."""
+    return chosen.nonzero()[:, 1].view(len(chosen), -1)
+
+
+def every_patch(tokens: Float[Tensor, "B N D"]) -> Int64[Tensor, "B N"]:
+    """All of them."""
+    return torch.arange(tokens.shape[1], device=tokens.device).expand(len(tokens), -1)

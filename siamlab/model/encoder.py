@@ -11,15 +11,16 @@ from typing import Annotated, Literal, NamedTuple
 
 import timm
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from pydantic import Field, field_validator
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from siamlab.component import Component, UserError, unknown
+from siamlab.constant import constant
 from siamlab.geometry import Grid
 from siamlab.model.attention import Attention
-from siamlab.model.blocks import initialise, pick, through
+from siamlab.model.blocks import Chosen, every_patch, initialise, pick, through
 from siamlab.positions import Positions, own_places
 
 Colours = tuple[float, float, float]
@@ -120,7 +121,7 @@ class Encoder(nn.Module):
         self,
         image: Float[Tensor, "B 3 H W"],
         own: Float[Tensor, "1 N 4"],
-        seen: Bool[Tensor, "B N"],
+        seen: Chosen,
         wanted: slice = ALL,
     ) -> Float[Tensor, "B M D"]:
         """Of [prefix, seen patches] the `wanted` tokens."""
@@ -143,9 +144,11 @@ class Encoder(nn.Module):
         vit.no_embed_class = True  # prefix tokens have no place
         return vit
 
-    def _filled(self, patches: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def _filled(self, patches: Tensor, seen: Chosen) -> tuple[Tensor, Tensor]:
+        if seen.dtype != torch.bool:
+            seen = torch.zeros_like(patches[:, :, 0], dtype=torch.bool).scatter_(1, seen, True)
         filled = torch.where(seen[:, :, None], patches, self.filler.to(patches.dtype))
-        return filled, torch.ones_like(seen)
+        return filled, every_patch(patches)
 
     def _prefix_tokens(self, batch: int) -> Float[Tensor, "B p D"]:
         found = [t for t in (self.vit.cls_token, self.vit.reg_token) if t is not None]
@@ -153,7 +156,7 @@ class Encoder(nn.Module):
             return next(self.vit.parameters()).new_zeros(batch, 0, self.vit.embed_dim)
         return torch.cat(found, dim=1).expand(batch, -1, -1)
 
-    def _rotary(self, seen: Bool[Tensor, "B N"]) -> Tensor | None:
+    def _rotary(self, seen: Chosen) -> Tensor | None:
         rope = getattr(self.vit, "rope", None)
         if rope is None:
             return None
@@ -165,7 +168,7 @@ def standardise(
     image: Float[Tensor, "*B 3 H W"], mean: Colours = MEAN, std: Colours = STD
 ) -> Float[Tensor, "*B 3 H W"]:
     """Zero mean and unit deviation over ImageNet's colours, or those given; 0..1 in."""
-    shift, scale = (image.new_tensor(v)[:, None, None] for v in (mean, std))
+    shift, scale = (constant(v, image.device)[:, None, None] for v in (mean, std))
     return (image - shift) / scale
 
 

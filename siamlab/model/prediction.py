@@ -9,13 +9,21 @@ from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
 from siamlab.component import Component
 from siamlab.masking import Mask
-from siamlab.model.blocks import BlockNorm, initialise, perceptron, pick, through, transformer
+from siamlab.model.blocks import (
+    BlockNorm,
+    Chosen,
+    initialise,
+    perceptron,
+    pick,
+    through,
+    transformer,
+)
 from siamlab.model.encoder import ALL
 from siamlab.positions import Places, Positions
 
@@ -117,7 +125,7 @@ class DenseProjector(nn.Module):
     def forward(self, tokens: Tokens, prefix: int) -> Float[Tensor, "B m d"]:
         return self.layers(tokens)
 
-    def goal(self, projected: Tokens, prefix: int, predict: Bool[Tensor, "B N"]) -> Asked:
+    def goal(self, projected: Tokens, prefix: int, predict: Chosen) -> Asked:
         return pick(projected[:, prefix:], predict)
 
 
@@ -154,7 +162,7 @@ class PatchTokens(nn.Module):
     def forward(self, tokens: Tokens, prefix: int) -> Float[Tensor, "B m d"]:
         return tokens[:, prefix:]
 
-    def goal(self, projected: Tokens, prefix: int, predict: Bool[Tensor, "B N"]) -> Asked:
+    def goal(self, projected: Tokens, prefix: int, predict: Chosen) -> Asked:
         return pick(projected, predict)
 
 
@@ -181,7 +189,7 @@ class GlobalProjector(nn.Module):
     def forward(self, tokens: Tokens, prefix: int) -> Float[Tensor, "B m d"]:
         return self.layers(pooled(tokens, prefix, self.pool))
 
-    def goal(self, projected: Tokens, prefix: int, predict: Bool[Tensor, "B N"]) -> Asked:
+    def goal(self, projected: Tokens, prefix: int, predict: Chosen) -> Asked:
         return projected
 
 

@@ -10,6 +10,7 @@ from siamlab import processes
 from siamlab.geometry import View
 from siamlab.loss import Terms
 from siamlab.masking import Mask
+from siamlab.model.blocks import index_of
 from siamlab.model.siamese import Predictions, parts
 from siamlab.run import Run
 from siamlab.train.seeds import generator, seed_of
@@ -42,7 +43,7 @@ def gradients(
         rng, draws = generator("views", *stream, device=part.device), generator("masks", *stream)
         first, second = run.views(part, run.size, run.colour, rng)  # View × 2
         for context, target in run.directions(first, second):
-            mask = _to(run.masking(len(part), run.grid, draws), part.device)  # [b, N] bool
+            mask = _to(run.masking(len(part), run.grid, draws), part.device)  # [b, N]
             places = run.positions(context, target, run.grid)  # [b, N, 4]
             with torch.autocast(part.device.type, precision, precision != torch.float32):
                 pred = model(context.image, places, mask)  # a head: [b, P, D] or [b, 1, D]
@@ -69,4 +70,7 @@ def clip(model: nn.Module, largest: float) -> Float[Tensor, ""]:
 
 
 def _to(mask: Mask, device: torch.device) -> Mask:
-    return Mask(*(m.to(device, non_blocking=True) for m in mask))
+    """The mask where the views are: on a GPU by index, and pinned, so that nobody waits."""
+    if device.type == "cpu":
+        return mask
+    return Mask(*(index_of(m).pin_memory().to(device, non_blocking=True) for m in mask))
