@@ -113,6 +113,8 @@ class Encoder(nn.Module):
         self.vit.patch_embed.requires_grad_(backbone.stem == "learned")
         self.place = positions.own(backbone.width)
         self.prefix = self.vit.num_prefix_tokens  # class token and registers
+        for name, colours in (("shift", MEAN), ("scale", STD)):  # known to a compiled graph
+            self.register_buffer(name, torch.tensor(colours)[:, None, None], persistent=False)
         self.grid: Grid = tuple(self.vit.patch_embed.grid_size)
         # what stands for a hidden patch, where hidden patches are filled in instead of dropped
         self.filler = nn.Parameter(0.02 * torch.randn(backbone.width)) if fills else None
@@ -125,7 +127,8 @@ class Encoder(nn.Module):
         wanted: slice = ALL,
     ) -> Float[Tensor, "B M D"]:
         """Of [prefix, seen patches] the `wanted` tokens."""
-        patches = self.vit.patch_embed(standardise(image)).flatten(1, -2)  # [B, N, D]
+        image = (image - self.shift) / self.scale  # as `standardise` does
+        patches = self.vit.patch_embed(image).flatten(1, -2)  # [B, N, D]
         if self.filler is not None:
             patches, seen = self._filled(patches, seen)
         patches = patches + self.place(own).to(patches.dtype)
