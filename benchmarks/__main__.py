@@ -4,6 +4,7 @@ python -m benchmarks step                       # seven rounds in turn; a table,
 python -m benchmarks views --peer lightly       # beside lightly, in an environment of its own
 python -m benchmarks data --help                # from JPEGs to training: options of its own
 python -m benchmarks explore --help             # clicks in JupyterLab: options of its own
+python -m benchmarks profile --help             # where a step spends its time
 """
 
 import argparse
@@ -29,7 +30,7 @@ SUITES = {
     "study": "trials a minute by the number of workers",
     "growth": "a step against tokens, batch, width and processes",
 }
-OWN = ("data", "explore")  # suites that read their own options
+OWN = ("data", "explore", "profile")  # suites that read their own options
 COLUMNS = ["work", "rate", "least", "most", "unit", "ratio", "gflop", "share", "megabytes", "note"]
 
 

@@ -23,7 +23,8 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
     images = IMAGES[device.type]
     works = [Work(cls().kind, worker(cls(), images, device), images) for cls in variants(Loss)]
     found = measured(works, device, repeats)
-    step = STEP * images / product_rate(device, torch.float32)
+    trained = torch.bfloat16 if device.type == "cuda" else torch.float32
+    step = STEP * images / product_rate(device, trained)
     for row in found:
         row["share"] = row["seconds"] / step
         row["note"] = "one token an image" if row["work"] == "infonce" else ""

@@ -10,6 +10,7 @@ import torch
 from benchmarks import measure, peer
 from benchmarks.__main__ import show
 from benchmarks.measure import Seconds, Work, measured, operations
+from benchmarks.profile import profiled
 
 CPU = torch.device("cpu")
 
@@ -120,3 +121,13 @@ def test_a_peer_that_dies_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(peer, "environment", lambda name: sys.executable)
     with pytest.raises(SystemExit, match="ended without an answer"):
         peer.Peer("it", "task", threads=1)
+
+
+def test_a_profile_counts_each_operation_once_a_step():
+    a, b = torch.randn(200, 300), torch.randn(300, 400)
+    parts = {part.kind: part for part in profiled(lambda: (a @ b).exp_(), CPU, steps=4)}
+    assert parts["matrix products"].calls == 1
+    assert parts.keys() == {"matrix products", "other small operations"}
+    assert sum(part.share for part in parts.values()) == pytest.approx(1)
+    times = [part.milliseconds for part in parts.values()]
+    assert min(times) > 0 and times == sorted(times, reverse=True)
