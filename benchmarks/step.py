@@ -80,11 +80,22 @@ def stepper(run: Run, device: torch.device) -> Callable[[], None]:
 
 
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
-    """Each case, and the peer's; in processes of their own, since a used heap slows small steps."""
-    calls = [(case, name, run) for name, run in cases(device).items()]
+    """Each case in each precision, and the peer's; in processes of their own.
+
+    A heap that another step has used slows small ones by a quarter.
+    """
+    calls = [
+        (case, name, run, kind) for name, run in cases(device).items() for kind in kinds(device)
+    ]
     calls += [(beside, peer)] if peer else []
     given = torch.get_num_threads(), device, repeats
     return [row for call, *what in calls for row in fresh(by_itself, call, *what, *given)]
+
+
+def kinds(device: torch.device) -> list[str]:
+    """bfloat16 on a GPU; float32 and, where it is multiplied natively, bfloat16 on a processor."""
+    native = ["bfloat16"] * multiplies_bfloat16(device)
+    return native if device.type == "cuda" else ["float32", *native]
 
 
 def by_itself(call: Callable, *given: Any) -> list[dict[str, Any]]:
@@ -95,12 +106,11 @@ def by_itself(call: Callable, *given: Any) -> list[dict[str, Any]]:
     return call(*what, device, repeats)
 
 
-def case(name: str, run: Run, device: torch.device, repeats: int) -> list[dict[str, Any]]:
-    """A run in float32 and, where the device multiplies it natively, in bfloat16."""
-    native = multiplies_bfloat16(device)
-    kinds = ["bfloat16"] if device.type == "cuda" else ["float32"] + ["bfloat16"] * native
-    works = [work(f"{name}, {kind}", run, kind, device) for kind in kinds]
-    return measured(works, device, repeats)
+def case(
+    name: str, run: Run, kind: str, device: torch.device, repeats: int
+) -> list[dict[str, Any]]:
+    """A run in a precision."""
+    return measured([work(f"{name}, {kind}", run, kind, device)], device, repeats)
 
 
 def work(name: str, run: Run, kind: str, device: torch.device) -> Work:

@@ -26,7 +26,7 @@ Range = Annotated[tuple[Fraction, Fraction], AfterValidator(ascending)]
 
 
 class Mask(NamedTuple):
-    """Patches that take part; a training step on a GPU has them by index, [B, V] and [B, P]."""
+    """Patches that take part; a training step gives them to networks by index, [B, V], [B, P]."""
 
     visible: Bool[Tensor, "B N"]  # context patches the encoder sees
     predict: Bool[Tensor, "B N"]  # target patches the loss scores

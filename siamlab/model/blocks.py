@@ -95,12 +95,12 @@ def layer_norm(tokens: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
 def pick(tokens: Float[Tensor, "B N D"], chosen: Chosen) -> Float[Tensor, "B M D"]:
     """The tokens of the chosen patches, as many in every image."""
     if chosen.dtype == torch.bool:
-        if chosen.device.type == "cpu" and bool(chosen.all()):
-            return tokens
-        return tokens[chosen].view(len(tokens), -1, tokens.shape[-1])
+        chosen = index_of(chosen)
     if chosen.shape[1] == tokens.shape[1]:
         return tokens
-    return tokens.take_along_dim(chosen[:, :, None], dim=1)
+    first = tokens.shape[1] * torch.arange(len(tokens), device=tokens.device)  # of each image
+    rows = tokens.flatten(0, 1).index_select(0, (chosen + first[:, None]).flatten())
+    return rows.view(*chosen.shape, -1)
 
 
 def index_of(chosen: Bool[Tensor, "B N"]) -> Int64[Tensor, "B M"]:

@@ -70,7 +70,8 @@ def clip(model: nn.Module, largest: float) -> Float[Tensor, ""]:
 
 
 def _to(mask: Mask, device: torch.device) -> Mask:
-    """The mask where the views are: on a GPU by index, and pinned, so that nobody waits."""
+    """The mask by index, where the views are; through pinned memory, so that nobody waits."""
+    found = [index_of(m) for m in mask]
     if device.type == "cpu":
-        return mask
-    return Mask(*(index_of(m).pin_memory().to(device, non_blocking=True) for m in mask))
+        return Mask(*found)
+    return Mask(*(m.pin_memory().to(device, non_blocking=True) for m in found))
