@@ -62,7 +62,7 @@ def stepper(run: Run, device: torch.device) -> Callable[[], None]:
     choose_device(run.compute)
     precision = choose_precision(run.compute, device)
     state = build(run, device)
-    model = parallel(state.model, run.compute, device)
+    model = parallel(state, run.compute, device)
     side = [round(ROOM * s) for s in run.size]
     images = torch.randint(0, 256, (run.batch, 3, *side), dtype=torch.uint8, device=device)
     count = 0

@@ -26,6 +26,7 @@ from siamlab.train.setup import (
     claim_folder,
     go_on,
     parallel,
+    told_of_compiling,
 )
 from siamlab.train.signals import Stopped, stop_signal
 from siamlab.train.step import clip, gradients
@@ -50,8 +51,12 @@ def steps(
     precision = choose_precision(run.compute, device)
     batches = Batches((images or run.data("train")).pixels, run, device)
     state = build(run, device)
-    model = parallel(state.model, run.compute, device)
-    with claim_folder(run, folder, resume), stop_signal() as stopped:
+    model = parallel(state, run.compute, device)
+    with (
+        claim_folder(run, folder, resume),
+        told_of_compiling(run.compute),
+        stop_signal() as stopped,
+    ):
         first, said = go_on(run, folder, state)
         yield from said
         meter = Meter(run.batch, first, batches)

@@ -1,6 +1,7 @@
 """Setup: device, precision, the networks of a run, and the folder it goes on in."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import signature
 
 import torch
@@ -73,15 +74,37 @@ def unfuse(model: nn.Module) -> None:
             module.fused_attn = False
 
 
-def parallel(model: Siamese, compute: Compute, device: torch.device) -> nn.Module:
-    """The model as it is called in a step: compiled if asked, shared by all processes."""
-    called = torch.compile(model) if compute.compile else model
+def parallel(state: State, compute: Compute, device: torch.device) -> nn.Module:
+    """The model as it is called in a step, shared by all processes; it and its teacher compiled if
+    asked."""
+    model = state.model
+    if compute.compile:
+        model.compile()
+        state.teacher.compile()
     if processes.count() == 1:
-        return called
+        return model
     ids = [device.index] if device.type == "cuda" else None
     newer = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
     word = "forward_sync_buffers" if newer else "broadcast_buffers"  # the latter warns since 2.15
-    return DistributedDataParallel(called, device_ids=ids, **{word: False})
+    return DistributedDataParallel(model, device_ids=ids, **{word: False})
+
+
+@contextmanager
+def told_of_compiling(compute: Compute) -> Iterator[None]:
+    """UserError for what torch.compile cannot do here, most often for want of a compiler."""
+    if not compute.compile:
+        yield
+        return
+    from torch._dynamo.exc import TorchDynamoException
+
+    try:
+        yield
+    except TorchDynamoException as error:
+        reason = next(line for line in str(error).splitlines() if line)
+        raise UserError(
+            f"compute.compile=true: torch.compile cannot translate this network here ({reason}); "
+            "install a C++ compiler such as g++, or set compute.compile=false"
+        ) from error
 
 
 def claim_folder(run: Run, folder: Folder, resume: bool) -> AbstractContextManager:
