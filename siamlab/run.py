@@ -57,7 +57,7 @@ class Compute(Component):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the forward pass; auto: bfloat16 where a GPU has it"
     )
-    compile: bool = Field(False, description="torch.compile model and teacher; takes minutes at the start")
+    compile: bool = Field(False, description="compile both networks with torch.compile")
     accumulate: int = Field(1, ge=1, description="parts of a batch, one after another")
     threads: int = Field(0, ge=0, description="threads of this process; 0: torch's choice")
 
