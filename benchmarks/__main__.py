@@ -5,6 +5,7 @@ python -m benchmarks views --peer lightly       # beside lightly, in an environm
 python -m benchmarks data --help                # from JPEGs to training: options of its own
 python -m benchmarks explore --help             # clicks in JupyterLab: options of its own
 python -m benchmarks profile --help             # where a step spends its time
+python -m benchmarks gpu --help                 # what a GPU is asked, in one command of ten minutes
 """
 
 import argparse
@@ -24,14 +25,27 @@ from siamlab.train.folder import environment
 
 SUITES = {
     "step": "training steps: images a second, share of the matrix product's rate",
+    "loop": "training from cached images, logged lines included; share of waiting for data",
     "views": "two views of decoded images, beside the usual pipeline of one image at a time",
     "loss": "losses at the sizes of a ViT-B step: time and memory",
     "probes": "k-NN, retrieval and the linear probe, beside scikit-learn's",
     "study": "trials a minute by the number of workers",
     "growth": "a step against tokens, batch, width and processes",
 }
-OWN = ("data", "explore", "profile")  # suites that read their own options
-COLUMNS = ["work", "rate", "least", "most", "unit", "ratio", "gflop", "share", "megabytes", "note"]
+OWN = ("data", "explore", "gpu", "profile")  # suites that read their own options
+COLUMNS = [
+    "work",
+    "rate",
+    "least",
+    "most",
+    "unit",
+    "ratio",
+    "gflop",
+    "share",
+    "wait",
+    "megabytes",
+    "note",
+]
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from siamlab.run import AdamW
 from siamlab.train import Folder, Stopped, checkpoint, load_encoder, run_of, runs, steps, train
 from siamlab.train import untrained as network_before
 from siamlab.train.batches import Batches, order
+from siamlab.train.folder import environment
 from siamlab.train.schedule import learning_rate, make_optimiser
 from siamlab.train.seeds import generator, seed_of
 from siamlab.train.setup import build, choose_device
@@ -261,6 +263,16 @@ def test_the_folder_explains_itself(tmp_path):
     assert [line["step"] for line in folder.lines()] == [1, 2, 4, 6]
     keys = {"loss", "loss/positive", "lr", "grad_norm", "rate", "wait", "context/rankme"}
     assert keys | {"target/patch_spread"} <= folder.lines()[0].keys()
+
+
+def test_a_checkout_that_is_not_installed_has_no_version(monkeypatch):
+    def version(package):
+        if package == "siamlab":
+            raise PackageNotFoundError
+        return "1.0"
+
+    monkeypatch.setattr("siamlab.train.folder.version", version)
+    assert environment()["siamlab"] == "not installed"
 
 
 def test_runs_are_read_into_one_frame(tmp_path):

@@ -7,7 +7,6 @@ import hashlib
 import json
 import time
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Any
 
 import optuna
@@ -20,6 +19,7 @@ from siamlab.probe.suite.bench import content
 from siamlab.run import Run
 from siamlab.study.definition import SCORES, Fixed, Search, Study
 from siamlab.study.storage import quiet
+from siamlab.train.folder import version_of
 from siamlab.train.seeds import seed_of
 
 VERSIONS = ("siamlab", "torch", "timm")
@@ -57,7 +57,7 @@ def described(definition: Study) -> dict[str, Any]:
         "points": {p.label: p.run.toml() for p in definition.points()} if runs else {},
         "comparisons": definition.comparisons() if runs else [],
         "objectives": list(objectives(definition)),
-        "versions": {package: version(package) for package in VERSIONS},
+        "versions": {package: version_of(package) for package in VERSIONS},
         "data": _contents(runs),
     }
     return json.loads(json.dumps(about))  # tuples to lists, as a storage has them

@@ -62,7 +62,9 @@ class Batches:
                     return
                 index = share(order(step, len(self.pixels), self.run.batch, self.run.seed))
                 read_ahead(self.pixels, index)
-                batch = self.pixels[index.to(self.pixels.device)]
+                if self.pixels.is_cuda:  # pinned, so that nobody waits
+                    index = index.pin_memory().to(self.device, non_blocking=True)
+                batch = self.pixels[index]
                 queue.put(batch.pin_memory() if _pins(batch, self.device) else batch)
         except BaseException as error:  # it must not die unseen in its thread
             queue.put(error)

@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
@@ -126,9 +126,9 @@ def environment() -> dict[str, Any]:
     """Versions, machine and git state, as far as they can be told."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return {
-        "siamlab": version("siamlab"),
+        "siamlab": version_of("siamlab"),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES} | {"torch": torch.__version__},
+        "packages": {name: version_of(name) for name in PACKAGES} | {"torch": torch.__version__},
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -136,6 +136,14 @@ def environment() -> dict[str, Any]:
         "git": _git("rev-parse", "HEAD"),
         "uncommitted": bool(_git("status", "--porcelain")),
     }
+
+
+def version_of(package: str) -> str:
+    """Of an installed package; a checkout that is only on Python's path has none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _processor() -> str:

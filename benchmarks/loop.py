@@ -1,0 +1,65 @@
+"""The training loop as users run it: images a second from cached uint8 images to the momentum
+update, logged lines included, and the share of its time that it waits for data.
+
+On a GPU twice: images that lie there, as sets that fit do, and images that are read from memory.
+"""
+
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from benchmarks.cost import fresh
+from benchmarks.step import by_itself, small
+from siamlab.data.images import Images, plain
+from siamlab.recipes import demo_size, siameseim
+from siamlab.run import Run
+from siamlab.train import batches, steps
+
+BATCHES = 8  # different ones
+SIDE = {"cpu": 48, "cuda": 256}  # pixels of cached images
+
+
+def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
+    """A row for each place that the images lie in."""
+    if device.type == "cpu":
+        runs = {"demo, SiameseIM": (demo_size(siameseim()), False)}
+    else:
+        run = small(512, compute={"compile": True})
+        runs = {
+            "ViT-S/16 224, SiameseIM, compiled, images on the GPU": (run, True),
+            "the same, images in memory": (run, False),
+        }
+    threads = torch.get_num_threads()
+    found = [
+        fresh(by_itself, trained, name, run, held, threads, device, repeats)
+        for name, (run, held) in runs.items()
+    ]
+    return [row | {"ratio": row["rate"] / found[0]["rate"]} for row in found]
+
+
+def trained(name: str, run: Run, held: bool, device: torch.device, repeats: int) -> dict[str, Any]:
+    """The row of a run on random images; `held`: all of them on the device beforehand."""
+    run = run.replace(steps=run.log_every * (repeats + 1), save_every=10**9)
+    run = run.change(f"compute.device={device.type}")
+    images = noise(BATCHES * run.batch, SIDE[device.type])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.object(batches, "_fits", lambda pixels, device: held),
+    ):
+        lines = [line for line in steps(run, Path(folder, "run"), images) if "rate" in line]
+    rates = sorted(line["rate"] for line in lines[2:])  # the first pays for what is made once
+    return {
+        "work": name, "unit": "images/s", "rate": statistics.median(rates), "least": rates[0],
+        "most": rates[-1], "seconds": run.batch / statistics.median(rates),
+        "repeats": len(rates), "wait": lines[-1]["wait"],
+    }  # fmt: skip
+
+
+def noise(count: int, side: int) -> Images:
+    """Random images without labels."""
+    pixels = torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
+    return plain(pixels, torch.full((count,), -1), [])
