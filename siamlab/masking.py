@@ -3,14 +3,15 @@
     mask = masking(batch, grid, rng)        # N = rows * columns patches, row by row
 
 True means the patch takes part. Every image has the same number of True, so
-`tokens[mask.visible].view(B, -1, D)` is safe.
+`tokens[mask.visible].view(B, -1, D)` is safe. Masks are drawn on the processor.
 """
 
 from math import inf, log, pi
 from typing import Annotated, Literal, NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from pydantic import AfterValidator, Field
 from torch import Generator, Tensor
 
@@ -66,23 +67,21 @@ class BlockwiseMasking(Component):
 
     def __call__(self, batch: int, grid: Grid, rng: Generator) -> Mask:
         count = _count(self.ratio, grid)
-        hidden = torch.zeros(batch, *grid, dtype=torch.bool, device=rng.device)
-        failures = torch.zeros(batch, dtype=torch.long, device=rng.device)
-        left = count - hidden.sum(dim=(1, 2))  # [B], still to hide
-        while ((left > 0) & (failures < self.tries)).any():
-            block = self._block(left, grid, rng)  # [B, rows, columns]
-            new = (block & ~hidden).sum(dim=(1, 2))
-            accept = (new > 0) & (new <= left) & (failures < self.tries)
-            hidden |= block & accept[:, None, None]
-            left = torch.where(accept, left - new, left)
-            failures = torch.where(accept, 0, failures + 1)
-        score = hidden.flatten(1).float() + _rand(batch, grid[0] * grid[1], rng=rng)
+        hidden = np.zeros((batch, *grid), dtype=bool)
+        left = np.full(batch, count)  # still to hide
+        failures = np.zeros(batch, dtype=int)
+        while len(going := np.flatnonzero((left > 0) & (failures < self.tries))):
+            least = self.smallest * grid[0] * grid[1]
+            draws = _draws(batch, rng)[:, going]  # an image's draws do not depend on the others
+            block = _rectangles(draws, (least, left[going]), self.aspect, grid)
+            block &= ~hidden[going]
+            new = block.sum(axis=(1, 2))
+            accept = (new > 0) & (new <= left[going])
+            hidden[going] |= block & accept[:, None, None]
+            left[going] -= np.where(accept, new, 0)
+            failures[going] = np.where(accept, 0, failures[going] + 1)
+        score = torch.from_numpy(hidden).flatten(1) + _rand(batch, grid[0] * grid[1], rng=rng)
         return _mask(_highest(score, count), self.predict)
-
-    def _block(self, left: Tensor, grid: Grid, rng: Generator) -> Bool[Tensor, "B h w"]:
-        least = self.smallest * grid[0] * grid[1]
-        area = least + (left - least) * _rand(len(left), rng=rng)
-        return _rectangle(area.clamp(min=1), _log_uniform(len(left), self.aspect, rng), grid, rng)
 
 
 class MultiBlockMasking(Component):
@@ -98,21 +97,24 @@ class MultiBlockMasking(Component):
 
     def __call__(self, batch: int, grid: Grid, rng: Generator) -> Mask:
         size = grid[0] * grid[1]
-        targets = torch.zeros(batch, *grid, dtype=torch.bool, device=rng.device)
-        for _ in range(self.blocks):
-            targets |= self._block(batch, self.scale, self.aspect, grid, rng)
+        blocks = [
+            self._block(batch, self.scale, self.aspect, grid, rng) for _ in range(self.blocks)
+        ]
+        targets = torch.stack(blocks).any(dim=0)  # [B, N]
         around = self._block(batch, self.context, 1.0, grid, rng)
         # what is asked hides first, then what lies outside the context block, then the rest
-        order = 2 * targets.flatten(1) + ~around.flatten(1) + _rand(batch, size, rng=rng)
+        order = 2 * targets + ~around + _rand(batch, size, rng=rng)
         hidden = _highest(order, _count(self.ratio, grid))
         if self.predict == "all":
             return _mask(hidden, "all")
-        return Mask(~hidden, _as_many(hidden & targets.flatten(1), grid, rng))
+        return Mask(~hidden, _as_many(hidden & targets, grid, rng))
 
-    def _block(self, batch: int, scale: Range, aspect: float, grid: Grid, rng: Generator) -> Tensor:
-        low, high = scale
-        area = grid[0] * grid[1] * (low + (high - low) * _rand(batch, rng=rng))
-        return _rectangle(area, _log_uniform(batch, aspect, rng), grid, rng, whole=True)
+    def _block(
+        self, batch: int, scale: Range, aspect: float, grid: Grid, rng: Generator
+    ) -> Bool[Tensor, "B N"]:
+        area = tuple(grid[0] * grid[1] * fraction for fraction in scale)
+        blocks = _rectangles(_draws(batch, rng), area, aspect, grid, whole=True)
+        return torch.from_numpy(blocks).flatten(1)
 
 
 class GridMasking(Component):
@@ -163,26 +165,33 @@ def _as_many(chosen: Bool[Tensor, "B N"], grid: Grid, rng: Generator) -> Bool[Te
     return _highest(along.masked_fill(~chosen, -inf), int(chosen.sum(dim=1).min()))
 
 
-def _rectangle(
-    area: Float[Tensor, " B"],
-    aspect: Float[Tensor, " B"],
+def _rectangles(
+    draws: Float[np.ndarray, "4 B"],
+    area: tuple[float, float | Int64[np.ndarray, " B"]],
+    aspect: float,
     grid: Grid,
-    rng: Generator,
     whole: bool = False,
-) -> Bool[Tensor, "B h w"]:
-    """One rectangle an image, anywhere, its sides rounded. Too long: cut if `whole`, else none."""
+) -> Bool[np.ndarray, "B h w"]:
+    """One rectangle an image, anywhere, its sides rounded. Too long: cut if `whole`, else none.
+
+    Its area is uniform between two numbers of patches, height / width log-uniform in 1/aspect..it.
+    NumPy's small operations take half as long as torch's, and a batch takes some hundreds of them.
+    """
+    least, most = (np.float32(number) for number in area)
+    size = np.maximum(least + (most - least) * draws[0], 1)
+    shape = np.exp(np.float32(log(aspect)) * (2 * draws[1] - 1))
     inside = []
-    for n, side in zip(grid, ((area * aspect).sqrt(), (area / aspect).sqrt()), strict=True):
-        side = side.round().clamp(min=1)
-        side = side.clamp(max=n) if whole else torch.where(side < n, side, 0)
-        first = (_rand(len(area), rng=rng) * (n - side + 1)).floor()
-        line = torch.arange(n, device=rng.device)
+    for n, side, place in zip(grid, (size * shape, size / shape), draws[2:], strict=True):
+        side = np.maximum(np.sqrt(side).round(), 1)
+        side = np.minimum(side, n) if whole else np.where(side < n, side, 0)
+        first = np.floor(place * (n - side + 1))
+        line = np.arange(n, dtype=np.float32)
         inside.append((line >= first[:, None]) & (line < (first + side)[:, None]))  # [B, n]
     return inside[0][:, :, None] & inside[1][:, None, :]
 
 
-def _log_uniform(batch: int, aspect: float, rng: Generator) -> Float[Tensor, " B"]:
-    return torch.exp(log(aspect) * (2 * _rand(batch, rng=rng) - 1))
+def _draws(batch: int, rng: Generator) -> Float[np.ndarray, "4 B"]:
+    return _rand(4, batch, rng=rng).numpy()
 
 
 def _rand(*shape: int, rng: Generator) -> Tensor:

@@ -1,6 +1,6 @@
 """Laws that every masking obeys, then facts about each."""
 
-from math import log
+from math import log, sqrt
 
 import pytest
 import torch
@@ -120,6 +120,46 @@ def test_blockwise_on_a_line_of_patches_is_random():
     """No rectangle is strictly smaller than the grid there, so the rest is drawn at random."""
     rate = (~draw(BlockwiseMasking(ratio=0.5), batch=4000, grid=(1, 8)).visible).float().mean(0)
     torch.testing.assert_close(rate, torch.full_like(rate, 0.5), atol=0.04, rtol=0)
+
+
+def one_at_a_time(masking, batch, grid, seed):
+    """BEiT's sampler as a plain loop over patches, on the draws that a batch takes."""
+    rng = torch.Generator().manual_seed(seed)
+    rounds = torch.rand(500, 4, batch, generator=rng).tolist()
+    patches = [(y, x) for y in range(grid[0]) for x in range(grid[1])]
+    found, used = [], 0
+    for image in range(batch):
+        hidden, failures, left = set(), 0, round(masking.ratio * len(patches))
+        for turn, draws in enumerate(rounds):
+            if left == 0 or failures == masking.tries:
+                break
+            size, shape, *places = (draw[image] for draw in draws)
+            least = masking.smallest * len(patches)
+            area = max(1, least + (left - least) * size)
+            shape = masking.aspect ** (2 * shape - 1)
+            sides = [max(1, round(sqrt(area * shape))), max(1, round(sqrt(area / shape)))]
+            sides = [side if side < n else 0 for side, n in zip(sides, grid, strict=True)]
+            first = [int(p * (n - s + 1)) for p, n, s in zip(places, grid, sides, strict=True)]
+            rows, columns = (range(f, f + s) for f, s in zip(first, sides, strict=True))
+            new = {(y, x) for y, x in patches if y in rows and x in columns} - hidden
+            fits = 0 < len(new) <= left
+            hidden, left = (hidden | new, left - len(new)) if fits else (hidden, left)
+            failures, used = 0 if fits else failures + 1, max(used, turn + 1)
+        found.append([patch in hidden for patch in patches])
+    rng.manual_seed(seed)
+    torch.rand(used, 4, batch, generator=rng)
+    rest = torch.rand(batch, len(patches), generator=rng)
+    order = (torch.tensor(found) + rest).argsort(dim=1, descending=True)
+    return order[:, : round(masking.ratio * len(patches))].sort(dim=1).values
+
+
+@GRIDS
+@pytest.mark.parametrize("ratio", [0.3, 0.6])
+def test_blockwise_is_beits_sampler(ratio, grid):
+    masking = BlockwiseMasking(ratio=ratio)
+    hidden = ~draw(masking, seed=3, grid=grid).visible
+    expected = one_at_a_time(masking, 64, grid, seed=3)
+    assert torch.equal(hidden.nonzero()[:, 1].view(64, -1), expected)
 
 
 @pytest.mark.parametrize("aspect", [1.0, 4.0])
