@@ -71,7 +71,7 @@ def profiled(
         step()
     on_gpu = device.type == "cuda"
     watched = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
-    with profile(activities=watched) as seen:
+    with profile(activities=watched, acc_events=True) as seen:
         for _ in range(steps):
             step()
     if trace:
