@@ -52,7 +52,7 @@ def command(part: str, device: str, repeats: int, out: Path) -> list[str]:
     """The command line of a part."""
     words = [sys.executable, "-m", "benchmarks", part, "--device", device]
     if part == "profile":
-        return [*words, "--trace", str(out / "profile.json")]
+        return [*words, "--trace", str(out / "profile.json.gz")]
     return [*words, "--repeats", str(repeats), "--out", str(out)]
 
 

@@ -1,7 +1,7 @@
 """Where the time of a training step goes, by kinds of operations, and how often it waits for a GPU.
 
 python -m benchmarks profile                                    # the first case of `step`
-python -m benchmarks profile "demo, MAE" --trace step.json      # and for chrome://tracing
+python -m benchmarks profile "demo, MAE" --trace step.json.gz     # and for chrome://tracing
 """
 
 import argparse

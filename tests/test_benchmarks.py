@@ -7,7 +7,7 @@ from importlib.metadata import version
 import pytest
 import torch
 
-from benchmarks import measure, peer
+from benchmarks import gpu, measure, peer
 from benchmarks.__main__ import show
 from benchmarks.measure import Seconds, Work, measured, operations
 from benchmarks.profile import profiled
@@ -131,3 +131,32 @@ def test_a_profile_counts_each_operation_once_a_step():
     assert sum(part.share for part in parts.values()) == pytest.approx(1)
     times = [part.milliseconds for part in parts.values()]
     assert min(times) > 0 and times == sorted(times, reverse=True)
+
+
+def spoken(code):
+    """A part's command that is a line of Python."""
+    return [sys.executable, "-c", code]
+
+
+def test_parts_for_a_gpu_go_on_where_they_were_cut_off(tmp_path, monkeypatch):
+    codes = {"step": "print('a table')", "loop": "raise SystemExit(1)", "views": "print('views')"}
+    monkeypatch.setattr(gpu, "command", lambda part, *_: spoken(codes[part]))
+    monkeypatch.setattr(sys, "argv", ["gpu", "step", "loop", "views", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="missing: loop; the same command goes on"):
+        gpu.main()
+    codes |= {"loop": "print('rates')", "step": "raise SystemExit(1)"}
+    gpu.main()
+    told = (tmp_path / "gpu.md").read_text()
+    assert told == "\n## step\n\na table\n\n## views\n\nviews\n\n## loop\n\nrates\n"
+
+
+def test_a_part_that_takes_too_long_is_ended_and_none_is_begun_after_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu, "LEAST", 0.5)
+    codes = {"step": "import time; time.sleep(60)", "loop": "print('rates')"}
+    monkeypatch.setattr(gpu, "command", lambda part, *_: spoken(codes[part]))
+    monkeypatch.setattr(
+        sys, "argv", ["gpu", "step", "loop", "--minutes", "0.02", "--out", str(tmp_path)]
+    )
+    with pytest.raises(SystemExit, match="missing: step, loop"):
+        gpu.main()
+    assert not (tmp_path / "gpu.md").exists()
