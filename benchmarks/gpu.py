@@ -8,13 +8,18 @@ tables are there is not run again.
 """
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
+
+from benchmarks.peer import PACKAGES
 
 PARTS = ("step", "loop", "profile", "views", "loss", "growth", "probes")  # in this order
 LEAST = 20.0  # seconds below which no part is begun
@@ -31,6 +36,7 @@ def main() -> None:
     words.add_argument("--device", default=here, choices=["cpu", "cuda"])
     words.add_argument("--minutes", type=float, default=9, help="that all of it may take")
     words.add_argument("--repeats", type=int, default=5, help="rounds")
+    words.add_argument("--peer", default="", choices=["", *PACKAGES], help="of step and views")
     words.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder")
     given = words.parse_args()
     for part in given.parts:
@@ -41,19 +47,19 @@ def main() -> None:
     missing = [
         part
         for part in given.parts
-        if not done(given.out, part)
-        and not run(part, command(part, given.device, given.repeats, given.out), given.out, until)
+        if not done(given.out, part) and not run(part, command(part, given), given.out, until)
     ]
     if missing:
         sys.exit(f"missing: {', '.join(missing)}; the same command goes on with them")
 
 
-def command(part: str, device: str, repeats: int, out: Path) -> list[str]:
+def command(part: str, given: argparse.Namespace) -> list[str]:
     """The command line of a part."""
-    words = [sys.executable, "-m", "benchmarks", part, "--device", device]
+    words = [sys.executable, "-m", "benchmarks", part, "--device", given.device]
     if part == "profile":
-        return [*words, "--trace", str(out / "profile.json.gz")]
-    return [*words, "--repeats", str(repeats), "--out", str(out)]
+        return [*words, "--trace", str(given.out / "profile.json.gz")]
+    beside = ["--peer", given.peer] if given.peer and part in ("step", "views") else []
+    return [*words, *beside, "--repeats", str(given.repeats), "--out", str(given.out)]
 
 
 def done(out: Path, part: str) -> bool:
@@ -68,15 +74,21 @@ def run(part: str, words: Sequence[str], out: Path, until: float) -> bool:
     if left < LEAST:
         print(f"{part}: no time left", file=sys.stderr)
         return False
-    try:
-        ended = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=left)
-    except subprocess.TimeoutExpired:
-        print(f"{part}: ended, {left:.0f} s were too few", file=sys.stderr)
-        return False
-    if ended.returncode:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            told, _ = process.communicate(timeout=left)
+        except subprocess.TimeoutExpired:
+            print(f"{part}: ended, {left:.0f} s were too few", file=sys.stderr)
+            return False
+        finally:  # processes of its own too
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
         print(f"{part}: failed", file=sys.stderr)
         return False
     with (out / "gpu.md").open("a") as tables:
-        tables.write(f"\n## {part}\n\n{ended.stdout.strip()}\n")
-    print(ended.stdout, flush=True)
+        tables.write(f"\n## {part}\n\n{told.strip()}\n")
+    print(told, flush=True)
     return True

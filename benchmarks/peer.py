@@ -3,7 +3,8 @@
 theirs = Peer("lightly", "views", 2, images=32, …)  # runs peers/with_lightly.py on two threads
 Work("lightly", theirs, images=32)                  # a call returns its seconds
 
-An environment is made once, with the newest versions of the package index, below the cache.
+An environment is made once, with the newest versions of the package index, below the cache; where
+the tool is in the running python already, as on machines without a network, that one is taken.
 """
 
 import json
@@ -11,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.measure import Seconds
@@ -51,6 +53,8 @@ class Peer:
 
 def environment(name: str) -> Path:
     """The python of a peer's environment, made if it is not there."""
+    if find_spec(name.replace("-", "_")):
+        return Path(sys.executable)
     folder = cache_root() / "peers" / name
     python = folder / "bin" / "python"
     if not (folder / "whole").exists():

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import torch
@@ -115,6 +116,10 @@ def test_a_peers_side_of_it_answers_with_seconds_whatever_it_prints(tmp_path, mo
     assert theirs.process.returncode == 0
 
 
+def test_a_peer_that_is_there_already_is_not_set_up_again():
+    assert peer.environment("safetensors") == Path(sys.executable)
+
+
 def test_a_peer_that_dies_is_said(tmp_path, monkeypatch):
     (tmp_path / "with_it.py").write_text("raise SystemExit(3)")
     monkeypatch.setattr(peer, "SCRIPTS", tmp_path)
@@ -140,7 +145,7 @@ def spoken(code):
 
 def test_parts_for_a_gpu_go_on_where_they_were_cut_off(tmp_path, monkeypatch):
     codes = {"step": "print('a table')", "loop": "raise SystemExit(1)", "views": "print('views')"}
-    monkeypatch.setattr(gpu, "command", lambda part, *_: spoken(codes[part]))
+    monkeypatch.setattr(gpu, "command", lambda part, _: spoken(codes[part]))
     monkeypatch.setattr(sys, "argv", ["gpu", "step", "loop", "views", "--out", str(tmp_path)])
     with pytest.raises(SystemExit, match="missing: loop; the same command goes on"):
         gpu.main()
@@ -152,11 +157,20 @@ def test_parts_for_a_gpu_go_on_where_they_were_cut_off(tmp_path, monkeypatch):
 
 def test_a_part_that_takes_too_long_is_ended_and_none_is_begun_after_it(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "LEAST", 0.5)
-    codes = {"step": "import time; time.sleep(60)", "loop": "print('rates')"}
-    monkeypatch.setattr(gpu, "command", lambda part, *_: spoken(codes[part]))
+    child = tmp_path / "child"
+    slow = f"""
+import pathlib, subprocess, time
+child = subprocess.Popen(["sleep", "60"])
+pathlib.Path({str(child)!r}).write_text(str(child.pid))
+time.sleep(60)
+"""
+    codes = {"step": slow, "loop": "print('rates')"}
+    monkeypatch.setattr(gpu, "command", lambda part, _: spoken(codes[part]))
     monkeypatch.setattr(
-        sys, "argv", ["gpu", "step", "loop", "--minutes", "0.02", "--out", str(tmp_path)]
+        sys, "argv", ["gpu", "step", "loop", "--minutes", "0.06", "--out", str(tmp_path)]
     )
     with pytest.raises(SystemExit, match="missing: step, loop"):
         gpu.main()
     assert not (tmp_path / "gpu.md").exists()
+    status = Path("/proc", child.read_text(), "status")
+    assert not status.exists() or "State:\tZ" in status.read_text()
