@@ -17,7 +17,6 @@ import siamlab.train.loop as loop
 from siamlab.component import UserError
 from siamlab.data import Images, Scenes
 from siamlab.data.images import plain
-from siamlab.model import encoder, prediction
 from siamlab.model.attention import Attention
 from siamlab.model.encoder import Timm
 from siamlab.recipes import RECIPES, demo_size, mae, moco_v3, siameseim
@@ -223,27 +222,6 @@ def test_a_step_is_that_of_timms_attention(recipe):
         gradients(run, state.model, state.teacher, images, 0, torch.float32)
         found.append([p.grad for p in state.model.parameters() if p.grad is not None])
     torch.testing.assert_close(*found, atol=1e-4, rtol=1e-3)
-
-
-def plainly(blocks, tokens, wanted, **places):
-    for block in blocks:
-        tokens = block(tokens, **places)
-    return tokens[:, wanted]
-
-
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_tokens_that_nobody_reads_are_spared_without_a_trace(recipe, monkeypatch):
-    run = demo_size(RECIPES[recipe]())
-    images = Scenes(images=64)("train").pixels[:8]
-    found = []
-    for walk in (None, plainly):
-        for module in (encoder, prediction) if walk else ():
-            monkeypatch.setattr(module, "through", walk)
-        state = build(run, torch.device("cpu"))
-        stepped = gradients(run, state.model, state.teacher, images, 0, torch.float32)
-        grads = {n: p.grad for n, p in state.model.named_parameters() if p.grad is not None}
-        found.append(grads | {"loss": sum(stepped.terms.values())})
-    torch.testing.assert_close(*found, atol=1e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("precision, fused", [("float32", True), ("bfloat16", False)])

@@ -6,6 +6,7 @@ rounding (docs/speed.md). They keep a matrix of tokens × tokens a head, which o
 """
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from timm.layers import Attention as TimmAttention
 from torch import Tensor
@@ -31,6 +32,18 @@ class Attention(TimmAttention):
         if not plain or attn_mask is not None or is_causal:
             return super().forward(x, attn_mask=attn_mask, is_causal=is_causal)
         return self.proj(attend(self.qkv(x), self.num_heads))
+
+    def of_some(self, x: Float[Tensor, "B N D"], wanted: slice) -> Float[Tensor, "B m D"]:
+        """Of the `wanted` tokens alone, which look at all: no queries and sums of the others."""
+        width = x.shape[-1]
+        sizes = [width, 2 * width]
+        queries, pairs = zip(
+            *(p.split(sizes) for p in (self.qkv.weight, self.qkv.bias)), strict=True
+        )
+        query = F.linear(x[:, wanted], *queries).unflatten(2, (self.num_heads, -1))
+        key, value = F.linear(x, *pairs).unflatten(2, (2, self.num_heads, -1)).unbind(dim=2)
+        parts = (part.transpose(1, 2) for part in (query, key, value))  # [B, heads, N, d]
+        return self.proj(F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2))
 
 
 def attend(qkv: Float[Tensor, "B N E"], heads: int) -> Float[Tensor, "B N D"]:

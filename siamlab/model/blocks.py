@@ -55,15 +55,30 @@ def transformer(depth: int, width: int, heads: int, norm: BlockNorm) -> nn.Seque
 def through(
     blocks: Iterable[nn.Module], tokens: Float[Tensor, "B M D"], wanted: slice, **places: Tensor
 ) -> Float[Tensor, "B m D"]:
-    """What the blocks make of the `wanted` tokens; the last perceptron is spared the others."""
+    """What the blocks make of the `wanted` tokens; the last block is spared what nobody reads."""
     *body, last = blocks
     for block in body:
         tokens = block(tokens, **places)
     if type(last) is not Block:  # timm has others, with parts of other names
         return last(tokens, **places)[:, wanted]
-    tokens = tokens + last.drop_path1(last.ls1(last.attn(last.norm1(tokens))))
-    normed = last.norm2(tokens)[:, wanted]  # of BatchNorm, the statistics are those of all tokens
+    normed = last.norm1(tokens)
+    if _few(wanted, tokens.shape[1]) and _alone(last):
+        mixed, tokens, wanted = last.attn.of_some(normed, wanted), tokens[:, wanted], slice(None)
+    else:
+        mixed = last.attn(normed)
+    tokens = tokens + last.drop_path1(last.ls1(mixed))
+    normed = last.norm2(tokens)[:, wanted]
     return tokens[:, wanted] + last.drop_path2(last.ls2(last.mlp(normed)))
+
+
+def _few(wanted: slice, count: int) -> bool:
+    """Less than half of the tokens: a product for their queries apart pays."""
+    return 2 * len(range(*wanted.indices(count))) < count
+
+
+def _alone(block: Block) -> bool:
+    """Whether a token needs nothing of the others but to look at them, as BatchNorm does."""
+    return type(block.attn) is Attention and isinstance(block.norm2, nn.LayerNorm)
 
 
 def perceptron(sizes: list[int], end: Literal["none", "batch"]) -> nn.Sequential:
