@@ -7,11 +7,12 @@ python -m benchmarks profile "demo, MAE" --trace step.json.gz     # and for chro
 import argparse
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.measure import table
@@ -76,11 +77,20 @@ def profiled(
             step()
     if trace:
         seen.export_chrome_trace(str(trace))
+    return parts_of(seen.key_averages(), steps, on_gpu)
+
+
+def parts_of(events: Iterable[Any], steps: int, on_gpu: bool) -> list[Part]:
+    """Profiled operations added up by their kinds; how often it waited for a GPU, if there is one.
+
+    What a GPU ran stands there twice, as itself and as the operation's that asked for it.
+    """
     took, calls = defaultdict(float), defaultdict(int)
-    for event in seen.key_averages():
-        own = event.self_device_time_total if on_gpu else event.self_cpu_time_total
-        took[kind(event.key)] += own / 1000 / steps
-        calls[kind(event.key)] += event.count
+    for event in events:
+        if event.device_type == DeviceType.CPU:
+            own = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+            took[kind(event.key)] += own / 1000 / steps
+            calls[kind(event.key)] += event.count
     whole = sum(took.values())
     parts = [Part(k, ms, ms / whole, calls[k] / steps) for k, ms in took.items() if k != WAITS]
     parts += [Part(WAITS, took[WAITS], took[WAITS] / whole, calls[WAITS] / steps)] * on_gpu

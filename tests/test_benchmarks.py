@@ -4,14 +4,16 @@ import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.autograd import DeviceType
 
 from benchmarks import gpu, measure, peer
 from benchmarks.__main__ import show
 from benchmarks.measure import Seconds, Work, measured, operations
-from benchmarks.profile import profiled
+from benchmarks.profile import WAITS, parts_of, profiled
 
 CPU = torch.device("cpu")
 
@@ -136,6 +138,24 @@ def test_a_profile_counts_each_operation_once_a_step():
     assert sum(part.share for part in parts.values()) == pytest.approx(1)
     times = [part.milliseconds for part in parts.values()]
     assert min(times) > 0 and times == sorted(times, reverse=True)
+
+
+def test_what_a_gpu_ran_is_counted_once_and_waiting_is_told():
+    def event(key, where, seconds, count=3):
+        times = dict(self_cpu_time_total=9e6, self_device_time_total=seconds * 1e6)
+        return SimpleNamespace(key=key, device_type=where, count=count, **times)
+
+    asked, ran = DeviceType.CPU, DeviceType.CUDA
+    events = [
+        event("aten::mm", asked, 6), event("sm90_gemm_bf16", ran, 6), event("aten::add", asked, 3),
+        event("vectorized_elementwise", ran, 3), event("aten::_local_scalar_dense", asked, 0, 6),
+    ]  # fmt: skip
+    parts = parts_of(events, steps=3, on_gpu=True)
+    assert [tuple(part) for part in parts] == [
+        ("matrix products", 2000, 2 / 3, 1),
+        ("other small operations", 1000, 1 / 3, 1),
+        (WAITS, 0, 0, 2),
+    ]
 
 
 def spoken(code):

@@ -30,9 +30,8 @@ def _patches(encoder: nn.Module, view: View) -> Float[Tensor, "b N D"]:
     image = view.image[:MOST]
     rows, columns = encoder.grid
     every = torch.ones(len(image), rows * columns, dtype=torch.bool, device=image.device)
-    return encoder(image, own_places(encoder.grid, image.device), every)[
-        :, encoder.prefix :
-    ].float()
+    tokens = encoder(image, own_places(encoder.grid, image.device), every)
+    return tokens[:, encoder.prefix :].float().cpu()  # where singular values cost less
 
 
 def _signs(role: str, patches: Float[Tensor, "b N D"]) -> dict[str, float]:
