@@ -195,7 +195,7 @@ def test_another_definition_is_named_and_nothing_changes(tmp_path, other, named)
 def test_another_version_is_named(tmp_path, monkeypatch):
     storage = open_storage("", tmp_path)
     opened(LOSSES, "losses", storage)
-    monkeypatch.setattr(plan_module, "version", lambda package: "9.9")
+    monkeypatch.setattr(plan_module, "version_of", lambda package: "9.9")
     with pytest.raises(UserError, match="versions is .* there and .*'torch': '9.9'"):
         opened(LOSSES, "losses", storage)
 
