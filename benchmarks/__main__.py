@@ -33,19 +33,7 @@ SUITES = {
     "growth": "a step against tokens, batch, width and processes",
 }
 OWN = ("data", "explore", "gpu", "profile")  # suites that read their own options
-COLUMNS = [
-    "work",
-    "rate",
-    "least",
-    "most",
-    "unit",
-    "ratio",
-    "gflop",
-    "share",
-    "wait",
-    "megabytes",
-    "note",
-]
+COLUMNS = "work rate least most unit ratio gflop share wait megabytes note".split()
 
 
 def main() -> None:

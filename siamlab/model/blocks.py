@@ -77,7 +77,7 @@ def _few(wanted: slice, count: int) -> bool:
 
 
 def _alone(block: Block) -> bool:
-    """Whether a token needs nothing of the others but to look at them, as BatchNorm does."""
+    """Whether it only looks at the other tokens; BatchNorm needs what is made of them."""
     return type(block.attn) is Attention and isinstance(block.norm2, nn.LayerNorm)
 
 

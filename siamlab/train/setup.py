@@ -75,8 +75,10 @@ def unfuse(model: nn.Module) -> None:
 
 
 def parallel(state: State, compute: Compute, device: torch.device) -> nn.Module:
-    """The model as it is called in a step, shared by all processes; it and its teacher compiled if
-    asked."""
+    """The model as it is called in a step, shared by all processes.
+
+    With `compute.compile` both networks are compiled in place.
+    """
     model = state.model
     if compute.compile:
         model.compile()
