@@ -113,10 +113,3 @@ def operations(call: Callable[[], Any]) -> int:
     with FlopCounterMode(display=False) as counter:
         call()
     return counter.get_total_flops()
-
-
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for it; elsewhere it is slower than float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -6,14 +6,20 @@ from typing import Any
 import torch
 
 from benchmarks.cost import fresh
-from benchmarks.measure import Work, measured, multiplies_bfloat16, operations, timed
+from benchmarks.measure import Work, measured, operations, timed
 from benchmarks.peer import Peer
 from siamlab.memory import keep_freed
 from siamlab.model.encoder import Vit
 from siamlab.model.prediction import DenseDecoder
 from siamlab.recipes import demo_size, mae, moco_v3, siameseim
 from siamlab.run import Run
-from siamlab.train.setup import build, choose_device, choose_precision, parallel
+from siamlab.train.setup import (
+    build,
+    choose_device,
+    choose_precision,
+    multiplies_bfloat16,
+    parallel,
+)
 from siamlab.train.step import clip, gradients
 
 ROOM = 1.15  # sides of the images over those of the views, as caches have them

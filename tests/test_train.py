@@ -232,6 +232,18 @@ def test_timms_own_attention_in_bfloat16_on_a_processor_is_by_two_products(preci
     assert {m.fused_attn for m in blocks(state) if type(m) is Attention} == {True}
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("native", [True, False])
+def test_bfloat16_that_is_slow_here_is_said(precision, native, tmp_path, monkeypatch):
+    monkeypatch.setattr("siamlab.train.setup.multiplies_bfloat16", lambda device: native)
+    run = tiny(mae, f"compute.precision={precision}", "steps=1")
+    said = [line["said"] for line in steps(run, tmp_path / "run", noise()) if "said" in line]
+    if native or precision == "float32":
+        assert said == []
+    else:
+        assert "--resume compute.precision=float32" in said[0] and len(said) == 1
+
+
 def test_the_folder_explains_itself(tmp_path):
     run = tiny(siameseim)
     folder = train(run, tmp_path / "run", noise())

@@ -26,6 +26,7 @@ from siamlab.train.setup import (
     claim_folder,
     go_on,
     parallel,
+    said_of_precision,
     told_of_compiling,
 )
 from siamlab.train.signals import Stopped, stop_signal
@@ -58,7 +59,7 @@ def steps(
         stop_signal() as stopped,
     ):
         first, said = go_on(run, folder, state)
-        yield from said
+        yield from [*said_of_precision(precision, device), *said]
         meter = Meter(run.batch, first, batches)
         for step, batch in enumerate(batches.read(first), start=first):
             lr = set_rate(state.optimiser, learning_rate(step, run.steps, run.batch, run.optimiser))

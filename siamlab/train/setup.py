@@ -1,5 +1,6 @@
 """Setup: device, precision, the networks of a run, and the folder it goes on in."""
 
+import platform
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import signature
@@ -46,6 +47,26 @@ def choose_precision(compute: Compute, device: torch.device) -> torch.dtype:
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fast else torch.float32
     return getattr(torch, compute.precision)
+
+
+def said_of_precision(precision: torch.dtype, device: torch.device) -> list[Line]:
+    """What is to be said where bfloat16 was asked for and makes training several times slower."""
+    if precision == torch.float32 or multiplies_bfloat16(device):
+        return []
+    said = (
+        "compute.precision=bfloat16: this processor has no products of bfloat16 and takes several "
+    )
+    said += "times as long as in float32; stop, and go on with --resume compute.precision=float32"
+    return [{"said": said}]
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for it, as far as torch can tell."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return True  # torch does not tell
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def build(run: Run, device: torch.device) -> State:
