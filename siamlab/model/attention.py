@@ -18,7 +18,7 @@ SHORT = 100  # tokens up to which float32 takes plain products
 class Attention(TimmAttention):
     """timm's attention without dropout, gate and norms of its own, as siamlab's networks have it.
 
-    With `fused_attn` False, a mask, many tokens or a GPU it is timm's in everything.
+    With `fused_attn` False, a mask, many tokens or a GPU its `forward` is timm's.
     """
 
     def forward(
@@ -35,13 +35,11 @@ class Attention(TimmAttention):
 
     def of_some(self, x: Float[Tensor, "B N D"], wanted: slice) -> Float[Tensor, "B m D"]:
         """Of the `wanted` tokens alone, which look at all: no queries and sums of the others."""
-        width = x.shape[-1]
-        sizes = [width, 2 * width]
-        queries, pairs = zip(
-            *(p.split(sizes) for p in (self.qkv.weight, self.qkv.bias)), strict=True
-        )
-        query = F.linear(x[:, wanted], *queries).unflatten(2, (self.num_heads, -1))
-        key, value = F.linear(x, *pairs).unflatten(2, (2, self.num_heads, -1)).unbind(dim=2)
+        weight, bias, width = self.qkv.weight, self.qkv.bias, x.shape[-1]
+        query = F.linear(x[:, wanted], weight[:width], bias[:width])
+        both = F.linear(x, weight[width:], bias[width:])  # keys, values
+        query = query.unflatten(2, (self.num_heads, -1))
+        key, value = both.unflatten(2, (2, self.num_heads, -1)).unbind(dim=2)
         parts = (part.transpose(1, 2) for part in (query, key, value))  # [B, heads, N, d]
         return self.proj(F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2))
 
