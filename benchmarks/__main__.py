@@ -13,12 +13,11 @@ import json
 import sys
 from datetime import date
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.measure import REPEATS, copy_rate, product_rate, table
+from benchmarks.measure import REPEATS, copy_rate, folder, product_rate, table
 from benchmarks.peer import PACKAGES
 from siamlab.memory import keep_freed
 from siamlab.train.folder import environment
@@ -63,7 +62,7 @@ def arguments() -> argparse.Namespace:
     words.add_argument("--threads", type=int, default=0, help="of the processor; 0: torch's choice")
     words.add_argument("--repeats", type=int, default=REPEATS, help="rounds")
     words.add_argument("--peer", default="", choices=["", *PACKAGES], help="set up and run beside")
-    words.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="of the files")
+    words.add_argument("--out", type=folder, default="runs/benchmarks", help="of the files")
     return words.parse_args()
 
 
@@ -82,8 +81,6 @@ def show(suite: str, rows: list[dict[str, Any]], device: torch.device) -> None:
 
 def keep(suite: str, rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
     """The rows with the environment in OUT/SUITE.parquet; .json where there is no polars."""
-    folder = given.out
-    folder.mkdir(parents=True, exist_ok=True)
     about = {"suite": suite, "date": str(date.today())}
     about |= {"device": given.device, "peer": given.peer}
     about |= {name: str(value) for name, value in environment().items()}
@@ -91,10 +88,10 @@ def keep(suite: str, rows: list[dict[str, Any]], given: argparse.Namespace) -> N
     try:
         import polars
     except ModuleNotFoundError:
-        (folder / f"{suite}.json").write_text(json.dumps(rows, indent=1))
+        (given.out / f"{suite}.json").write_text(json.dumps(rows, indent=1))
     else:
         frame = polars.DataFrame(rows, infer_schema_length=None)
-        frame.write_parquet(folder / f"{suite}.parquet")
+        frame.write_parquet(given.out / f"{suite}.parquet")
 
 
 def _suite(name: str) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.measure import folder
 from benchmarks.peer import PACKAGES
 
 PARTS = ("step", "loop", "profile", "views", "loss", "growth", "probes")  # in this order
@@ -37,13 +38,12 @@ def main() -> None:
     words.add_argument("--minutes", type=float, default=9, help="that all of it may take")
     words.add_argument("--repeats", type=int, default=5, help="rounds")
     words.add_argument("--peer", default="", choices=["", *PACKAGES], help="of step and views")
-    words.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder")
+    words.add_argument("--out", type=folder, default="runs/gpu", help="folder")
     given = words.parse_args()
     for part in given.parts:
         if part not in PARTS:
             words.error(f"part {part!r} is none of {', '.join(PARTS)}")
     until = time.monotonic() + 60 * given.minutes
-    given.out.mkdir(parents=True, exist_ok=True)
     missing = [
         part
         for part in given.parts

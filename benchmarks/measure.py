@@ -3,9 +3,11 @@
 rows = measured([Work("ours", ours, images=64), Work("theirs", theirs, images=64)], device)
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -113,3 +115,14 @@ def operations(call: Callable[[], Any]) -> int:
     with FlopCounterMode(display=False) as counter:
         call()
     return counter.get_total_flops()
+
+
+def folder(text: str) -> Path:
+    """A folder given on the command line, made at once: not when all is measured."""
+    try:
+        Path(text).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text} cannot be made ({error.strerror}); give a folder that can be written"
+        ) from None
+    return Path(text)

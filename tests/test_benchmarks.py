@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from argparse import ArgumentTypeError
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -173,6 +174,13 @@ def test_parts_for_a_gpu_go_on_where_they_were_cut_off(tmp_path, monkeypatch):
     gpu.main()
     told = (tmp_path / "gpu.md").read_text()
     assert told == "\n## step\n\na table\n\n## views\n\nviews\n\n## loop\n\nrates\n"
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_measured(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ArgumentTypeError, match="cannot be made.*give a folder"):
+        measure.folder(str(tmp_path / "file" / "out"))
+    assert measure.folder(str(tmp_path / "new" / "out")).is_dir()
 
 
 def test_a_part_that_takes_too_long_is_ended_and_none_is_begun_after_it(tmp_path, monkeypatch):
