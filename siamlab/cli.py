@@ -171,6 +171,9 @@ def _data(given: Namespace) -> None:
 
 
 def _demo(given: Namespace) -> int:
+    from siamlab import workers
+
+    workers.warm()
     from siamlab.demo import DEMO, LONG, SMALLEST, demo
 
     scale = LONG if given.long else SMALLEST if given.smallest else DEMO

@@ -42,7 +42,10 @@ def _verb(verbs, name: str, text: str, function, file: str = "") -> ArgumentPars
 
 
 def _run(given: Namespace) -> int:
+    from siamlab import workers
+
     _needs_optuna()
+    workers.warm("siamlab.study.worker")
     from siamlab.study.runner import run_study
 
     where = (given.file, given.words, _out(given), given.storage)

@@ -5,7 +5,6 @@ In another process, where shapes are not checked: torch.compile cannot look into
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from siamlab import workers
 from siamlab.component import UserError
 from siamlab.data.images import plain
 from siamlab.recipes import demo_size, siameseim
@@ -35,7 +35,8 @@ CASES = [  # aot_eager finds the same graphs and runs them as they are, in a ten
 @pytest.fixture(scope="module")
 def apart() -> Iterator[Callable]:
     """Calls a function in another process."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    workers.warm()
+    with ProcessPoolExecutor(1, workers.CONTEXT) as pool:
         yield lambda work, *given: pool.submit(work, *given).result()
 
 

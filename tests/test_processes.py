@@ -1,13 +1,10 @@
 """Two processes on the halves of a batch give what one process gives on the whole."""
 
-import os
-
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 
-from siamlab import processes
+from siamlab import processes, workers
 from siamlab.component import variants
 from siamlab.loss import Loss
 from siamlab.model.blocks import TokenBatchNorm
@@ -64,10 +61,10 @@ def work(rank, folder):
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("processes")
-    threads, os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS"), "1"
-    mp.spawn(work, args=(str(folder),), nprocs=2)
-    if threads is None:
-        del os.environ["OMP_NUM_THREADS"]
+    pair = [workers.start(work, rank, str(folder)) for rank in range(2)]
+    for process in pair:
+        process.join()
+    assert [process.exitcode for process in pair] == [0, 0]
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from importlib.metadata import PackageNotFoundError
@@ -14,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import siamlab.train.loop as loop
+from siamlab import workers
 from siamlab.component import UserError
 from siamlab.data import Images, Scenes
 from siamlab.data.images import plain
@@ -63,17 +62,14 @@ def equal(a: dict, b: dict) -> bool:
 @pytest.mark.parametrize("name", ["siameseim", "mae", "moco_v3"])
 def test_a_run_killed_without_warning_and_resumed_ends_with_the_same_weights(name, tmp_path):
     run = tiny(RECIPES[name], "steps=40")
-    whole = train(run, tmp_path / "whole")
-    (tmp_path / "run.toml").write_text(run.toml())
-    command = [sys.executable, "-m", "siamlab.cli", "train", str(tmp_path / "run.toml")]
-    command += ["--out", str(tmp_path / "killed"), "--resume"]
-    killed = Folder(tmp_path / "killed")
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    whole, killed = train(run, tmp_path / "whole"), Folder(tmp_path / "killed")
+    child = workers.start(train, run, killed.path)
     deadline = time.time() + 120
     while not checkpoint.found(killed.checkpoints) and time.time() < deadline:
         time.sleep(0.005)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL, "it must have died in the middle"
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL, "it must have died in the middle"
     assert not killed.encoder.exists()
     train(run, killed.path, resume=True)
     assert equal(weights(whole), weights(killed))
@@ -398,9 +394,11 @@ def test_two_processes_end_with_the_weights_of_one(recipe, together, tmp_path):
     alone = tiny(recipe, *together)
     shared = alone.change("compute.accumulate=1")
     port = 20000 + os.getpid() % 20000
-    torch.multiprocessing.spawn(
-        processes_train, (2, str(tmp_path / "two"), shared.toml(), port), nprocs=2
-    )
+    given = 2, str(tmp_path / "two"), shared.toml(), port
+    pair = [workers.start(processes_train, rank, *given) for rank in range(2)]
+    for process in pair:
+        process.join()
+    assert [process.exitcode for process in pair] == [0, 0]
     one, two = weights(train(alone, tmp_path / "one", noise())), weights(Folder(tmp_path / "two"))
     assert one.keys() == two.keys()
     before = build(alone, torch.device("cpu")).model.state_dict()

@@ -8,7 +8,8 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context, parent_process
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
@@ -25,6 +26,7 @@ from siamlab.study.plan import opened
 from siamlab.study.storage import give_back_dead, latest, left, open_storage, retry_failed
 from siamlab.study.worker import interrupt, patiently, work
 from siamlab.train import Folder, Stopped
+from siamlab.workers import start
 
 LOOK = 1.0  # seconds between looks at the storage
 SHOWN = 40  # rows of the live table
@@ -69,10 +71,7 @@ def run_study(
 @contextmanager
 def _team(workers: int, how: tuple) -> Iterator[list[BaseProcess]]:
     """So many workers at work; they are stopped, and have saved, when this is left."""
-    spawn = get_context("spawn")
-    team = [spawn.Process(target=_child, args=(*how, i)) for i in range(workers)]
-    for worker in team:
-        worker.start()
+    team = [start(_child, *how, i) for i in range(workers)]
     try:
         yield team
     finally:
@@ -106,7 +105,8 @@ def _follow(study: optuna.Study, out: Path, team: list, console: Console, until:
     """Show the table until all workers ended or time is up."""
     known = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
     with Live(console=console, auto_refresh=False) as live:
-        while any(worker.is_alive() for worker in team) and time.monotonic() < until:
+        while True:
+            alive = [worker.sentinel for worker in team if worker.is_alive()]  # before the look
             if console.is_terminal:
                 live.update(patiently(lambda: live_table(study, out)), refresh=True)
             for trial in patiently(lambda: study.get_trials(deepcopy=False)):
@@ -114,7 +114,9 @@ def _follow(study: optuna.Study, out: Path, team: list, console: Console, until:
                     known.add(trial.number)
                     if not console.is_terminal:  # a log file: a line a finished trial
                         console.print(_told(trial), markup=False, soft_wrap=True)
-            time.sleep(LOOK)
+            if not alive or time.monotonic() >= until:
+                return
+            wait(alive, timeout=min(LOOK, max(0, until - time.monotonic())))
 
 
 def _tell_failed(study: optuna.Study, console: Console) -> None:

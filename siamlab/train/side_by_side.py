@@ -1,17 +1,17 @@
 """Several small runs at once, each in a process of its own with one thread.
 
-    for name, line in side_by_side([(run, path), ...], workers=2): ...
+    for name, line in side_by_side([(run, path), ...], count=2): ...
 
 On a processor two tiny networks side by side are faster than one on two threads.
 """
 
-import os
 from collections.abc import Iterator
-from multiprocessing import get_context
+from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import Empty
 
+from siamlab import workers
 from siamlab.component import UserError
 from siamlab.run import Run
 from siamlab.train.folder import Line
@@ -22,21 +22,18 @@ Job = tuple[Run, Path]
 POLL = 0.2  # seconds between looks at the processes
 
 
-def side_by_side(jobs: list[Job], workers: int) -> Iterator[tuple[str, Line]]:
+def side_by_side(jobs: list[Job], count: int) -> Iterator[tuple[str, Line]]:
     """Train the runs, going on where they were; (run's name, logged line) as they come.
 
     When this is left early, however, the processes save and end first. Raises UserError with the
     sentence of a run that failed, Stopped when one was asked to stop.
     """
-    spawn = get_context("spawn")
-    lines, waiting, running = spawn.Queue(), list(jobs), {}
+    lines, waiting, running = workers.CONTEXT.Queue(), list(jobs), {}
     try:
         while waiting or running:
-            while waiting and len(running) < workers:
+            while waiting and len(running) < count:
                 run, path = waiting.pop(0)
-                worker = spawn.Process(target=_train, args=(run, path, lines, os.getpid()))
-                worker.start()
-                running[run.name] = worker
+                running[run.name] = workers.start(_train, run, path, lines)
             yield from _heard(lines)
             running = {name: w for name, w in running.items() if not _ended(name, w, lines)}
         yield from _heard(lines)
@@ -47,13 +44,13 @@ def side_by_side(jobs: list[Job], workers: int) -> Iterator[tuple[str, Line]]:
             worker.join()
 
 
-def _train(run: Run, path: Path, lines, parent: int) -> None:
+def _train(run: Run, path: Path, lines) -> None:
     """What a process does: one run, its lines and its last words into the queue."""
     run = run.change("compute.threads=1")
     try:
         for line in steps(run, path, resume=True):
             lines.put((run.name, line))
-            if os.getppid() != parent:
+            if not parent_process().is_alive():
                 raise Stopped("the process that started this one is gone")
     except UserError as mistake:
         lines.put((run.name, {"failed": str(mistake)}))
