@@ -22,13 +22,12 @@ import torch
 import torchvision
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg, read_file
-from torchvision.transforms.v2.functional import InterpolationMode, center_crop, resize
 
 from benchmarks.cost import Cost, fresh, measured
 from benchmarks.measure import table
 from benchmarks.photographs import SIZE, link, make_folder
 from siamlab.data.cache import cache_root, cached, fingerprint
-from siamlab.data.decode import CHUNK, cores
+from siamlab.data.decode import CHUNK, central, cores, decode
 from siamlab.data.folder import Folder, split_files
 from siamlab.data.images import plain
 from siamlab.recipes import demo_size, mae
@@ -58,21 +57,11 @@ def pillow_decode(file: Path, side: int) -> None:
         image.load()
 
 
-def torchvision_square(file: Path, side: int) -> None:
-    """Not siamlab's pixels: the 8-bit bicubic of torch has weights of 16 bits."""
-    pixels = decode_jpeg(read_file(str(file)), mode=ImageReadMode.RGB)
-    square = center_crop(pixels, [min(pixels.shape[1:])] * 2)
-    resize(square, [side, side], InterpolationMode.BICUBIC, antialias=True)
-
-
 def pillow_square(file: Path, side: int) -> None:
-    """siamlab's pixels, of an upright RGB image."""
+    """The same square by Pillow alone, of an upright RGB image."""
     with Image.open(file) as image:
         image.draft("RGB", (2 * side, 2 * side))
-        image.load()
-        left, top = ((length - min(image.size)) / 2 for length in image.size)
-        box = (left, top, image.width - left, image.height - top)
-        image.resize((side, side), Image.Resampling.BICUBIC, box=box)
+        central(image).resize((side, side), Image.Resampling.BICUBIC)
 
 
 def on_all_cores(work: Callable[[Path, int], None], root: Path, side: int) -> Cost:
@@ -183,8 +172,8 @@ def starts(root: Path, images: int, side: int, repeats: int) -> list[dict[str, A
     floors = {
         "decode, torchvision": torchvision_decode,
         "decode, Pillow": pillow_decode,
-        "decode and resize, torchvision, other pixels": torchvision_square,
         "decode and resize, Pillow": pillow_square,
+        "decode and resize, siamlab": decode,
     }
     names = *floors, "write the pixels", "first start", "second start"
     costs: dict[str, list[Cost]] = {name: [] for name in names}

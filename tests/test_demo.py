@@ -14,7 +14,6 @@ from siamlab.demo_report import training_minutes
 from siamlab.recipes import RECIPES, demo_size
 from siamlab.train import Folder, checkpoint
 
-
 # Ctrl-C is ignored in what a shell starts in the background, so it is put back
 PROGRAM = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "

@@ -26,7 +26,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data.images import Images, Objects
 
-FORMAT = 1  # of the entries; another number, another entry
+FORMAT = 2  # of the entries; another number, another entry
 NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # a copy-on-write map may exceed the memory
 ARRAYS = {
     "pixels": torch.uint8,

@@ -10,13 +10,13 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
 from siamlab.component import Component, UserError
 from siamlab.data.cache import cached
-from siamlab.data.decode import decode, decode_all, stacked
+from siamlab.data.decode import central, decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, refuse_all_unreadable
 from siamlab.data.images import Images, no_objects
@@ -74,7 +74,7 @@ def listed(root: Path, split: Split) -> Files:
 def decode_trimap(file: Path, side: int) -> UInt8[Tensor, "S S"]:
     """0 background, 1 pet, 255 the border between; cut like its image, without mixing pixels."""
     with Image.open(file) as image:
-        image = ImageOps.fit(image, (side, side), Image.Resampling.NEAREST)
+        image = central(image).resize((side, side), Image.Resampling.NEAREST)
     return TRIMAP[torch.from_numpy(np.array(image)).long()]
 
 
