@@ -1,15 +1,13 @@
-"""Probes that cost most, beside the matrix product that bounds them and beside scikit-learn.
+"""Probes that cost most, beside the product that bounds them and, if it is here, scikit-learn.
 
 Random features: the work of a probe does not depend on what they say.
 """
 
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
 
 from benchmarks.measure import Work, measured
 from siamlab import probe
@@ -29,14 +27,14 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
     near = [
         Work("bare product of all cosines", lambda: product(train[0], test[0]), TEST, "queries"),
         Work("k-NN, k = 20", lambda: probe.knn(*train, *test), TEST, "queries"),
-        Work("scikit-learn's k-NN, k = 20", lambda: their_knn(train, test), TEST, "queries"),
         Work("retrieval among the test", lambda: probe.retrieval(*test), TEST, "queries"),
         Work("RankMe of the test", lambda: probe.rankme(test[0]), TEST, "features"),
     ]
-    fitted = [
-        Work("linear probe", lambda: probe.linear(*few, *few_test), FEW, "features"),
-        Work("scikit-learn's of the same", lambda: their_linear(few, few_test), FEW, "features"),
-    ]
+    fitted = [Work("linear probe", lambda: probe.linear(*few, *few_test), FEW, "features")]
+    if find_spec("sklearn"):
+        near += [Work("scikit-learn's k-NN", lambda: their_knn(train, test), TEST, "queries")]
+        their_fit = lambda: their_linear(few, few_test)  # noqa: E731
+        fitted += [Work("scikit-learn's linear probe", their_fit, FEW, "features")]
     return measured(near, device, repeats) + measured(fitted, device, repeats)
 
 
@@ -49,12 +47,17 @@ def product(train: torch.Tensor, test: torch.Tensor) -> None:
 
 def their_knn(train: Features, test: Features) -> float:
     """Accuracy of the votes of the nearest, all alike: less than siamlab's weighted ones do."""
+    from sklearn.neighbors import KNeighborsClassifier
+
     model = KNeighborsClassifier(20, metric="cosine", algorithm="brute")
     return model.fit(*(t.cpu().numpy() for t in train)).score(*(t.cpu().numpy() for t in test))
 
 
 def their_linear(train: Features, test: Features) -> float:
     """The same objective to the same tolerance, C = 1 on standardised features in float64."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
     scale = StandardScaler().fit(train[0].cpu().double().numpy())
     x, y = (scale.transform(part[0].cpu().double().numpy()) for part in (train, test))
     model = LogisticRegression(C=1.0, max_iter=1000, tol=TOLERANCE).fit(x, train[1].cpu().numpy())
