@@ -18,28 +18,26 @@ from siamlab.memory import keep_freed
 from siamlab.recipes import demo_size, mae
 from siamlab.train.setup import build
 from siamlab.train.step import gradients
+assert keep_freed()
 torch.set_num_threads(1)
 run = demo_size(mae())
 state = build(run, torch.device("cpu"))
 images = torch.zeros(run.batch, 3, 48, 48, dtype=torch.uint8)
-def faults():
-    for step in range(30):
-        if step == 10:
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        gradients(run, state.model, state.teacher, images, step, torch.float32)
-        state.optimiser.zero_grad(set_to_none=True)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-print(faults(), keep_freed(), faults())
+for step in range(30):
+    if step == 10:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    gradients(run, state.model, state.teacher, images, step, torch.float32)
+    state.optimiser.zero_grad(set_to_none=True)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc")
 def test_a_step_takes_the_pages_of_the_one_before():
-    """Pages that the system has to give to twenty steps, in a process of its own."""
+    """What the system has to give to twenty steps; without it that is 12,000 to 37,000 pages."""
     words = [sys.executable, "-c", FAULTS]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    before, kept, after = said.split()
-    assert kept == "True" and int(after) < 0.3 * int(before)
+    assert int(said) < 2000
 
 
 def resident(rows, row):
