@@ -58,13 +58,18 @@ def work(rank, folder):
     dist.destroy_process_group()
 
 
-@pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("processes")
-    pair = [workers.start(work, rank, str(folder)) for rank in range(2)]
+def both(work, *given):
+    """Two processes that call `work(rank, *given)`, until both have ended well."""
+    pair = [workers.start(work, rank, *given) for rank in range(2)]
     for process in pair:
         process.join()
     assert [process.exitcode for process in pair] == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("processes")
+    both(work, str(folder))
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_processes import both
 
 import siamlab.train.loop as loop
 from siamlab import workers
@@ -394,11 +395,7 @@ def test_two_processes_end_with_the_weights_of_one(recipe, together, tmp_path):
     alone = tiny(recipe, *together)
     shared = alone.change("compute.accumulate=1")
     port = 20000 + os.getpid() % 20000
-    given = 2, str(tmp_path / "two"), shared.toml(), port
-    pair = [workers.start(processes_train, rank, *given) for rank in range(2)]
-    for process in pair:
-        process.join()
-    assert [process.exitcode for process in pair] == [0, 0]
+    both(processes_train, 2, str(tmp_path / "two"), shared.toml(), port)
     one, two = weights(train(alone, tmp_path / "one", noise())), weights(Folder(tmp_path / "two"))
     assert one.keys() == two.keys()
     before = build(alone, torch.device("cpu")).model.state_dict()
