@@ -179,6 +179,13 @@ def test_fewer_images_than_a_batch_are_refused(tmp_path):
     assert not (tmp_path / "run").exists(), "nothing half-written"
 
 
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    for out in ("file", "file/run"):
+        with pytest.raises(UserError, match=f"{out} cannot be written .Not a directory.*--out"):
+            train(tiny(), tmp_path / out, noise())
+
+
 def test_a_full_disk_is_said_and_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")

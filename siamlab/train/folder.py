@@ -38,18 +38,27 @@ class Folder:
         self.encoder = self.path / "encoder.safetensors"
 
     def create(self, run: Run) -> None:
-        """A new folder for the run, or one whose making was cut off; refuses any other."""
-        kept = {p.name for p in self.path.iterdir()} if self.path.exists() else set()
-        if kept - BEGUN or any(self.checkpoints.glob("*")):
+        """A new folder for the run, or one whose making was cut off; refuses any other.
+
+        Raises UserError too where no folder can be written.
+        """
+        try:
+            kept = {p.name for p in self.path.iterdir()} if self.path.exists() else set()
+            if kept - BEGUN or any(self.checkpoints.glob("*")):
+                raise UserError(
+                    f"the folder {self.path} exists and is not empty; add --resume to go on with "
+                    "its run or give another --out"
+                )
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            (self.path / "environment.json").write_text(json.dumps(environment(), indent=1) + "\n")
+            draft = self.path / DRAFT
+            draft.write_text(run.toml())
+            draft.rename(self.run_file)  # last: a folder with run.toml is whole
+        except OSError as error:
             raise UserError(
-                f"the folder {self.path} exists and is not empty; add --resume to go on with its "
-                "run or give another --out"
-            )
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        (self.path / "environment.json").write_text(json.dumps(environment(), indent=1) + "\n")
-        draft = self.path / DRAFT
-        draft.write_text(run.toml())
-        draft.rename(self.run_file)  # last: a folder with run.toml is whole
+                f"the folder {self.path} cannot be written ({error.strerror}); make room, or give "
+                "another --out"
+            ) from error
 
     def claim(self) -> IO:
         """The folder for this process alone, as long as the file that comes back is open.
