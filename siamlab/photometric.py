@@ -20,6 +20,7 @@ from siamlab.resample import Band, is_large, on_processor, product, window
 
 Role = Literal["context", "target"]
 Images = Float[Tensor, "B 3 H W"]
+SIGMA = (0.1, 2.0)  # least and largest of a blur, pixels of a view of 224
 FAR = 6  # σ beyond which a Gaussian is less than float32 can tell
 TOGETHER = 4  # large images that a processor paints at a time
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what PIL and torchvision call grey
@@ -34,7 +35,7 @@ class Recipe(NamedTuple):
     saturation: float = 0.0  # factor uniform in 1 ± this
     hue: float = 0.0  # turns of the colour circle, uniform in ± this
     grey: float = 0.0  # probability
-    blur: float = 0.0  # probability; σ uniform in 0.1..2 pixels of a view of 224
+    blur: float = 0.0  # probability; σ uniform in SIGMA
     solarize: float = 0.0  # probability; what is above ½ is inverted
 
 
@@ -118,7 +119,7 @@ def _painted(image: Images, recipe: Recipe, draws: Draws) -> Images:
     if recipe.jitter or recipe.grey:
         image = recolour(image, draws.matrix, draws.contrast)
     if recipe.blur:
-        image = blur(image, draws.sigma)
+        image = blur(image, draws.sigma, SIGMA[1] * _pixel(image))
     if recipe.solarize:
         image = solarize(image, draws.solarized)
     return image
@@ -155,15 +156,18 @@ def hue_matrix(turns: Float[Tensor, " B"]) -> Float[Tensor, "B 3 3"]:
     return sum(w[:, None, None] * step for w, step in zip(weights, steps, strict=True))
 
 
-def blur(image: Images, sigma: Float[Tensor, " B"]) -> Images:
-    """Gaussian blur of σ pixels an image (0: untouched), weights renormalised at the border."""
+def blur(image: Images, sigma: Float[Tensor, " B"], most: float) -> Images:
+    """Gaussian blur of σ pixels an image (0: untouched), weights renormalised at the border.
+
+    No σ is above `most`: a GPU's own cannot be looked at without waiting for it.
+    """
     chosen = sigma > 0
     if not on_processor(image) or chosen.all():
-        return product(*_gaussians(image, sigma))
+        return product(*_gaussians(image, sigma, most))
     if not chosen.any():
         return image
     out = image.clone()
-    out[chosen] = product(*_gaussians(image[chosen], sigma[chosen]))
+    out[chosen] = product(*_gaussians(image[chosen], sigma[chosen], most))
     return out
 
 
@@ -174,13 +178,14 @@ def solarize(image: Images, chosen: Bool[Tensor, " B"]) -> Images:
 
 
 def _draw(image: Images, recipe: Recipe, rng: Generator) -> Draws:
-    batch, pixels = len(image), max(image.shape[2:]) / 224
+    batch = len(image)
     matrix, contrast = torch.eye(3).expand(batch, -1, -1), torch.ones(batch)
     sigma, solarized = torch.zeros(batch), torch.zeros(batch)
     if recipe.jitter or recipe.grey:
         matrix, contrast = _draw_recolouring(batch, recipe, rng)
     if recipe.blur:
-        sigma = pixels * (0.1 + 1.9 * _rand(batch, rng)) * _chance(batch, recipe.blur, rng)
+        sigma = SIGMA[0] + (SIGMA[1] - SIGMA[0]) * _rand(batch, rng)
+        sigma = _pixel(image) * sigma * _chance(batch, recipe.blur, rng)
     if recipe.solarize:
         solarized = _chance(batch, recipe.solarize, rng)
     return Draws(matrix, contrast, sigma, solarized.bool())
@@ -197,15 +202,20 @@ def _draw_recolouring(batch: int, recipe: Recipe, rng: Generator) -> tuple[Tenso
     return grey @ matrix * brightness[:, None, None], contrast
 
 
-def _gaussians(image: Images, sigma: Float[Tensor, " B"]) -> tuple[Band, Images, Band]:
+def _pixel(image: Images) -> float:
+    """A pixel of a view of 224, in pixels of this one."""
+    return max(image.shape[2:]) / 224
+
+
+def _gaussians(image: Images, sigma: Float[Tensor, " B"], most: float) -> tuple[Band, Images, Band]:
     height, width = image.shape[2:]
-    rows = _gaussian(sigma, height)
-    return rows, image, rows if width == height else _gaussian(sigma, width)
+    rows = _gaussian(sigma, height, most)
+    return rows, image, rows if width == height else _gaussian(sigma, width, most)
 
 
-def _gaussian(sigma: Float[Tensor, " B"], n: int) -> Band:
+def _gaussian(sigma: Float[Tensor, " B"], n: int, most: float) -> Band:
     centre = (torch.arange(n, device=sigma.device) + 0.5).expand(len(sigma), -1)
-    first, pixel = window(centre, FAR * sigma[:, None], n)
+    first, pixel = window(centre, FAR * sigma[:, None], FAR * most)
     distance = (pixel + 0.5 - centre[:, :, None]).square()  # squared pixels
     variance = 2 * sigma.square().clamp(min=1e-4)[:, None, None]
     outside = (pixel < 0) | (pixel >= n)

@@ -4,8 +4,8 @@
 
 The weights are Keys' bicubic (a = −½), widened when the view shrinks its box (antialiased), and
 read at the exact fractions of the box, so that the geometry is what the pixels show. The matrices
-are banded: a processor computes the bands alone, and of large images multiplies them alone, which
-is the same to rounding.
+are banded: the bands alone are computed, and of large images a processor multiplies them alone,
+which is the same to rounding.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ Images = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
 
 
 class Band(NamedTuple):
-    """Weights by which each new pixel reads a run of old ones; on a GPU the whole line.
+    """Weights by which each new pixel reads a run of old ones.
 
     `first` may lie outside the line; the weights of pixels that are not there are zero.
     """
@@ -52,7 +52,7 @@ def is_large(images: Images) -> bool:
 
 
 def on_processor(tensor: Tensor) -> bool:
-    """Whether it pays to look at numbers and to compute no more than is read; a GPU would wait."""
+    """Whether it pays to look at numbers, for which a GPU would have to be waited for."""
     return tensor.device.type == "cpu"
 
 
@@ -61,25 +61,23 @@ def sampling(start: Float[Tensor, " B"], extent: Float[Tensor, " B"], new: int, 
     wanted = (torch.arange(new, device=start.device) + 0.5) / new
     centre = (start[:, None] + extent[:, None] * wanted) * old  # [B, new], in source pixels
     widen = (extent * old / new).clamp(min=1)[:, None]
-    first, pixel = window(centre, 2 * widen, old)
+    first, pixel = window(centre, 2 * widen, most=2 * max(1.0, old / new))
     weight = _cubic((pixel + 0.5 - centre[:, :, None]) / widen[:, :, None])
     weight = weight * ((pixel >= 0) & (pixel < old))
     return Band(first, weight / weight.sum(dim=-1, keepdim=True))
 
 
 def window(
-    centre: Float[Tensor, "B new"], reach: Float[Tensor, "B 1"], old: int
+    centre: Float[Tensor, "B new"], reach: Float[Tensor, "B 1"], most: float
 ) -> tuple[Int64[Tensor, "B new"], Int64[Tensor, "B new K"]]:
-    """First pixel, and all pixels, that a band holds: `reach` around `centre`, or the whole line.
+    """First pixel, and all pixels, that a band holds: `reach` around `centre`, never above `most`.
 
-    The middle of pixel i is at i + ½. Around `centre` some of the pixels may lie outside the line.
+    The middle of pixel i is at i + ½. Some of the pixels may lie outside the line.
     """
-    if on_processor(centre):
-        first = (centre - reach - 0.5).floor().long()
-        kept = int(2 * reach.max()) + 3
-    else:
-        first, kept = torch.zeros_like(centre, dtype=torch.long), old
-    return first, first[:, :, None] + torch.arange(kept, device=centre.device)
+    if on_processor(reach):
+        most = reach.max()
+    first = (centre - reach - 0.5).floor().long()
+    return first, first[:, :, None] + torch.arange(int(2 * most) + 3, device=centre.device)
 
 
 def product(rows: Band, images: Images, columns: Band) -> Float[Tensor, "B 3 h w"]:
@@ -97,10 +95,8 @@ def product(rows: Band, images: Images, columns: Band) -> Float[Tensor, "B 3 h w
 def whole(band: Band, old: int) -> Float[Tensor, "B new old"]:
     """The matrix that a band is part of."""
     first, weight = band
-    if not on_processor(weight):
-        return weight  # of the whole line already
-    index = first[:, :, None] + torch.arange(weight.shape[2])
-    matrix = torch.zeros(*first.shape, old)
+    index = first[:, :, None] + torch.arange(weight.shape[2], device=first.device)
+    matrix = torch.zeros(*first.shape, old, device=first.device)
     return matrix.scatter_add_(2, index.clamp_(0, old - 1), weight)
 
 
