@@ -10,6 +10,7 @@ python -m benchmarks gpu --help                 # what a GPU is asked, in one co
 
 import argparse
 import json
+import re
 import sys
 from datetime import date
 from importlib import import_module
@@ -31,6 +32,7 @@ SUITES = {
     "study": "trials a minute by the number of workers",
     "growth": "a step against tokens, batch, width and processes",
 }
+BY_CASE = ("step", "loop")  # suites that can do one of their cases alone
 OWN = ("data", "explore", "gpu", "profile")  # suites that read their own options
 COLUMNS = "work rate least most unit ratio gflop share wait megabytes note".split()
 
@@ -46,7 +48,9 @@ def main() -> None:
     if given.threads:
         torch.set_num_threads(given.threads)
     for suite in given.suites or SUITES:
-        rows = import_module(f"benchmarks.{suite}").rows(device, given.peer, given.repeats)
+        module = import_module(f"benchmarks.{suite}")
+        one = (given.case,) if given.case else ()
+        rows = module.rows(device, given.peer, given.repeats, *one)
         show(suite, rows, device)
         keep(suite, rows, given)
 
@@ -62,8 +66,22 @@ def arguments() -> argparse.Namespace:
     words.add_argument("--threads", type=int, default=0, help="of the processor; 0: torch's choice")
     words.add_argument("--repeats", type=int, default=REPEATS, help="rounds")
     words.add_argument("--peer", default="", choices=["", *PACKAGES], help="set up and run beside")
+    words.add_argument("--case", default="", help=f"one line alone, of {' or '.join(BY_CASE)}")
     words.add_argument("--out", type=folder, default="runs/benchmarks", help="of the files")
-    return words.parse_args()
+    given = words.parse_args()
+    if given.case:
+        _check_case(given, words)
+    return given
+
+
+def _check_case(given: argparse.Namespace, words: argparse.ArgumentParser) -> None:
+    """Ends with a sentence if the suite that is named has no such case."""
+    if len(given.suites) != 1 or given.suites[0] not in BY_CASE:
+        words.error(f"--case is for one of {', '.join(BY_CASE)} alone")
+    cases = import_module(f"benchmarks.{given.suites[0]}").cases(torch.device(given.device))
+    known = [*cases, *[given.peer] * (given.suites == ["step"] and given.peer != "")]
+    if given.case not in known:
+        words.error(f"case {given.case!r} is none of {', '.join(map(repr, known))}")
 
 
 def show(suite: str, rows: list[dict[str, Any]], device: torch.device) -> None:
@@ -72,7 +90,8 @@ def show(suite: str, rows: list[dict[str, Any]], device: torch.device) -> None:
     where = about["gpu"] if device.type == "cuda" else about["processor"]
     threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} threads"
     print(f"\n{suite}: {where}{threads}, torch {torch.__version__}, {date.today()}; ", end="")
-    print(f"product {product_rate(device, torch.float32) / 1e9:,.0f} GFLOP/s in float32, ", end="")
+    fast = torch.bfloat16 if device.type == "cuda" else torch.float32
+    print(f"product {product_rate(device, fast) / 1e9:,.0f} GFLOP/s in {str(fast)[6:]}, ", end="")
     print(f"copy {copy_rate(device) / 1e9:,.0f} GB/s; median of {rows[0]['repeats']}\n")
     columns = [name for name in COLUMNS if any(name in row for row in rows)]
     lines = [[_text(row.get(name, "")) for name in columns] for row in rows]
@@ -80,18 +99,22 @@ def show(suite: str, rows: list[dict[str, Any]], device: torch.device) -> None:
 
 
 def keep(suite: str, rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
-    """The rows with the environment in OUT/SUITE.parquet; .json where there is no polars."""
+    """The rows with the environment in OUT/SUITE.parquet; .json where there is no polars.
+
+    One case alone has a file of its own, SUITE-CASE.
+    """
     about = {"suite": suite, "date": str(date.today())}
     about |= {"device": given.device, "peer": given.peer}
     about |= {name: str(value) for name, value in environment().items()}
     rows = [about | row for row in rows]
+    name = "-".join([suite, *re.findall(r"\w+", given.case)])
     try:
         import polars
     except ModuleNotFoundError:
-        (given.out / f"{suite}.json").write_text(json.dumps(rows, indent=1))
+        (given.out / f"{name}.json").write_text(json.dumps(rows, indent=1))
     else:
         frame = polars.DataFrame(rows, infer_schema_length=None)
-        frame.write_parquet(given.out / f"{suite}.parquet")
+        frame.write_parquet(given.out / f"{name}.parquet")
 
 
 def _suite(name: str) -> str:

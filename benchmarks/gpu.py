@@ -2,9 +2,9 @@
 
 python -m benchmarks gpu --minutes 9 --out results/h200
 
-Parts run one after another, each in a process of its own that is ended when the time is up. OUT
-holds their tables in gpu.md, their parquet files and the trace of a step's profile; a part whose
-tables are there is not run again.
+Parts run one after another, each in a process of its own that is ended when the time is up; one
+that fails leaves the others alone. OUT holds their tables in gpu.md, their parquet files and the
+trace of a step's profile; a part whose tables are there is not run again.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import loop, step
 from benchmarks.measure import folder
 from benchmarks.peer import PACKAGES
 
-PARTS = ("step", "loop", "profile", "views", "loss", "growth", "probes")  # in this order
 LEAST = 20.0  # seconds below which no part is begun
 
 
@@ -33,33 +33,52 @@ def main() -> None:
         formatter_class=argparse.RawTextHelpFormatter,
     )  # fmt: skip
     here = "cuda" if torch.cuda.is_available() else "cpu"
-    words.add_argument("parts", nargs="*", metavar="PART", default=PARTS, help=", ".join(PARTS))
+    words.add_argument("parts", nargs="*", metavar="PART", help="some of them alone")
     words.add_argument("--device", default=here, choices=["cpu", "cuda"])
     words.add_argument("--minutes", type=float, default=9, help="that all of it may take")
     words.add_argument("--repeats", type=int, default=5, help="rounds")
     words.add_argument("--peer", default="", choices=["", *PACKAGES], help="of step and views")
     words.add_argument("--out", type=folder, default="runs/gpu", help="folder")
     given = words.parse_args()
+    commands = parts(given)
     for part in given.parts:
-        if part not in PARTS:
-            words.error(f"part {part!r} is none of {', '.join(PARTS)}")
+        if part not in commands:
+            words.error(f"part {part!r} is none of {', '.join(map(repr, commands))}")
     until = time.monotonic() + 60 * given.minutes
     missing = [
         part
-        for part in given.parts
-        if not done(given.out, part) and not run(part, command(part, given), given.out, until)
+        for part in given.parts or commands
+        if not done(given.out, part) and not run(part, commands[part], given.out, until)
     ]
     if missing:
         sys.exit(f"missing: {', '.join(missing)}; the same command goes on with them")
 
 
-def command(part: str, given: argparse.Namespace) -> list[str]:
-    """The command line of a part."""
-    words = [sys.executable, "-m", "benchmarks", part, "--device", given.device]
-    if part == "profile":
+def parts(given: argparse.Namespace) -> dict[str, list[str]]:
+    """The command line of each part; what is compiled, and so may fail, comes late."""
+    device, beside = torch.device(given.device), [given.peer] if given.peer else []
+    by_case = {
+        f"{suite}: {case}": [suite, "--case", case]
+        for suite, cases in (
+            ("step", [*step.cases(device), *beside]),
+            ("loop", loop.cases(device)),
+        )
+        for case in cases
+    }
+    late = [part for part in by_case if "compiled" in part]
+    words = {part: by_case[part] for part in by_case if part not in late}
+    words |= {"views": ["views"], "profile": ["profile"], "loss": ["loss"]}
+    words |= {part: by_case[part] for part in late} | {p: [p] for p in ("growth", "probes")}
+    return {part: command(words[part], given) for part in words}
+
+
+def command(words: Sequence[str], given: argparse.Namespace) -> list[str]:
+    """Of a suite, with what all are given."""
+    words = [sys.executable, "-m", "benchmarks", *words, "--device", given.device]
+    if "profile" in words:
         return [*words, "--trace", str(given.out / "profile.json.gz")]
-    beside = ["--peer", given.peer] if given.peer and part in ("step", "views") else []
-    return [*words, *beside, "--repeats", str(given.repeats), "--out", str(given.out)]
+    peer = ["--peer", given.peer] if given.peer else []
+    return [*words, *peer, "--repeats", str(given.repeats), "--out", str(given.out)]
 
 
 def done(out: Path, part: str) -> bool:

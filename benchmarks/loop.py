@@ -1,7 +1,7 @@
 """The training loop as users run it: images a second from cached uint8 images to the momentum
 update, logged lines included, and the share of its time that it waits for data.
 
-On a GPU twice: images that lie there, as sets that fit do, and images that are read from memory.
+On a GPU with images that lie there, as sets that fit do, and with images that are read from memory.
 """
 
 import statistics
@@ -24,20 +24,25 @@ BATCHES = 8  # different ones
 SIDE = {"cpu": 48, "cuda": 256}  # pixels of cached images
 
 
-def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
-    """A row for each place that the images lie in."""
+def cases(device: torch.device) -> dict[str, tuple[Run, bool]]:
+    """Runs by name, and whether all images lie on the device beforehand."""
     if device.type == "cpu":
-        runs = {"demo, SiameseIM": (demo_size(siameseim()), False)}
-    else:
-        run = small(512, compute={"compile": True})
-        runs = {
-            "ViT-S/16 224, SiameseIM, compiled, images on the GPU": (run, True),
-            "the same, images in memory": (run, False),
-        }
+        return {"demo, SiameseIM": (demo_size(siameseim()), False)}
+    plain, compiled = small(512), small(512, compute={"compile": True})
+    return {
+        "ViT-S/16 224, SiameseIM, images on the GPU": (plain, True),
+        "the same, images in memory": (plain, False),
+        "ViT-S/16 224, SiameseIM, compiled, images on the GPU": (compiled, True),
+    }
+
+
+def rows(device: torch.device, peer: str, repeats: int, case: str = "") -> list[dict[str, Any]]:
+    """A row a case, in processes of their own; with `case` that one alone."""
     threads = torch.get_num_threads()
     found = [
         fresh(by_itself, trained, name, run, held, threads, device, repeats)
-        for name, (run, held) in runs.items()
+        for name, (run, held) in cases(device).items()
+        if case in ("", name)
     ]
     return [row | {"ratio": row["rate"] / found[0]["rate"]} for row in found]
 

@@ -53,6 +53,9 @@ def cases(device: torch.device) -> dict[str, Run]:
             "ViT-B/16 224, SiameseIM release": siameseim(batch=256),
             "ViT-L/16 224, SiameseIM": large(128),
             "ViT-S/16 224, SiameseIM, compiled": small(512, compute={"compile": True}),
+            "ViT-B/16 224, SiameseIM release, compiled": siameseim(
+                batch=256, compute={"compile": True}
+            ),
         }
     return {
         "ViT-S/16 224, SiameseIM": small(16),
@@ -85,16 +88,21 @@ def stepper(run: Run, device: torch.device) -> Callable[[], None]:
     return step
 
 
-def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
+def rows(device: torch.device, peer: str, repeats: int, case: str = "") -> list[dict[str, Any]]:
     """Each case in each precision, and the peer's; in processes of their own.
 
-    A heap that another step has used slows small ones by a quarter.
+    A heap that another step has used slows small ones by a quarter. With `case` that one alone,
+    or the peer's.
     """
+    chosen = {name: run for name, run in cases(device).items() if case in ("", name)}
     calls = [
-        (case, name, run, kind) for name, run in cases(device).items() for kind in kinds(device)
+        (timed_case, name, run, kind) for name, run in chosen.items() for kind in kinds(device)
     ]
-    calls += [(beside, peer)] if peer else []
+    calls += [(beside, peer)] if peer and case in ("", peer) else []
     given = torch.get_num_threads(), device, repeats
+    if len(calls) == 1:  # this process has done nothing else
+        call, *what = calls[0]
+        return by_itself(call, *what, *given)
     return [row for call, *what in calls for row in fresh(by_itself, call, *what, *given)]
 
 
@@ -112,7 +120,7 @@ def by_itself(call: Callable, *given: Any) -> list[dict[str, Any]]:
     return call(*what, device, repeats)
 
 
-def case(
+def timed_case(
     name: str, run: Run, kind: str, device: torch.device, repeats: int
 ) -> list[dict[str, Any]]:
     """A run in a precision."""

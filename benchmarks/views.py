@@ -17,6 +17,8 @@ from benchmarks.measure import Work, measured
 from benchmarks.peer import Peer
 from siamlab import photometric
 from siamlab.model.encoder import MEAN, STD
+from siamlab.run import Compute
+from siamlab.train.setup import choose_device
 from siamlab.views import TwoCrops
 
 HEIGHT, WIDTH, SIZE = 375, 500, 224
@@ -62,6 +64,7 @@ def usual(recipe: photometric.Recipe) -> vision.Compose:
 
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
     """Pairs a second of the usual pipeline, siamlab's and, if asked for, the peer's."""
+    choose_device(Compute(device=device.type))  # as training sets it: a GPU's products in TF32
     count = IMAGES[device.type]
     pixels = torch.randint(0, 256, (count, 3, HEIGHT, WIDTH), dtype=torch.uint8)
     pictures = [Image.fromarray(p.permute(1, 2, 0).numpy()) for p in pixels[:32]]

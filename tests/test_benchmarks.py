@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch.autograd import DeviceType
 
-from benchmarks import gpu, measure, peer
-from benchmarks.__main__ import show
+from benchmarks import gpu, measure, peer, step
+from benchmarks.__main__ import arguments, show
 from benchmarks.measure import Seconds, Work, measured, operations
 from benchmarks.profile import WAITS, parts_of, profiled
 
@@ -166,14 +166,42 @@ def spoken(code):
 
 def test_parts_for_a_gpu_go_on_where_they_were_cut_off(tmp_path, monkeypatch):
     codes = {"step": "print('a table')", "loop": "raise SystemExit(1)", "views": "print('views')"}
-    monkeypatch.setattr(gpu, "command", lambda part, _: spoken(codes[part]))
-    monkeypatch.setattr(sys, "argv", ["gpu", "step", "loop", "views", "--out", str(tmp_path)])
+    monkeypatch.setattr(gpu, "parts", lambda given: {p: spoken(c) for p, c in codes.items()})
+    monkeypatch.setattr(sys, "argv", ["gpu", "--out", str(tmp_path)])
     with pytest.raises(SystemExit, match="missing: loop; the same command goes on"):
         gpu.main()
     codes |= {"loop": "print('rates')", "step": "raise SystemExit(1)"}
     gpu.main()
     told = (tmp_path / "gpu.md").read_text()
     assert told == "\n## step\n\na table\n\n## views\n\nviews\n\n## loop\n\nrates\n"
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("peer", ["", "stable-pretraining"])
+def test_the_parts_for_a_gpu_are_commands_that_are_understood(device, peer, tmp_path, monkeypatch):
+    parts = gpu.parts(SimpleNamespace(device=device, peer=peer, repeats=5, out=tmp_path))
+    cases = [*step.cases(torch.device(device)), *[peer] * bool(peer)]
+    assert {f"step: {case}" for case in cases} < parts.keys()
+    for words in parts.values():
+        if "profile" not in words:  # which reads its own options
+            monkeypatch.setattr(sys, "argv", words[2:])
+            given = arguments()
+            assert given.device == device and len(given.suites) == 1
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["step", "--case", "ViT"], "case 'ViT' is none of 'ViT-S/16 224, SiameseIM', '"),
+        (["loss", "--case", "UniGrad"], "--case is for one of step, loop alone"),
+        (["step", "loop", "--case", "demo, MAE"], "--case is for one of step, loop alone"),
+    ],
+)
+def test_a_case_that_is_not_there_is_told(words, sentence, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *words, "--device", "cpu"])
+    with pytest.raises(SystemExit):
+        arguments()
+    assert sentence in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_is_said_before_anything_is_measured(tmp_path):
@@ -193,10 +221,8 @@ pathlib.Path({str(child)!r}).write_text(str(child.pid))
 time.sleep(60)
 """
     codes = {"step": slow, "loop": "print('rates')"}
-    monkeypatch.setattr(gpu, "command", lambda part, _: spoken(codes[part]))
-    monkeypatch.setattr(
-        sys, "argv", ["gpu", "step", "loop", "--minutes", "0.06", "--out", str(tmp_path)]
-    )
+    monkeypatch.setattr(gpu, "parts", lambda given: {p: spoken(c) for p, c in codes.items()})
+    monkeypatch.setattr(sys, "argv", ["gpu", "--minutes", "0.06", "--out", str(tmp_path)])
     with pytest.raises(SystemExit, match="missing: step, loop"):
         gpu.main()
     assert not (tmp_path / "gpu.md").exists()
