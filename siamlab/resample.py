@@ -83,8 +83,10 @@ def window(
 def product(rows: Band, images: Images, columns: Band) -> Float[Tensor, "B 3 h w"]:
     """rows · image · columnsᵀ of each channel of each image; bands alone for large ones."""
     if not is_large(images):
-        lines = images.flatten(1, 2).float() @ whole(columns, images.shape[3]).mT  # [B, 3 H, w]
-        return whole(rows, images.shape[2])[:, None] @ lines.unflatten(1, images.shape[1:3])
+        across = whole(columns, images.shape[3])
+        down = across if rows is columns else whole(rows, images.shape[2])
+        lines = images.flatten(1, 2).float() @ across.mT  # [B, 3 H, w]
+        return down[:, None] @ lines.unflatten(1, images.shape[1:3])
     size = rows.weight.shape[1], columns.weight.shape[1]
     out = torch.empty(len(images), 3, *size)
     for i, image in enumerate(images):

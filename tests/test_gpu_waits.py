@@ -157,6 +157,7 @@ def test_a_step_never_waits(name, gpu):
     [
         {"prediction": BOTH},
         {"model": Timm(name="vit_pe_core_tiny_patch16_384")},  # rotary places of what is seen
+        {"model": Timm(name="vit_small_patch16_dinov3")},  # which makes its table at each call
         {"model": Vit(width=16, depth=1, heads=2, patch=8, registers=2)},
         {"target": Frozen(name="test_vit", weights="random")},
     ],

@@ -116,6 +116,9 @@ class Encoder(nn.Module):
         for name, colours in (("shift", MEAN), ("scale", STD)):  # known to a compiled graph
             self.register_buffer(name, torch.tensor(colours)[:, None, None], persistent=False)
         self.grid: Grid = tuple(self.vit.patch_embed.grid_size)
+        rope = getattr(self.vit, "rope", None)  # some make their table anew at each call
+        table = None if rope is None else rope.get_embed(shape=list(self.grid))
+        self.register_buffer("rotary", table, persistent=False)  # [N, 2 D / heads]
         # what stands for a hidden patch, where hidden patches are filled in instead of dropped
         self.filler = nn.Parameter(0.02 * torch.randn(backbone.width)) if fills else None
 
@@ -134,8 +137,7 @@ class Encoder(nn.Module):
         patches = patches + self.place(own).to(patches.dtype)
         tokens = torch.cat([self._prefix_tokens(len(image)), pick(patches, seen)], dim=1)
         tokens = self.vit.norm_pre(self.vit.pos_drop(tokens))  # [B, prefix + V, D]
-        rotary = self._rotary(seen)
-        places = {} if rotary is None else {"rope": rotary}
+        places = {} if self.rotary is None else {"rope": self._rotary(seen)}
         return self.vit.norm(through(self.vit.blocks, tokens, wanted, **places))
 
     def plain(self) -> nn.Module:
@@ -159,12 +161,8 @@ class Encoder(nn.Module):
             return next(self.vit.parameters()).new_zeros(batch, 0, self.vit.embed_dim)
         return torch.cat(found, dim=1).expand(batch, -1, -1)
 
-    def _rotary(self, seen: Chosen) -> Tensor | None:
-        rope = getattr(self.vit, "rope", None)
-        if rope is None:
-            return None
-        table = rope.get_embed(shape=self.grid)  # [N, 2 D / heads]
-        return pick(table.expand(len(seen), -1, -1), seen)[:, None]  # [B, 1, V, ...]
+    def _rotary(self, seen: Chosen) -> Float[Tensor, "B 1 V _"]:
+        return pick(self.rotary.expand(len(seen), -1, -1), seen)[:, None]
 
 
 def standardise(
