@@ -33,7 +33,9 @@ def main() -> None:
         formatter_class=argparse.RawTextHelpFormatter,
     )  # fmt: skip
     here = "cuda" if torch.cuda.is_available() else "cpu"
-    words.add_argument("parts", nargs="*", metavar="PART", help="some of them alone")
+    words.add_argument(
+        "parts", nargs="*", metavar="PART", help="some of them alone; a wrong name lists all"
+    )
     words.add_argument("--device", default=here, choices=["cpu", "cuda"])
     words.add_argument("--minutes", type=float, default=9, help="that all of it may take")
     words.add_argument("--repeats", type=int, default=5, help="rounds")

@@ -40,6 +40,8 @@ def update(progress: Progress, bar: int, name: str, line: Line) -> None:
     rate, loss = f"{line['rate']:.0f}", f"{line['loss']:.4f}"
     wait = f"{100 * line['wait']:.1f} %"
     progress.update(bar, completed=line["step"], rate=rate, wait=wait, loss=loss)
+    if found := probed(line):
+        progress.console.print(f"{name}, step {line['step']}: {found}", highlight=False)
     if complaint := collapsed(line):
         progress.console.print(f"{name}, step {line['step']}: {complaint}", style="yellow")
     if not progress.console.is_terminal:  # a log file: no bar, a line now and then
@@ -54,6 +56,16 @@ def follow(run: Run, lines: Iterable[Line]) -> None:
         bar = add(progress, run)
         for line in lines:
             update(progress, bar, run.name, line)
+
+
+def probed(line: Line) -> str:
+    """What the probes of a logged line found, in words; "" where there were none."""
+    shown = {"semantic": "semantic score", "spatial": "spatial score", "knn": "k-NN"}
+    found = {word: line[f"probe/{p}"] for p, word in shown.items() if f"probe/{p}" in line}
+    return ", ".join(
+        f"{word} {100 * value:.1f} %" if word == "k-NN" else f"{word} {value:.3f}"
+        for word, value in found.items()
+    )
 
 
 def collapsed(line: Line) -> str:

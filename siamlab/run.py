@@ -62,6 +62,10 @@ class Compute(Component):
     threads: int = Field(0, ge=0, description="threads of this process; 0: torch's choice")
 
 
+# fields of a run that change nothing of what is trained: it goes on with other values of them
+BESIDE = ("compute", "log_every", "save_every", "probe_every", "probe_images")
+
+
 class Run(Component):
     """Everything that decides a training run. Defaults are SiameseIM's release recipe."""
 
@@ -85,6 +89,10 @@ class Run(Component):
     seed: int = Field(0, ge=0, description="decides weights, order, views and masks")
     log_every: int = Field(20, ge=1, description="steps between lines of metrics.jsonl")
     save_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    probe_every: int = Field(0, ge=0, description="steps between probes of the encoder; 0: none")
+    probe_images: int = Field(
+        1000, ge=10, description="training images of those probes; of test images half as many"
+    )
     compute: Compute = Compute()
 
     @property

@@ -298,6 +298,21 @@ def test_courses_are_what_was_logged(study):
     assert loss.y_title == "loss / first logged loss" and loss.x_title == "step"
 
 
+def test_scores_of_probes_while_training_are_courses_too(study):
+    explorer = PlaneExplorer.of_study(study)
+    names = [panel.id for panel in explorer.scene().panels]
+    assert "semantic score" not in names
+    logged = explorer._logged
+    explorer._logged = lambda name: [
+        line | {"probe/semantic": 0.1 * line["step"]} for line in logged(name)
+    ]
+    explorer.brush("plane", [0, 1])
+    chart = panel(explorer, "semantic score").chart
+    assert chart.names == explorer.names and chart.y_title == "semantic score (0: chance)"
+    np.testing.assert_allclose(np.array(chart.y[0]) / chart.y[0][-1], [1 / 3, 2 / 3, 1], rtol=1e-6)
+    assert "spatial score" not in [panel.id for panel in explorer.scene().panels]
+
+
 def test_models_without_metrics_are_named(study):
     names = ["zoo:mae", NAME]
     run = study / "runs" / "mae-seed0"

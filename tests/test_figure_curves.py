@@ -4,7 +4,14 @@ import polars as pl
 import pytest
 
 from siamlab.component import UserError
-from siamlab.figure.curves import collapse_figure, collapse_table, loss_figure, loss_table
+from siamlab.figure.curves import (
+    collapse_figure,
+    collapse_table,
+    learning_figure,
+    learning_table,
+    loss_figure,
+    loss_table,
+)
 
 METRICS = pl.DataFrame(
     {
@@ -81,3 +88,37 @@ def test_bad_metrics_are_refused():
         loss_figure(loss_table(METRICS.head(0)))
     with pytest.raises(UserError, match="nothing to draw"):
         collapse_figure(collapse_table(METRICS.select("run", "images", "loss")))
+
+
+PROBED = METRICS.with_columns(
+    pl.Series("probe/linear", [None, 0.5, None, None, 0.4]),
+    pl.Series("probe/semantic", [0.0, 0.3, None, None, 0.2]),
+    pl.Series("probe/knn_standardised", [0.1, 0.2, None, None, 0.3]),
+)
+
+
+def test_learning_rows_are_scores_as_they_are_and_all_else_in_percent():
+    assert learning_table(PROBED).rows() == [
+        ("mae", 0, "semantic", 0.0),
+        ("mae", 100, "semantic", 0.3),
+        ("mae", 100, "linear", 50.0),
+        ("moco", 100, "semantic", 0.2),
+        ("moco", 100, "linear", 40.0),
+    ]
+    other = learning_table(PROBED, ["knn_standardised"])
+    assert other["value"].to_list() == pytest.approx([10.0, 20.0, 30.0])
+
+
+def test_runs_that_were_not_probed_have_no_learning_curve():
+    with pytest.raises(UserError, match="no run of these metrics was probed.*probe_every=100"):
+        learning_table(METRICS)
+
+
+def test_a_panel_a_probe_with_its_unit():
+    figure = learning_figure(learning_table(PROBED))
+    titles = [note.text for note in figure.layout.annotations][:2]
+    assert titles == ["Semantic score", "Linear probe accuracy"]
+    assert figure.layout.yaxis.title.text == "score (0 chance, 1 ceiling)"
+    assert figure.layout.yaxis2.title.text == "%"
+    lines = [(trace.name, trace.xaxis, trace.y) for trace in figure.data if trace.x[0] is not None]
+    assert lines[:2] == [("mae", "x", (0.0, 0.3)), ("moco", "x", (0.2,))]

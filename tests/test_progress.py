@@ -38,6 +38,18 @@ def test_a_bar_shows_rate_loss_and_time_left_and_the_collapse_above_it():
     assert "mae, step 50: the context's features have collapsed" in shown
 
 
+def test_what_probes_found_is_said_above_the_bar():
+    console = Console(width=120, record=True, force_terminal=True, force_interactive=True)
+    found = {"probe/semantic": 0.1234, "probe/spatial": 0.2, "probe/knn": 0.314, "probe/linear": 1}
+    with progress.bars(console) as bars:
+        bar = progress.add(bars, demo_size(mae()))
+        progress.update(bars, bar, "mae", LINE | found)
+    said = "mae, step 50: semantic score 0.123, spatial score 0.200, k-NN 31.4 %"
+    assert said in console.export_text()
+    assert progress.probed(LINE | {"probe/spatial": 0.2}) == "spatial score 0.200"
+    assert progress.probed(LINE) == ""
+
+
 def test_a_log_file_has_the_rate_and_the_share_of_waiting_in_its_last_line(capsys):
     with progress.bars(Console(file=io.StringIO())) as bars:
         bar = progress.add(bars, demo_size(mae()))

@@ -101,7 +101,8 @@ def placed(values: Float[Tensor, " M"], edges: Sequence[float]) -> Tensor:
 def course_panels(logged: dict[str, list[Line]], names: Sequence[str]) -> list[Panel]:
     """Loss and spread by step, a line a run, in its look among all `names`; or why there is none.
 
-    Losses of different forms are not comparable: each is over its own first.
+    Losses of different forms are not comparable: each is over its own first. Both scores follow
+    where a run was probed while it trained.
     """
     without = ", ".join(name for name, lines in logged.items() if not lines)
     more = f"; none at hand of {without}" if without and any(logged.values()) else ""
@@ -115,6 +116,10 @@ def course_panels(logged: dict[str, list[Line]], names: Sequence[str]) -> list[P
             spread, "spread (0: collapsed)", names, note
         ),
     }
+    for score in ("semantic", "spatial"):
+        if found := courses(logged, f"probe/{score}", False):
+            title = f"{score} score, by probes while training"
+            charts[title] = course_chart(found, f"{score} score (0: chance)", names, note)
     return [
         Panel(title.split(",")[0], f"{title}{more}", "", chart=chart, span=3)
         for title, chart in charts.items()

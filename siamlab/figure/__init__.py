@@ -15,7 +15,14 @@ from siamlab.figure.attribution import attribution_figure, attribution_table
 from siamlab.figure.cka import cka_figure, cka_table
 from siamlab.figure.components import components_figure, components_table
 from siamlab.figure.correspondence import correspondence_figure, correspondence_table
-from siamlab.figure.curves import collapse_figure, collapse_table, loss_figure, loss_table
+from siamlab.figure.curves import (
+    collapse_figure,
+    collapse_table,
+    learning_figure,
+    learning_table,
+    loss_figure,
+    loss_table,
+)
 from siamlab.figure.effects import effects_figure, effects_table
 from siamlab.figure.importances import importances_figure, importances_table
 from siamlab.figure.plane import plane, plane_figure, plane_table
@@ -49,6 +56,8 @@ __all__ = [
     "effects_table",
     "importances_figure",
     "importances_table",
+    "learning_figure",
+    "learning_table",
     "loss_figure",
     "loss_table",
     "patch_table",

@@ -1,6 +1,7 @@
-"""What happened during training: loss terms, and the two signs of collapse, over images seen.
+"""What happened during training: loss terms, signs of collapse and probes, over images seen.
 
     loss_figure(loss_table(metrics)); collapse_figure(collapse_table(metrics))
+    learning_figure(learning_table(metrics))
 
 `metrics` is one polars frame of many runs: `run`, `images`, and the keys of metrics.jsonl.
 """
@@ -12,8 +13,11 @@ import polars as pl
 
 from siamlab.component import UserError
 from siamlab.figure.template import colours, finish, legend, legend_height, panels, plain
+from siamlab.probe.catalogue import about
+from siamlab.probe.suite import PARTS
 
 MEASURES = {"rankme": "RankMe (dimensions)", "spread": "spread (0 collapsed)"}
+LEARNED = ("semantic", "spatial", "knn", "linear", "correspondence_centred")
 SIDES = ("context", "target")
 POOLINGS = {"": "image", "patch_": "patch"}  # prefix of the key: what a feature is of
 
@@ -49,6 +53,26 @@ def collapse_table(metrics: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(added).select("run", "images", *names, "value")
 
 
+def learning_table(metrics: pl.DataFrame, probes: Sequence[str] = LEARNED) -> pl.DataFrame:
+    """run, images, probe, value: one row a number that a run's own probes found (`probe_every`).
+
+    Scores from chance (0) to ceiling (1), all others in percent. Raises UserError where no run of
+    the metrics was probed while it trained.
+    """
+    keys = [f"probe/{probe}" for probe in probes if f"probe/{probe}" in metrics.columns]
+    if not keys:
+        raise UserError(
+            "no run of these metrics was probed while it trained; train with probe_every=100, or "
+            "another number of steps"
+        )
+    share = ~pl.col("probe").is_in(PARTS)
+    return (
+        _long(metrics, keys, "probe")
+        .with_columns(pl.col("probe").str.strip_prefix("probe/"))
+        .with_columns(pl.when(share).then(100 * pl.col("value")).otherwise("value").alias("value"))
+    )
+
+
 def loss_figure(table: pl.DataFrame, title: str = "Loss") -> go.Figure:
     """A panel a loss term, a line a run, from a `loss_table`."""
     terms = table["term"].unique(maintain_order=True).to_list()
@@ -76,6 +100,20 @@ def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go
     caption = "Solid: features of images (pooled). Dotted: features of patches. RankMe counts the "
     caption += "directions in use; spread is of unit-length features. Either near its floor "
     caption += "(1 and 0) is a collapse."
+    return _finish(figure, table, title, caption, places[-1]["row"])
+
+
+def learning_figure(table: pl.DataFrame, title: str = "Learning curves") -> go.Figure:
+    """A panel a probe, a line a run, from a `learning_table`."""
+    probes = table["probe"].unique(maintain_order=True).to_list()
+    figure, places = _panels([about(probe).title.split(":")[0] for probe in probes], columns=3)
+    for probe, place in zip(probes, places, strict=True):
+        _lines(figure, table.filter(pl.col("probe") == probe), table, "solid", **place)
+        unit = "score (0 chance, 1 ceiling)" if probe in PARTS else "%"
+        figure.update_yaxes(title_text=unit, **place)
+    figure.update_yaxes(rangemode="tozero")
+    caption = "By the probes of `siamlab probe` on some of the images, the same ones each time: a "
+    caption += "course to compare with others of its kind, not with numbers of a table."
     return _finish(figure, table, title, caption, places[-1]["row"])
 
 

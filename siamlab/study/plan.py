@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from siamlab.component import UserError
 from siamlab.probe.suite.bench import content
-from siamlab.run import Run
+from siamlab.run import BESIDE, Run
 from siamlab.study.definition import SCORES, Fixed, Search, Study
 from siamlab.study.storage import quiet
 from siamlab.train.folder import version_of
@@ -25,7 +25,7 @@ from siamlab.train.seeds import seed_of
 VERSIONS = ("siamlab", "torch", "timm")
 MAKING = 20  # seconds that another worker may take to make a study
 # of a run: they change no number, or, as the place of images, are compared by content
-IGNORED = ("compute", "log_every", "save_every", "name", "data")
+IGNORED = (*BESIDE, "name", "data")
 
 
 def opened(definition: Study, name: str, storage: BaseStorage) -> optuna.Study:

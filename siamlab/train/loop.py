@@ -31,6 +31,7 @@ from siamlab.train.setup import (
 )
 from siamlab.train.signals import Stopped, stop_signal
 from siamlab.train.step import clip, gradients
+from siamlab.train.watch import watch
 
 
 def train(run: Run, path: str | Path, images: Images | None = None, resume: bool = False) -> Folder:
@@ -50,6 +51,7 @@ def steps(
     """Train as `train` does and yield each logged line; {"said": a sentence} for what is said."""
     device, folder = choose_device(run.compute), Folder(path)
     precision = choose_precision(run.compute, device)
+    watched = watch(run, images)
     batches = Batches((images or run.data("train")).pixels, run, device)
     state = build(run, device)
     model = parallel(state, run.compute, device)
@@ -75,7 +77,8 @@ def steps(
                 check_finite(values, norm.item(), step + 1, folder)
             if now.log and processes.rank() == 0:
                 line = meter.line(step + 1, values) | {"lr": lr, "grad_norm": norm.item()}
-                yield folder.log(line | health(state.model, state.teacher, context, target))
+                line |= health(state.model, state.teacher, context, target)
+                yield folder.log(line | (watched(state.model.encoder) if now.probe else {}))
                 meter.restart(step + 1)
             if now.save and processes.rank() == 0:
                 checkpoint.save(folder.checkpoints, step + 1, state)

@@ -17,6 +17,7 @@ class Due(NamedTuple):
 
     check: bool  # read the loss
     log: bool
+    probe: bool
     save: bool
     stop: bool
 
@@ -24,11 +25,12 @@ class Due(NamedTuple):
 def due(run: Run, done: int, device: torch.device, stopped: Callable[[], bool]) -> Due:
     """What is due after `done` steps; all processes agree on it."""
     final = done == run.steps
-    log = done % run.log_every == 0 or done == 1 or final
+    probe = run.probe_every > 0 and (done % run.probe_every == 0 or final)
+    log = done % run.log_every == 0 or done == 1 or final or probe
     asked = stopped() if processes.count() == 1 else log and processes.any_of(stopped())
     stop = asked and not final
     save = done % run.save_every == 0 or final or stop
-    return Due(log or save or device.type == "cpu", log, save, stop)
+    return Due(log or save or device.type == "cpu", log, probe, save, stop)
 
 
 class Meter:

@@ -15,7 +15,7 @@ from siamlab.component import UserError
 from siamlab.memory import keep_freed
 from siamlab.model.attention import Attention
 from siamlab.model.siamese import Siamese
-from siamlab.run import Compute, Run
+from siamlab.run import BESIDE, Compute, Run
 from siamlab.train import checkpoint
 from siamlab.train.checkpoint import State
 from siamlab.train.folder import Folder, Line
@@ -158,7 +158,7 @@ def check_same(run: Run, kept: Run, folder: Folder) -> None:
     """Raises UserError that names the first field in which the folder's run differs."""
     for name in Run.model_fields:
         mine, theirs = getattr(run, name), getattr(kept, name)
-        if mine != theirs and name not in ("compute", "log_every", "save_every"):
+        if mine != theirs and name not in BESIDE:
             raise UserError(
                 f"{folder.path} holds another run: its {name} is {_short(theirs)}, not "
                 f"{_short(mine)}; leave the change out, or give another --out"
