@@ -6,11 +6,13 @@ True means the patch takes part. Every image has the same number of True, so
 `tokens[mask.visible].view(B, -1, D)` is safe. Masks are drawn on the processor.
 """
 
+from functools import lru_cache
 from math import inf, log, pi
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from pydantic import AfterValidator, Field
 from torch import Generator, Tensor
@@ -23,6 +25,7 @@ Predict = Annotated[
     Literal["all", "hidden"], Field(description="target patches that the loss scores")
 ]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+TRIED = 1000  # images whose blocks tell what blocks cover on average
 Range = Annotated[tuple[Fraction, Fraction], AfterValidator(ascending)]
 
 
@@ -85,7 +88,11 @@ class BlockwiseMasking(Component):
 
 
 class MultiBlockMasking(Component):
-    """Predict a few rectangles from one large block without them (I-JEPA)."""
+    """Predict a few rectangles from one large block without them (I-JEPA).
+
+    Rectangles overlap, so their union differs from image to image. As many patches are asked of
+    each as it has on average: what is more is cut off straight, what is less is grown.
+    """
 
     kind: Literal["multiblock"] = "multiblock"
     ratio: Ratio = 0.65
@@ -96,25 +103,31 @@ class MultiBlockMasking(Component):
     predict: Predict = "hidden"
 
     def __call__(self, batch: int, grid: Grid, rng: Generator) -> Mask:
-        size = grid[0] * grid[1]
-        blocks = [
-            self._block(batch, self.scale, self.aspect, grid, rng) for _ in range(self.blocks)
-        ]
-        targets = torch.stack(blocks).any(dim=0)  # [B, N]
-        around = self._block(batch, self.context, 1.0, grid, rng)
+        targets = self._targets(batch, grid, rng)
+        draws, area = _draws(batch, rng), _patches(self.context, grid)
+        around = _rectangles(draws, area, 1.0, grid, whole=True, middle=grid[0] / grid[1])
+        around = torch.from_numpy(around).flatten(1)
         # what is asked hides first, then what lies outside the context block, then the rest
-        order = 2 * targets + ~around + _rand(batch, size, rng=rng)
+        order = 2 * targets + ~around + _rand(batch, grid[0] * grid[1], rng=rng)
         hidden = _highest(order, _count(self.ratio, grid))
         if self.predict == "all":
             return _mask(hidden, "all")
-        return Mask(~hidden, _as_many(hidden & targets, grid, rng))
+        asked = min(_covered(self, grid), _count(self.ratio, grid))
+        score = _grown(targets, grid, rng).masked_fill(~hidden, -inf)
+        return Mask(~hidden, _highest(score, asked))
 
-    def _block(
-        self, batch: int, scale: Range, aspect: float, grid: Grid, rng: Generator
-    ) -> Bool[Tensor, "B N"]:
-        area = tuple(grid[0] * grid[1] * fraction for fraction in scale)
-        blocks = _rectangles(_draws(batch, rng), area, aspect, grid, whole=True)
-        return torch.from_numpy(blocks).flatten(1)
+    def _targets(self, batch: int, grid: Grid, rng: Generator) -> Bool[Tensor, "B N"]:
+        """The union of the rectangles."""
+        draws, area = [_draws(batch, rng) for _ in range(self.blocks)], _patches(self.scale, grid)
+        blocks = [_rectangles(d, area, self.aspect, grid, whole=True) for d in draws]
+        return torch.from_numpy(np.logical_or.reduce(blocks)).flatten(1)
+
+
+@lru_cache(maxsize=32)
+def _covered(masking: MultiBlockMasking, grid: Grid) -> int:
+    """Patches that its rectangles cover on average; the same in all processes, for any batch."""
+    many = masking._targets(TRIED, grid, Generator().manual_seed(0))
+    return max(1, round(many.sum(dim=1).float().mean().item()))
 
 
 class GridMasking(Component):
@@ -157,12 +170,20 @@ def _highest(score: Float[Tensor, "B N"], count: int) -> Bool[Tensor, "B N"]:
     return torch.zeros_like(score, dtype=torch.bool).scatter(1, top, True)
 
 
-def _as_many(chosen: Bool[Tensor, "B N"], grid: Grid, rng: Generator) -> Bool[Tensor, "B N"]:
-    """As many in every image as the fewest: the surplus is cut off straight, from a random side."""
+def _patches(fractions: tuple[float, float], grid: Grid) -> tuple[float, ...]:
+    return tuple(grid[0] * grid[1] * fraction for fraction in fractions)
+
+
+def _grown(chosen: Bool[Tensor, "B N"], grid: Grid, rng: Generator) -> Float[Tensor, "B N"]:
+    """A score of each patch: the chosen first, in the order of a random direction, so that a
+    surplus is cut off straight; then those around them.
+    """
     place = torch.cartesian_prod(*(torch.arange(n, device=rng.device) for n in grid)).float()
     angle = 2 * pi * _rand(len(chosen), rng=rng)
     along = torch.stack([angle.cos(), angle.sin()], dim=1) @ place.T  # [B, N], in patches
-    return _highest(along.masked_fill(~chosen, -inf), int(chosen.sum(dim=1).min()))
+    near = F.avg_pool2d(chosen.float().unflatten(1, grid), 3, stride=1, padding=1).flatten(1)
+    beside = near + 0.1 * _rand(*chosen.shape, rng=rng)
+    return torch.where(chosen, along + 2 * sum(grid), beside)
 
 
 def _rectangles(
@@ -171,15 +192,17 @@ def _rectangles(
     aspect: float,
     grid: Grid,
     whole: bool = False,
+    middle: float = 1.0,
 ) -> Bool[np.ndarray, "B h w"]:
     """One rectangle an image, anywhere, its sides rounded. Too long: cut if `whole`, else none.
 
-    Its area is uniform between two numbers of patches, height / width log-uniform in 1/aspect..it.
+    Its area is uniform between two numbers of patches, height / width log-uniform in 1/aspect..it
+    times `middle`.
     NumPy's small operations take half as long as torch's, and a batch takes some hundreds of them.
     """
     least, most = (np.float32(number) for number in area)
     size = np.maximum(least + (most - least) * draws[0], 1)
-    shape = np.exp(np.float32(log(aspect)) * (2 * draws[1] - 1))
+    shape = np.float32(middle) * np.exp(np.float32(log(aspect)) * (2 * draws[1] - 1))
     inside = []
     for n, side, place in zip(grid, (size * shape, size / shape), draws[2:], strict=True):
         side = np.maximum(np.sqrt(side).round(), 1)

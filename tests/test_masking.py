@@ -4,6 +4,7 @@ from math import log, sqrt
 
 import pytest
 import torch
+import torch.nn.functional as F
 from pydantic import ValidationError
 from scipy.ndimage import label
 
@@ -15,6 +16,8 @@ from siamlab.masking import (
     MultiBlockMasking,
     NoMasking,
     RandomMasking,
+    _grown,
+    _highest,
 )
 from siamlab.run import Run
 
@@ -165,7 +168,7 @@ def test_blockwise_is_beits_sampler(ratio, grid):
 @pytest.mark.parametrize("aspect", [1.0, 4.0])
 def test_a_block_is_as_large_and_long_as_told(aspect):
     masking = MultiBlockMasking(blocks=1, aspect=aspect, scale=(0.09, 0.09))
-    block = draw(masking, grid=(60, 60), batch=400).predict.view(-1, 60, 60)
+    block = masking._targets(400, (60, 60), torch.Generator().manual_seed(0)).view(-1, 60, 60)
     rows, columns = block.any(dim=2).sum(dim=1), block.any(dim=1).sum(dim=1)  # [B]
     assert (rows * columns / 3600 - 0.09).abs().max() < 0.006  # sides are rounded
     turn = (rows / columns).log() / max(log(aspect), 0.1)
@@ -192,6 +195,37 @@ def test_multiblock_asks_for_as_much_as_its_blocks_cover():
     assert 0.2 < share[0] < 0.65
     assert (~mask.visible).float().mean().item() == pytest.approx(0.65, abs=0.003)
     assert regions(mask.predict.view(-1, 14, 14)) < 3  # blocks, not specks
+
+
+@pytest.mark.parametrize("grid", [(14, 14), (5, 5), (4, 16)])
+def test_multiblock_asks_for_as_many_whatever_the_batch(grid):
+    """As many as four rectangles cover on average."""
+    masking = MultiBlockMasking()
+    asked = [int(draw(masking, batch=b, grid=grid).predict.sum(dim=1)[0]) for b in (2, 64, 512)]
+    blocks = masking._targets(2000, grid, torch.Generator().manual_seed(5))
+    assert len(set(asked)) == 1
+    assert asked[0] == pytest.approx(blocks.sum(dim=1).float().mean().item(), abs=1)
+
+
+def test_blocks_are_cut_where_they_are_too_many_and_grown_where_too_few():
+    grid, count, rng = (14, 14), 94, torch.Generator().manual_seed(6)
+    blocks = MultiBlockMasking()._targets(500, grid, rng)
+    chosen, few = _highest(_grown(blocks, grid, rng), count), blocks.sum(dim=1) <= count
+    assert 100 < few.sum() < 400
+    assert (chosen & blocks)[few].equal(blocks[few])  # none is left out where there is room
+    assert (chosen & ~blocks)[~few].sum() == 0  # none is added where there is none
+    beside = F.max_pool2d(blocks.float().unflatten(1, grid), 3, 1, 1).flatten(1).bool()
+    assert (chosen & ~beside).sum() < 0.1 * (chosen & ~blocks).sum()  # what is added touches them
+
+
+@pytest.mark.parametrize("grid", [(14, 14), (4, 16), (16, 4)])
+def test_the_context_is_as_large_as_told_on_any_grid(grid):
+    """One target of a patch, hidden with all outside: what is seen is the context block."""
+    size = grid[0] * grid[1]
+    masking = MultiBlockMasking(blocks=1, scale=(1 / size, 1 / size), context=(0.5, 0.5), ratio=0.5)
+    seen = draw(masking, batch=300, grid=grid).visible.view(-1, *grid)
+    rows, columns = seen.any(dim=2).sum(dim=1), seen.any(dim=1).sum(dim=1)
+    assert (rows * columns / size).median() == pytest.approx(0.5, abs=0.13)
 
 
 def test_multiblock_hides_outside_the_context_before_the_inside():
