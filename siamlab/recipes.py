@@ -1,4 +1,4 @@
-"""Recipes: named points of the design space, at the sizes of their papers.
+"""Recipes: named points of the design space, with the networks of their papers.
 
 run = mae(data=Folder(path="photos"))       # any field can be given
 run = demo_size(mae())                      # the same method at the sizes of `make demo`
@@ -68,7 +68,10 @@ def moco_v3(**fields: Any) -> Run:
         prediction=GlobalHead(),
         loss=InfoNCE(),
         model=Vit(norm="layer"),
-        optimiser=AdamW(lr=1.5e-4, decay=0.1, betas=(0.9, 0.999), warmup=0.13, clip=float("inf")),
+        optimiser=AdamW(
+            lr=1.5e-4, decay=0.1, betas=(0.9, 0.999), warmup=40 / 300, clip=float("inf")
+        ),
+        steps=93_750,  # 300 epochs
     )
 
 
@@ -93,7 +96,7 @@ def simsiam(**fields: Any) -> Run:
     return _recipe(
         "simsiam",
         fields,
-        **_IMAGES,
+        **_IMAGES | dict(views=TwoCrops(crop=Crops(area=(0.2, 1.0)))),
         colour=SymmetricColour(),
         target=Online(),
         prediction=head,

@@ -97,7 +97,10 @@ class ShiftedCrops(Component):
 
 
 class OverlappingCrops(Component):
-    """Two crops that share at least part of what they show."""
+    """Two crops that share at least part of what they show.
+
+    Where ten tries do not, the last of them is drawn towards the first crop until they do.
+    """
 
     kind: Literal["overlapping"] = "overlapping"
     crop: Crops = Crops()
@@ -106,7 +109,8 @@ class OverlappingCrops(Component):
     def __call__(self, images: Images, size: Grid, colour: Colour, rng: Generator) -> Pair:
         first = self.crop.boxes(len(images), images.shape[2:], rng)
         tries = [self.crop.boxes(len(images), images.shape[2:], rng) for _ in range(TRIES)]
-        seconds = torch.stack([*tries, first], dim=1)  # [B, TRIES + 1, 4]; the last always fits
+        nearer = [first.lerp(tries[-1], 0.5**k) for k in range(1, 6)]
+        seconds = torch.stack([*tries, *nearer, first], dim=1)  # the last always fits
         fits = overlap(first[:, None], seconds) >= self.iou
         second = _first(fits, seconds)
         return _paint(

@@ -30,6 +30,7 @@ from siamlab.views import Crops, SameCrop, TwoCrops
 
 EVERY = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 CPU = torch.device("cpu")
+EPOCH = 1_281_167  # images of ImageNet
 AXES = ("views", "colour", "masking", "positions", "target", "prediction", "loss", "model")
 CHOICES = [(axis, k) for axis in AXES for k in choices(Run.model_fields[axis].annotation)]
 NEEDS = {  # what a choice asks of the other axes, and what makes it small
@@ -163,7 +164,7 @@ def test_siameseim():
     warmup = 40 / 1600
     assert run.optimiser == AdamW(lr=6.25e-5, betas=(0.9, 0.95), decay=0.05, warmup=warmup, clip=1)
     assert run.batch == 4096
-    assert run.steps == pytest.approx(1600 * 1_281_167 / 4096, rel=0.01)  # epochs of ImageNet
+    assert run.steps == pytest.approx(1600 * EPOCH / 4096, rel=0.01)
 
 
 def test_mae():
@@ -202,7 +203,8 @@ def test_moco_v3():
     assert run.loss == InfoNCE(temperature=0.2)
     assert run.model.stem == "frozen"
     assert (run.optimiser.lr, run.optimiser.decay) == (1.5e-4, 0.1)
-    assert run.optimiser.warmup == pytest.approx(40 / 300, abs=0.005)  # of its 300 epochs
+    assert run.optimiser.warmup * run.steps * run.batch == pytest.approx(40 * EPOCH, rel=0.01)
+    assert run.steps * run.batch == pytest.approx(300 * EPOCH, rel=0.01)
 
 
 def test_byol_and_simsiam():
@@ -211,7 +213,7 @@ def test_byol_and_simsiam():
         assert isinstance(run.views, TwoCrops) and isinstance(run.prediction, GlobalHead)
         assert run.prediction.predictor_end == "none"
     assert isinstance(byol().target, Momentum) and isinstance(simsiam().target, Online)
-    assert simsiam().colour == SymmetricColour()
+    assert simsiam().colour == SymmetricColour() and simsiam().views.crop.area == (0.2, 1.0)
     assert simsiam().prediction.bottleneck < simsiam().prediction.width  # a bottleneck
 
 

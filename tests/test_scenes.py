@@ -303,3 +303,24 @@ def test_objects_without_a_class_are_refused(drawn):
     Image.new("RGB", (30, 30), "green").save(drawn / "stray.png")
     with pytest.raises(UserError, match="objects.path=.*one folder for each class, but stray.png"):
         Scenes(objects=FolderObjects(path=str(drawn)))("train")
+
+
+def test_a_file_that_could_be_transparent_and_is_not_is_cut_by_its_ground(drawn):
+    plain = drawn / "bar/3.png"
+    with Image.open(plain) as image:
+        image.convert("RGBA").save(drawn / "opaque.png")
+    for one, other in zip(cut(plain, 60, 24), cut(drawn / "opaque.png", 60, 24), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "objects, key",
+    [
+        (FolderObjects(path="none"), "data.objects.path='none'"),
+        (FashionObjects(source="full", path="none"), "data.objects.path='none'"),
+    ],
+)
+def test_a_mistake_in_the_objects_names_their_key(objects, key):
+    with pytest.raises(UserError, match=key) as told:
+        Scenes(objects=objects)("train")
+    assert "data.path" not in str(told.value) and "data.source" not in str(told.value)

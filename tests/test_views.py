@@ -151,7 +151,7 @@ def test_shifted_crops_differ_by_an_offset_within_reach(reach):
 def test_overlapping_crops_keep_their_iou(iou):
     context, target = draw(OverlappingCrops(iou=iou))
     shared = overlap(context.box, target.box)
-    assert shared.min() >= iou and (shared < 0.999).float().mean() > 0.5
+    assert shared.min() >= iou and (shared > 0.999).float().mean() < 0.02  # it is another crop
     assert not torch.equal(context.flip, target.flip)
 
 

@@ -3,6 +3,9 @@
 cutouts = FashionObjects()("train")   # shading, silhouette and class of each object
 """
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -16,7 +19,7 @@ from torch import Tensor
 
 from siamlab.component import Component, UserError
 from siamlab.data.cache import fingerprint
-from siamlab.data.decode import decode_all, eight_bits, has_alpha
+from siamlab.data.decode import decode_all, eight_bits
 from siamlab.data.fashion import CLASSES, Source, Split, fashion_files, garments
 from siamlab.data.folder import Files, refuse_all_unreadable, split_files
 
@@ -43,7 +46,8 @@ class FashionObjects(Component):
 
     def files(self, split: Split) -> str:
         """What the cache must notice of the files behind the objects."""
-        return fashion_files(self.source, self.path, split)
+        with of_objects():
+            return fashion_files(self.source, self.path, split)
 
 
 class FolderObjects(Component):
@@ -64,7 +68,8 @@ class FolderObjects(Component):
         for piece in decode_all(files.paths, self._cut, skipped, lambda f: f.name):
             for index, (grey, shape) in piece:
                 shade.append(grey), inside.append(shape), labels.append(files.labels[index])
-        refuse_all_unreadable(files, skipped)
+        with of_objects():
+            refuse_all_unreadable(files, skipped)
         return Cutouts(torch.stack(shade), torch.stack(inside), torch.tensor(labels), files.classes)
 
     def files(self, split: Split) -> str:
@@ -72,7 +77,8 @@ class FolderObjects(Component):
         return fingerprint(self._files(split).paths)
 
     def _files(self, split: Split) -> Files:
-        files = split_files(self.path, self.test_path, self.test_fraction, split)
+        with of_objects():
+            files = split_files(self.path, self.test_path, self.test_fraction, split)
         if -1 in files.labels:
             raise UserError(
                 f"data.objects.path={self.path!r} must hold its images in one folder for each "
@@ -82,6 +88,16 @@ class FolderObjects(Component):
 
     def _cut(self, file: Path) -> tuple[Tensor, Tensor]:
         return cut(file, self.side, self.tolerance)
+
+
+@contextmanager
+def of_objects() -> Iterator[None]:
+    """A mistake in `data.path` is one in `data.objects.path`, and so on."""
+    try:
+        yield
+    except UserError as mistake:
+        keys = r"\bdata\.(?=(path|test_path|source)\b)"
+        raise UserError(re.sub(keys, "data.objects.", str(mistake))) from None
 
 
 ObjectSource = Annotated[FashionObjects | FolderObjects, Field(discriminator="kind")]
@@ -95,10 +111,11 @@ def cut(file: Path, side: int, tolerance: int) -> tuple[UInt8[Tensor, "S S"], Bo
     """
     with Image.open(file) as image:
         image = eight_bits(ImageOps.exif_transpose(image))
-    clear = has_alpha(image)
     image = ImageOps.contain(image.convert("RGBA"), (side, side), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)  # [4, h, w]
-    inside = pixels[3] > 127 if clear else silhouette(differs(pixels[:3], tolerance)[None])[0]
+    inside = pixels[3] > 127
+    if inside.all():  # nothing is transparent, whatever the file's format can hold
+        inside = silhouette(differs(pixels[:3], tolerance)[None])[0]
     if not inside.any():
         raise ValueError(f"{file} shows no object")
     rest = (0, side - image.width, 0, side - image.height)

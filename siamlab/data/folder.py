@@ -121,7 +121,7 @@ def _walk(root: Path) -> Iterator[Path]:
     """Visible files of an image suffix; links are followed, each folder once."""
     seen = set()
     for folder, below, names in os.walk(root, followlinks=True):
-        below[:] = [name for name in below if not name.startswith(".")]
+        below[:] = sorted(name for name in below if not name.startswith("."))
         if (real := os.path.realpath(folder)) in seen:
             below.clear()
             continue

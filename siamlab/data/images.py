@@ -66,14 +66,17 @@ def take(images: Images, index: Int64[Tensor, " k"]) -> Images:
 def subset(images: Images, n: int, seed: int = 0) -> Images:
     """`n` images without repetition, in their first order; pairs of scenes stay together.
 
-    The same for the same seed; a smaller subset lies inside a larger one.
+    Images without a label are taken only when all that have one are. The same for the same seed; a
+    smaller subset lies inside a larger one.
     """
     total = len(images.labels)
     if not 0 < n <= total:
         raise UserError(f"a subset of n={n} images must have 1 to {total}: the source has no more")
     step = 2 if is_paired(images) and n % 2 == 0 else 1
     rng = torch.Generator().manual_seed(seed)
-    first = torch.randperm(total // step, generator=rng)[: n // step] * step
+    order = torch.randperm(total // step, generator=rng) * step
+    blank = images.labels[order] < 0
+    first = order[blank.argsort(stable=True)][: n // step]
     index = (first[:, None] + torch.arange(step)).flatten()
     return take(images, index.sort().values)
 
