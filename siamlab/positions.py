@@ -164,7 +164,8 @@ class LearnedPlace(nn.Module):
         self.layers = nn.Sequential(nn.Linear(4, hidden), nn.GELU(), nn.Linear(hidden, width))
 
     def forward(self, places: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B D"]:
-        return self.layers(places / 10)
+        with torch.autocast(places.device.type, enabled=False):  # 8 bits would blur a place
+            return self.layers(places / 10)
 
 
 class NoPlace(nn.Module):

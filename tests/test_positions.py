@@ -166,3 +166,10 @@ def test_none_tells_the_predictor_nothing():
     places = NoPositions()(random_view(1), random_view(2), (2, 3))
     assert not NoPositions().query(8)(places.query).any()
     assert NoPositions().own(8)(places.own).any()
+
+
+def test_learned_places_are_told_in_float32_whatever_the_network_computes_in():
+    place, places = LearnedPlace(16, 32), torch.rand(2, 5, 4) * 30
+    with torch.autocast("cpu", torch.bfloat16):
+        told = place(places)
+    assert torch.equal(told, place.layers(places / 10))
