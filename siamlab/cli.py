@@ -117,13 +117,14 @@ def _train(given: Namespace) -> int:
     from siamlab.train import Stopped, steps
     from siamlab.train.setup import start_processes
 
-    start_processes()
+    start_processes()  # before the bar, which only one of them draws
     run = _run(given)
     out = given.out or f"runs/{run.name}"
     try:
         follow(run, steps(run, out, resume=given.resume))
     except Stopped as stop:
-        print(f"siamlab: {stop}", file=sys.stderr)
+        if processes.rank() == 0:
+            print(f"siamlab: {stop}", file=sys.stderr)
         return 130
     if processes.rank() == 0:
         print(f"The run is in {out}; `siamlab probe {out}` measures it.")

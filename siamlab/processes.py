@@ -24,12 +24,14 @@ def local_rank() -> int:
 
 def wait() -> None:
     """Until every process is here."""
-    if count() > 1:
-        dist.barrier()
+    any_of(False)  # whose answer needs all of them; a barrier would wait for the GPU too
 
 
 def any_of(flag: bool) -> bool:
-    """Whether any process says so."""
+    """Whether any process says so. No GPU is waited for, so that every step can ask.
+
+    (Except in a group of the caller's own making that has NCCL alone.)
+    """
     if count() == 1:
         return flag
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"

@@ -39,7 +39,7 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AdamW(Component):
-    """AdamW with linear warm-up and a cosine to zero; no decay on 1-d tensors."""
+    """AdamW with linear warm-up and a cosine to zero; no decay of biases, norms and tokens."""
 
     lr: float = Field(6.25e-5, gt=0, description="peak learning rate for 256 images a step")
     betas: tuple[Beta, Beta] = Field((0.9, 0.95), description="of the two running means")
@@ -49,7 +49,7 @@ class AdamW(Component):
 
 
 class Compute(Component):
-    """Where and how it is computed; no influence on the method."""
+    """Where and how it is computed; of all this only `accumulate` changes what is learned."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: a GPU if there is one"
@@ -58,7 +58,12 @@ class Compute(Component):
         "auto", description="of the forward pass; auto: bfloat16 where a GPU has it"
     )
     compile: bool = Field(False, description="compile both networks with torch.compile")
-    accumulate: int = Field(1, ge=1, description="parts of a batch, one after another")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        description="parts of a batch, one after another; each has draws, negatives and batch "
+        "statistics of its own",
+    )
     threads: int = Field(0, ge=0, description="threads of this process; 0: torch's choice")
 
 
@@ -145,7 +150,7 @@ class Run(Component):
 
     @model_validator(mode="after")
     def _meaningful(self) -> "Run":
-        for rule in (_sizes_fit, _mask_asks, _frames_agree, _heads_fit, _batch_divides):
+        for rule in (_sizes_fit, _mask_asks, _frames_agree, _heads_fit, batch_divides):
             if problem := rule(self):
                 raise ValueError(problem)
         return self
@@ -227,11 +232,15 @@ def _heads_fit(run: Run) -> str | None:
     return None
 
 
-def _batch_divides(run: Run) -> str | None:
-    if run.batch % run.compute.accumulate:
+def batch_divides(run: Run, processes: int = 1) -> str | None:
+    """What is wrong with a batch's parts: unequal, or of one image, which has no statistics."""
+    parts = run.compute.accumulate * processes
+    if run.batch % parts or run.batch < 2 * parts:
+        each = f" in each of {processes} processes" if processes > 1 else ""
         return (
-            f"batch={run.batch} must be a multiple of compute.accumulate="
-            f"{run.compute.accumulate}; set one of them"
+            f"batch={run.batch} is cut into compute.accumulate={run.compute.accumulate} parts"
+            f"{each}, which must be equal and of 2 images or more; set batch to a multiple of "
+            f"{parts} from {2 * parts} on, or make fewer parts"
         )
     return None
 

@@ -1,5 +1,9 @@
 """Two processes on the halves of a batch give what one process gives on the whole."""
 
+import socket
+import time
+from pathlib import Path
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -8,6 +12,9 @@ from siamlab import processes, workers
 from siamlab.component import variants
 from siamlab.loss import Loss
 from siamlab.model.blocks import TokenBatchNorm
+from siamlab.recipes import demo_size, mae
+from siamlab.train import train
+from siamlab.train.setup import start_processes
 
 KINDS = [cls.model_fields["kind"].default for cls in variants(Loss)]
 LOSSES = dict(zip(KINDS, variants(Loss), strict=True))
@@ -53,7 +60,11 @@ def work(rank, folder):
         "any": [processes.any_of(rank == 1), processes.any_of(False)],
         "place": [processes.rank(), processes.count()],
     }
+    if rank == 1:
+        time.sleep(0.2)
+        Path(folder, "late").touch()
     processes.wait()
+    shared["waited"] = Path(folder, "late").exists()
     torch.save(shared, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -110,7 +121,7 @@ def test_processes_share_means_rows_and_flags(two):
         assert process["place"] == [rank, 2]
         assert process["mean"].item() == 1.5
         assert process["gather"].tolist() == [[0.0], [1.0]]
-        assert process["any"] == [True, False]
+        assert process["any"] == [True, False] and process["waited"]
 
 
 def test_one_process_gives_back_what_it_was_given():
@@ -126,3 +137,31 @@ def test_batch_norm_over_tokens_is_torchs_over_rows():
     x = joined(4).float()
     torch.testing.assert_close(norm(x), torchs(x.flatten(0, 1)).view(SHAPE))
     torch.testing.assert_close(norm.eval()(x), torchs.eval()(x.flatten(0, 1)).view(SHAPE))
+
+
+@pytest.fixture
+def torchrun(monkeypatch):
+    """As if torchrun had started this process alone."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": 0, "WORLD_SIZE": 1}
+    for name, value in {"TORCHELASTIC_RUN_ID": "none", **where}.items():
+        monkeypatch.setenv(name, str(value))
+    yield
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def test_processes_that_torchrun_started_are_joined_from_python_too(torchrun, tmp_path):
+    train(demo_size(mae()).change("steps=1", "batch=4", "data.images=8"), tmp_path / "run")
+    assert dist.is_initialized() and processes.count() == 1
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_processes_speak_on_the_processor_whether_or_not_there_is_a_gpu(gpu, torchrun, monkeypatch):
+    asked = []
+    monkeypatch.setattr(dist, "init_process_group", asked.append)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    start_processes()
+    assert asked == ["cpu:gloo,cuda:nccl" if gpu else "gloo"]

@@ -196,6 +196,7 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(key, value, a
         (["model=test_vit2", "prediction=global"], ["pool=class", "model=test_vit2", "pool=mean"]),
         (["model=test_vit2", "prediction=both"], ["pool=class", "model=test_vit2"]),
         (["batch=10", "compute.accumulate=4"], ["batch=10", "compute.accumulate=4"]),
+        (["batch=4", "compute.accumulate=4"], ["batch=4", "compute.accumulate=4", "8 on"]),
     ],
 )
 def test_a_meaningless_combination_is_refused_with_both_keys(changes, keys):

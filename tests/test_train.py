@@ -2,18 +2,21 @@
 
 import json
 import os
+import resource
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 from test_processes import both
 
 import siamlab.train.loop as loop
-from siamlab import workers
+from siamlab import cli, processes, workers
 from siamlab.component import UserError
 from siamlab.data import Images, Scenes
 from siamlab.data.images import plain
@@ -24,10 +27,18 @@ from siamlab.run import AdamW
 from siamlab.train import Folder, Stopped, checkpoint, load_encoder, run_of, runs, steps, train
 from siamlab.train import untrained as network_before
 from siamlab.train.batches import Batches, order
+from siamlab.train.export import write_encoder
 from siamlab.train.folder import environment
+from siamlab.train.meter import due
 from siamlab.train.schedule import learning_rate, make_optimiser
 from siamlab.train.seeds import generator, seed_of
-from siamlab.train.setup import build, choose_device
+from siamlab.train.setup import (
+    build,
+    choose_device,
+    choose_precision,
+    multiplies_bfloat16,
+)
+from siamlab.train.signals import stop_signal
 from siamlab.train.step import gradients
 
 TINY = (
@@ -186,19 +197,150 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
             train(tiny(), tmp_path / out, noise())
 
 
-def test_a_full_disk_is_said_and_leaves_the_checkpoint_before(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+@contextmanager
+def full_disk(room):
+    """Files of this process cannot grow beyond `room` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    lines = steps(tiny(), tmp_path / "run", noise())
-    for line in lines:
-        if line["step"] == 4:
-            monkeypatch.setattr(checkpoint, "write_weights", full)
-            break
-    with pytest.raises(UserError, match="could not be written .No space left.*checkpoint before"):
-        list(lines)
-    kept = sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir())
-    assert kept == ["step_00000002"]
+
+@pytest.mark.parametrize("part", ["model.safetensors", "optimiser.pt"])
+def test_a_full_disk_is_said_and_leaves_the_checkpoint_before(part, tmp_path):
+    state = build(tiny(siameseim), torch.device("cpu"))
+    whole = checkpoint.save(tmp_path, 2, state)
+    weights = (whole / "model.safetensors").stat().st_size
+    first = state.optimiser.param_groups[0]["params"][0]
+    state.optimiser.state[first] = {"exp_avg": torch.zeros(weights)}  # four times as large
+    with full_disk(room=weights if part == "optimiser.pt" else 1000):
+        with pytest.raises(UserError, match=r"step_00000004 could not .*\(File too large\).*room"):
+            checkpoint.save(tmp_path, 4, state)
+    assert [p.name for p in tmp_path.iterdir()] == ["step_00000002"]
+    assert checkpoint.damage(whole) == ""
+
+
+def test_a_full_disk_is_said_at_a_line_and_at_the_encoder(tmp_path):
+    run, folder = tiny(), Folder(tmp_path / "run")
+    folder.create(run)
+    folder.log({"step": 1, "seconds": 1.0})
+    encoder = build(run, torch.device("cpu")).model.encoder
+    with full_disk(room=10):
+        for write, name in (
+            (lambda: folder.log({"step": 2}), "metrics.jsonl"),
+            (lambda: folder.forget_after(1), "metrics.jsonl"),
+            (lambda: write_encoder(encoder, run, folder.encoder), "encoder.safetensors"),
+        ):
+            with pytest.raises(UserError, match=f"{name} could not be written .File too large"):
+                write()
+    assert not folder.encoder.exists() and not list(folder.path.glob("encoder*"))
+    assert [line["step"] for line in folder.lines()] == [1]
+
+
+def test_drafts_of_killed_processes_are_removed(tmp_path):
+    draft = tmp_path / ".draft_123_step_00000002"
+    draft.mkdir()
+    (draft / "model.safetensors").write_bytes(b"half")
+    checkpoint.save(tmp_path, 4, build(tiny(), torch.device("cpu")))
+    assert [p.name for p in tmp_path.iterdir()] == ["step_00000004"]
+
+
+def test_a_checkpoint_from_a_gpu_is_read_without_one(tmp_path, monkeypatch):
+    state = build(tiny(), torch.device("cpu"))
+    gradients(tiny(), state.model, state.teacher, noise(8).pixels, 0, torch.float32)
+    state.optimiser.step()
+    monkeypatch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:7")
+    kept = checkpoint.save(tmp_path, 4, state)
+    fresh = build(tiny(), torch.device("cpu"))
+    assert checkpoint.restore(kept, fresh) == 4
+    averages = [list(s.optimiser.state.values())[0]["exp_avg"] for s in (state, fresh)]
+    assert torch.equal(*averages) and averages[1].abs().sum() > 0
+
+
+def test_bfloat16_that_a_gpu_only_imitates_is_not_chosen(monkeypatch):
+    imitated = lambda including_emulation=True: including_emulation  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", imitated)
+    gpu = torch.device("cuda")
+    assert choose_precision(tiny().compute, gpu) == torch.float32
+    assert not multiplies_bfloat16(gpu)
+
+
+@pytest.mark.parametrize("parts, count", [(4, 4), (1, 3), (2, 4), (1, 8)])
+def test_unequal_parts_and_parts_of_one_image_are_refused(parts, count, monkeypatch):
+    monkeypatch.setattr(processes, "count", lambda: count)
+    said = f"batch=8 .*accumulate={parts} parts in each of {count} processes.*multiple of"
+    with pytest.raises(UserError, match=f"{said} {parts * count} from {2 * parts * count} on"):
+        build(tiny(mae, f"compute.accumulate={parts}"), torch.device("cpu"))
+
+
+def test_a_run_does_not_go_on_with_other_parts_of_its_batches(tmp_path):
+    list(steps(tiny(mae, "steps=1"), tmp_path / "run", noise()))
+    with pytest.raises(UserError, match="its compute.accumulate is 1, not 2; leave"):
+        train(tiny(mae, "steps=1", "compute.accumulate=2"), tmp_path / "run", noise(), resume=True)
+    train(tiny(mae, "steps=1", "compute.threads=1"), tmp_path / "run", noise(), resume=True)
+
+
+def test_the_clock_of_a_resumed_run_goes_on(tmp_path):
+    run, folder = tiny(mae, "log_every=1"), Folder(tmp_path / "run")
+    lines = steps(run, folder.path, noise())
+    for _ in range(3):
+        next(lines)
+    lines.close()
+    kept = [line | {"seconds": 100.0} for line in folder.lines()]
+    folder.metrics.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    train(run, folder.path, noise(), resume=True)
+    clock = [line["seconds"] for line in folder.lines()]
+    assert min(clock[2:]) > 100 and folder.seconds() == clock[-1] == max(clock) < 200
+
+
+@pytest.mark.parametrize("number, ends", [(signal.SIGTERM, 0), (signal.SIGINT, 2)])
+def test_a_second_ctrl_c_ends_at_once_and_a_second_sigterm_does_not(number, ends):
+    heard = []
+    before = signal.signal(number, lambda *_: heard.append(number))
+    try:
+        with stop_signal() as stopped:
+            for _ in range(3):
+                os.kill(os.getpid(), number)
+            assert stopped() and len(heard) == ends
+    finally:
+        signal.signal(number, before)
+
+
+def test_every_step_asks_all_processes_whether_to_stop(monkeypatch):
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    monkeypatch.setattr(processes, "any_of", lambda flag: True)  # another one was asked to
+    run = tiny(mae, "log_every=4", "save_every=4")
+    found = [due(run, done, torch.device("cpu"), lambda: False) for done in range(1, 7)]
+    assert [now.stop and now.save for now in found] == [True] * 5 + [False]
+
+
+def test_no_process_ends_before_the_checkpoint_is_written(tmp_path, monkeypatch):
+    saved = []
+    look = lambda: saved.append(len(checkpoint.found(tmp_path / "run" / "checkpoints")))  # noqa: E731
+    monkeypatch.setattr(processes, "wait", look)
+    monkeypatch.setattr(processes, "any_of", lambda flag: True)
+    with pytest.raises(Stopped):
+        train(tiny(), tmp_path / "run", noise())
+    assert saved[-1] == 1
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_first_process_alone_says_what_is_to_be_said(rank, tmp_path, monkeypatch, capsys):
+    run = tiny(mae, "steps=2", "save_every=1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "any_of", lambda flag: True)
+        with pytest.raises(Stopped):
+            train(run, tmp_path / "run")
+        (tmp_path / "run.toml").write_text(run.toml())
+        patch.setattr(processes, "rank", lambda: rank)
+        patch.setattr("siamlab.train.batches.share", lambda index: index)
+        patch.setattr(loop, "due", lambda *_: (_ for _ in ()).throw(Stopped("stopped")))
+        words = ["train", str(tmp_path / "run.toml"), "--resume", "--out", str(tmp_path / "run")]
+        assert cli.main(words) == 130
+    heard = "".join(capsys.readouterr())
+    assert ("goes on after step 1" in heard, "siamlab: stopped" in heard) == (rank == 0,) * 2
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -361,8 +503,9 @@ def test_the_learning_rate_rises_linearly_then_falls_as_a_cosine():
     assert rates[550] == pytest.approx(1e-3, rel=1e-3) and rates[-1] < 1e-7
 
 
-def test_biases_norms_and_tokens_do_not_decay():
-    state = build(tiny(siameseim), torch.device("cpu"))
+@pytest.mark.parametrize("registers", [0, 1, 4])
+def test_biases_norms_and_tokens_do_not_decay(registers):
+    state = build(tiny(siameseim, f"model.registers={registers}"), torch.device("cpu"))
     matrices, vectors = make_optimiser(state.model, AdamW()).param_groups
     assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.05, 0.0)
     free = {id(p) for p in vectors["params"]}
@@ -376,8 +519,6 @@ def test_biases_norms_and_tokens_do_not_decay():
 
 def processes_train(rank, count, folder, run_toml, port):
     """One of the gloo processes; module level, so that it can be started."""
-    import torch.distributed as dist
-
     from siamlab.run import Run
 
     torch.set_num_threads(1)

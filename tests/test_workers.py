@@ -1,12 +1,16 @@
 """Workers: processes that start with torch loaded, in today's environment, deaf to Ctrl-C."""
 
 import os
+import queue
 import signal
 import sys
 
 import pytest
 
 from siamlab import workers
+from siamlab.component import UserError
+from siamlab.recipes import mae
+from siamlab.train.side_by_side import side_by_side
 
 
 def tell(queue):
@@ -36,3 +40,36 @@ def test_a_worker_has_the_environment_of_the_moment_it_is_started(monkeypatch):
     for told in ("one", "another"):
         monkeypatch.setenv("SIAMLAB_TOLD", told)
         assert found()[1] == told
+
+
+class Dead(workers.CONTEXT.Process):
+    """A worker that has ended, as another one's line comes."""
+
+    def __init__(self, lines, exitcode):
+        super().__init__()
+        self.lines, self.code = lines, exitcode
+
+    def is_alive(self):
+        self.lines.put(("other", {"step": 1}))
+        return False
+
+    exitcode = property(lambda self: self.code)
+
+    def terminate(self):
+        pass
+
+    join = terminate
+
+
+@pytest.mark.parametrize("code, error", [(0, None), (1, RuntimeError), (-9, UserError)])
+def test_a_worker_that_crashed_is_never_taken_for_a_finished_one(
+    code, error, monkeypatch, tmp_path
+):
+    start = lambda work, run, path, lines: Dead(lines, code)  # noqa: E731
+    monkeypatch.setattr(workers, "start", start)
+    monkeypatch.setattr(workers.CONTEXT, "Queue", queue.Queue)
+    if error is None:
+        assert list(side_by_side([(mae(), tmp_path)], 1)) == [("other", {"step": 1})]
+    else:
+        with pytest.raises(error, match="the process that trained mae"):
+            list(side_by_side([(mae(), tmp_path)], 1))

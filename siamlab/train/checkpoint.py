@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from siamlab.component import UserError
+from siamlab.train.folder import written
 
 KEPT = 2  # the newest and the one before it
 
@@ -30,28 +31,21 @@ class State(NamedTuple):
 
 
 def save(folder: Path, step: int, state: State) -> Path:
-    """Write a checkpoint under `folder` beside the others, then drop the oldest."""
+    """Write a checkpoint under `folder` beside the others, then drop the oldest.
+
+    Drafts that killed processes left are dropped too: only one process trains in a folder.
+    """
     final = folder / f"step_{step:08d}"
-    draft = folder / f".draft_{os.getpid()}_{final.name}"
+    draft = folder / f".draft_{final.name}"
+    for left in folder.glob(".draft_*"):
+        shutil.rmtree(left, ignore_errors=True)
     try:
-        draft.mkdir(parents=True, exist_ok=True)
-        write_weights(state.model, draft / "model.safetensors")
-        write_weights(state.teacher, draft / "teacher.safetensors")
-        torch.save(
-            {"optimiser": state.optimiser.state_dict(), "step": step}, draft / "optimiser.pt"
-        )
-        sums = {file.name: _checksum(file) for file in sorted(draft.iterdir())}
-        (draft / "checksums.json").write_text(json.dumps(sums, indent=1))
-        for file in draft.iterdir():
-            _to_disk(file)
-        shutil.rmtree(final, ignore_errors=True)
-        draft.rename(final)
-    except OSError as error:
+        with written(final):
+            _write(draft, step, state)
+            shutil.rmtree(final, ignore_errors=True)
+            draft.rename(final)
+    finally:
         shutil.rmtree(draft, ignore_errors=True)
-        raise UserError(
-            f"the checkpoint {final} could not be written ({error.strerror or error}); make room "
-            "or give another --out, then start again: the checkpoint before it is whole"
-        ) from None
     for old in found(folder)[:-KEPT]:
         shutil.rmtree(old)
     return final
@@ -86,7 +80,7 @@ def restore(path: Path, state: State) -> int:
     """Put a checkpoint into the state; the step it was written after comes back."""
     read_weights(state.model, path / "model.safetensors")
     read_weights(state.teacher, path / "teacher.safetensors")
-    kept = torch.load(path / "optimiser.pt", weights_only=True)
+    kept = torch.load(path / "optimiser.pt", map_location="cpu", weights_only=True)
     state.optimiser.load_state_dict(kept["optimiser"])
     return kept["step"]
 
@@ -94,7 +88,7 @@ def restore(path: Path, state: State) -> int:
 def write_weights(module: nn.Module, path: Path, about: dict[str, str] | None = None) -> None:
     """Parameters and buffers as safetensors, with a few words about them."""
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items()}
-    safetensors.torch.save_file(tensors, path, metadata=about)
+    path.write_bytes(safetensors.torch.save(tensors, metadata=about))
 
 
 def read_weights(module: nn.Module, path: Path) -> None:
@@ -109,6 +103,18 @@ def read_weights(module: nn.Module, path: Path) -> None:
             f"{mine.get(key, 'missing')} here; give the folder of this run or another --out"
         )
     module.load_state_dict(tensors)
+
+
+def _write(draft: Path, step: int, state: State) -> None:
+    draft.mkdir(parents=True)
+    write_weights(state.model, draft / "model.safetensors")
+    write_weights(state.teacher, draft / "teacher.safetensors")
+    with (draft / "optimiser.pt").open("wb") as file:
+        torch.save({"optimiser": state.optimiser.state_dict(), "step": step}, file)
+    sums = {file.name: _checksum(file) for file in sorted(draft.iterdir())}
+    (draft / "checksums.json").write_text(json.dumps(sums, indent=1))
+    for file in draft.iterdir():
+        _to_disk(file)
 
 
 def _checksum(path: Path) -> str:

@@ -15,14 +15,18 @@ from siamlab.model.encoder import Encoder
 from siamlab.model.siamese import Siamese, parts
 from siamlab.run import Run
 from siamlab.train import checkpoint
-from siamlab.train.folder import Folder
+from siamlab.train.folder import Folder, written
 
 
 def write_encoder(encoder: Encoder, run: Run, path: Path) -> None:
     """The encoder with its places written into its position table; the file carries the run."""
     draft = path.with_suffix(".draft")
-    checkpoint.write_weights(encoder.plain(), draft, {"run": run.toml()})
-    draft.replace(path)
+    try:
+        with written(path):
+            checkpoint.write_weights(encoder.plain(), draft, {"run": run.toml()})
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def load_encoder(path: str | Path) -> nn.Module:

@@ -11,6 +11,8 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -84,7 +86,7 @@ class Folder:
 
     def log(self, line: Line) -> Line:
         """One more line of metrics, on disk before it comes back."""
-        with self.metrics.open("a") as file:
+        with written(self.metrics), self.metrics.open("a") as file:
             file.write(json.dumps(line) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -95,8 +97,9 @@ class Folder:
         if self.metrics.exists():
             kept = [line for line in self.lines() if line["step"] <= step]
             draft = self.metrics.with_suffix(".draft")
-            draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
-            draft.replace(self.metrics)
+            with written(self.metrics):
+                draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
+                draft.replace(self.metrics)
 
     def lines(self) -> list[Line]:
         """The logged lines; a last one that a crash cut short is left out."""
@@ -107,10 +110,25 @@ class Folder:
         return [json.loads(line) for line in whole.splitlines()]
 
     def seconds(self) -> float:
-        """Time in the loop, over all its starts: the clock of a resumed run begins anew."""
+        """Time in the loop, over all its starts; where the clock falls it began anew."""
         clock = [line["seconds"] for line in self.lines()]
         ends = [now for now, then in zip(clock, clock[1:], strict=False) if then < now]
         return float(sum([*ends, *clock[-1:]]))
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """UserError for a file that cannot be written, most often since the disk is full."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        cause = error if isinstance(error, OSError) else error.__context__  # torch.save hides it
+        if not isinstance(cause, OSError):
+            raise
+        raise UserError(
+            f"{path} could not be written ({cause.strerror or cause}); make room, then go on with "
+            "--resume"
+        ) from error
 
 
 def runs(path: str | Path) -> "polars.DataFrame":  # noqa: F821

@@ -27,6 +27,7 @@ from siamlab.train.setup import (
     go_on,
     parallel,
     said_of_precision,
+    start_processes,
     told_of_compiling,
 )
 from siamlab.train.signals import Stopped, stop_signal
@@ -49,6 +50,7 @@ def steps(
     run: Run, path: str | Path, images: Images | None = None, resume: bool = False
 ) -> Iterator[Line]:
     """Train as `train` does and yield each logged line; {"said": a sentence} for what is said."""
+    start_processes()
     device, folder = choose_device(run.compute), Folder(path)
     precision = choose_precision(run.compute, device)
     watched = watch(run, images)
@@ -61,8 +63,9 @@ def steps(
         stop_signal() as stopped,
     ):
         first, said = go_on(run, folder, state)
-        yield from [*said_of_precision(precision, device), *said]
-        meter = Meter(run.batch, first, batches)
+        if processes.rank() == 0:
+            yield from [*said_of_precision(precision, device), *said]
+        meter = Meter(run.batch, first, batches, folder.seconds())
         for step, batch in enumerate(batches.read(first), start=first):
             lr = set_rate(state.optimiser, learning_rate(step, run.steps, run.batch, run.optimiser))
             terms, context, target = gradients(run, model, state.teacher, batch, step, precision)
@@ -83,6 +86,7 @@ def steps(
             if now.save and processes.rank() == 0:
                 checkpoint.save(folder.checkpoints, step + 1, state)
             if now.stop:
+                processes.wait()  # torchrun ends all as soon as one ends
                 raise Stopped(f"stopped after step {step + 1} of {run.steps}: --resume goes on")
     if processes.rank() == 0:
         write_encoder(state.model.encoder, run, folder.encoder)

@@ -27,17 +27,19 @@ def due(run: Run, done: int, device: torch.device, stopped: Callable[[], bool]) 
     final = done == run.steps
     probe = run.probe_every > 0 and (done % run.probe_every == 0 or final)
     log = done % run.log_every == 0 or done == 1 or final or probe
-    asked = stopped() if processes.count() == 1 else log and processes.any_of(stopped())
-    stop = asked and not final
+    stop = processes.any_of(stopped()) and not final
     save = done % run.save_every == 0 or final or stop
     return Due(log or save or device.type == "cpu", log, probe, save, stop)
 
 
 class Meter:
-    """Time since the last line, and the share of all time that was spent waiting for data."""
+    """Time since the last line, and the share of all time that was spent waiting for data.
 
-    def __init__(self, batch: int, first: int, batches: Batches):
-        self.batch, self.batches = batch, batches
+    `before`: seconds in the loop until this start.
+    """
+
+    def __init__(self, batch: int, first: int, batches: Batches, before: float):
+        self.batch, self.batches, self.before = batch, batches, before
         self.began = time.perf_counter()
         self.restart(first)
 
@@ -50,7 +52,7 @@ class Meter:
         return {
             "step": step,
             "images": step * self.batch,
-            "seconds": now - self.began,
+            "seconds": self.before + now - self.began,
             "rate": (step - self.step) * self.batch / (now - self.last),  # images/s
             "wait": self.batches.waited / (now - self.began),
             "loss": sum(values.values()),

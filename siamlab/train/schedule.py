@@ -25,12 +25,15 @@ def set_rate(optimiser: torch.optim.Optimizer, lr: float) -> float:
 
 
 def make_optimiser(model: nn.Module, settings: AdamW) -> torch.optim.AdamW:
-    """AdamW without decay of biases, norms and tokens (tensors with one side longer than 1)."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    matrices = [p for p in trained if sum(side > 1 for side in p.shape) > 1]
-    vectors = [p for p in trained if sum(side > 1 for side in p.shape) <= 1]
+    """AdamW without decay of biases, norms and tokens."""
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     groups = [
-        {"params": matrices, "weight_decay": settings.decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": [p for n, p in trained if _decays(n, p)], "weight_decay": settings.decay},
+        {"params": [p for n, p in trained if not _decays(n, p)], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
+
+
+def _decays(name: str, parameter: nn.Parameter) -> bool:
+    """A matrix: more than one side longer than 1. Several register tokens only look like one."""
+    return sum(side > 1 for side in parameter.shape) > 1 and not name.endswith("_token")

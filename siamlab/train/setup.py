@@ -4,6 +4,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import signature
+from operator import attrgetter
 
 import torch
 import torch.distributed as dist
@@ -15,7 +16,7 @@ from siamlab.component import UserError
 from siamlab.memory import keep_freed
 from siamlab.model.attention import Attention
 from siamlab.model.siamese import Siamese
-from siamlab.run import BESIDE, Compute, Run
+from siamlab.run import BESIDE, Compute, Run, batch_divides
 from siamlab.train import checkpoint
 from siamlab.train.checkpoint import State
 from siamlab.train.folder import Folder, Line
@@ -44,7 +45,7 @@ def choose_device(compute: Compute) -> torch.device:
 def choose_precision(compute: Compute, device: torch.device) -> torch.dtype:
     """bfloat16 where asked for, or where a GPU has it and nothing was asked."""
     if compute.precision == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        fast = device.type == "cuda" and multiplies_bfloat16(device)
         return torch.bfloat16 if fast else torch.float32
     return getattr(torch, compute.precision)
 
@@ -63,7 +64,7 @@ def said_of_precision(precision: torch.dtype, device: torch.device) -> list[Line
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the device has instructions for it, as far as torch can tell."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     if platform.machine() not in ("x86_64", "AMD64"):
         return True  # torch does not tell
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -71,11 +72,8 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 def build(run: Run, device: torch.device) -> State:
     """The networks and optimiser of a run at its start, drawn from its seed alone."""
-    if run.batch % processes.count():
-        raise UserError(
-            f"batch={run.batch} must be a multiple of the {processes.count()} processes; "
-            "set batch or start another number of processes"
-        )
+    if problem := batch_divides(run, processes.count()):
+        raise UserError(problem)
     torch.manual_seed(seed_of(run.seed, "weights"))
     model = Siamese(run, run.target.widths(run)).to(device).train()
     teacher = run.target.build(model, run).to(device).train()
@@ -156,9 +154,9 @@ def go_on(run: Run, folder: Folder, state: State) -> tuple[int, list[Line]]:
 
 def check_same(run: Run, kept: Run, folder: Folder) -> None:
     """Raises UserError that names the first field in which the folder's run differs."""
-    for name in Run.model_fields:
-        mine, theirs = getattr(run, name), getattr(kept, name)
-        if mine != theirs and name not in BESIDE:
+    for name in [*(n for n in Run.model_fields if n not in BESIDE), "compute.accumulate"]:
+        mine, theirs = (attrgetter(name)(one) for one in (run, kept))
+        if mine != theirs:
             raise UserError(
                 f"{folder.path} holds another run: its {name} is {_short(theirs)}, not "
                 f"{_short(mine)}; leave the change out, or give another --out"
@@ -173,10 +171,10 @@ def finished(run: Run, folder: Folder) -> bool:
 
 
 def start_processes() -> None:
-    """Join the processes that torchrun started; nothing where it did not."""
+    """Join the processes that torchrun started; nothing where it did not, or they are joined."""
     if dist.is_torchelastic_launched() and not dist.is_initialized():
-        backend = "nccl" if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(backend)
+        gpu = torch.cuda.is_available()  # a run may be on the processor all the same
+        dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
 
 
 def _short(value: object) -> str:

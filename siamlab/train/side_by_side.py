@@ -35,7 +35,7 @@ def side_by_side(jobs: list[Job], count: int) -> Iterator[tuple[str, Line]]:
                 run, path = waiting.pop(0)
                 running[run.name] = workers.start(_train, run, path, lines)
             yield from _heard(lines)
-            running = {name: w for name, w in running.items() if not _ended(name, w, lines)}
+            running = {name: w for name, w in running.items() if not _ended(name, w)}
         yield from _heard(lines)
     finally:
         for worker in running.values():
@@ -74,7 +74,7 @@ def _heard(lines) -> Iterator[tuple[str, Line]]:
         wait = 0.001
 
 
-def _ended(name: str, worker: BaseProcess, lines) -> bool:
+def _ended(name: str, worker: BaseProcess) -> bool:
     if worker.is_alive():
         return False
     if worker.exitcode < 0:
@@ -82,6 +82,6 @@ def _ended(name: str, worker: BaseProcess, lines) -> bool:
             f"the process that trained {name} was ended by signal {-worker.exitcode} (9: often too "
             "little memory); the same command goes on from its last checkpoint"
         )
-    if worker.exitcode > 0 and lines.empty():
+    if worker.exitcode > 0:
         raise RuntimeError(f"the process that trained {name} failed; its words are above")
     return True

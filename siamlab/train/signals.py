@@ -21,7 +21,8 @@ def stop_signal() -> Iterator[Callable[[], bool]]:
 
     def remember(number: int, frame: object) -> None:
         came.set()
-        signal.signal(number, before[number])
+        if number == signal.SIGINT:  # not SIGTERM: schedulers and torchrun may send one each
+            signal.signal(number, before[number])
 
     for number in before:
         signal.signal(number, remember)
