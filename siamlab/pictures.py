@@ -98,7 +98,7 @@ def _patches(s: Subject, view: View) -> Tensor:
 
 
 def attribution_picture(s: Subject, image: Image) -> "Figure":
-    """Three methods on what makes one crop of the image like the other."""
+    """Three methods, or two, on what makes one crop of the image like the other."""
     want, (a, b) = probe.inputs(s.model), crops(s, image)
     other = probe.features(s.model, b.image, *want).pooled[0]
     given = s.model, a.image, *want, attribution.ToView(other)
@@ -107,8 +107,10 @@ def attribution_picture(s: Subject, image: Image) -> "Figure":
             attribution.integrated_gradients(*given).map[0], grid_of(s)
         ),
         "Grad-CAM": figure.attribution_table(attribution.grad_cam(*given)[0]),
-        "attention × gradient": figure.attribution_table(attribution.attention_gradient(*given)[0]),
     }
+    if attribution.has_attention(s.model):
+        found = attribution.attention_gradient(*given)[0]
+        tables["attention × gradient"] = figure.attribution_table(found)
     return figure.attribution_figure(
         to_bytes(a.image[0]), tables, "the feature of another crop of the image", s.name
     )

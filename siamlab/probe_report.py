@@ -16,6 +16,7 @@ from siamlab import figure, pictures
 from siamlab.data import Images
 from siamlab.probe import cka_table, eigenvalues, is_readable
 from siamlab.probe.suite import PARTS
+from siamlab.probe.suite.bench import chosen
 from siamlab.report import Section, beyond, score_table, write_report
 from siamlab.subject import Subject
 
@@ -65,7 +66,8 @@ The first three principal components of the patch features as red, green and blu
 nothing across models; what matters is which patches share one."""
 
 ATTRIBUTION = """\
-Which pixels and patches the model's answer rests on, by three methods. A model without labels has \
+Which pixels and patches the model's answer rests on, by three methods (by two where the attention \
+of its blocks has no gradient to read). A model without labels has \
 no class to explain, so the target is how similar the image's feature is to that of another view."""
 
 PROTOCOL = """\
@@ -73,8 +75,9 @@ What all numbers of this page depend on. Numbers that were measured otherwise st
 with them: each row of the Parquet table has a hash of its whole protocol, and its fields."""
 
 REPRESENTATION = """\
-How much of the variance lies along each principal axis of the mean patch features, and how alike \
-layers are (unbiased linear CKA: 1 up to rotation and scale, 0 unrelated)."""
+How much of the variance lies along each principal axis of the mean patch features (a model whose \
+features do not vary has none), and how alike layers are (unbiased linear CKA: 1 up to rotation \
+and scale, 0 unrelated)."""
 
 
 def write_probe_report(
@@ -137,7 +140,8 @@ def profiles(scores: pl.DataFrame) -> list["Figure"]:
 
 def of_images(subjects: Sequence[Subject], test: Images) -> Iterator[Section]:
     """What the models see on single images."""
-    images = test.pixels[[i for i in PICTURED if i < len(test.pixels)] or [0]]
+    index = chosen(test, PICTURED.stop).index
+    images = test.pixels[index[[i for i in PICTURED if i < len(index)] or [0]]]
     first = images[0]
     matches = [pictures.match_picture(s, first) for s in subjects]
     yield Section("Correspondences", CORRESPONDENCE, matches)
@@ -153,15 +157,12 @@ def of_images(subjects: Sequence[Subject], test: Images) -> Iterator[Section]:
 
 def of_features(subjects: Sequence[Subject], test: Images) -> Section:
     """Spectra, and how alike the layers of all models are."""
-    some = test.pixels[:COMPARED]
-    pooled = {s.name: pictures.pooled_by_layer(s, some) for s in subjects}
+    images = test.pixels[chosen(test, COMPARED).index]
+    pooled = {s.name: pictures.pooled_by_layer(s, images) for s in subjects}
     spectra = {name: eigenvalues(layers[-1]) for name, layers in pooled.items()}
-    alike = figure.cka_table(cka_table(pooled))
-    return Section(
-        "Representation",
-        REPRESENTATION,
-        [figure.spectrum_figure(figure.spectrum_table(spectra)), figure.cka_figure(alike)],
-    )
+    table, alike = figure.spectrum_table(spectra), figure.cka_table(cka_table(pooled))
+    shown = [figure.spectrum_figure(table)] if len(table) else []
+    return Section("Representation", REPRESENTATION, [*shown, figure.cka_figure(alike)])
 
 
 def protocol(scores: pl.DataFrame) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,9 @@ UNLABELLED = (
     "No semantic probes: they need labels of two classes or more in training and test images "
     "(class folders in data.path, or another data=NAME)."
 )
+UNPLACED = (
+    "No spatial score: it needs 20 test images or more, and patches no larger than its tolerance."
+)
 TUNE = "fine_tune."
 WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".json": "write_json"}
 
@@ -77,7 +82,6 @@ def probe_subjects(
     subjects = [at_size(s, size) for s in subjects] if size else one_size(subjects)
     scores = probe_all(subjects, train, test, suite, about_data(data), recipe)
     report(scores if not out else scores.filter(scores["probe"].is_in(SHOWN)), data)
-    keep(scores, dict(zip(names, trained, strict=True)))
     if out and Path(out).suffix in WRITERS:
         write(scores, Path(out))
     elif out:
@@ -87,6 +91,7 @@ def probe_subjects(
         with Console(stderr=True).status("writing the report"):
             path = write_probe_report(Path(out), subjects, scores, test, suite)
         Console().print(f"Table and report: {path.resolve()}", soft_wrap=True, highlight=False)
+    keep(scores, dict(zip(names, trained, strict=True)))
 
 
 def probe_all(
@@ -107,7 +112,10 @@ def probe_all(
         for s in subjects:
             said = lambda step, name=s.name: status.update(f"probing {name}: {step}")  # noqa: E731
             how = dict(about=about, said=said, recipe=recipe)
-            found[s.name] = probe_model(s.model, train, test, suite, **how)
+            try:
+                found[s.name] = probe_model(s.model, train, test, suite, **how)
+            except UserError as error:
+                raise UserError(f"{s.name}: {error}") from None
     return table(found)
 
 
@@ -144,27 +152,60 @@ def report(scores: "polars.DataFrame", data: Data) -> None:
     console.print(terminal_table(scores))
     if "semantic" not in scores["probe"]:
         console.print(UNLABELLED, highlight=False)
+    if "spatial" not in scores["probe"]:
+        console.print(UNPLACED, highlight=False)
 
 
 def write(scores: "polars.DataFrame", path: Path) -> None:
     """The table as its suffix says; a crash leaves the old file or none."""
-    draft = path.with_name(f".{path.name}.draft")
     try:
-        getattr(scores, WRITERS[path.suffix])(draft)
-        draft.replace(path)
+        with drafted(path) as draft:
+            getattr(scores, WRITERS[path.suffix])(draft)
     except OSError as error:
         raise UserError(f"--out {path} cannot be written ({error}); name another place") from None
+
+
+@contextmanager
+def drafted(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its place once it is whole."""
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        yield draft
+        draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
 
 def keep(scores: "polars.DataFrame", trained: dict[str, Subject]) -> None:
-    """Into each run's folder its own rows and those of its untrained network."""
+    """Into each run's folder its own rows and those of its untrained network.
+
+    What other protocols found before, on other images or by another suite's probes, is kept too.
+    """
     for name, s in trained.items():
-        if Path(name).is_dir():
-            own = scores["model"].is_in([s.name, "untrained", f"{s.name}, untrained"])
-            rows = json.dumps(scores.filter(own).to_dicts(), indent=1)
-            (Path(name) / "probes.json").write_text(rows + "\n")
+        if not Path(name).is_dir():
+            continue
+        path = Path(name) / "probes.json"
+        own = scores["model"].is_in([s.name, "untrained", f"{s.name}, untrained"])
+        rows = scores.filter(own).to_dicts()
+        now = {_key(row) for row in rows}
+        rows = [*(row for row in _kept(path) if _key(row) not in now), *rows]
+        try:
+            with drafted(path) as draft:
+                draft.write_text(json.dumps(rows, indent=1) + "\n")
+        except OSError as error:
+            raise UserError(f"{path} cannot be written ({error.strerror}); remove it") from None
+
+
+def _key(row: dict[str, Any]) -> tuple:
+    return tuple(row.get(key) for key in ("model", "layer", "head", "probe", "protocol"))
+
+
+def _kept(path: Path) -> list[dict[str, Any]]:
+    """The rows of the file; none where it is not there or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return []
 
 
 def probing_data(runs: list[Run], changes: list[str]) -> Data:

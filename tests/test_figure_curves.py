@@ -81,6 +81,25 @@ def test_collapse_panels_are_measures_by_sides():
     assert dash == {("x", "solid"), ("x2", "solid"), ("x3", "dot")}
 
 
+def test_runs_of_one_colour_have_other_dashes():
+    runs, measures = [f"run {i}" for i in range(16)], ("rankme", "patch_rankme")
+    numbers = {f"context/{measure}": [1.0] * 16 for measure in measures}
+    table = pl.DataFrame({"run": runs, "images": [1] * 16, "loss": [1.0] * 16} | numbers)
+    learned = table.with_columns(pl.lit(0.5).alias("probe/knn"))
+    figures = [
+        loss_figure(loss_table(table)),
+        collapse_figure(collapse_table(table)),
+        learning_figure(learning_table(learned)),
+    ]
+    for figure, kinds in zip(figures, (1, 2, 1), strict=True):
+        drawn = [t for t in figure.data if t.x[0] is not None]
+        assert len({(t.line.color, t.line.dash) for t in drawn}) == 16 * kinds
+        entries = [t.line for t in figure.data if t.x[0] is None]
+        assert {(line.color, line.dash) for line in entries} == {
+            (t.line.color, t.line.dash) for t in drawn[:16]
+        }
+
+
 def test_bad_metrics_are_refused():
     with pytest.raises(UserError, match=r"no column \['run'\]"):
         loss_table(METRICS.drop("run"))

@@ -306,10 +306,16 @@ def test_more_models_than_colours_differ_in_their_dash():
     assert len(looks) == 20
 
 
-@pytest.mark.parametrize("bad", [torch.zeros(3), torch.tensor([1.0, math.inf])])
-def test_spectra_without_variance_are_refused(bad):
-    with pytest.raises(UserError, match="eigenvalues of 'm' must be finite and not all 0"):
-        spectrum_table({"m": bad})
+def test_spectra_that_are_not_finite_are_refused():
+    with pytest.raises(UserError, match="eigenvalues of 'm' must be finite"):
+        spectrum_table({"m": torch.tensor([1.0, math.inf])})
+
+
+def test_features_that_do_not_vary_have_no_spectrum():
+    flat, other = torch.zeros(3), torch.tensor([3.0, 1])
+    found = spectrum_table({"flat": flat, "m": other, "none": torch.empty(0)})
+    assert found.equals(spectrum_table({"m": other}))
+    assert spectrum_table({"flat": flat}).is_empty()
 
 
 def test_an_empty_spectrum_is_refused():

@@ -6,8 +6,10 @@ import torch
 from nbclient import NotebookClient
 from PIL import Image
 
+from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.data import Folder, Scenes
+from siamlab.data.images import plain
 from siamlab.given import at_most, models_and_images, one_image
 from siamlab.probe import inputs
 from siamlab.probing import with_untrained
@@ -48,10 +50,40 @@ def test_data_by_name_or_by_fields(data, monkeypatch):
     assert len(train.pixels) == 30 and len(test.pixels) == (10 if data == "scenes" else 8)
 
 
+def test_names_may_be_paths(photos):
+    file = zoo.file("mae")
+    models, train, test = models_and_images([file], photos)
+    assert models[0].name == str(file) and len(train.pixels) + len(test.pixels) == 50
+    alone, _, _ = models_and_images(file, photos)
+    assert alone[0].name == str(file)
+
+
+def test_a_size_that_is_none_is_told_for_python_too():
+    with pytest.raises(
+        UserError, match=r"\(in Python: size=41\) must be a multiple of .* 8 pixels"
+    ):
+        models_and_images("zoo:mae", size=41)
+
+
 def test_no_more_than_there_are(photos):
     images = Folder(path=str(photos), side=16)("train")
     assert at_most(images, 10_000) is images and at_most(images, None) is images
     assert len(at_most(images, 7).pixels) == 7
+
+
+def test_images_with_a_label_are_taken_first():
+    """As STL-10's: 5,000 of 105,000 have one."""
+    pixels = torch.arange(60, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 1, 1)
+    known = torch.arange(60) % 3 == 1
+    images = plain(pixels, torch.where(known, 7, -1), "abcdefgh")
+    few, more = at_most(images, 12), at_most(images, 30)
+    assert (few.labels == 7).all() and (more.labels == 7).sum() == 20
+    numbers = [some.pixels[:, 0, 0, 0].tolist() for some in (few, more)]
+    assert set(numbers[0]) < set(numbers[1]) and numbers == list(map(sorted, numbers))
+    for labels in (images.labels.clamp(min=7), images.labels.clamp(max=-1)):
+        alike = images._replace(labels=labels)
+        order = torch.randperm(60, generator=torch.Generator().manual_seed(0))[:12]
+        assert at_most(alike, 12).pixels[:, 0, 0, 0].tolist() == sorted(order.tolist())
 
 
 @pytest.mark.parametrize("number", [-1, 8])

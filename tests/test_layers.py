@@ -3,7 +3,7 @@
 import pytest
 import timm
 import torch
-from test_probe_features import EVERY, WANT, close, made, pictures
+from test_probe_features import EVERY, WANT, close, final, made, pictures
 
 from siamlab.component import UserError
 from siamlab.probe.features import features
@@ -28,7 +28,7 @@ def test_the_first_layer_is_what_its_block_gives_through_the_final_norm(name):
     hook = model.blocks[0].register_forward_hook(lambda module, args, out: given.append(out))
     [layers] = layer_features(model, images, *WANT)
     hook.remove()
-    close(layers[0].patches, model.norm(given[0])[:, model.num_prefix_tokens :].detach())
+    close(layers[0].patches, final(model)(given[0])[:, model.num_prefix_tokens :].detach())
 
 
 @EVERY
@@ -36,9 +36,8 @@ def test_the_residual_is_what_the_final_norm_is_given(name):
     model, images = made(name), pictures(3)
     found = residual_features(model, images, *WANT, batch=2)
     normed = features(model, images, *WANT)
-    close(model.norm(found.patches).detach(), normed.patches)
-    bare = isinstance(model.norm, torch.nn.Identity)  # the norm comes after pooling
-    assert torch.allclose(found.patches, normed.patches, atol=0.1) == bare
+    close(final(model)(found.patches).detach(), normed.patches)
+    assert not torch.allclose(found.patches, normed.patches, atol=0.1)
 
 
 def test_a_model_of_relative_positions_has_layers_too():

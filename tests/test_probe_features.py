@@ -51,6 +51,11 @@ def made(name):
     return model
 
 
+def final(model):
+    """The norm after the last block, wherever timm puts it."""
+    return model.fc_norm if isinstance(model.norm, torch.nn.Identity) else model.norm
+
+
 def pictures(n=5, size=SIZE, seed=0):
     g = torch.Generator().manual_seed(seed)
     return torch.randint(256, (n, 3, *size), generator=g, dtype=torch.uint8)
@@ -71,11 +76,23 @@ def test_features_are_timms_tokens_without_the_prefix(name):
     found = features(model, images, *WANT, batch=2)
     with torch.no_grad():
         tokens = model.forward_features(standardised(images))
+        tokens = tokens if final(model) is model.norm else model.fc_norm(tokens)
     prefix = tokens.shape[1] - 24
     assert found.grid == (4, 6) and found.patches.shape == (5, 24, 48)
     close(found.patches, tokens[:, prefix:])
     close(found.pooled, tokens[:, prefix:].mean(dim=1))
     close(found.cls, found.pooled if name in WITHOUT_CLASS else tokens[:, 0])
+
+
+@pytest.mark.parametrize("name", ["no class token", "registers only"])
+def test_a_patch_is_what_timm_makes_of_a_mean_over_it_alone(name):
+    """Models that pool by the mean are normed after it."""
+    model, images = made(name), pictures()
+    with torch.no_grad():
+        tokens = model.forward_features(standardised(images))
+        alone = torch.cat([tokens[:, : model.num_prefix_tokens], tokens[:, -1:]], dim=1)
+        expected = model.forward_head(alone, pre_logits=True)
+    close(features(model, images, *WANT).patches[:, -1], expected)
 
 
 def test_the_model_is_given_back_as_it_came():

@@ -86,6 +86,13 @@ def test_one_image_or_one_group_has_no_interval():
         assert score.value == score.value and score.low != score.low and score.high != score.high
 
 
+@pytest.mark.parametrize("mean", [averaged, combine])
+def test_the_mean_of_scores_without_an_interval_has_none(mean):
+    one = scored(answers(2, 0.5), groups=torch.tensor([3, 3]))
+    found = mean([one, scored(answers(2, 0.5, seed=1))])
+    assert found.value == found.value and found.low != found.low and found.high != found.high
+
+
 def test_images_of_one_group_are_drawn_together():
     """Each image twice: alone the interval is too narrow by √2, in pairs it is that of one."""
     terms = answers(500, 0.6)

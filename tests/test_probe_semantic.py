@@ -271,9 +271,34 @@ def test_average_precision_is_scikit_learns():
     similarity = torch.randn(30, 50, generator=g)
     similarity[15:] = similarity[15:].round()  # many ties
     relevant = torch.rand(30, 50, generator=g) < 0.2
-    ours = average_precision(similarity, relevant)
+    ours, _ = average_precision(similarity, relevant)
     theirs = [average_precision_score(r, s) for r, s in zip(relevant, similarity, strict=True)]
     numpy.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-6)
+
+
+def test_the_slope_of_average_precision_is_scikit_learns_by_the_weight_of_an_item():
+    g, step = rng(), 1e-4
+    similarity = torch.randn(2, 12, generator=g)
+    similarity[1] = similarity[1].round()
+    relevant = torch.rand(2, 12, generator=g) < 0.4
+    _, ours = average_precision(similarity, relevant)
+    for row, (r, s) in enumerate(zip(relevant, similarity, strict=True)):
+        for item in range(12):
+            up, down = numpy.ones(12), numpy.ones(12)
+            up[item], down[item] = 1 + step, 1 - step
+            ends = [average_precision_score(r, s, sample_weight=w) for w in (up, down)]
+            assert ours[row, item] == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-6)
+    assert ours.sum(dim=1).abs().max() < 1e-12
+
+
+def test_the_interval_of_retrieval_is_as_wide_as_values_of_other_images_vary():
+    """An image is in the rankings of all others: by queries alone it would be half as wide."""
+    found = [retrieval(*labelled(80, 1.0, seed)) for seed in range(80)]
+    value = torch.tensor([score.value for score in found], dtype=torch.double)
+    width = torch.stack([score.draws.std() for score in found]).mean()
+    assert width / value.std() == pytest.approx(1, abs=0.2)
+    inside = [score.low < value.mean() < score.high for score in found]
+    assert sum(inside) >= 70  # of 76 that are expected
 
 
 @pytest.mark.parametrize("chunk", [None, 7])

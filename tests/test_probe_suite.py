@@ -6,12 +6,12 @@ from timm.models.vision_transformer import VisionTransformer
 
 from siamlab.component import UserError
 from siamlab.data import Scenes
-from siamlab.data.images import Images, no_masks, no_objects
-from siamlab.probe import PROBES, combine, named, probe_model, table
+from siamlab.data.images import Images, no_masks, no_objects, take
+from siamlab.probe import PROBES, combine, in_context, knn, named, probe_model, table
 from siamlab.probe.features import Inputs
 from siamlab.probe.score import Score
 from siamlab.probe.suite import PARTS, summary
-from siamlab.probe.suite.bench import Bench, content, look, settings, together
+from siamlab.probe.suite.bench import Bench, chosen, content, look, settings, together
 from siamlab.probe.table import Measured
 
 SIZE = (36, 36)
@@ -173,6 +173,88 @@ def test_images_without_a_label_are_left_out_of_the_semantic_probes():
     rest = test._replace(pixels=test.pixels[10:], labels=test.labels[10:], masks=test.masks[10:])
     assert found["knn"].value == quick(network(), train, rest)["knn"].value
     assert probe_model(network(), train, test, "full", WANT)
+
+
+def test_images_that_come_class_by_class_are_drawn():
+    images = squares(300, 0)
+    ordered, nameless = take(images, images.labels.argsort()), squares(300, 0, labelled=False)
+    for whole in (images, ordered, nameless):
+        assert chosen(whole, 300).index.tolist() == list(range(300))
+        assert chosen(whole, 300).how == {"images": 300}
+    assert chosen(images, 30).index.tolist() == list(range(30))
+    assert chosen(images, 30).how == {"images": 30}
+    for drawn in (chosen(ordered, 60), chosen(nameless, 60)):
+        assert drawn.how == {"images": 60, "drawn": "at random, by the seed"}
+        assert sorted(set(drawn.index.tolist())) == drawn.index.tolist()
+        assert len(drawn.index) == 60 and drawn.index[-1] > 200
+        assert not torch.equal(drawn.index, chosen(ordered, 60, seed=1).index)
+    shares = ordered.labels[chosen(ordered, 60).index].bincount() / 60
+    torch.testing.assert_close(shares, images.labels.bincount() / 300, atol=0.15, rtol=0)
+    among = torch.arange(0, 300, 2)
+    assert not (chosen(ordered, 60, among=among).index % 2).any()
+    assert torch.equal(chosen(images, 60, among=among).index, among[:60])
+
+
+def test_scenes_are_taken_from_the_front(scenes, everything):
+    for images in scenes:
+        assert chosen(images, 20).index.tolist() == list(range(20))
+    assert not any("drawn" in m.settings for m in everything)
+
+
+def test_a_full_suite_on_a_folder_sees_all_its_classes(monkeypatch):
+    for place in ("bench.SOME", "semantic.CORRUPTED", "spatial.MEMORY"):
+        monkeypatch.setattr(f"siamlab.probe.suite.{place}", 30)
+    train, test = (take(s, s.labels.argsort()) for s in (squares(90, 0), squares(60, 1)))
+    found = probe_model(network(), train, test, "full", WANT)
+    scores = named(found)
+    assert scores["robustness"].chance < 0.6
+    for m in found:
+        assert ("drawn" in m.settings) == ("images" in m.settings), m.probe
+    seen, index = look(network(), Bench(train, test), WANT), chosen(test, 30).index
+    [layer] = [m.score for m in found if m.probe == "knn" and m.layer == 1]
+    asked = seen.test.pooled[index], test.labels[index]
+    assert layer.value == knn(seen.train.pooled, train.labels, *asked).value
+    memory = chosen(train, 30).index
+    learned = seen.train.patches[memory], train.masks[memory]
+    asked = seen.test.patches[index], test.masks[index]
+    assert scores["in_context"].value == in_context(*learned, *asked, seen.test.grid).value
+
+
+def test_a_network_that_has_collapsed_is_measured_too():
+    model = network()
+    for weight in model.parameters():
+        torch.nn.init.zeros_(weight)
+    found = named(probe_model(model, squares(40, 0), squares(30, 1), "full", WANT))
+    assert "alpha_req" not in found and {"rankme", "lidar", "position"} < set(found)
+    assert found["rankme"].value == pytest.approx(1, abs=0.01)
+
+
+def test_features_that_are_not_finite_are_refused():
+    model = network()
+    with torch.no_grad():
+        model.norm.bias[3] = torch.nan
+    with pytest.raises(UserError, match="features of VisionTransformer are not finite.*leave the"):
+        quick(model, squares(8, 0), squares(4, 1))
+
+
+def test_a_model_without_a_class_token_has_no_number_for_it():
+    model = VisionTransformer(
+        img_size=SIZE, patch_size=6, embed_dim=48, depth=1, num_heads=3, num_classes=0,
+        class_token=False, global_pool="avg",
+    )  # fmt: skip
+    assert set(quick(model, squares(40, 0), squares(30, 1))) == {
+        "semantic", "spatial", *SEMANTIC, *SPATIAL} - {"knn_class_token"}  # fmt: skip
+
+
+def test_too_few_images_for_a_mean_of_each_position_have_no_spatial_score(scenes):
+    """Each image is part of the mean: of one image nothing would be left."""
+    train = take(scenes[0], torch.arange(20))
+    for n, centred in ((18, False), (20, True)):
+        few = take(scenes[1], torch.arange(n))
+        found = probe_model(network(), train, few, "full", WANT)
+        assert {"correspondence", "scene_correspondence"} < set(named(found))
+        names = {m.probe for m in found if m.probe.endswith("correspondence_centred")}
+        assert len(names) == 2 * centred and ("spatial" in named(found)) == centred
 
 
 def test_one_test_image_and_few_training_images_will_do():

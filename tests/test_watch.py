@@ -10,7 +10,7 @@ from siamlab.probe import probe_model
 from siamlab.recipes import mae, siameseim
 from siamlab.train import load_encoder, steps, train
 
-FEW = ("probe_every=4", "probe_images=12")
+FEW = ("probe_every=4", "probe_images=40", "data.test_images=20")
 
 
 def probes(line):
@@ -20,7 +20,7 @@ def probes(line):
 def test_the_last_probes_are_those_of_the_finished_encoder(tmp_path):
     run = tiny(siameseim, *FEW)
     folder = train(run, tmp_path / "run")
-    train_images, test_images = subset(run.data("train"), 12), subset(run.data("test"), 6)
+    train_images, test_images = run.data("train"), subset(run.data("test"), 20)
     found = probe_model(load_encoder(folder.path), train_images, test_images)
     expected = {f"probe/{m.probe}": m.score.value for m in found}
     assert {"probe/semantic", "probe/spatial", "probe/knn"} < expected.keys()
@@ -46,7 +46,7 @@ def test_images_without_labels_have_the_spatial_probes_alone(tmp_path):
     data = Folder(path=str(tmp_path), side=16, test_fraction=0.5)
     run = tiny(mae, *FEW).replace(data=data, batch=2)
     found = probes(train(run, tmp_path / "run").lines()[-1])
-    assert "probe/spatial" in found and "probe/knn" not in found
+    assert "probe/correspondence" in found and "probe/knn" not in found
 
 
 def test_images_of_which_none_are_for_testing_are_refused(tmp_path):
@@ -56,7 +56,7 @@ def test_images_of_which_none_are_for_testing_are_refused(tmp_path):
 
 
 def test_a_run_goes_on_with_other_values_of_what_changes_nothing(tmp_path):
-    lines = steps(tiny(mae), tmp_path / "run")
+    lines = steps(tiny(mae, "data.test_images=20"), tmp_path / "run")
     while next(lines)["step"] < 4:
         pass
     lines.close()

@@ -12,13 +12,25 @@ import plotly.graph_objects as go
 import polars as pl
 
 from siamlab.component import UserError
-from siamlab.figure.template import colours, finish, legend, legend_height, panels, plain
+from siamlab.figure.template import (
+    OKABE_ITO,
+    colours,
+    finish,
+    legend,
+    legend_height,
+    panels,
+    plain,
+)
 from siamlab.probe.catalogue import about
 from siamlab.probe.suite import PARTS
+
+Dashes = tuple[str, ...]
 
 MEASURES = {"rankme": "RankMe (dimensions)", "spread": "spread (0 collapsed)"}
 LEARNED = ("semantic", "spatial", "knn", "linear", "correspondence_centred")
 SIDES = ("context", "target")
+# of lines of features of images and of patches: another one when the colours start again
+SOLID, DOTTED = ("solid", "dash", "longdashdot"), ("dot", "2px,6px", "2px,3px,2px,9px")
 POOLINGS = {"": "image", "patch_": "patch"}  # prefix of the key: what a feature is of
 
 
@@ -78,7 +90,7 @@ def loss_figure(table: pl.DataFrame, title: str = "Loss") -> go.Figure:
     terms = table["term"].unique(maintain_order=True).to_list()
     figure, places = _panels([f"loss: {term}" for term in terms], columns=3)
     for term, place in zip(terms, places, strict=True):
-        _lines(figure, table.filter(pl.col("term") == term), table, "solid", **place)
+        _lines(figure, table.filter(pl.col("term") == term), table, SOLID, **place)
         figure.update_yaxes(title_text="loss (no unit)" if place["col"] == 1 else None, **place)
     caption = "One panel a loss term, each with its own scale: the terms have different forms, so "
     caption += "heights compare runs within a panel only. Values as logged, not smoothed."
@@ -93,13 +105,13 @@ def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go
     figure, places = _panels(titles, columns=max(1, len(sides)))
     for (measure, side), place in zip(shown, places, strict=True):
         rows = table.filter(pl.col("measure") == measure, pl.col("side") == side)
-        for of, dash in (("image", "solid"), ("patch", "dot")):
-            _lines(figure, rows.filter(pl.col("of") == of), table, dash, **place)
+        for of, dashes in (("image", SOLID), ("patch", DOTTED)):
+            _lines(figure, rows.filter(pl.col("of") == of), table, dashes, **place)
         figure.update_yaxes(title_text=MEASURES[measure] if place["col"] == 1 else None, **place)
     figure.update_yaxes(rangemode="tozero")
-    caption = "Solid: features of images (pooled). Dotted: features of patches. RankMe counts the "
-    caption += "directions in use; spread is of unit-length features. Either near its floor "
-    caption += "(1 and 0) is a collapse."
+    caption = "Solid or dashed: features of images (pooled). Dotted: features of patches. RankMe "
+    caption += "counts the directions in use; spread is of unit-length features. Either near its "
+    caption += "floor (1 and 0) is a collapse."
     return _finish(figure, table, title, caption, places[-1]["row"])
 
 
@@ -108,7 +120,7 @@ def learning_figure(table: pl.DataFrame, title: str = "Learning curves") -> go.F
     probes = table["probe"].unique(maintain_order=True).to_list()
     figure, places = _panels([about(probe).title.split(":")[0] for probe in probes], columns=3)
     for probe, place in zip(probes, places, strict=True):
-        _lines(figure, table.filter(pl.col("probe") == probe), table, "solid", **place)
+        _lines(figure, table.filter(pl.col("probe") == probe), table, SOLID, **place)
         unit = "score (0 chance, 1 ceiling)" if probe in PARTS else "%"
         figure.update_yaxes(title_text=unit, **place)
     figure.update_yaxes(rangemode="tozero")
@@ -136,27 +148,35 @@ def _panels(titles: list[str], columns: int) -> tuple[go.Figure, list[dict[str, 
     return panels(titles, columns, **gaps), places
 
 
-def _lines(figure: go.Figure, rows: pl.DataFrame, table: pl.DataFrame, dash: str, **panel) -> None:
-    colour = colours(table["run"])
+def _lines(
+    figure: go.Figure, rows: pl.DataFrame, table: pl.DataFrame, dashes: Dashes, **panel: int
+) -> None:
+    styles = _styles(table, dashes)
     for (run,), of in rows.group_by("run", maintain_order=True):
         of = of.sort("images")
         figure.add_scatter(
             x=of["images"].to_list(),
             y=of["value"].to_list(),
             mode="lines+markers" if len(of) == 1 else "lines",
-            line=dict(color=colour[run], dash=dash, width=2),
+            line=styles[run],
             name=plain(run),
             showlegend=False,
             **panel,
         )
 
 
+def _styles(table: pl.DataFrame, dashes: Dashes) -> dict[str, dict]:
+    """How the line of each run is drawn, in the order of the runs."""
+    colour, runs = colours(table["run"]), table["run"].unique(maintain_order=True).to_list()
+    turn = {run: i // len(OKABE_ITO) % len(dashes) for i, run in enumerate(runs)}
+    return {run: dict(color=colour[run], dash=dashes[turn[run]], width=2) for run in runs}
+
+
 def _finish(figure: go.Figure, table: pl.DataFrame, title: str, caption: str, rows: int):
     """Axis of images, legend in the order of the runs, title and caption."""
-    colour = colours(table["run"])
-    runs = table["run"].unique(maintain_order=True).to_list()
-    legend(figure, {run: dict(mode="lines", line=dict(color=colour[run])) for run in runs})
-    below = 52 + legend_height(runs)
+    styles = _styles(table, SOLID)
+    legend(figure, {run: dict(mode="lines", line=line) for run, line in styles.items()})
+    below = 52 + legend_height(styles)
     figure.update_xaxes(title_text="images seen", rangemode="tozero", nticks=4, tickangle=0)
     figure.update_layout(margin_b=below)
     return finish(figure, title, caption, rows * 240 + below)

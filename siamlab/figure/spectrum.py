@@ -24,6 +24,7 @@ from siamlab.figure.template import (
     plain,
 )
 
+COLUMNS = {"model": pl.String, "index": pl.Int64, "share": pl.Float64}
 LEAST = 1e-7  # share of variance: less is rounding of float32 features, and not drawn
 GUIDE = "slope −1 (1 / index)"
 DASHES = ("solid", "dash", "dashdot")  # another one when the colours start again
@@ -34,19 +35,20 @@ HEIGHT = 340  # pixels, without title, caption and legend
 def spectrum_table(eigenvalues: Mapping[str, Float[Tensor, " r"]]) -> pl.DataFrame:
     """model, index (1 the largest), share (of the variance, 0..1; they sum to 1 in each model).
 
-    From the variances along the principal axes of each model's features, in any order.
+    From the variances along the principal axes of each model's features, in any order. A model
+    whose features do not vary has no spectrum and is left out; there may be none.
     """
     tables = []
     for model, variances in eigenvalues.items():
         values = variances.detach().double().cpu().sort(descending=True).values
-        if not values.isfinite().all() or not values.sum() > 0:
+        if not values.isfinite().all():
             raise UserError(
-                f"eigenvalues of {model!r} must be finite and not all 0; "
-                "its features are constant or have diverged: leave it out"
+                f"eigenvalues of {model!r} must be finite; its features have diverged: leave it out"
             )
-        share = (values / values.sum()).tolist()
+        share = (values / values.sum()).tolist() if values.any() else []
         index = list(range(1, len(share) + 1))
-        tables.append(pl.DataFrame({"model": [model] * len(share), "index": index, "share": share}))
+        columns = {"model": [model] * len(share), "index": index, "share": share}
+        tables.append(pl.DataFrame(columns, schema=COLUMNS))
     if not tables:
         raise UserError("eigenvalues={} must name at least one model; give a spectrum of each")
     return pl.concat(tables)

@@ -22,7 +22,14 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
-from siamlab.probe.features import Features, Triple, as_features, evaluating, standardised
+from siamlab.probe.features import (
+    Features,
+    Triple,
+    as_features,
+    evaluating,
+    final_tokens,
+    standardised,
+)
 
 Images = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
 Target = Callable[[Features], Tensor]  # features of B images -> [B]
@@ -169,7 +176,7 @@ def attention_gradient(
     block's attention matrix, heads · tokens² an image.
     """
     attention = getattr(_block(model, layer), "attn", None)
-    if not hasattr(attention, "fused_attn") or not hasattr(attention, "attn_drop"):
+    if not has_attention(model, layer):
         raise UserError(
             f"attention of {type(model).__name__} cannot be read in layer={layer}: its blocks "
             "have no timm attention; use grad_cam, or choose another model"
@@ -183,6 +190,12 @@ def attention_gradient(
     return torch.cat(parts).unflatten(1, _grid(model, size))
 
 
+def has_attention(model: nn.Module, layer: int = -1) -> bool:
+    """`attention_gradient` can read the block `layer`."""
+    attention = getattr(_block(model, layer), "attn", None)
+    return hasattr(attention, "fused_attn") and hasattr(attention, "attn_drop")
+
+
 def _cosine(features: Float[Tensor, "B D"], goal: Float[Tensor, " d"]) -> Float[Tensor, " B"]:
     if features.shape[1] != len(goal):
         raise UserError(
@@ -194,7 +207,7 @@ def _cosine(features: Float[Tensor, "B D"], goal: Float[Tensor, " d"]) -> Float[
 
 def _scored(model: nn.Module, target: Target) -> Callable[[Tensor], Tensor]:
     """Standardised images to the target's value for each."""
-    return lambda x: target(as_features(model, model.forward_features(x).float(), x.shape[2:]))
+    return lambda x: target(as_features(model, final_tokens(model, x), x.shape[2:]))
 
 
 def _grid(model: nn.Module, size: Grid) -> Grid:

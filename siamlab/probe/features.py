@@ -7,6 +7,7 @@ found = features(model, images.pixels, *inputs(model))     # pooled, cls, patche
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -81,8 +82,9 @@ def features(
 ) -> Features:
     """Last-layer tokens (after the final norm) of images resized to `size` and standardised.
 
-    Resized bilinearly, antialiased where it shrinks, without keeping the aspect. The features lie
-    on the model's device; the model is left as it was.
+    Where a model norms its features after pooling only, that norm is applied to each token. Resized
+    bilinearly, antialiased where it shrinks, without keeping the aspect. The features lie on the
+    model's device; the model is left as it was.
     """
     return _tokens(model, standardised(model, images, size, mean, std, batch), size)
 
@@ -93,6 +95,17 @@ def view_features(
     """The same of a view's image at its own size, which must be one that the model takes."""
     size = view.image.shape[2], view.image.shape[3]
     return _tokens(model, standardised(model, view.image, size, mean, std, batch), size)
+
+
+def final_tokens(model: nn.Module, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B T D"]:
+    """The tokens of standardised images, after the final norm."""
+    return late_norm(model)(model.forward_features(x)).float()
+
+
+def late_norm(model: nn.Module) -> nn.Module:
+    """The norm that timm puts after the mean over patches, in place of one before; else none."""
+    pooled_first = isinstance(getattr(model, "norm", None), nn.Identity)
+    return getattr(model, "fc_norm", nn.Identity()) if pooled_first else nn.Identity()
 
 
 def as_features(model: nn.Module, tokens: Float[Tensor, "n T D"], size: Grid) -> Features:
@@ -145,7 +158,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def _tokens(model: nn.Module, batches: Iterator[Tensor], size: Grid) -> Features:
-    tokens = [evaluated(model, model.forward_features, x).float() for x in batches]
+    tokens = [evaluated(model, partial(final_tokens, model), x) for x in batches]
     return as_features(model, torch.cat(tokens), size)
 
 

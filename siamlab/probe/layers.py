@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
-from siamlab.probe.features import Features, Triple, as_features, evaluated, standardised
+from siamlab.probe.features import (
+    Features,
+    Triple,
+    as_features,
+    evaluated,
+    late_norm,
+    standardised,
+)
 
 Part = Literal["pooled", "cls", "patches"]
 
@@ -63,7 +70,9 @@ def residual_features(
     return as_features(model, torch.cat(tokens), size)
 
 
-def _intermediate(model: nn.Module, x: Tensor, **asked: Any) -> list[Float[Tensor, "B T D"]]:
+def _intermediate(
+    model: nn.Module, x: Tensor, norm: bool, **asked: Any
+) -> list[Float[Tensor, "B T D"]]:
     """Tokens after each block, prefix tokens first."""
     if not hasattr(model, "forward_intermediates"):
         raise UserError(
@@ -72,7 +81,10 @@ def _intermediate(model: nn.Module, x: Tensor, **asked: Any) -> list[Float[Tenso
         )
     prefixed = model.num_prefix_tokens > 0
     asked |= dict(output_fmt="NLC", return_prefix_tokens=prefixed, intermediates_only=True)
-    found = evaluated(model, lambda x: model.forward_intermediates(x, **asked), x)
-    if not prefixed:
-        return [patches.float() for patches in found]
-    return [torch.cat([prefix, patches], dim=1).float() for patches, prefix in found]
+    last = late_norm(model) if norm else nn.Identity()
+
+    def tokens(x: Tensor) -> list[Tensor]:
+        found = model.forward_intermediates(x, norm=norm, **asked)
+        return [last(torch.cat(t[::-1], dim=1) if prefixed else t).float() for t in found]
+
+    return evaluated(model, tokens, x)

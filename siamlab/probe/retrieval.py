@@ -10,7 +10,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.probe.linear import check_features, check_labels
-from siamlab.probe.score import Groups, Score, bootstrap, ratio
+from siamlab.probe.score import Groups, Score, bootstrap
 
 BLOCK = 2**22  # similarities held at once
 
@@ -26,8 +26,9 @@ def retrieval(
     0..1, higher is better; relevant are the images of the same class; an image whose class has no
     other is no query. Equal similarities share a rank, as in scikit-learn. Chance: the exact mean
     of a random ranking, a little above the share of the class; ceiling 1. Unchanged when features
-    are rotated or scaled. The interval is over queries. Cost: n² · D multiplications and n sorts
-    of n; memory: some arrays of chunk · n.
+    are rotated or scaled. The interval is over images, each a query and in all other rankings: that
+    of the statistic linearised in the weights of both (the infinitesimal jackknife). Cost: n² · D
+    multiplications and n sorts of n; memory: some arrays of chunk · n.
     """
     check_features("features", features)
     check_labels("labels", labels, len(features))
@@ -38,25 +39,32 @@ def retrieval(
     chunks = torch.arange(len(labels), device=labels.device).split(
         chunk or max(1, BLOCK // len(labels))
     )
-    precision = torch.cat([_precisions(unit, labels, queries) for queries in chunks])
+    parts = [_precisions(unit, labels, queries) for queries in chunks]
+    precision, ranked = torch.cat([p for p, _ in parts]), sum(r for _, r in parts)
     asked = (relevant > 0).double()
     chance = _random(relevant, len(labels) - 1)[relevant > 0].mean().item()
-    terms = torch.stack([precision * asked, asked], dim=1)
-    return bootstrap(terms, ratio, chance, 1.0, "mean average precision", groups=groups)
+    terms = torch.stack([precision * asked, ranked, asked], dim=1)
+    return bootstrap(terms, _mean, chance, 1.0, "mean average precision", groups=groups)
 
 
 def average_precision(
     similarity: Float[Tensor, "c n"], relevant: Bool[Tensor, "c n"]
-) -> Float[Tensor, " c"]:
-    """Mean over the relevant items of the precision at their rank; 0 where there is none."""
+) -> tuple[Float[Tensor, " c"], Float[Tensor, "c n"]]:
+    """Mean over the relevant items of the precision at their rank, and its slope by each item.
+
+    0 where no item is relevant. The slope is by how often the item is there: those of one ranking
+    sum to 0, for all items twice change nothing.
+    """
     similarity, order = similarity.sort(dim=1, descending=True)
     relevant = relevant.gather(1, order).double()
-    n = similarity.shape[1]
-    rank = torch.arange(n, device=order.device)
-    ends = F.pad(similarity[:, 1:] != similarity[:, :-1], (0, 1), value=True)
-    last = rank.where(ends, n).flip(1).cummin(dim=1).values.flip(1)  # of those that tie
+    first, last = _ties(similarity)
     precision = relevant.cumsum(dim=1).gather(1, last) / (last + 1)
-    return (relevant * precision).sum(dim=1) / relevant.sum(dim=1).clamp(min=1)
+    count = relevant.sum(dim=1, keepdim=True).clamp(min=1)
+    mean = (relevant * precision).sum(dim=1, keepdim=True) / count
+    # An item adds to all precisions from its rank on: 1 / rank if relevant, less their own / rank.
+    more, less = (_from(relevant * x / (last + 1), first) for x in (1, precision))
+    slope = relevant * (precision - mean + more) - less
+    return mean[:, 0], torch.empty_like(slope).scatter_(1, order, slope / count)
 
 
 def class_sizes(labels: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
@@ -69,12 +77,36 @@ def class_sizes(labels: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
     return labels.bincount()[labels]
 
 
-def _precisions(unit: Tensor, labels: Tensor, queries: Int[Tensor, " c"]) -> Float[Tensor, " c"]:
-    """Average precision of some of the images, each left out of its own ranking."""
+def _precisions(
+    unit: Tensor, labels: Tensor, queries: Int[Tensor, " c"]
+) -> tuple[Float[Tensor, " c"], Float[Tensor, " n"]]:
+    """Average precision of some of the images, each left out of its own ranking; slopes summed."""
     others = torch.arange(len(labels), device=labels.device)[None].expand(len(queries), -1)
     others = others[others != queries[:, None]].view(len(queries), -1)  # [c, n - 1]
     similarity = (unit[queries] @ unit.T).gather(1, others)
-    return average_precision(similarity, labels[others] == labels[queries, None])
+    precision, slope = average_precision(similarity, labels[others] == labels[queries, None])
+    ranked = slope.new_zeros(len(labels)).index_add_(0, others.flatten(), slope.flatten())
+    return precision, ranked
+
+
+def _ties(similarity: Float[Tensor, "c n"]) -> tuple[Int[Tensor, "c n"], Int[Tensor, "c n"]]:
+    """Index of the first and of the last that is as similar, of descending similarities."""
+    n = similarity.shape[1]
+    rank = torch.arange(n, device=similarity.device)
+    changes = similarity[:, 1:] != similarity[:, :-1]
+    starts, ends = (F.pad(changes, side, value=True) for side in ((1, 0), (0, 1)))
+    last = rank.where(ends, n).flip(1).cummin(dim=1).values.flip(1)
+    return rank.where(starts, 0).cummax(dim=1).values, last
+
+
+def _from(values: Float[Tensor, "c n"], first: Int[Tensor, "c n"]) -> Float[Tensor, "c n"]:
+    """Sums from the index `first` to the end."""
+    return values.flip(1).cumsum(dim=1).flip(1).gather(1, first)
+
+
+def _mean(sums: Float[Tensor, "*R 3"]) -> Float[Tensor, "*R"]:
+    """Average precision of queries and what the rankings add to it (0 over all), over queries."""
+    return (sums[..., 0] + sums[..., 1]) / sums[..., 2]
 
 
 def _random(relevant: Int[Tensor, " n"], others: int) -> Float[Tensor, " n"]:

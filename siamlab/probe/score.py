@@ -119,7 +119,8 @@ def averaged(scores: Sequence[Score]) -> Score:
     draws = torch.stack([s.draws for s in scores]).mean(dim=0)
     first, n = scores[0], len(scores)
     value, chance, ceiling = (sum(s[i] for s in scores) / n for i in (0, 3, 4))
-    return Score(value, *_interval(draws), chance, ceiling, first.unit, first.direction, draws)
+    low, high = _mean_interval(scores, draws)
+    return Score(value, low, high, chance, ceiling, first.unit, first.direction, draws)
 
 
 def combine(scores: Sequence[Score]) -> Score:
@@ -132,7 +133,14 @@ def combine(scores: Sequence[Score]) -> Score:
     parts = [normalised(s) for s in scores]
     draws = torch.stack([p.draws for p in parts]).mean(dim=0)
     value = sum(p.value for p in parts) / len(parts)
-    return Score(value, *_interval(draws), 0.0, 1.0, parts[0].unit, "higher", draws)
+    low, high = _mean_interval(parts, draws)
+    return Score(value, low, high, 0.0, 1.0, parts[0].unit, "higher", draws)
+
+
+def _mean_interval(scores: Sequence[Score], draws: Tensor) -> tuple[float, float]:
+    """Of the mean's draws; none where a part has none, as of a single group."""
+    missing = any(math.isnan(s.low) for s in scores)
+    return (math.nan, math.nan) if missing else _interval(draws)
 
 
 def _interval(draws: Tensor) -> tuple[float, float]:

@@ -46,6 +46,12 @@ def eigenvalues(features: Float[Tensor, "n D"]) -> Float[Tensor, " r"]:
     return torch.linalg.svdvals(centred)[:freedom].square() / freedom
 
 
+def directions(features: Float[Tensor, "n D"]) -> Float[Tensor, " r"]:
+    """Those of the `eigenvalues` that are not zero but for rounding."""
+    variance = eigenvalues(features)
+    return variance[variance > ROUNDING * variance.max()] if len(variance) else variance
+
+
 def participation_ratio(features: Float[Tensor, "n D"]) -> float:
     """Directions that the features vary in, 1..min(n − 1, D): (Σ λ)² / Σ λ² of `eigenvalues`.
 
@@ -66,8 +72,7 @@ def alpha_req(features: Float[Tensor, "n D"], first: int = 4, last: int = 100) -
     `last` or to the last that is not zero, each weighed 1 / i: the authors' code, as the paper
     names no range. Unchanged when features are rotated, shifted or scaled by one number.
     """
-    variance = eigenvalues(features)
-    variance = variance[variance > ROUNDING * variance.max()] if len(variance) else variance
+    variance = directions(features)
     index = torch.arange(1, len(variance) + 1, dtype=torch.double, device=variance.device)
     if not 1 <= first < min(last, len(variance)):
         raise UserError(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Int64
 from torch import Generator, Tensor, nn
 
 from siamlab.component import UserError
@@ -23,6 +24,7 @@ REVISION = 1  # of the definitions of the probes; numbers of another revision ar
 CONTENT = 2**26  # bytes of each split that decide whether images are the same
 LAST: Settings = {"layer": "last, after the final norm"}
 PLACES = ("path", "test_path", "download")  # where images lie says nothing
+SOME = 500  # test images of the probes that need a pass of their own or no more, at most
 
 
 class Bench(NamedTuple):
@@ -31,6 +33,13 @@ class Bench(NamedTuple):
     about: Mapping[str, Any] = {}  # fields of the data source, to say what differs
     batch: int = 256  # images that pass a model at once
     seed: int = 0  # of crops, subsets and corruptions
+
+
+class Chosen(NamedTuple):
+    """Some of the images, for a probe that does not take all."""
+
+    index: Int64[Tensor, " k"]
+    how: Settings  # number of images; and that they were drawn, where they were
 
 
 class Seen(NamedTuple):
@@ -59,6 +68,10 @@ class Seen(NamedTuple):
         depth = LAST if layer is None else {"layer": layer}
         return Measured(probe, score, self.settings | depth | own, layer, head)
 
+    def grouped(self, index: Int64[Tensor, " k"]) -> Tensor | None:
+        """The groups of some test images."""
+        return None if self.groups is None else self.groups[index]
+
 
 def look(model: nn.Module, bench: Bench, want: Inputs | None = None) -> Seen:
     """All passes of the model over the images and pairs of crops that the probes share."""
@@ -68,10 +81,43 @@ def look(model: nn.Module, bench: Bench, want: Inputs | None = None) -> Seen:
     train, test = (
         features(model, images.pixels, *want, bench.batch) for images in (bench.train, bench.test)
     )
+    _check_finite(model, train, test)
     return Seen(
         model, want, bench, train, test, *_crops(model, bench, want),
         together(bench.test), settings(bench, want),
     )  # fmt: skip
+
+
+def some(seen: Seen) -> Chosen:
+    """Test images for probes that need passes of their own."""
+    return chosen(seen.bench.test, SOME, seen.bench.seed)
+
+
+def chosen(
+    images: Images, most: int, seed: int = 0, among: Int64[Tensor, " m"] | None = None
+) -> Chosen:
+    """At most so many of the images (or of those `among`, by index), in their order.
+
+    The first ones, where images come in an order of chance; else, and where labels do not tell,
+    drawn: the first ones of a folder are all of one class.
+    """
+    among = torch.arange(len(images.labels)) if among is None else among
+    if len(among) <= most or by_chance(images):
+        return Chosen(among[:most], {"images": min(most, len(among))})
+    rng = Generator().manual_seed(seed)
+    index = among[torch.randperm(len(among), generator=rng)[:most].sort().values]
+    return Chosen(index, {"images": most, "drawn": "at random, by the seed"})
+
+
+def by_chance(images: Images) -> bool:
+    """The images come in an order of chance: pairs of scenes do; and where neighbours that have a
+    label differ in it at least half as often as they would in a random order."""
+    if is_paired(images):
+        return True
+    labels = images.labels[images.labels >= 0]
+    expected = 1 - (labels.bincount() / len(labels)).square().sum()
+    differ = (labels[1:] != labels[:-1]).float().mean()  # nan, so unknown, of fewer than two
+    return bool(differ > expected / 2)
 
 
 def together(images: Images) -> Tensor | None:
@@ -103,6 +149,16 @@ def crops(bench: Bench) -> Settings:
     """The part of a protocol that says which crops were compared."""
     crop = CROPS.crop
     return {"crops": f"area {list(crop.area)}, IoU at least {CROPS.iou}, flips {crop.flip}"}
+
+
+def _check_finite(model: nn.Module, *found: Features) -> None:
+    """A mean over patches is not finite where one of them is not."""
+    if not all(part.isfinite().all() for each in found for part in (each.pooled, each.cls)):
+        raise UserError(
+            f"features of {type(model).__name__} are not finite (NaN or infinite), so they say "
+            "nothing: training has diverged, or the weights are broken; leave the model out, or "
+            "train it again with a lower learning rate"
+        )
 
 
 def _crops(model: nn.Module, bench: Bench, want: Inputs) -> tuple[Features, Features, Match]:

@@ -19,10 +19,10 @@ from siamlab.probe.layers import Part, by_layer, residual_features
 from siamlab.probe.outliers import outlier_tokens
 from siamlab.probe.pairs import pairs
 from siamlab.probe.score import Score, point
-from siamlab.probe.spectrum import alpha_req, lidar, participation_ratio, rankme
-from siamlab.probe.suite.bench import Seen, crops
+from siamlab.probe.spectrum import alpha_req, directions, lidar, participation_ratio, rankme
+from siamlab.probe.suite.bench import Seen, crops, some
 from siamlab.probe.suite.semantic import POOLED, labelled, neighbours
-from siamlab.probe.suite.spatial import CENTRED, segmented, some
+from siamlab.probe.suite.spatial import CENTRED, centrable, masks_of, segmented
 from siamlab.probe.table import Measured
 
 UNREADABLE = "attention probes are left out: a model's blocks have no one matrix a head to read"
@@ -37,34 +37,37 @@ def whole(seen: Seen) -> Iterator[Measured]:
     width = min(pooled.shape)
     yield seen.measured("rankme", _rank(rankme(pooled), width), **POOLED)
     yield seen.measured("participation", _rank(participation_ratio(pooled), width), **POOLED)
-    if width > 2 * FIRST:
+    if width > 2 * FIRST and len(directions(pooled)) > FIRST:
         slope = point(alpha_req(pooled, FIRST), torch.nan, torch.nan, "no unit", "neither")
         yield seen.measured("alpha_req", slope, **POOLED, first=FIRST)
-    views = _views(seen)
+    index, how = some(seen)
+    images, groups = seen.bench.test.pixels[index], seen.grouped(index)
+    views = _views(seen, images)
     score = _rank(lidar(views), min(len(views), width))
-    yield seen.measured("lidar", score, **POOLED, views=VIEWS, images=len(views))
+    yield seen.measured("lidar", score, **POOLED, views=VIEWS, **how)
     score = fourier_amplitude(seen.test.patches, seen.test.grid, seen.groups).difference
     yield seen.measured("fourier", score)
-    images, groups = some(seen)
     residual = residual_features(seen.model, images, *seen.want, seen.bench.batch).patches
     score = outlier_tokens(residual, groups).share
-    yield seen.measured("outlier_tokens", score, images=len(images), norm="before the final norm")
+    yield seen.measured("outlier_tokens", score, **how, norm="before the final norm")
 
 
 def layers(seen: Seen) -> Iterator[Measured]:
     """k-NN, correspondence, spectrum and frequency after each block."""
-    images, groups = some(seen)
+    index, few = some(seen)
+    images, groups = seen.bench.test.pixels[index], seen.grouped(index)
     learned = _by_layer(seen, seen.bench.train.pixels, "pooled")
     a, b, match = _crops_by_layer(seen, images)
     for i, patches in enumerate(_by_layer(seen, images, "patches")):
-        pooled, own = patches.mean(dim=1), dict(layer=i + 1, images=len(images))
-        if found := labelled(seen, learned[i], pooled):
+        pooled, own = patches.mean(dim=1), dict(layer=i + 1, **few)
+        if found := labelled(seen, learned[i], pooled, index):
             k, near = neighbours(found)
             yield seen.measured("knn", knn(*found.arrays, k, found.groups), **own, **near)
-        parts = without_positions(a[i], b[i])
-        score = correspondence(*parts, match, seen.test.grid, seen.want.size, groups=groups)
-        how = dict(alpha=ALPHA) | crops(seen.bench) | CENTRED
-        yield seen.measured("correspondence_centred", score, **own, **how)
+        if centrable(seen):
+            parts = without_positions(a[i], b[i])
+            score = correspondence(*parts, match, seen.test.grid, seen.want.size, groups=groups)
+            how = dict(alpha=ALPHA) | crops(seen.bench) | CENTRED
+            yield seen.measured("correspondence_centred", score, **own, **how)
         score = _rank(rankme(pooled), min(pooled.shape))
         yield seen.measured("rankme", score, **own, **POOLED)
         score = fourier_amplitude(patches, seen.test.grid, groups).difference
@@ -76,8 +79,9 @@ def attention(seen: Seen) -> Iterator[Measured]:
     if not is_readable(seen.model):
         warnings.warn(UNREADABLE, stacklevel=2)
         return
-    images, groups = some(seen)
-    grid, own = seen.test.grid, dict(images=len(images))
+    index, own = some(seen)
+    images, groups = seen.bench.test.pixels[index], seen.grouped(index)
+    grid = seen.test.grid
     patch = max(side / n for side, n in zip(seen.want.size, grid, strict=True))
     profile = attention_profile(seen.model, images, *seen.want)
     found = as_scores(profile, grid, patch, groups)
@@ -87,17 +91,18 @@ def attention(seen: Seen) -> Iterator[Measured]:
                 yield seen.measured(f"attention_{name}", score, layer, head, **own)
     for layer, score in enumerate(found.js, 1):
         yield seen.measured("head_divergence", score, layer, **own)
-    yield from _saliency(seen, images, groups)
+    yield from _saliency(seen)
 
 
-def _saliency(seen: Seen, images: Tensor, groups: Tensor | None) -> Iterator[Measured]:
+def _saliency(seen: Seen) -> Iterator[Measured]:
     """Where the class token of the last block looks, against the objects' masks."""
-    masks = seen.bench.test.masks[: len(images)]
+    index, how = some(seen)
+    masks = masks_of(seen.bench.test, index)
     if not segmented(masks):
         return
-    rows = class_attention(seen.model, images, *seen.want)  # [n, heads, N]
-    found = saliency(rows, masks, seen.test.grid, MASS, seen.bench.seed, groups)
-    own = dict(images=len(images), mass=MASS)
+    rows = class_attention(seen.model, seen.bench.test.pixels[index], *seen.want)  # [n, heads, N]
+    found = saliency(rows, masks, seen.test.grid, MASS, seen.bench.seed, seen.grouped(index))
+    own = how | dict(mass=MASS)
     yield seen.measured("saliency", found.mean, **own)
     yield seen.measured("saliency_best", found.best, **own)
     last = len(seen.model.blocks)
@@ -120,9 +125,8 @@ def _crops_by_layer(seen: Seen, images: Tensor) -> tuple[list[Tensor], list[Tens
     return one, two, Match(*(torch.cat(part).to(device) for part in zip(*match, strict=True)))
 
 
-def _views(seen: Seen) -> Float[Tensor, "n q D"]:
-    """Pooled features of several crops of the first test images."""
-    images, _ = some(seen)
+def _views(seen: Seen, images: Tensor) -> Float[Tensor, "n q D"]:
+    """Pooled features of several crops of each image."""
     rng = Generator().manual_seed(seen.bench.seed)
     found = []
     for _ in range(VIEWS // 2):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from siamlab.data.images import take
@@ -20,7 +20,7 @@ from siamlab.probe.longtail import long_tail
 from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
 from siamlab.probe.score import averaged
-from siamlab.probe.suite.bench import Seen, crops
+from siamlab.probe.suite.bench import Seen, chosen, crops
 from siamlab.probe.table import Measured, Settings
 
 K = 20
@@ -56,9 +56,10 @@ def quick(seen: Seen) -> Iterator[Measured]:
     yield seen.measured("knn", knn(*found.arrays, k, found.groups), **near)
     score = knn_standardised(*found.arrays, k, found.groups)
     yield seen.measured("knn_standardised", score, **near, standardised="by the training features")
-    by_class = labelled(seen, seen.train.cls, seen.test.cls)
-    score = knn(*by_class.arrays, k, found.groups)
-    yield seen.measured("knn_class_token", score, **near | {"pooling": "class token"})
+    if seen.model.cls_token is not None:
+        by_class = labelled(seen, seen.train.cls, seen.test.cls)
+        score = knn(*by_class.arrays, k, found.groups)
+        yield seen.measured("knn_class_token", score, **near | {"pooling": "class token"})
     yield seen.measured("linear", linear(*found.arrays, found.groups), **POOLED, **HEAD)
 
 
@@ -92,25 +93,29 @@ def fine_tuned(seen: Seen, recipe: FineTune, said: Callable[[str], None]) -> Ite
     def heard(epoch: Epoch) -> None:
         said(f"fine-tuning, epoch {epoch.number} of {recipe.epochs}, loss {epoch.loss:.3f}")
 
-    groups = None if seen.groups is None else seen.groups[seen.bench.test.labels >= 0]
+    groups = seen.grouped((seen.bench.test.labels >= 0).nonzero()[:, 0])
     score = fine_tune(seen.model, train, test, recipe, seen.want, seen.bench.seed, heard, groups)
     own = {f"fine_tune.{key}": value for key, value in recipe.model_dump().items()}
     yield seen.measured("fine_tuning", score, **own)
 
 
 def labelled(
-    seen: Seen, learned: Float[Tensor, "n D"], tested: Float[Tensor, "m D"]
+    seen: Seen,
+    learned: Float[Tensor, "n D"],
+    tested: Float[Tensor, "m D"],
+    index: Int64[Tensor, " m"] | None = None,
 ) -> Labelled | None:
-    """Features of training and of the first test images, where they have a label.
+    """Features of training images and of test images (all, or those), where they have a label.
 
     None where there are not two classes to tell apart.
     """
-    train, test = seen.bench.train.labels, seen.bench.test.labels[: len(tested)]
+    index = torch.arange(len(tested)) if index is None else index
+    train, test = seen.bench.train.labels, seen.bench.test.labels[index]
     keep, asked = train >= 0, test >= 0
     if not varied(train[keep]) or not varied(test[asked]):
         return None
     device = learned.device
-    groups = None if seen.groups is None else seen.groups[: len(tested)][asked]
+    groups = seen.grouped(index[asked])
     keep, asked, train, test = (t.to(device) for t in (keep, asked, train, test))
     return Labelled(learned[keep], train[keep], tested[asked], test[asked], groups)
 
@@ -145,19 +150,19 @@ def _few_shot(seen: Seen, found: Labelled) -> Iterator[Measured]:
 
 def _robustness(seen: Seen, found: Labelled) -> Iterator[Measured]:
     """One head, fitted on clean images; each corruption at each severity."""
-    which = (seen.bench.test.labels >= 0).nonzero()[:CORRUPTED, 0]
-    pixels, n = seen.bench.test.pixels[which], len(which)
-    groups = None if found.groups is None else found.groups[:n]
-    own = POOLED | HEAD | {"severities": list(SEVERITIES), "images": n}
+    test = seen.bench.test
+    known = (test.labels >= 0).nonzero()[:, 0]
+    index, how = chosen(test, CORRUPTED, seen.bench.seed, known)
+    pixels, own = test.pixels[index], POOLED | HEAD | how | {"severities": list(SEVERITIES)}
 
     def passed(kind: str, severity: int) -> Tensor:
         worse = corrupted(pixels, kind, severity, seen.bench.seed)
         return features(seen.model, worse, *seen.want, seen.bench.batch).pooled
 
-    fit = found.train, found.labels, found.test[:n]
-    answers = found.answers[:n]
+    fit = found.train, found.labels, seen.test.pooled[index]
+    answers = test.labels[index].to(found.labels.device)
     bad = torch.stack([passed(kind, severity) for kind in KINDS for severity in SEVERITIES])
-    every = robustness(*fit, bad, answers, groups)
+    every = robustness(*fit, bad, answers, seen.grouped(index))
     yield seen.measured("robustness", every.accuracy, **own, kinds=list(KINDS))
     yield seen.measured("robustness_drop", every.drop, **own, kinds=list(KINDS))
     for i, kind in enumerate(KINDS):

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
-from siamlab.data.images import Objects, is_paired
+from siamlab.data.images import Images, Objects, is_paired
 from siamlab.geometry import Match
 from siamlab.probe.contrast import local_contrast
 from siamlab.probe.correspondence import ALPHA, correspondence, without_positions
@@ -15,13 +16,13 @@ from siamlab.probe.in_context import TEMPERATURE, K, in_context
 from siamlab.probe.position import position
 from siamlab.probe.scenes import object_match
 from siamlab.probe.segmentation import VOID, segmentation
-from siamlab.probe.suite.bench import Seen, crops
+from siamlab.probe.suite.bench import Seen, chosen, crops, some
 from siamlab.probe.suite.semantic import varied
 from siamlab.probe.table import Measured
 from siamlab.probe.variance import variance_share
 
 MEMORY = 1000  # training images that in-context segmentation remembers, at most
-SOME = 500  # test images of the probes that need a pass of their own or no more, at most
+FEWEST = 20  # test images that a mean of each position is subtracted from: they are part of it
 AMOUNTS = {
     "shift": f"{list(SHIFTS[1:])} patches",
     "zoom": f"{list(ZOOMS[1:])} times",
@@ -40,14 +41,7 @@ def quick(seen: Seen) -> Iterator[Measured]:
 def rest(seen: Seen) -> Iterator[Measured]:
     """All other spatial probes."""
     yield from segmentations(seen)
-    train, test = seen.bench.train.masks, seen.bench.test.masks
-    if segmented(train[:MEMORY]) and segmented(test[:SOME]):
-        images, groups = some(seen)
-        few, memory = len(images), len(train[:MEMORY])
-        arrays = seen.train.patches[:memory], train[:memory], seen.test.patches[:few], test[:few]
-        how = {"k": K, "temperature": TEMPERATURE}
-        score = in_context(*arrays, seen.test.grid, **how, groups=groups)
-        yield seen.measured("in_context", score, **how, memory=memory, images=few)
+    yield from _in_context(seen)
     found = position(seen.train.patches, seen.test.patches, seen.test.grid, seen.groups)
     for name, score in found._asdict().items():
         key = "position" if name == "raw" else f"position_{name}"
@@ -68,10 +62,28 @@ def segmentations(seen: Seen) -> Iterator[Measured]:
         yield seen.measured("segmentation", score, classifier="linear, standardised features")
 
 
-def some(seen: Seen) -> tuple[Tensor, Tensor | None]:
-    """The first test images, for probes that need passes of their own, and their groups."""
-    groups = None if seen.groups is None else seen.groups[:SOME]
-    return seen.bench.test.pixels[:SOME], groups
+def masks_of(images: Images, index: Tensor) -> UInt8[Tensor, "_ H W"]:
+    """The masks of some of the images; none where there are none."""
+    return images.masks[index] if len(images.masks) else images.masks
+
+
+def centrable(seen: Seen) -> bool:
+    """There are enough test images for the mean feature of each position to be no image's own."""
+    return len(seen.bench.test.labels) >= FEWEST
+
+
+def _in_context(seen: Seen) -> Iterator[Measured]:
+    """Segmentation by a memory of training images, where there are masks."""
+    memory, remembered = chosen(seen.bench.train, MEMORY, seen.bench.seed)
+    index, how = some(seen)
+    masks = masks_of(seen.bench.train, memory), masks_of(seen.bench.test, index)
+    if not all(map(segmented, masks)):
+        return
+    own = {"k": K, "temperature": TEMPERATURE}
+    arrays = seen.train.patches[memory], masks[0], seen.test.patches[index], masks[1]
+    score = in_context(*arrays, seen.test.grid, **own, groups=seen.grouped(index))
+    own |= remembered | how | {"memory": len(memory)}
+    yield seen.measured("in_context", score, **own)
 
 
 def _correspondences(
@@ -85,8 +97,9 @@ def _correspondences(
     own = {"alpha": ALPHA} | ({} if pair else crops(seen.bench))
     score = correspondence(a, b, match, grid, size, groups=groups)
     yield seen.measured(name, score, **own)
-    score = correspondence(*without_positions(a, b), match, grid, size, groups=groups)
-    yield seen.measured(f"{name}_centred", score, **own, **CENTRED)
+    if centrable(seen):
+        score = correspondence(*without_positions(a, b), match, grid, size, groups=groups)
+        yield seen.measured(f"{name}_centred", score, **own, **CENTRED)
 
 
 def _across_scenes(seen: Seen) -> Iterator[Measured]:
@@ -107,12 +120,12 @@ def segmented(masks: Tensor) -> bool:
 
 def _equivariance(seen: Seen) -> Iterator[Measured]:
     """Shifts and zooms together, each a mean over its amounts; the flip."""
-    images, groups = some(seen)
+    index, how = some(seen)
     want, batch = seen.want, seen.bench.batch
     patch = min(side // n for side, n in zip(want.size, seen.test.grid, strict=True))
     found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {}
     still = None
-    for move in moves(images, want.size, patch):
+    for move in moves(seen.bench.test.pixels[index], want.size, patch):
         if still is None:
             still = view_features(seen.model, move.base, want.mean, want.std, batch)
         there = view_features(seen.model, move.moved, want.mean, want.std, batch).patches
@@ -121,6 +134,5 @@ def _equivariance(seen: Seen) -> Iterator[Measured]:
             found.setdefault(move.name, []).append((there, *expected))
     for name, moved in found.items():
         arrays = (torch.cat(part, dim=1) for part in zip(*moved, strict=True))
-        score = equivariance_error(*arrays, groups)
-        own = {"images": len(images), "amounts": AMOUNTS[name]}
-        yield seen.measured(f"equivariance_{name}", score, **own)
+        score = equivariance_error(*arrays, seen.grouped(index))
+        yield seen.measured(f"equivariance_{name}", score, **how, amounts=AMOUNTS[name])
