@@ -7,7 +7,12 @@ import pytest
 
 from siamlab.component import UserError
 from siamlab.figure.effects import effects_figure, effects_table
-from siamlab.figure.importances import importances_figure, importances_table
+from siamlab.figure.importances import (
+    DECIDED,
+    EXPLAINED,
+    importances_figure,
+    importances_table,
+)
 
 NAN = float("nan")
 
@@ -159,6 +164,12 @@ def test_bars_are_horizontal_and_one_trace_an_objective():
     assert figure.layout.barmode == "group" and figure.layout.yaxis.ticktext == ("views", "loss")
     assert figure.layout.xaxis.title.text == "share of the variance explained (0–1)"
     assert all(t.showlegend for t in figure.data)
+
+
+@pytest.mark.parametrize("measure, words", [(EXPLAINED, "variance"), (DECIDED, "best tenth")])
+def test_axis_and_caption_say_what_an_importance_is_of(measure, words):
+    figure = importances_figure(importances_table(IMPORTANCES), measure=measure)
+    assert words in figure.layout.xaxis.title.text and words in figure.layout.meta["caption"]
 
 
 @pytest.mark.parametrize("bad", [{}, {"semantic": {}}, {"semantic": {"loss": math.nan}}])

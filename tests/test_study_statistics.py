@@ -168,6 +168,26 @@ def test_sentence_and_verdict_say_what_the_wide_interval_says(differences, sente
     )
 
 
+@pytest.mark.parametrize(
+    "differences, words",
+    [
+        (
+            [0.04, 0.05, 0.06],
+            "raises the semantic score by 0.050 [0.025, 0.075] against base (3{}).",
+        ),
+        ([-0.002, 0.0, 0.002], "to the semantic score against base (3{})."),
+        ([-0.03, 0.01, 0.05], "[−0.089, 0.109] over 3{}; about"),
+        ([0.1], "it needs at least 3 seeds of both, and has 1{}."),
+    ],
+)
+def test_a_sentence_says_that_seeds_are_missing(differences, words):
+    told = {seeds: differing(differences, seeds=seeds)["sentence"] for seeds in (0, 3, 5)}
+    short = len(differences) < 3
+    assert words.format("" if short else " seeds") in told[0]
+    assert words.format(" of 5" if short else " of 5 seeds; 2 missing") in told[5]
+    assert short or told[3] == told[0]
+
+
 def test_the_margin_is_a_share_of_the_way_from_chance_to_ceiling():
     values = {"base": [[0.0] * 4], "changed": [[-0.1, 0.0, 0.0, 0.1]]}
     ends = half(np.std(values["changed"], ddof=1), 4)

@@ -1,10 +1,11 @@
-"""Importances of hyperparameters: how much of the variance of each objective each one explains.
+"""Importances of hyperparameters: how much each one explains, or decides, of each objective.
 
 importances_figure(importances_table({"semantic": {"loss": 0.6, "views": 0.4}}))
 """
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 import polars as pl
@@ -21,6 +22,23 @@ from siamlab.figure.template import (
 )
 
 AXIS = 56  # pixels: numbers and title of the axis
+
+
+class Measure(NamedTuple):
+    """What an importance is of."""
+
+    axis: str  # the axis' title
+    what: str  # completes "How much ..."
+
+
+EXPLAINED = Measure(
+    "share of the variance explained (0–1)",
+    "of the variance of an objective over the runs each parameter explains",
+)
+DECIDED = Measure(
+    "share in who is in the best tenth (0–1)",
+    "each parameter decides who is in the best tenth of the runs",
+)
 
 
 def importances_table(importances: Mapping[str, Mapping[str, float]]) -> pl.DataFrame:
@@ -44,7 +62,9 @@ def importances_table(importances: Mapping[str, Mapping[str, float]]) -> pl.Data
     return table.sort("mean", "first", **order).drop("mean", "first")
 
 
-def importances_figure(table: pl.DataFrame, title: str = "What matters") -> go.Figure:
+def importances_figure(
+    table: pl.DataFrame, title: str = "What matters", measure: Measure = EXPLAINED
+) -> go.Figure:
     """Horizontal bars, one a parameter and objective, for an `importances_table`."""
     if table.is_empty():
         raise UserError("the table of this figure has no rows; there is nothing to draw")
@@ -68,13 +88,12 @@ def importances_figure(table: pl.DataFrame, title: str = "What matters") -> go.F
         )
     row_labels(figure, labels)
     figure.update_xaxes(
-        title_text="share of the variance explained (0–1)",
+        title_text=measure.axis,
         range=[0, 1.08],  # room for the number beside a full bar
         tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1],
     )
     below = AXIS + 12 + legend_height(objectives)
     figure.update_layout(barmode="group", bargap=0.25, margin_b=below)
     inner = len(names) * max(12 + 18 * len(objectives), 10 + 15 * max(map(len, labels))) + 8
-    caption = "How much of the variance of an objective over the runs each parameter explains; "
-    caption += "most important first, by the mean over objectives."
+    caption = f"How much {measure.what}; most important first, by the mean over objectives."
     return finish(figure, title, caption, TOP + inner + below)

@@ -14,7 +14,7 @@ from rich.console import Console
 from siamlab.component import UserError
 from siamlab.study.definition import Study, scaled
 from siamlab.study.file import load
-from siamlab.study.plan import check_same, described, opened, stored
+from siamlab.study.plan import check_same, check_versions, described, opened, stored
 from siamlab.study.storage import existing_storage, open_storage
 from siamlab.study.worker import work
 from siamlab.train import Stopped
@@ -23,9 +23,10 @@ from siamlab.train import Stopped
 def join_study(
     file: str | None, words: Sequence[str], out: Path | None, url: str, root: Path, threads: int
 ) -> int:
-    """Work until nothing is left; 130 when stopped before.
+    """Work until nothing is left; 130 when stopped before, 1 when there was no study to work on.
 
-    Without a file, on every study of the storage that needs none: definitions are kept in it.
+    Without a file, on every study of the storage that needs none: definitions are kept in it. Of
+    the others it says why they are skipped.
     Checkpoints go to `out`, or else to a folder of `root` called after the study.
     """
     if not file and not url and not out:
@@ -33,14 +34,16 @@ def join_study(
             "worker needs a study's file, as studies/loss_form.py, or --storage (or --out) of a "
             "study that was started elsewhere"
         )
+    status = 1
     try:
         for study, storage, definition in _joined(file, words, out, url, root):
+            status = 0
             Console().print(f"works on {study.study_name}", highlight=False)
             work(definition, study, storage, out or root / study.study_name, threads)
     except (Stopped, KeyboardInterrupt):
         Console().print("Stopped. Its trial waits for another worker, with its checkpoint.")
         return 130
-    return 0
+    return status
 
 
 def _joined(
@@ -57,6 +60,11 @@ def _joined(
         raise UserError(f"the storage {url or out} has no study yet; `siamlab study run` makes one")
     for name in names:
         study = optuna.load_study(study_name=name, storage=storage)
-        definition = scaled(stored(study), list(words))
-        check_same(study, described(definition))
+        try:
+            definition = scaled(stored(study), list(words))
+            check_same(study, described(definition))
+            check_versions(study)
+        except UserError as why:
+            Console().print(f"skips {name}: {why}", markup=False, highlight=False, soft_wrap=True)
+            continue
         yield study, storage, definition

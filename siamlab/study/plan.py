@@ -23,6 +23,7 @@ from siamlab.train.folder import version_of
 from siamlab.train.seeds import seed_of
 
 VERSIONS = ("siamlab", "torch", "timm")
+DRAWS = 32  # of a choice among six, all are drawn but for one time in fifty
 MAKING = 20  # seconds that another worker may take to make a study
 # of a run: they change no number, or, as the place of images, are compared by content
 IGNORED = (*BESIDE, "name", "data")
@@ -32,7 +33,7 @@ def opened(definition: Study, name: str, storage: BaseStorage) -> optuna.Study:
     """The study in the storage; made with all its trials if it is not there.
 
     Raises UserError, with nothing changed, where the storage holds a study of this name with
-    another definition, other data, or made by other versions.
+    another definition, other data, or begun by other versions.
     """
     about = described(definition)
     if name not in {s.study_name for s in storage.get_all_studies()}:
@@ -41,12 +42,14 @@ def opened(definition: Study, name: str, storage: BaseStorage) -> optuna.Study:
     study = optuna.load_study(study_name=name, storage=storage)
     _wait_until_whole(study)
     check_same(study, about)
+    check_versions(study)
     return study
 
 
 def described(definition: Study) -> dict[str, Any]:
     """All that the numbers of a study depend on, as plain tables."""
-    runs = [point.run for point in definition.points()] if isinstance(definition, Fixed) else []
+    fixed = isinstance(definition, Fixed)
+    runs = {p.label: p.run for p in definition.points()} if fixed else drawn(definition)
     about = {
         "question": definition.question,
         "kind": definition.kind,
@@ -54,26 +57,51 @@ def described(definition: Study) -> dict[str, Any]:
         "probe images": definition.images,
         "seeds": getattr(definition, "seeds", 1),
         "trials": getattr(definition, "trials", 0),
-        "points": {p.label: p.run.toml() for p in definition.points()} if runs else {},
-        "comparisons": definition.comparisons() if runs else [],
+        "prune": getattr(definition, "prune", ""),
+        "sampler_seed": getattr(definition, "sampler_seed", 0),
+        "points": {label: run.toml() for label, run in runs.items()},
+        "comparisons": definition.comparisons() if fixed else [],
         "objectives": list(objectives(definition)),
-        "versions": {package: version_of(package) for package in VERSIONS},
-        "data": _contents(runs),
+        "versions": versions(),
+        "data": _contents(list(runs.values())),
     }
     return json.loads(json.dumps(about))  # tuples to lists, as a storage has them
 
 
+def versions() -> dict[str, str]:
+    """Of the packages that the numbers of a study depend on, as they are here."""
+    return {package: version_of(package) for package in VERSIONS}
+
+
+def drawn(search: Search) -> dict[str, Run]:
+    """What a search makes of the same few random trials each time: what stands for its code.
+
+    Trials that mean nothing are left out.
+    """
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    found = {}
+    for number in range(DRAWS):
+        with suppress(Exception):  # a trial that comes to it will say so
+            found[f"suggest, draw {number}"] = search.suggest(study.ask()).replace(name="drawn")
+    return found
+
+
 def check_same(study: optuna.Study, mine: dict[str, Any]) -> None:
-    """Raises UserError that names the first difference to the study in the storage."""
+    """Raises UserError that names the first difference to the study in the storage, but versions.
+
+    What was not kept of a study when it was made is not compared.
+    """
     theirs = study.user_attrs.get("about")
     if theirs is None:
         raise UserError(
             f"the storage has a study {study.study_name!r} that siamlab did not make, or not to "
             "the end; give another --storage or --out, or rename the study's file"
         )
-    for key in mine:
-        if key not in ("question", "points") and mine[key] != theirs.get(key):
-            _refuse(study, key, mine[key], theirs.get(key))
+    if not theirs["points"]:  # a search that kept no draws yet, and hence no data
+        mine = {key: mine[key] for key in mine if key != "data"} | {"points": {}}
+    for key in [key for key in mine if key in theirs]:
+        if key not in ("question", "points", "versions") and mine[key] != theirs[key]:
+            _refuse(study, key, mine[key], theirs[key])
     if list(mine["points"]) != list(theirs["points"]):
         _refuse(study, "choices", list(mine["points"]), list(theirs["points"]))
     for label, text in mine["points"].items():
@@ -81,6 +109,13 @@ def check_same(study: optuna.Study, mine: dict[str, Any]) -> None:
         for field in Run.model_fields:
             if field not in IGNORED and getattr(run, field) != getattr(kept, field):
                 _refuse(study, f"{label}: {field}", getattr(run, field), getattr(kept, field))
+
+
+def check_versions(study: optuna.Study) -> None:
+    """Raises UserError where other versions began the study: its runs would not be alike."""
+    mine, theirs = versions(), study.user_attrs["about"]["versions"]
+    if mine != theirs:
+        _refuse(study, "versions", mine, theirs)
 
 
 def stored(study: optuna.Study) -> Fixed:

@@ -13,6 +13,8 @@ from rich.console import Console
 
 from siamlab import figure
 from siamlab.component import UserError
+from siamlab.figure.importances import DECIDED, EXPLAINED
+from siamlab.probe_report import both_scores
 from siamlab.report import Section, write_report
 from siamlab.study.definition import SCORES, Fixed, Search, Study
 from siamlab.study.file import load
@@ -31,7 +33,9 @@ its whiskers the 95 % Student-t interval of that mean; arrows are changes of one
 VERDICTS = """\
 Each difference is taken seed by seed (same weights' seed, same order of images) and judged by the \
 Student-t interval of these differences, widened (Bonferroni) so that all verdicts of this list \
-hold together with 95 %. "No difference larger than x" is a finding; "cannot tell" is none."""
+hold together with 95 %. "No difference larger than x" is a finding; "cannot tell" is none. How \
+many more seeds would tell takes difference and spread to stay as they are, which is even odds at \
+best."""
 
 FRONT = """\
 The complete trials that no other beats on every objective at once: what each was given, and what \
@@ -48,9 +52,15 @@ MEANS = """\
 Mean over seeds and its 95 % Student-t interval. The Parquet tables beside this page have every \
 probe, every seed and every difference."""
 
-IMPORTANCE = """\
-Share of the variation of each score that a parameter explains among these trials (PED-ANOVA), \
-seed included. It says how much a parameter moves a score, not in which direction."""
+EXPLAINS = """\
+How much of a score's sum of squares over these trials lies between the values of each parameter \
+(η²), seed included: how much it moves a score, not in which direction. Chance alone gives a \
+parameter of k values about (k − 1) / (trials − 1). Where one axis is changed at a time, axes \
+overlap a little, and their shares may add to more than 1."""
+
+DECIDES = """\
+How much a parameter decides who is in the best tenth on each score (PED-ANOVA); the shares add to \
+1. It does not say in which direction, nor how much of the whole variation is its own."""
 
 CURVES = """\
 The first seed of each configuration. Losses of different forms have no order."""
@@ -80,7 +90,8 @@ def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: f
     check_same(study, described(definition))
     scores = results(study)
     pairs = comparable(definition, scores)
-    compared = effects(scores, pairs, margin=margin) if pairs else None
+    seeds = getattr(definition, "seeds", 1)
+    compared = effects(scores, pairs, margin=margin, seeds=seeds) if pairs else None
     out.mkdir(parents=True, exist_ok=True)
     scores.write_parquet(out / "scores.parquet")
     means(scores).write_parquet(out / "means.parquet")
@@ -127,13 +138,16 @@ def sections(
         yield Section("Pareto front", FRONT, table=front(study))
     arrows = comparable(definition, scores) if definition.kind in ("ablation", "path") else []
     plane = ONE_EACH if isinstance(definition, Search) else PLANE
-    yield Section("The plane", plane, [figure.plane_figure(plane_rows(scores), arrows)])
+    if both_scores(means(scores).rename({"point": "model"})):
+        yield Section("The plane", plane, [figure.plane_figure(plane_rows(scores), arrows)])
     if compared is not None:
         yield Section("Effects", EFFECTS, [figure.effects_figure(figure.effects_table(compared))])
-    yield Section("Means", MEANS, table=means_table(scores))
+    yield Section("Means", MEANS, table=means_table(scores, getattr(definition, "seeds", 1)))
     if found := importances(study):
-        drawn = figure.importances_figure(figure.importances_table(found))
-        yield Section("Importance", IMPORTANCE, [drawn])
+        search = isinstance(definition, Search)
+        text, measure = (DECIDES, DECIDED) if search else (EXPLAINS, EXPLAINED)
+        drawn = figure.importances_figure(figure.importances_table(found), measure=measure)
+        yield Section("Importance", text, [drawn])
     if curves := course(firsts(done, out)):
         yield Section("Learning curves", CURVES, curves)
     yield runs_section(done, galleries(definition, done, out))

@@ -4,10 +4,12 @@ found = results(study)          # a row a number: point, seed, probe, value, ...
 """
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from siamlab.component import UserError
 from siamlab.study.definition import SCORES
@@ -15,6 +17,9 @@ from siamlab.study.storage import latest
 
 if TYPE_CHECKING:
     import polars
+
+COMPARED = 4  # least trials of which shares are told
+SEARCHED = 50  # the same in a search: its best tenth is five
 
 
 def results(study: optuna.Study) -> "polars.DataFrame":
@@ -75,24 +80,46 @@ def trials(study: optuna.Study) -> "polars.DataFrame":
 
 
 def importances(study: optuna.Study) -> dict[str, dict[str, float]]:
-    """Of every parameter for each of the two scores, by Optuna's PED-ANOVA; {} if too few trials.
+    """Of every parameter for each of the two scores: `explained`, or of a search `decided`.
 
-    Source: Watanabe et al. (2023), arXiv:2304.10255. The seed counts as a parameter, so that the
-    others can be compared with chance.
+    {} where there are too few trials, or nothing differs.
     """
-    names = study.user_attrs["about"]["objectives"]
+    about = study.user_attrs["about"]
     done = [t for t in latest(study) if t.state == TrialState.COMPLETE]
-    if len(done) < 4:
+    search = about["kind"] == "search"
+    measure, least = (partial(decided, study), SEARCHED) if search else (explained, COMPARED)
+    if len(done) < least:
         return {}
-    found = {}
-    for i, name in enumerate(names):
-        if name in SCORES:
-            # PED-ANOVA looks at low values; a score is better high
-            target = lambda trial, i=i: -trial.values[i]  # noqa: E731
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", UserWarning)  # that it looks at low values
-                    found[name] = optuna.importance.get_param_importances(study, target=target)
-            except (ValueError, RuntimeError):  # all values equal, or a single parameter value
-                return {}
+    found = {name: measure(done, i) for i, name in enumerate(about["objectives"]) if name in SCORES}
+    return {name: shares for name, shares in found.items() if shares}
+
+
+def explained(done: list[FrozenTrial], i: int) -> dict[str, float]:
+    """Share of the sum of squares of objective i between a parameter's values: η², 0 to 1.
+
+    The seed counts as a parameter, so that the others can be compared with chance. One with a
+    single value, or a value of its own for each trial, is left out.
+    """
+    values = np.array([trial.values[i] for trial in done])
+    middle, found = values.mean(), {}
+    for name in done[0].params:
+        given = [trial.params[name] for trial in done]
+        _, group, sizes = np.unique(given, return_inverse=True, return_counts=True)
+        if 1 < len(sizes) < len(done) and np.ptp(values):
+            between = sizes * (np.bincount(group, values) / sizes - middle) ** 2
+            found[name] = float(between.sum() / ((values - middle) ** 2).sum())
     return found
+
+
+def decided(study: optuna.Study, done: list[FrozenTrial], i: int) -> dict[str, float]:
+    """How much each parameter decides which trials are the best tenth on objective i; sum 1.
+
+    Optuna's PED-ANOVA. Source: Watanabe et al. (2023), arXiv:2304.10255.
+    """
+    target = lambda trial: -trial.values[i]  # noqa: E731
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that it looks at low values
+            return optuna.importance.get_param_importances(study, target=target)
+    except (ValueError, RuntimeError):  # all values equal, or a single parameter value
+        return {}

@@ -87,17 +87,18 @@ def default_workers() -> int:
 
 
 def live_table(study: optuna.Study, out: Path) -> Table:
-    """A row a configuration: the state of each seed, and the mean scores so far."""
+    """A row a configuration: the state of each seed, and the mean of each objective so far."""
     rows: dict[str, list[FrozenTrial]] = {}
     for trial in latest(study):
         rows.setdefault(trial.user_attrs.get("point", f"trial {trial.number}"), []).append(trial)
-    table = Table("configuration", "seeds", "semantic", "spatial", "now")
+    names = study.user_attrs["about"]["objectives"]
+    table = Table("configuration", "seeds", *names, "now")
     for label, trials in list(rows.items())[-SHOWN:]:
         marks = " ".join(MARKS[t.state.name] for t in trials)
         done = [t for t in trials if t.state == TrialState.COMPLETE]
         means = [f"{sum(v) / len(v):.3f}" for v in zip(*(t.values for t in done), strict=True)]
         now = "  ".join(_now(t, out) for t in trials if t.state == TrialState.RUNNING)
-        table.add_row(label, marks, *(means or ["", ""])[:2], now)
+        table.add_row(label, marks, *(means or [""] * len(names)), now)
     return table
 
 
@@ -131,7 +132,7 @@ def _told(trial: FrozenTrial) -> str:
     about = trial.user_attrs
     name = about.get("folder", f"trial {trial.number}")
     values = ", ".join(f"{v:.3f}" for v in trial.values or ())
-    return f"{name}: {about.get('reason') or values or 'given back'}"
+    return f"{name}: {about.get('reason') or values or 'given back, or lost with its worker'}"
 
 
 def _now(trial: FrozenTrial, out: Path) -> str:
@@ -144,12 +145,19 @@ def _now(trial: FrozenTrial, out: Path) -> str:
 def _child(file: str, words: list[str], out: str, url: str, threads: int, number: int) -> None:
     """What one worker process does."""
     if torch.cuda.device_count() > 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(number % torch.cuda.device_count())
+        os.environ["CUDA_VISIBLE_DEVICES"] = device_of(number)
     Thread(target=_follow_parent, daemon=True).start()
     name, definition = load(file, words)
     storage = open_storage(url, Path(out))
     with suppress(Stopped, KeyboardInterrupt):
         work(definition, opened(definition, name, storage), storage, Path(out), threads)
+
+
+def device_of(number: int) -> str:
+    """The GPU of a worker: they take turns, among those that CUDA_VISIBLE_DEVICES allows."""
+    count = torch.cuda.device_count()
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
+    return allowed.split(",")[number % count].strip()
 
 
 def _follow_parent() -> None:

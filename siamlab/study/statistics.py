@@ -54,6 +54,7 @@ def effects(
     level: float = 0.95,
     margin: float = 0.02,
     family: Sequence[str] = FAMILY,
+    seeds: int = 0,
 ) -> pl.DataFrame:
     """A row for each (base, changed) pair of points and each probe.
 
@@ -69,7 +70,8 @@ def effects(
     the other verdicts if difference and spread stay as they are; null where it cannot be said, at
     most 1000.
     Differences that are all equal have no spread to judge chance by: "no difference" if they are
-    0, else "cannot tell". With fewer than two pairs there are no intervals (nan).
+    0, else "cannot tell". With fewer than two pairs there are no intervals (nan). `seeds` is how
+    many the study has: sentences on fewer say so.
 
     Raises UserError if a point is unknown, there are no numbers or comparisons, two numbers are of
     one run and probe, `level` is not between 0 and 1, or `margin` is negative.
@@ -88,7 +90,7 @@ def effects(
         who = {"base": base, "point": point, "probe": probe} | {key: about[key] for key in ABOUT}
         many = len(comparisons) * of
         row = who | _effect(values[base, probe], values[point, probe], level, many)
-        rows.append(row | _verdict(row, margin * _span(about), level))
+        rows.append(row | _verdict(row, margin * _span(about), level, seeds))
     whole = {"more_seeds": pl.Int64}  # also where all are null
     return pl.DataFrame(rows, schema_overrides=whole, infer_schema_length=None)
 
@@ -119,31 +121,37 @@ def _effect(
     }
 
 
-def _verdict(row: dict[str, Any], margin: float, level: float) -> dict[str, Any]:
+def _verdict(row: dict[str, Any], margin: float, level: float, seeds: int) -> dict[str, Any]:
     """Verdict, more_seeds and sentence for a row of `effects`; `margin` in units of the value."""
     low, high, difference, n = (row[k] for k in ("wide_low", "wide_high", "difference", "pairs"))
     point, score, base = row["point"], _called(row["title"]), row["base"]
     unsure = f"cannot tell whether {point} changes {score} against {base}"
+    over = f"{counted(n, seeds)} seeds" + f"; {seeds - n} missing" * (n < seeds)
     if n < 2:
-        text = f"{unsure}: it needs at least 3 seeds of both, and has {n}."
+        text = f"{unsure}: it needs at least 3 seeds of both, and has {counted(n, seeds)}."
         return {"verdict": "cannot tell", "more_seeds": 3 - n, "sentence": text}
     if low == high and difference:
-        text = f"{unsure}: all {n} differences are {_number(difference)}, and without spread "
-        text += "nothing can be said of chance."
+        text = f"{unsure}: all {counted(n, seeds)} differences are {_number(difference)}, and "
+        text += "without spread nothing can be said of chance."
         return {"verdict": "cannot tell", "more_seeds": None, "sentence": text}
     if low > 0 or high < 0:
         verb = "raises" if low > 0 else "lowers"
         size = _interval(abs(difference), *sorted([abs(low), abs(high)]))
-        text = f"{point} {verb} {score} by {size} against {base} ({n} seeds)."
+        text = f"{point} {verb} {score} by {size} against {base} ({over})."
         return {"verdict": verb, "more_seeds": None, "sentence": text}
     if max(-low, high) <= margin:
         most = math.ceil(1000 * max(-low, high) - 1e-9) / 1000  # up: "no larger" must stay true
         text = f"{point} makes no difference larger than {_number(most)} to {score} against {base}"
-        return {"verdict": "no difference", "more_seeds": None, "sentence": f"{text} ({n} seeds)."}
+        return {"verdict": "no difference", "more_seeds": None, "sentence": f"{text} ({over})."}
     needed = _needed(row, margin, level)
     more = f"about {needed} more seed{'s' * (needed > 1)}" if needed <= MOST else "more than 1,000"
-    text = f"{unsure}: {_interval(difference, low, high)} over {n} seeds; {more} would."
+    text = f"{unsure}: {_interval(difference, low, high)} over {over}; {more} would."
     return {"verdict": "cannot tell", "more_seeds": min(needed, MOST), "sentence": text}
+
+
+def counted(n: int, seeds: int) -> str:
+    """`5`, or `3 of 5` where seeds are missing."""
+    return f"{n} of {seeds}" if n < seeds else str(n)
 
 
 def _needed(row: dict[str, Any], margin: float, level: float) -> int:

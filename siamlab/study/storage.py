@@ -116,10 +116,16 @@ def held(storage: BaseStorage, trial_id: int) -> Iterator[None]:
 
 
 def claim(study: optuna.Study, storage: BaseStorage, locks: Path) -> tuple[FrozenTrial, IO] | None:
-    """A waiting trial that is now this worker's alone, and the lock to keep open; None: no more."""
+    """A waiting trial that is now this worker's alone, and the lock to keep open; None: no more.
+
+    One whose run is still trained here is passed over: its worker, taken for dead, goes on.
+    """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         lock = _lock(locks, trial.number)
         if lock is None:
+            continue
+        if in_use(locks.parent / "runs" / trial.user_attrs.get("folder", "-")):
+            lock.close()
             continue
         try:
             if storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
@@ -147,8 +153,7 @@ def give_back(study: optuna.Study, storage: BaseStorage, trial: FrozenTrial) -> 
     trial = storage.get_trial(trial._trial_id)
     try:
         if storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
-            with quiet():
-                RetryHeartbeatStaleTrialCallback()(study, trial)
+            _queue(study, trial)
     except UpdateFinishedTrialError:
         pass  # another worker did it
 
@@ -159,18 +164,22 @@ def original(trial: FrozenTrial) -> int:
 
 
 def retry_failed(study: optuna.Study) -> None:
-    """Trials whose last attempt failed for its own reasons are waiting again."""
+    """Trials whose last attempt failed, or was lost with its worker, are waiting again."""
     for trial in latest(study):
-        if trial.state == TrialState.FAIL and "reason" in trial.user_attrs:
-            attrs = {k: trial.user_attrs[k] for k in ("point", "seed") if k in trial.user_attrs}
-            again = optuna.trial.create_trial(
-                state=TrialState.WAITING,
-                params=trial.params,
-                distributions=trial.distributions,
-                user_attrs=attrs,
-                system_attrs={**trial.system_attrs, "failed_trial": original(trial)},
-            )
-            study.add_trial(again)
+        if trial.state == TrialState.FAIL:
+            _queue(study, trial)
+
+
+def _queue(study: optuna.Study, trial: FrozenTrial) -> None:
+    """A new attempt at an ended trial waits; the workers that die of it are counted from here."""
+    again = optuna.trial.create_trial(
+        state=TrialState.WAITING,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs={k: v for k, v in trial.user_attrs.items() if k != "reason"},
+        system_attrs=trial.system_attrs | {"failed_trial": original(trial), "retry_history": []},
+    )
+    study.add_trial(again)
 
 
 def latest(study: optuna.Study) -> list[FrozenTrial]:
@@ -204,6 +213,19 @@ def hidden(url: str) -> str:
         return make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
         return repr(url)
+
+
+def in_use(path: Path) -> bool:
+    """Some process trains in a run's folder at this moment."""
+    lock = path / ".lock"  # of Folder.claim
+    if not lock.exists():
+        return False
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def _lock(locks: Path, number: int) -> IO | None:

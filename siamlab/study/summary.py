@@ -6,6 +6,7 @@
 import json
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import optuna
 import polars as pl
@@ -14,7 +15,7 @@ from optuna.trial import TrialState
 from siamlab.figure.scores import interval
 from siamlab.probe.suite import PARTS
 from siamlab.study.definition import SCORES, Fixed, Study
-from siamlab.study.statistics import means
+from siamlab.study.statistics import counted, means
 from siamlab.study.storage import latest
 
 # probes of the table of means: the scores, their parts, and what a full suite has besides
@@ -35,7 +36,7 @@ def summary(
         found = compared.filter(pl.col("probe").is_in(SCORES))["sentence"]
         parts += ["## Verdicts", "\n".join(f"- {sentence}" for sentence in found)]
     about = "Mean over seeds [95 % Student-t interval]; every probe is in `means.parquet`."
-    parts += ["## Means", about, markdown(means_table(scores))]
+    parts += ["## Means", about, markdown(means_table(scores, getattr(definition, "seeds", 1)))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -76,12 +77,24 @@ def machine(out: Path) -> str:
     return "; ".join(found) or "machine unknown"
 
 
-def means_table(scores: pl.DataFrame) -> pl.DataFrame:
-    """A row a configuration: seeds, then each score and its parts with its interval."""
+def means_table(scores: pl.DataFrame, seeds: int) -> pl.DataFrame:
+    """A row a configuration: seeds, then each score and its parts with its interval.
+
+    A number from fewer seeds than the study has says so.
+    """
     rows = means(scores).filter(pl.col("probe").is_in(SHOWN))
-    text = [interval(row | {"value": row["mean"]}, 3) for row in rows.iter_rows(named=True)]
-    table = rows.with_columns(text=pl.Series(text), title=pl.col("title").str.split(":").list[0])
+    most = pl.col("seeds").max().over("point")
+    table = rows.with_columns(most=most, title=pl.col("title").str.split(":").list[0])
+    cells = [_cell(row) for row in table.iter_rows(named=True)]
+    said = [counted(n, seeds) for n in table["most"]]
+    table = table.with_columns(text=pl.Series(cells), seeds=pl.Series(said))
     return table.pivot("title", index=["point", "seeds"], values="text")
+
+
+def _cell(row: dict[str, Any]) -> str:
+    """A mean and its interval, and its seeds where the configuration has more for other probes."""
+    text = interval(row | {"value": row["mean"]}, 3)
+    return f"{text} ({row['seeds']} seeds)" if row["seeds"] < row["most"] else text
 
 
 def markdown(table: pl.DataFrame) -> str:

@@ -9,17 +9,18 @@ its trial back; one that dies loses it to another, which goes on from the checkp
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from siamlab.component import UserError
+from siamlab.probe.suite import PARTS
 from siamlab.run import Run
 from siamlab.study.definition import Search, Study
 from siamlab.study.plan import objectives, sampler
@@ -67,7 +68,10 @@ def attempt(
     out: Path,
     threads: int,
 ) -> None:
-    """One trial from its claim to its numbers, its reason or its return to the queue."""
+    """One trial from its claim to its numbers, its reason or its return to the queue.
+
+    Ends without a word where another worker took this one for dead: the trial is the other's now.
+    """
     study.sampler = sampler(definition, original(trial))
     handle = optuna.trial.Trial(study, trial._trial_id)
     try:
@@ -83,6 +87,8 @@ def attempt(
         raise Stopped("stopped") from None
     except optuna.TrialPruned as pruned:
         _end(study, handle, trial, TrialState.PRUNED, str(pruned))
+    except UpdateFinishedTrialError:
+        pass
     except StorageInternalError:
         raise
     except Exception as error:  # its own reasons: recorded, and the study goes on
@@ -109,10 +115,18 @@ def measured(
     found["cost"] = cost(run) if "cost" in objectives(definition) else 0.0
     missing = [name for name in objectives(definition) if name not in found]
     if missing:
-        raise UserError(
-            f"the {missing[0]} score cannot be had from data={run.data.kind}: it needs labels"
-        )
+        raise UserError(lacking(missing[0], run, found))
     return [found[name] for name in objectives(definition)]
+
+
+def lacking(name: str, run: Run, found: Mapping[str, float]) -> str:
+    """Why there is no such score, though its run was probed: it found what is given by probe."""
+    if not any(part in found for part in PARTS[name]):
+        return f"the {name} score cannot be had from data={run.data.kind}: it needs labels"
+    return (
+        f"the {name} score cannot be had from {run.grid[0]} × {run.grid[1]} patches: they are too "
+        "coarse for its tolerance; set a larger size or a smaller model.patch"
+    )
 
 
 def patiently(call: Callable[[], Any], patience: float = PATIENCE) -> Any:
@@ -133,8 +147,9 @@ def patiently(call: Callable[[], Any], patience: float = PATIENCE) -> Any:
 def _end(
     study: optuna.Study, handle: optuna.Trial, trial: FrozenTrial, state: TrialState, why: str
 ) -> None:
-    patiently(lambda: handle.set_user_attr("reason", why))
-    patiently(lambda: study.tell(trial.number, state=state, skip_if_finished=True))
+    with suppress(UpdateFinishedTrialError):  # the trial is another's now
+        patiently(lambda: handle.set_user_attr("reason", why))
+        patiently(lambda: study.tell(trial.number, state=state, skip_if_finished=True))
 
 
 def interrupt(number: int, frame: object) -> None:
