@@ -1,5 +1,7 @@
 """The command line: siamlab train | show | axes | probe | data | demo | study | lab."""
 
+import errno
+import os
 import subprocess
 import sys
 import warnings
@@ -26,8 +28,13 @@ def main(words: list[str] | None = None) -> int:
     from siamlab.component import UserError
 
     warnings.formatwarning = lambda message, *_: f"siamlab: {message}\n"
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal may not have all letters
     try:
-        return given.command(given) or 0
+        done = given.command(given) or 0
+        sys.stdout.flush()
+        return done
     except UserError as mistake:
         print(f"siamlab: {mistake}", file=sys.stderr)
         return 2
@@ -37,6 +44,12 @@ def main(words: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe left, as `| head` does
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write
+        print("siamlab: the disk is full where this is written; make room", file=sys.stderr)
+        return 2
 
 
 def read(words: list[str]) -> Namespace:
@@ -114,12 +127,14 @@ def _command(commands, name: str, text: str, function, *words: tuple[str, str]) 
 def _train(given: Namespace) -> int:
     from siamlab import processes
     from siamlab.progress import follow
-    from siamlab.train import Stopped, steps
+    from siamlab.train import Folder, Stopped, steps
     from siamlab.train.setup import start_processes
 
     start_processes()  # before the bar, which only one of them draws
     run = _run(given)
     out = given.out or f"runs/{run.name}"
+    if given.resume and not Folder(out).run_file.exists() and processes.rank() == 0:
+        print(f"siamlab: there is no run in {out} yet: it starts anew", file=sys.stderr)
     try:
         follow(run, steps(run, out, resume=given.resume))
     except Stopped as stop:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from itertools import chain, islice
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -51,10 +52,12 @@ def update(progress: Progress, bar: int, name: str, line: Line) -> None:
 
 
 def follow(run: Run, lines: Iterable[Line]) -> None:
-    """Draw the bar of one run while it trains."""
+    """Draw the bar of one run while it trains, from its first line on."""
+    lines = iter(lines)
+    first = list(islice(lines, 1))
     with bars() as progress:
         bar = add(progress, run)
-        for line in lines:
+        for line in chain(first, lines):
             update(progress, bar, run.name, line)
 
 

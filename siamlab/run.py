@@ -19,7 +19,7 @@ from siamlab.model.encoder import Backbone, Vit
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead, LinearHead, Prediction
 from siamlab.photometric import Colour, SiameseColour
 from siamlab.positions import Positions, RelativeScale
-from siamlab.settings import differences, explain, settings
+from siamlab.settings import choice_of, differences, explain, settings
 from siamlab.target import Momentum, Pixels, Target
 from siamlab.views import SameCrop, TwoCrops, View, Views
 
@@ -74,7 +74,11 @@ BESIDE = ("compute", "log_every", "save_every", "probe_every", "probe_images")
 class Run(Component):
     """Everything that decides a training run. Defaults are SiameseIM's release recipe."""
 
-    name: str = Field("siameseim", description="what tables and pictures call it")
+    name: str = Field(
+        "siameseim",
+        pattern=r"^[^/\\]*[^/\\.][^/\\]*$",
+        description="what tables and pictures call it",
+    )
     data: Data = Scenes()
     size: Size = (224, 224)
     views: Views = TwoCrops()
@@ -96,7 +100,7 @@ class Run(Component):
     save_every: int = Field(1000, ge=1, description="steps between checkpoints")
     probe_every: int = Field(0, ge=0, description="steps between probes of the encoder; 0: none")
     probe_images: int = Field(
-        1000, ge=10, description="training images of those probes; of test images half as many"
+        1000, ge=40, description="training images of those probes; of test images half as many"
     )
     compute: Compute = Compute()
 
@@ -138,7 +142,11 @@ class Run(Component):
             raise UserError(
                 f"{name} is not TOML ({error}); `siamlab show mae` prints one"
             ) from None
-        return cls.make(fields)
+        words = {k: choice_of(k, v, cls) for k, v in fields.items()}
+        try:
+            return cls.make(words)
+        except UserError as mistake:
+            raise UserError(f"{name}: {mistake}") from None
 
     @classmethod
     def read(cls, path: str | Path) -> "Run":
@@ -146,7 +154,10 @@ class Run(Component):
         path = Path(path)
         if not path.is_file():
             raise UserError(f"there is no run file {path}; `siamlab show mae > {path}` writes one")
-        return cls.parse(path.read_text(), str(path))
+        try:
+            return cls.parse(path.read_text("utf-8"), str(path))
+        except UnicodeDecodeError:
+            raise UserError(f"{path} is not UTF-8, as TOML must be; save it as that") from None
 
     @model_validator(mode="after")
     def _meaningful(self) -> "Run":

@@ -62,6 +62,12 @@ def choices(annotation: Any) -> dict[str, type[BaseModel]]:
     return {m.model_fields["kind"].default if "kind" in m.model_fields else "": m for m in found}
 
 
+def choice_of(name: str, value: Any, model: type[BaseModel]) -> Any:
+    """What stands for `value` in a field: for a word where a component is asked, that choice."""
+    inside = choices(model.model_fields[name].annotation) if name in model.model_fields else {}
+    return _choice(value, inside) if inside and isinstance(value, str) else value
+
+
 def explain(error: ValidationError, fields: dict[str, Any]) -> str:
     """The first mistake as one sentence: key, value, what is allowed."""
     first = error.errors()[0]
@@ -97,11 +103,12 @@ def _put(table: dict, key: str, path: list[str], value: Any, model: type[BaseMod
     name, *rest = path
     if name not in model.model_fields:
         where = key.removesuffix(".".join(path)).rstrip(".")
-        raise UserError(unknown(f"{where or 'a run'} has no key", name, model.model_fields))
+        kind = f"{where}={table['kind']}" if "kind" in table else where
+        raise UserError(unknown(f"{kind or 'a run'} has no key", name, model.model_fields))
     field = model.model_fields[name]
     inside = choices(field.annotation)
     if not rest:
-        table[name] = _choice(value, inside) if inside and isinstance(value, str) else value
+        table[name] = choice_of(name, value, model)
         return
     if not inside:
         raise UserError(f"{key} goes too deep: {'.'.join(key.split('.')[: -len(rest)])} is a value")

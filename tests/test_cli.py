@@ -1,5 +1,8 @@
 """The command line: what it prints, what it writes, and one sentence for each mistake."""
 
+import io
+import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -236,3 +239,43 @@ def test_a_folder_with_bad_images_trains_on_the_others_and_names_them(tmp_path, 
     with pytest.warns(UserWarning, match="cut.png.*text.jpg|text.jpg.*cut.png"):
         said(capsys, *words, "--out", str(tmp_path / "run"))
     assert Folder(tmp_path / "run").encoder.exists()
+
+
+def test_probes_on_other_images_are_kept_beside_the_new_ones(tmp_path, capsys):
+    out = tmp_path / "run"
+    said(capsys, "train", "mae", "--small", *TINY, "--out", str(out))
+    for images in ("40", "20", "20"):
+        said(capsys, "probe", str(out), "--images", images)
+    rows = json.loads((out / "probes.json").read_text())
+    used = [json.loads(r["settings"])["data.train_images"] for r in rows if r["probe"] == "knn"]
+    assert sorted(used) == [20, 20, 40, 40]  # the run and its untrained network
+    (out / "probes.json").unlink()
+    (out / "probes.json").mkdir()
+    assert "probes.json cannot be written" in said(capsys, "probe", str(out), status=2)
+
+
+def test_a_full_disk_behind_the_output_is_one_sentence(monkeypatch, capsys):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert cli.main(["axes", "loss"]) == 2
+    assert capsys.readouterr().err == "siamlab: the disk is full where this is written; make room\n"
+
+
+def test_a_terminal_without_all_letters_shows_the_others(monkeypatch):
+    written = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", written)
+    assert cli.main(["axes", "loss"]) == 0
+    assert b"infonce" in written.buffer.getvalue()
+
+
+def test_a_run_to_resume_that_is_not_there_is_said(tmp_path, capsys):
+    words = ["train", "mae", "--small", *TINY, "--out", str(tmp_path / "new"), "--resume"]
+    assert cli.main(words) == 0
+    assert "there is no run in" in capsys.readouterr().err
+
+
+def test_what_is_refused_draws_no_bar(tmp_path, capsys):
+    words = ["train", "mae", "--small", *TINY, "--out", str(tmp_path / "run")]
+    (tmp_path / "run").write_text("taken")
+    assert cli.main(words) == 2
+    assert capsys.readouterr().out == ""

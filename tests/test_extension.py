@@ -46,7 +46,7 @@ def test_it_is_a_choice_like_any_other(tmp_path):
     assert "masking=checkerboard" in run.differences(demo_size(siameseim()))
     folder = train(run, tmp_path / "run")
     assert folder.run() == run and load_encoder(folder.path) is not None
-    with pytest.raises(UserError, match="masking has no key 'ratio'.*odd"):
+    with pytest.raises(UserError, match="masking=checkerboard has no key 'ratio'.*odd"):
         run.change("masking.ratio=0.5")
 
 

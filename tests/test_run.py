@@ -125,7 +125,7 @@ def test_values_are_read_as_toml_writes_them(text, value):
     "wrong, said",
     [
         (["los=cosine"], r"a run has no key 'los'; did you mean 'loss'"),
-        (["loss.wieght=1"], r"loss has no key 'wieght'; did you mean 'weight'"),
+        (["loss.wieght=1"], r"loss=unigrad has no key 'wieght'; did you mean 'weight'"),
         (["views.crop.aera=1"], r"views.crop has no key 'aera'; did you mean 'area'"),
         (["loss=cosin"], r"loss has no choice 'cosin'; did you mean 'cosine'.*vicreg"),
         (["loss.kind=cosin"], r"loss has no choice 'cosin'; did you mean 'cosine'"),
@@ -136,7 +136,7 @@ def test_values_are_read_as_toml_writes_them(text, value):
             r"no vision transformer 'vit_smal_patch16_224'.*'vit_small",
         ),
         (["steps.of=3"], r"steps.of goes too deep: steps is a value"),
-        (["model.name=test_vit"], r"model has no key 'name'"),
+        (["model.name=test_vit"], r"model=vit has no key 'name'"),
         (["steps"], r"'steps' is not key=value"),
         (["=3"], r"'=3' is not key=value"),
         (["compute=fast"], r"^compute"),
@@ -246,3 +246,25 @@ def test_components_and_their_tables_are_the_same():
 
 def _tables(changes):
     return settings(Run().model_dump(), changes, Run)
+
+
+def test_a_word_names_a_choice_in_toml_too():
+    run = Run.parse('loss = "cosine"\nmodel = "vit_small_patch16_224"')
+    assert run == Run().change("loss=cosine", "model=vit_small_patch16_224")
+
+
+def test_a_file_that_is_not_utf8_or_not_a_run_is_named(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_bytes(Run().toml().encode("utf-16"))
+    with pytest.raises(UserError, match="mine.toml is not UTF-8"):
+        Run.read(file)
+    file.write_text("stepz = 3")
+    with pytest.raises(UserError, match="mine.toml: .*stepz"):
+        Run.read(file)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../evil", "a/b", "a\\b"])
+def test_a_name_is_a_folders_name(name):
+    with pytest.raises(UserError, match="name="):
+        Run().change(name=name)
+    assert Run().change(name="mae-0.75").name == "mae-0.75"

@@ -555,3 +555,28 @@ def test_two_processes_end_with_the_weights_of_one(recipe, together, tmp_path):
 def test_scenes_train_end_to_end_in_python(tmp_path):
     run = tiny(siameseim).change(data=Scenes(side=16, images=40, test_images=8))
     assert train(run, tmp_path / "run").encoder.exists()
+
+
+def test_a_divergence_seen_at_a_logged_step_is_the_same_sentence(tmp_path):
+    run = tiny(mae, "optimiser.lr=1e30", "log_every=1")
+    with pytest.raises(UserError, match="no longer finite at step 1 .*context/spread=nan"):
+        train(run, tmp_path / "run", noise())
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_does_not_start_over_in_silence(tmp_path):
+    folder = train(tiny(), tmp_path / "run", noise())
+    for path in checkpoint.found(folder.checkpoints):
+        (path / "model.safetensors").write_bytes(b"half")
+    folder.encoder.unlink()
+    kept = folder.lines()
+    with pytest.raises(UserError, match="all checkpoints of .* are damaged.*another --out"):
+        train(tiny(), folder.path, noise(), resume=True)
+    assert folder.lines() == kept
+
+
+def test_a_damaged_line_of_metrics_is_left_out(tmp_path):
+    folder = train(tiny(), tmp_path / "run", noise())
+    lines = folder.lines()
+    with folder.metrics.open("a") as file:
+        file.write("{\n" + json.dumps(lines[-1]) + "\n{")
+    assert folder.lines() == [*lines, lines[-1]]

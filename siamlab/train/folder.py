@@ -102,18 +102,24 @@ class Folder:
                 draft.replace(self.metrics)
 
     def lines(self) -> list[Line]:
-        """The logged lines; a last one that a crash cut short is left out."""
+        """The logged lines; what a crash or a full disk left of others is left out."""
         if not self.metrics.exists():
             return []
-        text = self.metrics.read_text()
-        whole = text[: text.rfind("\n") + 1]
-        return [json.loads(line) for line in whole.splitlines()]
+        return [line for text in self.metrics.read_text().splitlines() for line in _whole(text)]
 
     def seconds(self) -> float:
         """Time in the loop, over all its starts; where the clock falls it began anew."""
         clock = [line["seconds"] for line in self.lines()]
         ends = [now for now, then in zip(clock, clock[1:], strict=False) if then < now]
         return float(sum([*ends, *clock[-1:]]))
+
+
+def _whole(text: str) -> list[Line]:
+    """The line, if it is one."""
+    try:
+        return [json.loads(text)]
+    except json.JSONDecodeError:
+        return []
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 health(model, teacher, context, target)     # {"context/rankme": ..., "target/spread": ...}
 """
 
+from math import nan
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -35,6 +37,8 @@ def _patches(encoder: nn.Module, view: View) -> Float[Tensor, "b N D"]:
 
 
 def _signs(role: str, patches: Float[Tensor, "b N D"]) -> dict[str, float]:
+    if not patches.isfinite().all():
+        return {f"{role}/spread": nan}  # the loop tells
     pooled = patches.mean(dim=1)
     some = patches.flatten(0, 1)
     some = some[:: max(1, len(some) // (4 * MOST))]

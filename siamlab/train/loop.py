@@ -80,8 +80,10 @@ def steps(
                 check_finite(values, norm.item(), step + 1, folder)
             if now.log and processes.rank() == 0:
                 line = meter.line(step + 1, values) | {"lr": lr, "grad_norm": norm.item()}
-                line |= health(state.model, state.teacher, context, target)
-                yield folder.log(line | (watched(state.model.encoder) if now.probe else {}))
+                signs = health(state.model, state.teacher, context, target)
+                check_finite(signs, norm.item(), step + 1, folder)
+                signs |= watched(state.model.encoder) if now.probe else {}
+                yield folder.log(line | signs)
                 meter.restart(step + 1)
             if now.save and processes.rank() == 0:
                 checkpoint.save(folder.checkpoints, step + 1, state)
@@ -102,5 +104,6 @@ def check_finite(values: dict[str, float], norm: float, step: int, folder: Folde
         )
         raise UserError(
             f"training is no longer finite at step {step} ({', '.join(wrong)}); {where}; lower "
-            "optimiser.lr, set optimiser.clip=1.0 or compute.precision=float32, and start again"
+            "optimiser.lr, set optimiser.clip=1.0 or compute.precision=float32, and start anew in "
+            "another --out"
         )

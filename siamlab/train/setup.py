@@ -143,6 +143,11 @@ def claim_folder(run: Run, folder: Folder, resume: bool) -> AbstractContextManag
 def go_on(run: Run, folder: Folder, state: State) -> tuple[int, list[Line]]:
     """The step to start at, from the newest whole checkpoint, and what is to be said about it."""
     path, said = checkpoint.newest(folder.checkpoints)
+    if path is None and said:
+        raise UserError(
+            f"all checkpoints of {folder.path} are damaged; put back a whole one, or give another "
+            "--out to start anew"
+        )
     first = checkpoint.restore(path, state) if path else 0
     if processes.rank() == 0:
         folder.forget_after(first)
