@@ -120,6 +120,7 @@ def test_a_trial_lost_between_its_end_and_the_queue_gets_another_chance(tmp_path
     "name, found, why",
     [
         ("semantic", {}, "data=scenes: it needs labels"),
+        ("spatial", {}, "data=scenes: it needs 20 test images or more"),
         ("spatial", {"correspondence_centred": 0.5}, "5 × 5 patches: they are too coarse"),
     ],
 )
@@ -135,3 +136,9 @@ def test_a_score_that_cannot_be_had_names_its_cause(tmp_path, monkeypatch, name,
     attempt(LOSSES, study, storage, trial, tmp_path, 0)
     ended = study.get_trials()[trial.number]
     assert ended.state == TrialState.FAIL and why in ended.user_attrs["reason"]
+
+
+def test_a_study_whose_folder_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file.*cannot be made.*another --out"):
+        open_storage("", tmp_path / "file")

@@ -53,7 +53,12 @@ def open_storage(url: str, out: Path) -> BaseStorage:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if not url:
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"the folder {out} cannot be made ({error.strerror}); give another --out"
+            ) from None
         return JournalStorage(JournalFileBackend(str(out / "journal.log")))
     try:
         return _database(url)

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from siamlab.component import UserError
 from siamlab.probe.suite import PARTS
+from siamlab.probe.suite.spatial import FEWEST
 from siamlab.run import Run
 from siamlab.study.definition import Search, Study
 from siamlab.study.plan import objectives, sampler
@@ -122,7 +123,8 @@ def measured(
 def lacking(name: str, run: Run, found: Mapping[str, float]) -> str:
     """Why there is no such score, though its run was probed: it found what is given by probe."""
     if not any(part in found for part in PARTS[name]):
-        return f"the {name} score cannot be had from data={run.data.kind}: it needs labels"
+        needs = "labels" if name == "semantic" else f"{FEWEST} test images or more"
+        return f"the {name} score cannot be had from data={run.data.kind}: it needs {needs}"
     return (
         f"the {name} score cannot be had from {run.grid[0]} × {run.grid[1]} patches: they are too "
         "coarse for its tolerance; set a larger size or a smaller model.patch"
