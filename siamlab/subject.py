@@ -51,13 +51,14 @@ def check_size(s: Subject, size: int) -> None:
         low, high = size // patch * patch, -(-size // patch) * patch
         near = f"{low} and {high}" if low else f"{high}"
         raise UserError(
-            f"--size {size} must be a multiple of {s.name}'s patch of {patch} pixels; nearest are "
-            f"{near}"
+            f"--size {size} (in Python: size={size}) must be a multiple of {s.name}'s patch of "
+            f"{patch} pixels; nearest are {near}"
         )
     if not hasattr(s.model, "set_input_size"):
         raise UserError(
-            f"--size {size}: {s.name} takes {tuple(s.model.patch_embed.img_size)} pixels only; "
-            "leave --size out and probe it by itself"
+            f"--size {size} (in Python: size={size}): {s.name} takes "
+            f"{tuple(s.model.patch_embed.img_size)} pixels only; leave it out and take this model "
+            "by itself"
         )
 
 

@@ -3,6 +3,8 @@
 import io
 import json
 
+import jaxtyping
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -11,13 +13,14 @@ from PIL import Image
 
 from siamlab import probe
 from siamlab.component import UserError
-from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer, PlaneExplorer
+from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer, PlaneExplorer, page
 from siamlab.explore.eye import inside
+from siamlab.explore.scene import Control
 from siamlab.geometry import patch_centres, to_source, to_view
 from siamlab.masking import Mask
 from siamlab.recipes import demo_size, mae, siameseim
 from siamlab.resample import cut
-from siamlab.subject import Subject, subject
+from siamlab.subject import Subject, at_size, subject
 from siamlab.train import load_branches, train
 from siamlab.train.step import compare
 
@@ -147,10 +150,24 @@ def test_every_model_answers_the_one_click_on_one_scale():
 
 def test_models_that_see_otherwise_are_not_put_side_by_side():
     other = subject("timm:test_vit", weights=False)
-    with pytest.raises(UserError, match="timm:test_vit sees .*at_size"):
+    with pytest.raises(UserError, match="timm:test_vit sees .* take those of one size of patch"):
         ModelsExplorer(["zoo:mae", other])
-    with pytest.raises(UserError, match="called the same"):
+    larger = at_size(subject("zoo:moco_v3"), 48)
+    with pytest.raises(UserError, match="zoo:moco_v3 sees .*at_size"):
+        ModelsExplorer(["zoo:mae", larger])
+    with pytest.raises(UserError, match="zoo:mae is named twice"):
         ModelsExplorer(["zoo:mae", "zoo:mae"])
+
+
+def test_one_model_alone_and_two_of_one_last_name(folder, tmp_path):
+    folders = [tmp_path / place / "mine" for place in ("one", "other")]
+    for path in folders:
+        path.parent.mkdir()
+        path.symlink_to(folder)
+    assert list(ModelsExplorer(folders).pairs) == [str(folder) for folder in folders]
+    assert PairExplorer(folders[0]).subject.name == "mine"
+    for one in ("zoo:mae", subject("zoo:mae"), subject("zoo:mae").model):
+        assert len(ModelsExplorer(one).pairs) == 1
 
 
 MISTAKES = [
@@ -174,9 +191,143 @@ def assert_refused(explorer, mistake, sentence):
     assert explorer.state == before
 
 
-def test_no_images_are_refused():
-    with pytest.raises(UserError, match="images must hold one image or more"):
-        PairExplorer("zoo:mae", torch.zeros(0, 3, 48, 48, dtype=torch.uint8))
+WRONG = {  # images, as a user may hand them over
+    "one image or more": torch.zeros(0, 3, 48, 48, dtype=torch.uint8),
+    "not 'photos'": "photos",
+    r"not Tensor of uint8 \[3, 48, 48\]": torch.zeros(3, 48, 48, dtype=torch.uint8),
+    r"not Tensor of float32 \[2, 3, 48, 48\]": torch.zeros(2, 3, 48, 48),
+    r"not ndarray of uint8 \[2, 3, 48, 48\]": np.zeros((2, 3, 48, 48), dtype=np.uint8),
+    "not a list": [1, 2],
+}
+
+
+@pytest.fixture
+def untyped(monkeypatch):
+    """As users run it: without the checks of types that tests add."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.mark.parametrize("sentence", WRONG)
+@pytest.mark.parametrize("kind", ["pair", "models", "eye"])
+def test_what_is_no_images_is_refused(kind, sentence, untyped):
+    with pytest.raises(UserError, match=f"images must .*{sentence}"):
+        EXPLORERS[kind](images=WRONG[sentence])
+
+
+@pytest.mark.parametrize("kind", ["pair", "models", "eye"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_few_images_of_ones_own(kind, count):
+    pixels = torch.randint(0, 255, (count, 3, 48, 48), dtype=torch.uint8)
+    explorer = EXPLORERS[kind](images=pixels)
+    assert explorer.state["image"] == count - 1
+    assert EXPLORERS[kind]().state["image"] == 4
+
+
+WHOLE = [7, np.int64(7), torch.tensor(7)]  # one number in the forms that libraries have it
+
+
+@pytest.mark.parametrize("number", WHOLE)
+def test_whole_numbers_of_any_kind_are_plain_ones(number, untyped):
+    explorer = PairExplorer("zoo:mae").select("a", number).set(image=number)
+    state = explorer.state
+    assert type(state["patch"]) is int is type(state["image"])
+    assert state == PairExplorer("zoo:mae").select("a", 7).set(image=7).state
+    json.dumps(state)
+
+
+WRONG_KINDS = [
+    (lambda e: e.select("a", 7.0), "patch=7.0 must be a whole number"),
+    (lambda e: e.select("a", "7"), "patch='7' must be a whole number"),
+    (lambda e: e.select(0, 7), "view '0'"),
+    (lambda e: e.set(image=True), "image=True must be a whole number"),
+    (lambda e: e.set(layer=2.0), "layer=2.0 must be a whole number"),
+]
+
+
+@pytest.mark.parametrize("mistake, sentence", WRONG_KINDS)
+def test_values_of_a_wrong_kind_are_told_and_change_nothing(mistake, sentence, untyped):
+    assert_refused(PairExplorer("zoo:mae"), mistake, sentence)
+
+
+def test_a_box_of_no_numbers_is_told(untyped):
+    for box in (("a", 0, 1, 1), (0, float("nan"), 1, 1), (None, 0, 1, 1)):
+        mistake = lambda e, box=box: e.move(*box)  # noqa: E731
+        assert_refused(EyeExplorer("zoo:siameseim"), mistake, "must be four numbers")
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_state_without_a_scene_is_not_kept(shown):
+    explorer = PairExplorer("zoo:mae")
+    seen = explorer.widget().scene if shown else None
+    before = explorer.state
+    explorer._layers = lambda *_: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        explorer.set(image=9)
+    del explorer._layers
+    assert explorer.state == before and (not shown or explorer.widget().scene == seen)
+
+
+def test_a_head_may_be_told_as_a_number():
+    explorer = ModelsExplorer("zoo:mae").set(head=3)
+    assert explorer.state["head"] == "3"
+    assert_refused(explorer, lambda e: e.set(head=9), "head has no choice '9'; allowed: 1, 2, 3, 4")
+
+
+def test_a_module_that_is_no_vision_transformer_is_told():
+    with pytest.raises(UserError, match="Linear is no vision transformer .* such as timm:vit"):
+        PairExplorer(torch.nn.Linear(2, 2))
+
+
+def test_files_get_their_folders_and_a_picture_its_name(tmp_path):
+    explorer = PairExplorer("zoo:mae")
+    explorer.to_html(tmp_path / "new" / "pages" / "a.html")
+    explorer.snapshot(tmp_path / "new" / "pictures" / "a.png")
+    assert {file.name for file in tmp_path.rglob("a.*")} == {"a.html", "a.png"}
+    with pytest.raises(UserError, match="a snapshot is a PNG; name its file b.png, not /.*b.jpg"):
+        explorer.snapshot(tmp_path / "b.jpg")
+    assert not (tmp_path / "b.jpg").exists()
+
+
+@pytest.mark.parametrize("box", [(0.2, 0.2, 0.6, 0.6), (0.1, 0.3, 1 / 3, 0.71)])
+def test_a_page_calls_each_box_as_javascript_writes_it(box):
+    explorer = EyeExplorer("zoo:siameseim").move(*box)
+    assert len(set(explorer.places())) == 25
+    for place in explorer.places():
+        with explorer.at({"box": place}, None):
+            (words,) = [word for word in page._key(explorer).split() if word.startswith("box=")]
+        numbers = json.loads(json.dumps(place))  # shortest digits that tell it, as in JavaScript
+        assert words == "box=" + ",".join(f"{n:g}" if n == int(n) else repr(n) for n in numbers)
+
+
+@pytest.mark.parametrize("image", [0, 4, 30, 50, 97, 99])
+def test_a_page_holds_the_values_around_the_one_that_is_shown(image):
+    control = Control("image", "image", image, 0, 99)
+    held = page._range(control)
+    assert image in held and len(held) == page.MOST and 0 <= held[0] and held[-1] <= 99
+    assert held == list(range(held[0], held[-1] + 1))
+    few = min(image - held[0], held[-1] - image)
+    assert few >= page.MOST // 2 - 1 or 0 in held or 99 in held
+    assert page._range(control._replace(value=1, low=1, high=3)) == [1, 2, 3]
+
+
+def test_a_pair_keeps_few_passes_in_memory():
+    explorer = PairExplorer("zoo:mae")
+    for image in range(8):
+        explorer.set(image=image)
+    held = explorer._layers.cache_info().currsize
+    assert held <= 4
+    names = ["zoo:siameseim", "zoo:mae", "zoo:moco_v3"]
+    models = ModelsExplorer(names).set(layer=1).set(layer=2).set(layer=3)
+    misses = models._attentions.cache_info().misses
+    models.select("zoo:mae similarity", 3)  # of all models again, without a pass
+    assert models._attentions.cache_info().misses == misses
+    assert models._attentions.cache_info().currsize == 2 * len(names)
+
+
+def test_heads_are_named_with_their_model():
+    explorer = ModelsExplorer(["zoo:siameseim", "zoo:mae"]).set(**{"heads of": "zoo:mae"})
+    titles = [p.title for p in explorer.scene().panels if p.id.startswith("head ")]
+    assert titles == [f"zoo:mae: head {i}" for i in range(1, 5)]
 
 
 def test_the_widget_follows_the_object_and_the_object_the_widget():
@@ -189,6 +340,10 @@ def test_the_widget_follows_the_object_and_the_object_the_widget():
     assert explorer.state["view"] == "a" and explorer.state["patch"] == 20
     widget.event = {"control": "views", "value": 5, "count": 2}
     assert explorer.state["views"] == 5 and widget.scene == explorer.scene().as_dict()
+    assert widget.answered == 2
+    with pytest.raises(UserError, match="views=99"):
+        widget.event = {"control": "views", "value": 99, "count": 3}
+    assert widget.answered == 3  # refused: the browser sets its control back
     json.dumps([widget.scene, widget.images])
     data, _ = explorer._repr_mimebundle_()
     assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} <= set(data)

@@ -8,6 +8,7 @@ from test_explore import plane_explorer
 
 from benchmarks.lab import notebook
 from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer
+from siamlab.explore.page import script
 from siamlab.recipes import demo_size, siameseim
 from siamlab.train import train
 
@@ -124,6 +125,148 @@ def test_bars_and_points_are_clicked(page, tmp_path):
     click(page, "plane", *point)
     says(page, explorer.select("plane", 1).state["text"])
     assert page.locator("select[name=model]").input_value() == "zoo:mae"
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """An exported pair of views that stands far along its slider, and its object."""
+    explorer = PairExplorer("zoo:mae", image=50)
+    return explorer, explorer.to_html(tmp_path_factory.mktemp("pair") / "pair.html").as_uri()
+
+
+def test_what_a_page_does_not_hold_is_told_and_the_controls_stay_as_the_picture_is(page, pair):
+    explorer, url = pair
+    page.goto(url)
+    first = page.locator("input[name=image]")
+    first.fill("45")  # near the one that is shown
+    says(page, explorer.set(image=45).state["text"])
+    explorer.set(image=50)
+    first.fill("3")
+    text = page.locator(".text").text_content()
+    assert "does not hold that" in text and "image from 38 to 61" in text and "layer 4" in text
+    assert first.input_value() == "45" and page.locator("label output").first.text_content() == "45"
+
+
+def test_only_the_first_button_chooses(page, pair):
+    explorer, url = pair
+    page.goto(url)
+    x, y = at(page, "a", 0.1, 0.1)
+    for button in ("right", "middle"):
+        page.mouse.click(x, y, button=button)
+    says(page, explorer.state["text"])
+    page.mouse.click(x, y)
+    says(page, explorer.select("a", 0).state["text"])
+    explorer.select("a", 12)
+
+
+def test_keys_that_are_not_for_it_are_left_to_the_browser(page, pair):
+    explorer, url = pair
+    page.goto(url)
+    page.evaluate("""() => { window.stopped = [];
+        document.querySelector('[data-panel="a"] svg').addEventListener(
+            "keydown", (event) => window.stopped.push(event.defaultPrevented)); }""")
+    page.locator('[data-panel="a"] svg').focus()
+    for key in ("Control+ArrowLeft", "Alt+Enter", "Meta+Enter", "x"):
+        page.keyboard.press(key)
+    assert not any(page.evaluate("window.stopped"))
+    says(page, explorer.state["text"])
+    for _ in range(3):  # two patches to the left of the middle, then nothing
+        page.keyboard.press("ArrowLeft")
+    assert page.evaluate("window.stopped").count(True) == 2
+    page.keyboard.press("Enter")
+    says(page, explorer.select("a", 10).state["text"])
+    explorer.select("a", 12)
+
+
+def test_a_control_that_has_the_focus_follows_the_scene(page, tmp_path):
+    explorer = ModelsExplorer(["zoo:siameseim", "zoo:mae"])
+    page.goto(explorer.to_html(tmp_path / "models.html").as_uri())
+    head = page.locator("select[name=head]")
+    head.focus()
+    head.select_option("3")
+    area = page.locator('[data-panel="head 2"] svg')
+    for kind in ("pointerdown", "pointerup"):  # the focus stays where it is
+        area.evaluate(
+            "(svg, kind) => { svg.setPointerCapture = () => {}; "
+            "svg.dispatchEvent(new PointerEvent(kind, { isPrimary: true })); }",
+            kind,
+        )
+    page.wait_for_function("document.querySelector('[data-panel=\"head 2\"].chosen') !== null")
+    assert page.evaluate("document.activeElement.name") == "head" and head.input_value() == "2"
+
+
+def test_every_box_of_a_page_is_there_for_the_keys(page, tmp_path):
+    explorer = EyeExplorer("zoo:siameseim")
+    page.goto(explorer.to_html(tmp_path / "eye.html").as_uri())
+    box = page.locator('[data-panel="context"] svg')
+    box.focus()
+    for step in ["ArrowUp", "ArrowLeft"] * 2:  # from the middle of five to the corner
+        page.keyboard.press(step)
+    held = [0.0, 0.1, 0.2, 0.3, 0.4]
+    for row, top in enumerate(held):
+        order = held if row % 2 == 0 else held[::-1]
+        for column, left in enumerate(order):
+            if column:
+                page.keyboard.press("ArrowLeft" if row % 2 else "ArrowRight")
+            says(page, explorer.move(top, left, 0.6, 0.6).state["text"])
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    before = explorer.move(0.3, 0.4, 0.6, 0.6).state["text"]
+    says(page, before)
+    page.keyboard.press("+")
+    assert "the box in no other size" in page.locator(".text").text_content()
+
+
+def test_a_finger_scrolls_over_patches_and_chooses_by_a_tap(browser, pair):
+    explorer, url = pair
+    with browser.new_context(has_touch=True, viewport={"width": 480, "height": 500}) as context:
+        page = context.new_page()
+        page.goto(url)
+        finger = context.new_cdp_session(page)
+        x, y = at(page, "a", 0.1, 0.5)
+        ways = [("touchStart", 0), *(("touchMove", -15 * i) for i in range(1, 9))]
+        for kind, up in ways:
+            points = [{"x": x, "y": y + up}]
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_function("() => scrollY > 50")
+        says(page, explorer.state["text"])
+        page.touchscreen.tap(*at(page, "b", 0.1, 0.1))
+        says(page, explorer.select("b", 0).state["text"])
+    explorer.select("a", 12)
+
+
+def test_a_second_view_of_a_widget_goes_on_counting(page):
+    source = script().split("export default")[0]
+    page.set_content(f"<body><script type=module>{source} window.mount = mount;</script>")
+    page.wait_for_function("window.mount !== undefined")
+    counts = page.evaluate(
+        """(scene) => {
+            const [held, seen] = [{ scene, images: {} }, []];
+            const set = (name, value) => { held[name] = value; seen.push(value.count); };
+            const model = { get: (name) => held[name], set, on() {}, save_changes() {} };
+            const views = [1, 2].map(() => document.createElement("div"));
+            for (const view of views) mount(model, view);
+            for (const i of [0, 1, 0, 1]) views[i].querySelector("button").click();
+            return seen; }""",
+        PairExplorer("zoo:mae").scene().as_dict(),
+    )
+    assert counts == [1, 2, 3, 4]
+
+
+def test_controls_have_room_on_a_narrow_screen(page, tmp_path):
+    names = ["zoo:siameseim", "zoo:mae"]
+    explorer = ModelsExplorer(names)
+    file = explorer.to_html(tmp_path / "models.html")
+    long = "a-model-of-a-very-long-name-" * 6
+    file.write_text(file.read_text().replace("zoo:siameseim", long))
+    page.set_viewport_size({"width": 480, "height": 800})
+    page.goto(file.as_uri())
+    right = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('select')]"
+        ".map((each) => each.getBoundingClientRect().right))"
+    )
+    assert right <= 480
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,11 @@ from test_explore import REST, assert_refused, panel, plane_explorer
 from siamlab import probe
 from siamlab.component import UserError
 from siamlab.data import Scenes
-from siamlab.explore import PairExplorer, PlaneExplorer, plane_runs
+from siamlab.explore import PairExplorer, PlaneExplorer, plane_measures, plane_runs
 from siamlab.explore.plane import BARS, READ
-from siamlab.explore.plane_charts import placed
+from siamlab.explore.plane_charts import LONGEST, ROOM, course_panels, placed, plane_chart
 from siamlab.explore.plane_measures import MEASURES, class_margin
+from siamlab.figure import plane_table
 from siamlab.geometry import patch_centres, to_source, to_view
 from siamlab.recipes import demo_size, mae, siameseim
 from siamlab.subject import subject
@@ -323,6 +324,57 @@ def test_models_without_metrics_are_named(study):
     both = panel(explorer, "loss")
     assert both.chart.note == "" and both.chart.names == [NAME]
     assert both.title.endswith("none at hand of zoo:mae")
+
+
+def test_of_many_and_long_names_there_is_room_in_the_charts():
+    names = [f"a_study_of_many_settings-views_two-loss_cosine-seed{i}" for i in range(6)]
+    chart = plane_chart(plane_table(scores(names)), [0], range(6))
+    assert all(len(name) <= LONGEST and name.endswith(f"seed{i}")
+               for i, name in enumerate(chart.names))  # fmt: skip
+    assert len(set(zip(chart.colours, chart.symbols, strict=True))) == 6
+    (loss, _) = course_panels(dict.fromkeys(names, []), names)
+    first, *lines = loss.chart.note.splitlines()
+    assert first == "no metrics are at hand of" and max(map(len, lines)) <= ROOM
+    assert " ".join(lines) == ", ".join(chart.names[:3]) + " and 3 more"
+    courses = dict.fromkeys(names, []) | {names[5]: [{"step": 1, "loss": 1.0}]}
+    assert course_panels(courses, names)[0].title.endswith(f"{chart.names[2]} and 2 more")
+
+
+def test_models_are_kept_only_while_they_are_looked_at(study):
+    points, _ = plane_runs.study_points(study)
+    loaded = []
+    load = lambda: loaded.append(1) or points[0].load()  # noqa: E731
+    many = [points[0]._replace(name=f"run {i}", load=load) for i in range(7)]
+    explorer = PlaneExplorer(many, scores([p.name for p in many])).brush("plane", range(7))
+    explorer.select("histogram", 3)
+    assert explorer._seen.cache_info().currsize <= 4
+    assert (count := len(loaded)) <= 8  # the first one again
+    explorer.select("histogram", 5)
+    assert len(loaded) == count
+
+
+@pytest.mark.parametrize("name", [NAME, "zoo:mae"])
+def test_attention_of_a_patch_that_looks_at_one_place(explorer, name, monkeypatch):
+    n = 25
+    one = torch.zeros(3, n, n)
+    one[:, :, 0] = 1.0  # all heads: the upper left corner, which has no entropy
+    even = torch.full((3, n, n), 1 / n)
+    monkeypatch.setattr(plane_measures, "_attention", lambda seen: iter([one, even]))
+    seen = explorer._seen(name)
+    far, bits = (measure(seen)[:, 2].view(2, n) for measure in (
+        plane_measures.attention_distance, plane_measures.attention_entropy))  # fmt: skip
+    rows, columns = np.divmod(np.arange(n), 5)
+    np.testing.assert_allclose(far[0], 8 * np.hypot(rows, columns), rtol=1e-6)
+    np.testing.assert_allclose(bits[0], 0.0)
+    np.testing.assert_allclose(bits[1], math.log(n), rtol=1e-6)
+
+
+def test_attention_measures_need_no_more_than_the_attention_itself(explorer, monkeypatch):
+    made = []
+    monkeypatch.setattr(torch.Tensor, "repeat", lambda *_: made.append("a matrix for each query"))
+    for measure in (plane_measures.attention_distance, plane_measures.attention_entropy):
+        measure(explorer._seen("zoo:mae"))
+    assert not made
 
 
 def test_of_many_points_a_readable_number_is_told(study):

@@ -6,12 +6,13 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
-from siamlab.explore.draw import OPACITY, drawn
+from siamlab.explore.draw import GAP, LINE, OPACITY, drawn
 from siamlab.explore.draw_chart import charted
 from siamlab.explore.scene import (
     STOPS,
     SYMBOLS,
     Chart,
+    Control,
     Heat,
     Mark,
     Panel,
@@ -19,6 +20,7 @@ from siamlab.explore.scene import (
     Scene,
     levels,
     outline,
+    shortened,
 )
 
 
@@ -76,6 +78,27 @@ def test_symbols_differ_and_lie_around_their_middle():
     square = shapes["square"].sort(dim=0).values[:, 0].tolist()
     assert square == pytest.approx([-(0.5**0.5)] * 2 + [0.5**0.5] * 2)
     assert shapes["triangle-up"][0].tolist() == pytest.approx([0.0, -1.0])
+
+
+def test_a_title_that_is_too_long_keeps_its_ends():
+    image = torch.zeros(3, 40, 40, dtype=torch.uint8)
+    name = "a_run_of_a_name_that_has_no_room_at_all_seed"
+    title = lambda text: drawn(Scene([Panel("p", text, "i")], 6, ""), {"i": image})  # noqa: E731
+    ends = [title(f"{name}{seed}") for seed in (1, 2)]
+    assert _difference(*ends).getbbox() is not None and _difference(ends[0], title("")).getbbox()
+    assert shortened("run-of-mine-seed0", 11) == "run-o…seed0" == shortened("run-o…seed0", 11)
+
+
+def test_a_picture_tells_how_its_controls_stand():
+    image = torch.zeros(3, 40, 40, dtype=torch.uint8)
+    control = Control("layer", "layer", 3, 1, 4)
+    scenes = [Scene([Panel("p", "", "i")], 1, "Words.", [c]) for c in
+              (control, control._replace(value=4))]  # fmt: skip
+    bare = Scene([Panel("p", "", "i")], 1, "Words.")
+    one, other, none = (drawn(scene, {"i": image}) for scene in [*scenes, bare])
+    assert one.height == none.height + LINE  # a line more, in which they differ
+    top, bottom = Image.eval(_difference(one, other), bool).getbbox()[1::2]
+    assert GAP + LINE <= top < bottom <= GAP + 2 * LINE
 
 
 def _difference(a, b):

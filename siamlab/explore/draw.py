@@ -13,7 +13,7 @@ from plotly.colors import unlabel_rgb
 from torch import Tensor
 
 from siamlab.explore.draw_chart import RATIO, charted
-from siamlab.explore.scene import STOPS, Heat, Mark, Panel, Scale, Scene, levels
+from siamlab.explore.scene import STOPS, Heat, Mark, Panel, Scale, Scene, levels, shortened
 
 WIDTH = 776  # pixels
 GAP, TITLE, LINE = 14, 24, 18
@@ -26,7 +26,9 @@ Images = dict[str, UInt8[Tensor, "3 H W"]]
 
 def drawn(scene: Scene, images: Images) -> Image.Image:
     """Text above, panels in their columns, legend and colour scales below."""
-    text = [line for said in scene.text.splitlines() for line in textwrap.wrap(said, WIDTH // 7)]
+    settings = " · ".join(f"{control.label}: {control.value}" for control in scene.controls)
+    said = [*scene.text.splitlines(), settings]
+    text = [line for part in said for line in textwrap.wrap(part, WIDTH // 7)]
     foot = _entries(scene)
     top = GAP + len(text) * LINE + 6
     places = list(_places(scene, images, top))
@@ -36,7 +38,7 @@ def drawn(scene: Scene, images: Images) -> Image.Image:
     for i, line in enumerate(text):
         pen.text((GAP, GAP + i * LINE), line, INK, _font(14))
     for panel, x, y, *size in places:
-        title = textwrap.shorten(panel.title, size[0] // 6, placeholder="…")
+        title = shortened(panel.title, size[0] // 7)
         pen.text((x, y - TITLE), title, INK, _font(13))
         if panel.chart:
             canvas.paste(charted(panel.chart, (size[0], size[1])), (x, y))

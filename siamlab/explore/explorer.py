@@ -4,6 +4,7 @@ explorer.select("a", 17); explorer.brush("plane", [0, 2]); explorer.set(layer=3)
 """
 
 import io
+import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,13 +45,14 @@ class Explorer:
         """Choose a patch, row by row from 0, of a panel. Raises UserError for one not there."""
         panels = {panel.id: panel for panel in self.scene().panels if panel.parts}
         if view not in panels:
-            raise UserError(unknown("view", view, panels))
-        rows, columns = panels[view].grid
-        if not 0 <= patch < rows * columns:
-            raise UserError(f"patch={patch} must be from 0 to {rows * columns - 1}: {view} has "
-                            f"{rows} × {columns} patches")  # fmt: skip
-        values, selected = self.click(view, patch)
-        return self.turn(values, selected)
+            raise UserError(unknown("view", str(view), panels))
+        (rows, columns), number = panels[view].grid, _whole(patch)
+        if number is None or not 0 <= number < rows * columns:
+            raise UserError(
+                f"patch={patch!r} must be a whole number from 0 to {rows * columns - 1}: {view} "
+                f"has {rows} × {columns} patches"
+            )
+        return self.turn(*self.click(view, number))
 
     def brush(self, view: str, parts: Sequence[int]) -> "Explorer":
         """Choose several points or bars of a panel. Raises UserError for those not there."""
@@ -58,22 +60,25 @@ class Explorer:
         if not panels:
             raise UserError(f"the {self.title} has no points or bars to brush; select one patch")
         if view not in panels:
-            raise UserError(unknown("view", view, panels))
-        count = panels[view].parts
-        if not parts or not all(0 <= part < count for part in parts):
+            raise UserError(unknown("view", str(view), panels))
+        count, numbers = panels[view].parts, {_whole(part) for part in parts}
+        if not numbers or not numbers <= set(range(count)):
             raise UserError(
                 f"parts={list(parts)} must be one or more from 0 to {count - 1}: {view} has {count}"
             )
-        return self.turn(*self.brushed(view, sorted(set(parts))))
+        return self.turn(*self.brushed(view, sorted(numbers)))
 
     def set(self, **values: Any) -> "Explorer":
         """Put controls to values. Raises UserError for a control or value that is not there."""
+        return self.turn(self.turned(self.checked(values)))
+
+    def checked(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values as their controls have them. Raises UserError as `set`."""
         controls = {control.name: control for control in self.controls()}
-        for name, value in values.items():
+        for name in values:
             if name not in controls:
                 raise UserError(unknown("control", name, controls))
-            _check(controls[name], value)
-        return self.turn(self.turned(values))
+        return {name: _checked(controls[name], value) for name, value in values.items()}
 
     def click(self, panel: str, patch: int) -> tuple[dict[str, Any], tuple[str, int] | None]:
         """What a click changes: values of controls, and the chosen patch if it chooses one."""
@@ -105,8 +110,16 @@ class Explorer:
             from siamlab.explore.widget import Panels
 
             self._shown = Panels(scene=self.scene().as_dict(), images=self.pictures())
-            self._shown.observe(lambda change: self.handle(change["new"]), "event")
+            self._shown.observe(lambda change: self._answer(change["new"]), "event")
         return self._shown
+
+    def _answer(self, event: dict[str, Any]) -> None:
+        """Handle it; the browser hears in one message what is to be seen, and that it is done."""
+        with self._shown.hold_sync():
+            try:
+                self.handle(event)
+            finally:
+                self._shown.answered = event.get("count", 0)
 
     def handle(self, event: dict[str, Any]) -> None:
         """What the browser says: a patch, a control, parts that were brushed or a box."""
@@ -127,16 +140,22 @@ class Explorer:
         """Of the movable box: where a page holds an answer."""
         return []
 
-    def refresh(self) -> "Explorer":
-        """Show the state in the widget, if there is one."""
+    def _show(self, scene: Scene) -> "Explorer":
+        """In the widget, if there is one."""
         if self._shown is not None:
+            images = self.pictures(self._shown.images)
             with self._shown.hold_sync():
-                self._shown.images = self.pictures(self._shown.images)
-                self._shown.scene = self.scene().as_dict()
+                self._shown.images, self._shown.scene = images, scene.as_dict()
         return self
 
     def snapshot(self, path: str | Path | None = None) -> bytes:
         """A PNG of what is to be seen, also written to `path`; no browser is needed."""
+        if path is not None:
+            if Path(path).suffix.lower() != ".png":
+                raise UserError(
+                    f"a snapshot is a PNG; name its file {Path(path).stem}.png, not {path}"
+                )
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
         drawn(self.scene(), self.images()).save(file := io.BytesIO(), format="PNG", optimize=True)
         if path is not None:
             Path(path).write_bytes(file.getvalue())
@@ -154,15 +173,22 @@ class Explorer:
     @contextmanager
     def at(self, values: dict[str, Any], selected: tuple[str, int] | None) -> Iterator["Explorer"]:
         """Another state for a moment; the widget does not see it."""
-        before, shown, self._shown = (self.values, self.selected), self._shown, None
+        before = self.values, self.selected
+        self.values, self.selected = self.values | values, selected or self.selected
         try:
-            yield self.turn(values, selected)
+            yield self
         finally:
-            (self.values, self.selected), self._shown = before, shown
+            self.values, self.selected = before
 
     def turn(self, values: dict[str, Any], selected: tuple[str, int] | None = None) -> "Explorer":
+        """Another state, shown; one of which no scene can be made is not kept."""
+        before = self.values, self.selected
         self.values, self.selected = self.values | values, selected or self.selected
-        return self.refresh()
+        try:
+            return self._show(self.scene())
+        except BaseException:  # an interrupt too
+            self.values, self.selected = before
+            raise
 
     def pictures(self, known: dict[str, str] | None = None) -> dict[str, str]:
         """`images()` as data URIs; those that are known already are not made again."""
@@ -180,11 +206,22 @@ class Explorer:
         return {**data, "image/png": picture, "text/plain": self.scene().text}, metadata
 
 
-def _check(control: Control, value: Any) -> None:
+def _checked(control: Control, value: Any) -> Any:
     if control.options:
-        if value not in control.options:
+        if str(value) not in control.options:
             raise UserError(unknown(f"{control.name} has no choice", str(value), control.options))
-    elif not (isinstance(value, int) and control.low <= value <= control.high):
+        return str(value)
+    number = _whole(value)
+    if number is None or not control.low <= number <= control.high:
         raise UserError(
             f"{control.name}={value!r} must be a whole number from {control.low} to {control.high}"
         )
+    return number
+
+
+def _whole(value: Any) -> int | None:
+    """A plain int of any kind of whole number; None of all else."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None

@@ -4,6 +4,7 @@ EyeExplorer("runs/mine")        # a run's folder: the predictor is in its checkp
 EyeExplorer("zoo:siameseim")
 """
 
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from siamlab.explore.scene import Box, Control, Heat, Mark, Panel, Scale, Scene
 from siamlab.figure import components_table
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import View, patch_centres
-from siamlab.given import MOST
+from siamlab.given import chosen_images, first_image
 from siamlab.masking import Mask
 from siamlab.resample import cut
 from siamlab.train import load_branches
@@ -37,7 +38,7 @@ LEGEND = (
 
 def inside(top: float, left: float, height: float, width: float) -> tuple[float, ...]:
     """The box with sides of LEAST to 1, moved into the image."""
-    height, width = (min(1.0, max(LEAST, float(side))) for side in (height, width))
+    height, width = (min(1.0, max(LEAST, side)) for side in (height, width))
     top, left = min(1 - height, max(0.0, top)), min(1 - width, max(0.0, left))
     return tuple(round(side, 4) for side in (top, left, height, width))
 
@@ -58,7 +59,7 @@ class EyeExplorer(Explorer):
         self,
         folder: str | Path = "zoo:siameseim",
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
-        image: int = 4,
+        image: int | None = None,
     ):
         if str(folder).startswith("timm:"):
             raise UserError(
@@ -73,14 +74,14 @@ class EyeExplorer(Explorer):
                 f"{folder} predicts {self.run.prediction.kind} from {self.run.target.kind}; the "
                 "predictor's eye needs a dense prediction of features, as siameseim makes"
             )
-        pixels = images if images is not None else self.run.data("test")
-        self.pixels = getattr(pixels, "pixels", pixels)[:MOST]
+        self.pixels = chosen_images(images, self.run)
         self.grid = self.run.grid
         self._expected = lru_cache(maxsize=64)(self._expected)  # of this object alone
         self._cut = lru_cache(maxsize=64)(self._cut)
-        values = {"image": 0, "flip": FLIPS[0], "box": (0.2, 0.2, 0.6, 0.6)}
+        image = first_image(self.pixels) if image is None else image
+        values = {"image": image, "flip": FLIPS[0], "box": (0.2, 0.2, 0.6, 0.6)}
         super().__init__(values, "query", self.grid[0] // 2 * self.grid[1] + self.grid[1] // 2)
-        self.set(image=image)
+        self.values = values | self.checked({"image": image})
 
     def scene(self) -> Scene:
         """The image with the box; the query view; expectation and target in common colours."""
@@ -105,13 +106,17 @@ class EyeExplorer(Explorer):
             ],
             columns=3,
             text=self._text(cosine, patch, best),
-            controls=[
-                Control("image", "image", self.values["image"], 0, len(self.pixels) - 1),
-                Control("flip", "query view", self.values["flip"], options=FLIPS),
-            ],
+            controls=self.controls(),
             scales={"cosine": Scale("cosine", 0.0, 1.0)},
             legend=LEGEND,
         )  # fmt: skip
+
+    def controls(self) -> list[Control]:
+        """Image and mirroring: known before any pass through the model."""
+        return [
+            Control("image", "image", self.values["image"], 0, len(self.pixels) - 1),
+            Control("flip", "query view", self.values["flip"], options=FLIPS),
+        ]
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
         """The image, the query view, and both sets of features as colours."""
@@ -132,14 +137,23 @@ class EyeExplorer(Explorer):
 
     def move(self, top: float, left: float, height: float, width: float) -> "EyeExplorer":
         """Put the query box there; cut to the image and to LEAST of its sides."""
-        return self.turn({"box": inside(top, left, height, width)})
+        try:
+            box = [float(side) for side in (top, left, height, width)]
+        except (TypeError, ValueError):
+            box = [math.nan]
+        if not all(map(math.isfinite, box)):
+            raise UserError(
+                f"the box {top!r}, {left!r}, {height!r}, {width!r} must be four numbers: top, "
+                "left, height and width, in fractions of the image"
+            )
+        return self.turn({"box": inside(*box)})
 
     def places(self) -> list[tuple[float, ...]]:
         """Boxes of this size all over the image, for a page."""
         _, _, height, width = self.values["box"]
         tops, lefts = ([i / (STEPS - 1) * (1 - side) for i in range(STEPS)]
                        for side in (height, width))  # fmt: skip
-        return [(top, left, height, width) for top in tops for left in lefts]
+        return [inside(top, left, height, width) for top in tops for left in lefts]
 
     def _name(self) -> tuple[int, str, tuple[float, ...]]:
         return self.values["image"], self.values["flip"], self.values["box"]

@@ -14,13 +14,18 @@ function patchAt([rows, columns], x, y) {
 }
 
 function press(view, event, send) {
-  const [x, y] = place(view, event);
+  if (event.button !== 0 || !event.isPrimary) return;
   const box = view.panel.boxes.find((each) => each.movable);
   if (box) return drag(view, box, event, send);
   if (!clickable(view.panel)) return;
   if (view.panel.several) return brush(view, event, send);
-  view.cursor = patchAt(view.panel.grid, x, y);
-  send({ panel: view.panel.id, patch: view.cursor });
+  const under = (now) => patchAt(view.panel.grid, ...place(view, now));
+  const patch = under(event);
+  follow(view, event, () => {}, (last, broken) => { // a finger that scrolls chooses nothing
+    if (broken || under(last) !== patch) return;
+    view.cursor = patch;
+    send({ panel: view.panel.id, patch });
+  });
 }
 
 // From a press to its end; `ended` is told whether it was broken off, as by a scrolling finger.
@@ -125,35 +130,51 @@ function kept([top, left, height, width]) {
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 function key(view, event, send) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const done = acted(view, event, send);
+  if (done !== undefined) event.stopPropagation(); // JupyterLab has meanings of its own for them
+  if (done) event.preventDefault();
+}
+
+function acted(view, event, send) { // false where a key of ours finds nothing to do
   const { panel } = view;
   const step = STEPS[event.key];
   const box = panel.boxes.find((each) => each.movable);
   const grows = { "+": 0.04, "-": -0.04 }[event.key];
-  if (box && (step || grows)) {
-    const [down, right] = step || [0, 0];
-    const size = [box.height, box.width].map((side) => Math.max(0.1, side + (grows || 0)));
-    send({ panel: panel.id, box: kept([box.top + 0.02 * down, box.left + 0.02 * right, ...size]) });
-  } else if (clickable(panel) && step) {
-    const [rows, columns] = panel.grid;
-    const row = Math.floor(view.cursor / columns) + step[0];
-    const column = (view.cursor % columns) + step[1];
-    if (row >= 0 && row < rows && column >= 0 && column < columns) {
-      const next = row * columns + column;
-      const more = event.shiftKey && panel.chart && panel.chart.kind === "bars";
-      if (more) several(view, extended(view, next), next, send);
-      view.cursor = next;
-      draw(view);
-    }
-  } else if (panel.several && event.key === "Enter" && event.shiftKey) {
+  const enter = event.key === "Enter";
+  if (box && (step || grows)) return nudged(view, box, step || [0, 0], grows || 0, send);
+  if (!clickable(panel)) return undefined;
+  if (step) return stepped(view, step, event.shiftKey, send);
+  if (!enter && event.key !== " ") return undefined;
+  if (enter && event.shiftKey && panel.several) {
     several(view, extended(view, view.cursor), view.cursor, send);
     draw(view);
-  } else if (clickable(panel) && (event.key === "Enter" || event.key === " ")) {
-    send({ panel: panel.id, patch: view.cursor });
   } else {
-    return;
+    send({ panel: panel.id, patch: view.cursor });
   }
-  event.preventDefault();
-  event.stopPropagation(); // JupyterLab has meanings of its own for these keys
+  return true;
+}
+
+function nudged(view, box, step, grows, send) { // a page goes on to the next box that way
+  const old = [box.top, box.left, box.height, box.width];
+  const size = [box.height, box.width].map((side) => Math.max(0.1, side + grows));
+  const next = kept([box.top + 0.02 * step[0], box.left + 0.02 * step[1], ...size]);
+  const done = next.some((side, i) => Math.abs(side - old[i]) > 0.0002); // they are told to 0.0001
+  if (done) send({ panel: view.panel.id, box: next, step });
+  return done;
+}
+
+function stepped(view, [down, right], further, send) {
+  const { panel } = view;
+  const [rows, columns] = panel.grid;
+  const [row, column] = [Math.floor(view.cursor / columns) + down, view.cursor % columns + right];
+  if (row < 0 || row >= rows || column < 0 || column >= columns) return false;
+  const next = row * columns + column;
+  const bars = panel.chart && panel.chart.kind === "bars";
+  if (further && bars) several(view, extended(view, next), next, send);
+  view.cursor = next;
+  draw(view);
+  return true;
 }
 
 function chartPart(view, x, y) { // the bar or point under the pointer, or nearest to it

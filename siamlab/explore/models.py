@@ -17,7 +17,7 @@ from siamlab.explore.explorer import Explorer
 from siamlab.explore.pair import LEGEND, PairExplorer
 from siamlab.explore.scene import Control, Heat, Mark, Panel, Scale, Scene
 from siamlab.geometry import patch_centres
-from siamlab.given import chosen_images, chosen_subject, last_layer
+from siamlab.given import Model, chosen_images, chosen_subjects, last_layer
 from siamlab.probe.attend import attended
 from siamlab.probe.attention import normalised_rows, over_patches
 from siamlab.subject import Subject
@@ -35,24 +35,23 @@ class ModelsExplorer(Explorer):
 
     def __init__(
         self,
-        models: Sequence[str | Subject] = ("zoo:siameseim", "zoo:mae", "zoo:moco_v3"),
+        models: Model | Sequence[Model] = ("zoo:siameseim", "zoo:mae", "zoo:moco_v3"),
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
-        image: int = 4,
+        image: int | None = None,
         views: int = 1,
     ):
-        subjects = [chosen_subject(model) for model in models]
-        if not subjects:
-            raise UserError("models must name one model or more; there are none")
-        pixels = chosen_images(images, subjects[0])
+        subjects = chosen_subjects(models)
+        pixels = chosen_images(images, subjects[0].run)
         self.pairs = {s.name: PairExplorer(s, pixels, image, views) for s in subjects}
-        _check_alike(subjects, list(self.pairs.values()))
+        _check_alike(subjects)
         self.first = next(iter(self.pairs.values()))
         self.grid, self.pixels = self.first.grid, pixels
-        self._attentions = lru_cache(maxsize=64)(self._attentions)  # of this object alone
+        shown = 2 * len(subjects)  # every model's attention, and that of the setting before
+        self._attentions = lru_cache(maxsize=shown)(self._attentions)  # of this object alone
         self.depth = min(last_layer(s) for s in subjects)
         names = list(self.pairs)
-        values = {"image": image, "views": views, "layer": self.depth, "head": ALL}
-        super().__init__(values | {HEADS: names[0]}, "a", self.first.selected[1])
+        values = self.first.values | {"layer": self.depth, "head": ALL, HEADS: names[0]}
+        super().__init__(values, "a", self.first.selected[1])
 
     def scene(self) -> Scene:
         """Three panels a model, then a panel a head of one of them."""
@@ -145,7 +144,7 @@ class ModelsExplorer(Explorer):
         return [
             Panel(
                 f"head {i}",
-                f"head {i}",
+                f"{self.values[HEADS]}: head {i}",
                 view,
                 (1, 1),  # one place to click: the whole head
                 Heat(row.tolist(), self.grid, "attention"),
@@ -164,20 +163,23 @@ class ModelsExplorer(Explorer):
         return f"{what}, looked for in view b: " + "; ".join(said) + "."
 
 
-def _check_alike(subjects: list[Subject], pairs: list[PairExplorer]) -> None:
-    names = [s.name for s in subjects]
-    if len(set(names)) < len(names):
-        raise UserError(
-            f"two of the models are called the same: {', '.join(names)}; name each once"
-        )
-    for s, pair in zip(subjects, pairs, strict=True):
-        if pair.grid != pairs[0].grid or _size(s) != _size(subjects[0]):
+def _check_alike(subjects: list[Subject]) -> None:
+    first, (size, patch) = subjects[0], _sight(subjects[0])
+    for s in subjects:
+        own_size, own_patch = _sight(s)
+        if (own_size, own_patch) != (size, patch):
+            way = (
+                "one size, as siamlab.subject.at_size makes them"
+                if own_patch == patch
+                else "one size of patch"
+            )
             raise UserError(
-                f"{s.name} sees {pair.grid} patches of {_size(s)} pixels and {names[0]} "
-                f"{pairs[0].grid} of {_size(subjects[0])}; models side by side must see alike, as "
-                "siamlab.subject.at_size makes them"
+                f"{s.name} sees {own_size} pixels in patches of {own_patch} and {first.name} "
+                f"{size} in patches of {patch}; models side by side must see alike: take those of "
+                f"{way}"
             )
 
 
-def _size(s: Subject) -> tuple[int, int]:
-    return probe.inputs(s.model).size
+def _sight(s: Subject) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Pixels of the whole input, and of a patch."""
+    return tuple(probe.inputs(s.model).size), tuple(s.model.patch_embed.patch_size)

@@ -36,6 +36,7 @@ def style() -> str:
 
 def write_page(path: Path, explorer: "Explorer") -> Path:
     """The path. States are those of `Explorer.to_html`."""
+    path.parent.mkdir(parents=True, exist_ok=True)  # before the answers, which take their time
     first, start = explorer.scene().as_dict(), _state(explorer)
     answers, images, moves = {}, explorer.pictures(), {}
     for name, values, selected in _events(explorer):
@@ -55,6 +56,7 @@ def write_page(path: Path, explorer: "Explorer") -> Path:
         moves=_json(moves),
         answers=_json(answers),
         images=_json(images),
+        held=_json(_held(explorer)),
     )
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text(page, encoding="utf-8")
@@ -79,9 +81,24 @@ def _events(
 
 
 def _range(control: Control) -> list[Any]:
-    """At most MOST values of a slider, from its lowest on."""
-    last = min(control.high, control.low + MOST - 1)
-    return list(control.options) or list(range(control.low, last + 1))
+    """All options, or at most MOST values of a slider, those around its own."""
+    if control.options:
+        return list(control.options)
+    first = max(control.low, min(control.value - MOST // 2, control.high - MOST + 1))
+    return list(range(first, min(control.high, first + MOST - 1) + 1))
+
+
+def _held(explorer: "Explorer") -> str:
+    """What the page can answer, for the sentence that it cannot."""
+    controls = explorer.scene().controls
+    now = ", ".join(f"{c.label} {c.value}" for c in controls)
+    cut = [(c.label, _range(c)) for c in controls if c.high - c.low >= MOST]
+    parts = "".join(f"; {label} from {held[0]} to {held[-1]}" for label, held in cut)
+    size = "; the box in no other size" if explorer.places() else ""
+    return (
+        f"This page does not hold that. It holds every click with {now}; and with its first click "
+        f"each of these changed alone{parts}{size}. For all else open the notebook."
+    )
 
 
 def _state(explorer: "Explorer") -> dict[str, Any]:

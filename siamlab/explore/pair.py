@@ -17,9 +17,8 @@ from siamlab.explore.explorer import Explorer
 from siamlab.explore.scene import Box, Control, Heat, Jump, Mark, Panel, Scale, Scene
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import View, correspondence, patch_centres
-from siamlab.given import chosen_images, chosen_subject, last_layer
+from siamlab.given import Model, chosen_images, chosen_subject, first_image, last_layer
 from siamlab.probe.pairs import pairs
-from siamlab.subject import Subject
 
 DRAWS = 20  # pairs of views to choose from
 TOP = 5  # nearest patches that are shown
@@ -50,22 +49,23 @@ class PairExplorer(Explorer):
 
     def __init__(
         self,
-        model: str | Subject = "zoo:siameseim",
+        model: Model = "zoo:siameseim",
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
-        image: int = 4,
+        image: int | None = None,
         views: int = 1,
     ):
         self.subject = chosen_subject(model)
-        self.pixels = chosen_images(images, self.subject)
+        self.pixels = chosen_images(images, self.subject.run)
         self._views = lru_cache(maxsize=32)(self._views)  # of this object alone
-        self._layers = lru_cache(maxsize=32)(self._layers)
+        self._layers = lru_cache(maxsize=4)(self._layers)  # 15 MB each of a ViT-B/16
         self._matches = lru_cache(maxsize=64)(self._matches)
         grid = self.subject.model.patch_embed.grid_size
         self.grid = grid[0], grid[1]
         middle = self.grid[0] // 2 * self.grid[1] + self.grid[1] // 2
-        last = last_layer(self.subject)
-        super().__init__({"image": 0, "views": 0, "layer": last}, "a", middle)
-        self.set(image=image, views=views)
+        image = first_image(self.pixels) if image is None else image
+        values = {"image": image, "views": views, "layer": last_layer(self.subject)}
+        super().__init__(values, "a", middle)
+        self.values = self.checked(values)
 
     def scene(self) -> Scene:
         """Both views and the source; heat: cosine of the clicked patch to all of both views."""

@@ -12,19 +12,25 @@ function mount(model, el) {
   const jumps = add(body, "div", { class: "jumps" });
   const foot = add(root, "div", { class: "foot" });
   const views = new Map(); // panel id -> its elements
-  let count = 0;
+  const sent = {}; // control -> the count of its last event
 
   const send = (event) => {
-    model.set("event", { ...event, count: ++count }); // the count makes each event a new value
+    const count = (model.get("event")?.count || 0) + 1; // makes each event a new value
+    if (event.control) sent[event.control] = count;
+    model.set("event", { ...event, count });
     model.save_changes();
   };
+
+  // whoever drags a slider is ahead of the answers: it is left alone until the last one is there
+  const steer = () => showControls(controls, model.get("scene").controls || [], send,
+    (name) => sent[name] > model.get("answered"));
 
   const show = () => {
     const scene = model.get("scene");
     const images = model.get("images");
     if (!scene.panels) return;
     text.textContent = scene.text;
-    showControls(controls, scene.controls, send);
+    steer();
     panels.style.setProperty("--columns", scene.columns);
     for (const [id, view] of views) {
       if (!scene.panels.some((panel) => panel.id === id)) { view.figure.remove(); views.delete(id); }
@@ -39,6 +45,7 @@ function mount(model, el) {
     showFoot(foot, scene);
   };
   model.on("change:scene", show);
+  model.on("change:answered", steer);
   show();
 }
 
@@ -50,7 +57,7 @@ function add(parent, name, attributes = {}, content = "") {
   return made;
 }
 
-function showControls(bar, controls, send) {
+function showControls(bar, controls, send, waits) {
   for (const control of controls) {
     let input = bar.querySelector(`[name="${control.name}"]`);
     if (!input) {
@@ -73,9 +80,7 @@ function showControls(bar, controls, send) {
       Object.assign(input, { min: control.low, max: control.high });
       input.parentElement.querySelector("output").textContent = control.value;
     }
-    if (String(control.value) !== input.value && document.activeElement !== input) {
-      input.value = control.value;
-    }
+    if (String(control.value) !== input.value && !waits(control.name)) input.value = control.value;
   }
 }
 
@@ -115,8 +120,10 @@ function showPanel(view, panel, source, { stops, symbols }) {
   }
   const query = panel.marks.find((mark) => mark.kind === "query");
   if (query && panel.grid) view.cursor = patchAt(panel.grid, query.x, query.y);
-  const active = clickable(panel) || panel.boxes.some((box) => box.movable);
+  const drags = panel.several || panel.boxes.some((box) => box.movable);
+  const active = clickable(panel) || drags;
   view.svg.classList.toggle("active", Boolean(active));
+  view.svg.classList.toggle("drags", drags);
   if (active) {
     view.svg.setAttribute("tabindex", 0);
     view.svg.setAttribute("role", "application");

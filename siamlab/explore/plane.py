@@ -55,10 +55,11 @@ class PlaneExplorer(Explorer):
         self.names = list(self.points)
         self.base = base_of(list(self.points.values()))
         images = test_images(self.base.run) if images is None else images
-        self.pixels = chosen_images(images, self.base.load())[:LOOKED]
+        self.pixels = chosen_images(images, self.base.run)[:LOOKED]
         unknown = torch.full((len(self.pixels),), -1)
         self.labels = getattr(images, "labels", unknown)[: len(self.pixels)]
-        self._seen = lru_cache(maxsize=64)(self._seen)  # of this object alone
+        self._seen = lru_cache(maxsize=4)(self._seen)  # of this object alone; each holds a model
+        self._possible = lru_cache(maxsize=512)(self._possible)
         self._found = lru_cache(maxsize=512)(self._found)
         self._logged = lru_cache(maxsize=512)(self._logged)
         values = {"chosen": (self.base.name,), "model": self.base.name}
@@ -156,7 +157,7 @@ class PlaneExplorer(Explorer):
     def _edges(self) -> list[float]:
         """Of the bars: alike for the models that are told of."""
         measure = self.values["measure"]
-        told = [name for name in self._told() if measure in self._possible(name)]
+        told = (name for name in self._told() if measure in self._possible(name))  # one at a time
         values = torch.cat([self._found(name, measure)[:, 2] for name in told])
         return torch.linspace(float(values.min()), float(values.max()), BARS + 1).tolist()
 

@@ -5,6 +5,7 @@ course_panels({name: folder.lines()}, names)
 """
 
 import math
+import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from siamlab.explore.scene import Chart, Panel
+from siamlab.explore.scene import Chart, Panel, shortened
 from siamlab.figure.labels import place_labels
 from siamlab.figure.template import colours, symbols
 from siamlab.train.folder import Line
@@ -24,6 +25,8 @@ UNITS = np.array([800.0, 600.0])  # of a chart's drawing area: how its labels ar
 LETTER, LINE = 18.0, 38.0  # of a name, in these units
 DOT = 20.0
 LONGEST = 25  # letters of a name in a chart
+ROOM = 40  # letters of a line across it
+FEW = 3  # names that are listed
 LOGGED = 100  # numbers of a line, at most
 TICKS = 4
 SCORE = "score (0 chance, 1 ceiling)"
@@ -50,20 +53,21 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
 
 def plane_chart(table: pl.DataFrame, chosen: Sequence[int], named: Sequence[int]) -> Chart:
     """Points of a `plane_table`; those of `named` have their names beside them."""
-    names, looks = table["model"].to_list(), styles(table["model"].to_list())
+    looks = styles(table["model"].to_list())
+    names = [shortened(name, LONGEST) for name in looks]
     (x, x_ticks), (y, y_ticks) = (_roomy(table[name].to_list()) for name in ("semantic", "spatial"))
     return Chart(
         kind="points",
         x=x,
         y=y,
         names=names,
-        colours=[looks[name].colour for name in names],
+        colours=[look.colour for look in looks.values()],
         x_title=f"semantic {SCORE}",
         y_title=f"spatial {SCORE}",
         x_ticks=x_ticks,
         y_ticks=y_ticks,
         chosen=chosen,
-        symbols=[looks[name].symbol for name in names],
+        symbols=[look.symbol for look in looks.values()],
         places=_beside(np.array([x, y]).T, names, named),
     )
 
@@ -104,9 +108,9 @@ def course_panels(logged: dict[str, list[Line]], names: Sequence[str]) -> list[P
     Losses of different forms are not comparable: each is over its own first. Both scores follow
     where a run was probed while it trained.
     """
-    without = ", ".join(name for name, lines in logged.items() if not lines)
+    without = _listed([name for name, lines in logged.items() if not lines])
     more = f"; none at hand of {without}" if without and any(logged.values()) else ""
-    note = f"no metrics are at hand of\n{without}"
+    note = "\n".join(["no metrics are at hand of", *textwrap.wrap(without, ROOM)])
     loss, spread = courses(logged, "loss", True), courses(logged, "context/spread", False)
     charts = {
         "loss, each over its own first": course_chart(
@@ -153,7 +157,7 @@ def course_chart(found: Sequence[Course], title: str, names: Sequence[str], note
         kind="lines",
         x=[[step / last for step in course.step] for course in found],
         y=[[(v - low) / (high - low) for v in course.value] for course in found],
-        names=[shortened(course.name) for course in found],
+        names=[shortened(course.name, LONGEST) for course in found],
         colours=[looks[course.name].colour for course in found],
         x_title="step",
         y_title=title,
@@ -164,10 +168,10 @@ def course_chart(found: Sequence[Course], title: str, names: Sequence[str], note
     )
 
 
-def shortened(name: str) -> str:
-    """A name that has room in a chart: its middle left out, since its end tells the seed."""
-    half = (LONGEST - 1) // 2
-    return name if len(name) <= LONGEST else f"{name[:half]}…{name[-half:]}"
+def _listed(names: Sequence[str]) -> str:
+    """The first few, and how many more."""
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(shortened(name, LONGEST) for name in names[:FEW]) + more
 
 
 def _beside(

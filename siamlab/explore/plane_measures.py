@@ -13,9 +13,10 @@ from torch import Tensor
 
 from siamlab import probe
 from siamlab.explore.pair import Matches, PairExplorer
+from siamlab.geometry import patch_centres
 from siamlab.given import last_layer
 from siamlab.probe.attend import attended, is_readable
-from siamlab.probe.attention import distance, entropy, over_patches
+from siamlab.probe.attention import over_patches
 
 WHOLE = -1  # in place of a patch: the number is the image's
 Rows = Float[Tensor, "M 3"]  # image, patch, value
@@ -63,22 +64,16 @@ def attention_distance(seen: Seen) -> Rows:
     """How far each patch looks in the last layer, mean over heads, in pixels."""
     grid, size = seen.pair.grid, probe.inputs(seen.pair.subject.model).size
     patch = max(side / n for side, n in zip(size, grid, strict=True))
-
-    def values(a: Float[Tensor, "heads N N"]) -> Float[Tensor, " N"]:
-        alone = _alone(a.mean(dim=0))  # the mean of heads' distances is that of their mean
-        return distance(alone[:, None], grid)[:, 0] * len(alone) * patch
-
-    return _patches([values(a) for a in _attention(seen)])
+    places = patch_centres(grid) * torch.tensor(grid)
+    apart = patch * torch.cdist(places, places)  # [N, N]
+    # the mean of heads' distances is that of their mean
+    return _patches([(a.mean(dim=0) * apart).sum(dim=1) for a in _attention(seen)])
 
 
 def attention_entropy(seen: Seen) -> Rows:
     """How evenly each patch looks in the last layer, mean over heads, in nats."""
-
-    def values(a: Float[Tensor, "heads N N"]) -> Float[Tensor, " N"]:
-        heads = [entropy(_alone(head)[:, None])[:, 0] * len(head) for head in a]
-        return torch.stack(heads).mean(dim=0)
-
-    return _patches([values(a) for a in _attention(seen)])
+    entropy = torch.special.entr  # -a log a, and 0 of 0
+    return _patches([entropy(a).sum(dim=2).mean(dim=0) for a in _attention(seen)])
 
 
 def patch_norm(seen: Seen) -> Rows:
@@ -155,18 +150,6 @@ def _attention(seen: Seen) -> Iterator[Float[Tensor, "heads N N"]]:
     for image in seen.pair.pixels.split(1):
         (found,) = attended(model, image, *probe.inputs(model), measure, [last])
         yield found[0].cpu()
-
-
-def _alone(a: Float[Tensor, "N N"]) -> Float[Tensor, "N N N"]:
-    """For each query a matrix in which all others look at themselves.
-
-    The probes' numbers are means over queries, and one that looks at itself adds 0 to them: what
-    is left, times N, is the number of the one query.
-    """
-    n = len(a)
-    found = torch.eye(n).repeat(n, 1, 1)
-    found[torch.arange(n), torch.arange(n)] = a
-    return found
 
 
 def _patches(values: list[Tensor] | Float[Tensor, "n N"]) -> Rows:

@@ -155,6 +155,12 @@ def levels(heat: Heat, scale: Scale) -> bytes:
     return bytes(0 if s is None else 1 + round(254 * min(1.0, max(0.0, s))) for s in shares)
 
 
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many letters: its middle left out, since its end tells the seed."""
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
+
+
 def _panel(panel: Panel, scales: dict[str, Scale]) -> dict[str, Any]:
     found = panel._asdict()
     found["marks"] = [mark._asdict() for mark in panel.marks]

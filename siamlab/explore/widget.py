@@ -14,3 +14,4 @@ class Panels(anywidget.AnyWidget):
     scene = traitlets.Dict().tag(sync=True)
     images = traitlets.Dict().tag(sync=True)  # data URIs by key
     event = traitlets.Dict().tag(sync=True)
+    answered = traitlets.Int().tag(sync=True)  # count of the last event that was handled
