@@ -13,6 +13,8 @@ from PIL import Image
 
 from siamlab import cli
 from siamlab.catalogue import AXES, axis_choices
+from siamlab.component import UserError
+from siamlab.probe_files import check_out
 from siamlab.probing import with_untrained
 from siamlab.recipes import RECIPES, demo_size
 from siamlab.run import Run
@@ -279,3 +281,10 @@ def test_what_is_refused_draws_no_bar(tmp_path, capsys):
     (tmp_path / "run").write_text("taken")
     assert cli.main(words) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_a_folder_may_have_a_dot_in_its_name_and_a_table_an_unknown_suffix_not(tmp_path):
+    check_out(str(tmp_path / "mae-0.75"))
+    assert (tmp_path / "mae-0.75").is_dir()
+    with pytest.raises(UserError, match="scores.xlsx must be a folder, or a file that ends in"):
+        check_out(str(tmp_path / "scores.xlsx"))

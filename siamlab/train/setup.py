@@ -16,7 +16,8 @@ from siamlab.component import UserError
 from siamlab.memory import keep_freed
 from siamlab.model.attention import Attention
 from siamlab.model.siamese import Siamese
-from siamlab.run import BESIDE, Compute, Run, batch_divides
+from siamlab.rules import batch_divides
+from siamlab.run import BESIDE, Compute, Run
 from siamlab.train import checkpoint
 from siamlab.train.checkpoint import State
 from siamlab.train.folder import Folder, Line
