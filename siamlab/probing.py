@@ -14,6 +14,7 @@ from siamlab.data import Data, Images
 from siamlab.given import at_most, run_or_scenes
 from siamlab.probe import inputs
 from siamlab.probe.finetune_recipe import FineTune
+from siamlab.probe.suite.spatial import FEWEST
 from siamlab.probe_files import WRITERS, check_out, keep, write
 from siamlab.run import Run
 from siamlab.settings import explain, settings
@@ -44,7 +45,8 @@ UNLABELLED = (
     "(class folders in data.path, or another data=NAME)."
 )
 UNPLACED = (
-    "No spatial score: it needs 20 test images or more, and patches no larger than its tolerance."
+    f"No spatial score: it needs {FEWEST} test images or more, and patches no larger than its "
+    "tolerance."
 )
 TUNE = "fine_tune."
 

@@ -101,7 +101,7 @@ class Run(Component):
     save_every: int = Field(1000, ge=1, description="steps between checkpoints")
     probe_every: int = Field(0, ge=0, description="steps between probes of the encoder; 0: none")
     probe_images: int = Field(
-        1000, ge=40, description="training images of those probes; of test images half as many"
+        1000, ge=20, description="training images of those probes; of test images half as many"
     )
     compute: Compute = Compute()
 

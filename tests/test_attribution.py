@@ -58,7 +58,7 @@ def linear_model():
     for block in model.blocks:
         for layer in (block.attn.proj, block.mlp.fc2):
             nn.init.zeros_(layer.weight)
-    model.norm = nn.Identity()
+    model.norm = model.fc_norm = nn.Identity()
     return model
 
 
@@ -79,6 +79,8 @@ def vector(seed=1):
 def value(model, target, x):
     """The target, from timm's tokens and written out once more."""
     tokens = model.forward_features(x)
+    if isinstance(model.norm, nn.Identity):  # timm's norm after pooling, on each token
+        tokens = model.fc_norm(tokens)
     patches = tokens[:, model.num_prefix_tokens :]
     if isinstance(target, ToPatch):
         feature = patches[:, target.patch]

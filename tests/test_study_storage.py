@@ -120,7 +120,7 @@ def test_a_trial_lost_between_its_end_and_the_queue_gets_another_chance(tmp_path
     "name, found, why",
     [
         ("semantic", {}, "data=scenes: it needs labels"),
-        ("spatial", {}, "data=scenes: it needs 20 test images or more"),
+        ("spatial", {}, "data=scenes: it needs 10 test images or more"),
         ("spatial", {"correspondence_centred": 0.5}, "5 × 5 patches: they are too coarse"),
     ],
 )

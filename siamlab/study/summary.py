@@ -77,16 +77,16 @@ def machine(out: Path) -> str:
     return "; ".join(found) or "machine unknown"
 
 
-def means_table(scores: pl.DataFrame, seeds: int) -> pl.DataFrame:
+def means_table(scores: pl.DataFrame, seeds: int = 0) -> pl.DataFrame:
     """A row a configuration: seeds, then each score and its parts with its interval.
 
-    A number from fewer seeds than the study has says so.
+    A number from fewer seeds than the study has says so; 0: as many as any configuration has.
     """
     rows = means(scores).filter(pl.col("probe").is_in(SHOWN))
     most = pl.col("seeds").max().over("point")
     table = rows.with_columns(most=most, title=pl.col("title").str.split(":").list[0])
     cells = [_cell(row) for row in table.iter_rows(named=True)]
-    said = [counted(n, seeds) for n in table["most"]]
+    said = [counted(n, seeds or table["most"].max()) for n in table["most"]]
     table = table.with_columns(text=pl.Series(cells), seeds=pl.Series(said))
     return table.pivot("title", index=["point", "seeds"], values="text")
 

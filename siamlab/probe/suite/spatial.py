@@ -22,7 +22,7 @@ from siamlab.probe.table import Measured
 from siamlab.probe.variance import variance_share
 
 MEMORY = 1000  # training images that in-context segmentation remembers, at most
-FEWEST = 20  # test images that a mean of each position is subtracted from: they are part of it
+FEWEST = 10  # test images that a mean of each position is subtracted from: they are part of it
 AMOUNTS = {
     "shift": f"{list(SHIFTS[1:])} patches",
     "zoom": f"{list(ZOOMS[1:])} times",
