@@ -38,7 +38,7 @@ def _patches(encoder: nn.Module, view: View) -> Float[Tensor, "b N D"]:
 
 def _signs(role: str, patches: Float[Tensor, "b N D"]) -> dict[str, float]:
     if not patches.isfinite().all():
-        return {f"{role}/spread": nan}  # the loop tells
+        return {f"{role}/spread": nan}  # of which the loop makes a sentence
     pooled = patches.mean(dim=1)
     some = patches.flatten(0, 1)
     some = some[:: max(1, len(some) // (4 * MOST))]

@@ -95,7 +95,7 @@ def steps(
 
 
 def check_finite(values: dict[str, float], norm: float, step: int, folder: Folder) -> None:
-    """Raises UserError, before anything is saved, when the loss or its gradient is not finite."""
+    """Raises UserError, before anything is saved, when a value or the gradient is not finite."""
     wrong = [f"{k}={v}" for k, v in {**values, "grad_norm": norm}.items() if not math.isfinite(v)]
     if wrong:
         kept = checkpoint.found(folder.checkpoints)
