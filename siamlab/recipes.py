@@ -2,11 +2,13 @@
 
 run = mae(data=Folder(path="photos"))       # any field can be given
 run = demo_size(mae())                      # the same method at the sizes of `make demo`
+run = photo_size(mae())                     # and for photographs of 32 pixels
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+from siamlab.data import Cifar10, Scenes
 from siamlab.loss import MSE, Cosine, InfoNCE, Loss, SmoothL1, UniGrad
 from siamlab.masking import MultiBlockMasking, NoMasking, RandomMasking
 from siamlab.model.encoder import Vit
@@ -154,40 +156,71 @@ def _recipe(name: str, fields: dict[str, Any], **method: Any) -> Run:
     return Run.make({"name": name} | method | fields)
 
 
+class Sizes(NamedTuple):
+    """What a method is shrunk to."""
+
+    side: int  # of a view, pixels
+    patch: int  # side of a patch, pixels
+    width: int  # of encoder and dense predictor
+    depth: int  # of the encoder, blocks
+    batch: int
+    steps: int
+    save_every: int
+
+
+DEMO = Sizes(side=40, patch=8, width=96, depth=4, batch=64, steps=1000, save_every=200)
+PHOTO = Sizes(side=32, patch=4, width=128, depth=6, batch=128, steps=4000, save_every=200)
+
+
 def demo_size(run: Run) -> Run:
-    """The same method for scenes of 48 pixels and two processor cores: sizes, rates, budget.
+    """The same method for scenes of 48 pixels and two processor cores: 5 × 5 patches.
 
     What a short run of a narrow network needs otherwise than a long one of a wide network: larger
     crops, a quicker target, no projector before it, and UniGrad's λ times 768 / width, since the
     largest value of its second term is λ · width.
     """
-    model = Vit(width=WIDTH, depth=4, heads=4, patch=8, norm=run.model.norm, stem=run.model.stem)
+    return _shrunk(run, DEMO)
+
+
+def photo_size(run: Run) -> Run:
+    """The same method for photographs of 32 pixels, as CIFAR-10's: 8 × 8 patches.
+
+    A network as narrow as this needs what `demo_size` says. Scenes, the images that a recipe has
+    by default, become CIFAR-10; other images stay.
+    """
+    run = run.replace(data=Cifar10()) if isinstance(run.data, Scenes) else run
+    return _shrunk(run, PHOTO)
+
+
+def _shrunk(run: Run, to: Sizes) -> Run:
+    sizes = dict(width=to.width, depth=to.depth, heads=HEADS, patch=to.patch)
     return run.change(
-        size=40,
-        model=model,
-        prediction=_small(run.prediction),
+        size=to.side,
+        model=Vit(**sizes, norm=run.model.norm, stem=run.model.stem),
+        prediction=_small(run.prediction, to.width),
         views=run.views.replace(crop=run.views.crop.replace(area=(0.3, 1.0))),
         target=run.target.replace(start=0.98) if isinstance(run.target, Momentum) else run.target,
-        loss=_narrow(run.loss),
+        loss=_narrow(run.loss, to.width),
         optimiser=run.optimiser.replace(lr=4e-3, warmup=0.1),
-        batch=64,
-        steps=1000,
-        save_every=200,
+        batch=to.batch,
+        steps=to.steps,
+        save_every=to.save_every,
     )
 
 
-WIDTH = 96  # of the demo's networks
+HEADS = 4  # of small networks
 
 
-def _small(prediction: Prediction) -> Prediction:
+def _small(prediction: Prediction, width: int) -> Prediction:
     if isinstance(prediction, DenseDecoder):
-        return prediction.replace(width=WIDTH, depth=1, heads=4, projector=0)
+        return prediction.replace(width=width, depth=1, heads=HEADS, projector=0)
     if isinstance(prediction, GlobalHead):
         return prediction.replace(hidden=256, width=64, bottleneck=256)
     if isinstance(prediction, Both):
-        return prediction.replace(dense=_small(prediction.dense), image=_small(prediction.image))
+        dense, image = _small(prediction.dense, width), _small(prediction.image, width)
+        return prediction.replace(dense=dense, image=image)
     return prediction
 
 
-def _narrow(loss: Loss) -> Loss:
-    return loss.replace(weight=loss.weight * 768 / WIDTH) if isinstance(loss, UniGrad) else loss
+def _narrow(loss: Loss, width: int) -> Loss:
+    return loss.replace(weight=loss.weight * 768 / width) if isinstance(loss, UniGrad) else loss
