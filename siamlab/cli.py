@@ -78,9 +78,9 @@ def parser() -> ArgumentParser:
     train = _command(commands, "train", "train a run into a folder", _train, *run_words)
     train.add_argument("--out", help="the run's folder (default: runs/NAME)")
     train.add_argument("--resume", action="store_true", help="go on with the run in the folder")
-    train.add_argument("--small", action="store_true", help="start from the demo's sizes")
+    _size_options(train)
     show = _command(commands, "show", "print a run as TOML", _show, *run_words)
-    show.add_argument("--small", action="store_true", help="start from the demo's sizes")
+    _size_options(show)
     _command(
         commands, "axes", "print every axis, its choices and their fields", _axes,
         ("axis", "only this one"),
@@ -99,6 +99,15 @@ def parser() -> ArgumentParser:
     lab = _command(commands, "lab", "open JupyterLab on the notebooks", _lab)
     lab.add_argument("--folder", default="notebooks", help="of the notebooks (default: notebooks)")
     return top
+
+
+def _size_options(command: ArgumentParser) -> None:
+    """Sizes to start from, other than those of the papers."""
+    sizes = command.add_mutually_exclusive_group()
+    sizes.add_argument("--small", action="store_true", help="start from the demo's sizes")
+    sizes.add_argument(
+        "--photos", action="store_true", help="start from sizes for photographs of 32 pixels"
+    )
 
 
 def _probe_command(commands) -> None:
@@ -198,7 +207,7 @@ def _demo(given: Namespace) -> int:
 
 def _run(given: Namespace):
     from siamlab.component import UserError, unknown
-    from siamlab.recipes import RECIPES, demo_size
+    from siamlab.recipes import RECIPES, demo_size, photo_size
     from siamlab.run import Run
 
     if given.recipe in RECIPES:
@@ -207,7 +216,8 @@ def _run(given: Namespace):
         run = Run.read(given.recipe)
     else:
         raise UserError(unknown("there is no recipe", given.recipe, RECIPES) + ", or a .toml file")
-    return (demo_size(run) if given.small else run).change(*given.words)
+    sized = demo_size(run) if given.small else photo_size(run) if given.photos else run
+    return sized.change(*given.words)
 
 
 def _count(text: str) -> int:

@@ -1,11 +1,11 @@
 """What happens to the colours of the two views."""
 
-from siamlab.recipes import demo_size, siameseim
+from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
 
 study = Ablation(
     question="Does colour augmentation raise semantic alignment, and what does it cost in space?",
-    base=demo_size(siameseim()).change("steps=1500"),
+    base=photo_size(siameseim()).change("steps=2000"),
     axes=(
         Axis(
             "colour",

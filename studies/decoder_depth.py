@@ -1,11 +1,11 @@
 """How deep the predictor is."""
 
-from siamlab.recipes import demo_size, siameseim
+from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
 
 study = Ablation(
     question="How deep must the decoder be for semantic alignment and for spatial sensitivity?",
-    base=demo_size(siameseim()).change("steps=1500"),
+    base=photo_size(siameseim()).change("steps=2000"),
     axes=(
         Axis(
             "depth",

@@ -1,9 +1,9 @@
 """A search over the whole design space, for both scores and cost."""
 
-from siamlab.recipes import demo_size, siameseim
+from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Search
 
-BASE = demo_size(siameseim()).change("steps=1200")
+BASE = photo_size(siameseim()).change("steps=1000")
 AXES = {
     "views": ["independent", "same", "recoloured", "shifted", "overlapping", "nested"],
     "colour": ["siameseim", "none", "light"],

@@ -1,13 +1,13 @@
 """The whole methods side by side, with every probe."""
 
-from siamlab.recipes import byol, demo_size, ijepa, mae, moco_v3, siameseim
+from siamlab.recipes import byol, dense_byol, ijepa, mae, moco_v3, photo_size, siameseim, simmim
 from siamlab.study import Recipes
 
 study = Recipes(
     question="Is SiameseIM as semantic as instance discrimination and as spatial as masked "
     "modelling, and where is its gain largest?",
     runs=tuple(
-        demo_size(recipe()).change("roles=fixed", "steps=3000")
-        for recipe in (siameseim, mae, moco_v3, byol, ijepa)
+        photo_size(recipe()).change("roles=fixed")
+        for recipe in (siameseim, mae, simmim, moco_v3, byol, ijepa, dense_byol)
     ),
 )

@@ -1,11 +1,11 @@
 """How the dense prediction is compared with its goal."""
 
-from siamlab.recipes import demo_size, siameseim
+from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
 
 study = Ablation(
     question="Does UniGrad make better features than other losses, without negatives or memory?",
-    base=demo_size(siameseim()).change("steps=1500"),
+    base=photo_size(siameseim()).change("steps=2000"),
     axes=(
         Axis(
             "loss",

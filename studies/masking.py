@@ -1,11 +1,11 @@
 """What is hidden of the context."""
 
-from siamlab.recipes import demo_size, siameseim
+from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
 
 study = Ablation(
     question="Do blockwise masks make better features than random ones at the same ratio?",
-    base=demo_size(siameseim()).change("steps=1500"),
+    base=photo_size(siameseim()).change("steps=2000"),
     axes=(
         Axis(
             "masking",

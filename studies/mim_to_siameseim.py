@@ -1,12 +1,12 @@
 """From masked image modelling to SiameseIM, one choice after another."""
 
-from siamlab.recipes import demo_size, mae
+from siamlab.recipes import mae, photo_size
 from siamlab.study import Choice, Path
 
 study = Path(
     question="Which step from MAE to SiameseIM adds semantic alignment, and does any cost space?",
-    base=demo_size(mae()).change(
-        "steps=1500", "prediction.end=none", "model.stem=frozen", "optimiser.clip=1.0"
+    base=photo_size(mae()).change(
+        "steps=2000", "prediction.end=none", "model.stem=frozen", "optimiser.clip=1.0"
     ),
     choices=(
         Choice("MAE", "prediction.norm=batch"),
@@ -16,7 +16,8 @@ study = Path(
         ),
         Choice("colour", "colour=siameseim"),
         Choice("relative positions", "positions=relative"),
-        Choice("UniGrad", "loss=unigrad", "loss.weight=0.16"),
+        Choice("UniGrad", "loss=unigrad", "loss.weight=0.12"),
         Choice("blockwise masks", "masking=blockwise", "model.norm=none"),
     ),
+    seeds=5,
 )

@@ -1,11 +1,11 @@
 """Which norms the blocks have."""
 
-from siamlab.recipes import demo_size, siameseim
+from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
 
 study = Ablation(
     question="Do the norms of decoder, encoder output and goal matter for a dense loss?",
-    base=demo_size(siameseim()).change("steps=1500"),
+    base=photo_size(siameseim()).change("steps=2000"),
     axes=(
         Axis(
             "norm",

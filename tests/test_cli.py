@@ -16,7 +16,7 @@ from siamlab.catalogue import AXES, axis_choices
 from siamlab.component import UserError
 from siamlab.probe_files import check_out
 from siamlab.probing import with_untrained
-from siamlab.recipes import RECIPES, demo_size
+from siamlab.recipes import RECIPES, demo_size, photo_size
 from siamlab.run import Run
 from siamlab.settings import choices
 from siamlab.subject import Subject, distinct, subject
@@ -40,11 +40,12 @@ def test_show_prints_a_run_that_reads_back(name, capsys):
     assert Run.parse(said(capsys, "show", name)) == RECIPES[name]()
 
 
-def test_show_takes_changes_and_the_small_sizes(capsys):
-    shown = said(capsys, "show", "mae", "--small", "masking.ratio=0.5", "loss=smooth_l1")
+@pytest.mark.parametrize("option, sized", [("--small", demo_size), ("--photos", photo_size)])
+def test_show_takes_changes_and_smaller_sizes(option, sized, capsys):
+    shown = said(capsys, "show", "mae", option, "masking.ratio=0.5", "loss=smooth_l1")
     fields = tomllib.loads(shown)
     assert fields["masking"]["ratio"] == 0.5 and fields["loss"]["kind"] == "smooth_l1"
-    small = demo_size(RECIPES["mae"]())
+    small = sized(RECIPES["mae"]())
     assert Run.parse(shown) == small.change("masking.ratio=0.5", "loss=smooth_l1")
 
 

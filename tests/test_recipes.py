@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from siamlab.data import Cifar10, Folder
 from siamlab.loss import MSE, Cosine, InfoNCE, SmoothL1, UniGrad
 from siamlab.masking import BlockwiseMasking, MultiBlockMasking, NoMasking, RandomMasking
 from siamlab.model.encoder import Vit
@@ -17,6 +18,7 @@ from siamlab.recipes import (
     ijepa,
     mae,
     moco_v3,
+    photo_size,
     siameseim,
     simmim,
     simsiam,
@@ -28,6 +30,7 @@ from siamlab.train.setup import build
 from siamlab.train.step import gradients
 from siamlab.views import Crops, SameCrop, TwoCrops
 
+SIZED = pytest.mark.parametrize("sized", [demo_size, photo_size])
 EVERY = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 CPU = torch.device("cpu")
 EPOCH = 1_281_167  # images of ImageNet
@@ -81,8 +84,9 @@ def check_step(run):
 
 
 @EVERY
-def test_one_step_of_a_recipe_gives_a_gradient_to_everything_it_trains(recipe):
-    check_step(demo_size(recipe()).change(batch=8, size=24))
+@pytest.mark.parametrize("sized, side", [(demo_size, 24), (photo_size, 16)])
+def test_one_step_of_a_recipe_gives_a_gradient_to_everything_it_trains(recipe, sized, side):
+    check_step(sized(recipe()).change(batch=8, size=side))
 
 
 @pytest.mark.parametrize("axis, kind", CHOICES)
@@ -102,9 +106,11 @@ def _small(head):
 
 
 @EVERY
-def test_the_smaller_run_is_the_same_method(recipe):
+@SIZED
+def test_the_smaller_run_is_the_same_method(recipe, sized):
     """But for sizes, rates and what a short run of a narrow network needs otherwise."""
-    paper, small = (plain(run) for run in (recipe(), demo_size(recipe())))
+    run = sized(recipe())  # which may come with images of its own
+    paper, small = plain(recipe(data=run.data)), plain(run)
     differ = {key for key in paper.keys() | small.keys() if paper.get(key) != small.get(key)}
     allowed = {
         *("size", "batch", "steps", "save_every", "optimiser.lr", "optimiser.warmup"),
@@ -130,15 +136,29 @@ def plain(run):
     return found
 
 
-def test_the_second_term_of_unigrad_weighs_as_much_in_the_smaller_run():
+@SIZED
+def test_the_second_term_of_unigrad_weighs_as_much_in_the_smaller_run(sized):
     """Its largest value is λ times the width."""
-    paper, small = siameseim(), demo_size(siameseim())
+    paper, small = siameseim(), sized(siameseim())
     assert small.loss.weight * small.model.width == pytest.approx(paper.loss.weight * 768)
 
 
-def test_both_heads_are_made_small():
-    small = demo_size(siameseim(prediction=Both(share=0.3))).prediction
-    assert small.share == 0.3 and small.dense.width == 96 and small.image.hidden == 256
+@SIZED
+def test_both_heads_are_made_small(sized):
+    run = sized(siameseim(prediction=Both(share=0.3)))
+    small = run.prediction
+    assert small.share == 0.3 and small.image.hidden == 256
+    assert small.dense.width == run.model.width < 200
+
+
+@EVERY
+def test_photographs_of_32_pixels_have_8_by_8_patches(recipe):
+    run = photo_size(recipe())
+    assert run.size == (32, 32) and run.grid == (8, 8) and run.data == Cifar10()
+
+
+def test_images_of_ones_own_stay_at_the_size_for_photographs():
+    assert photo_size(mae(data=Folder(path="photos"))).data == Folder(path="photos")
 
 
 @EVERY

@@ -13,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 
 from siamlab import cli
 from siamlab.component import UserError
-from siamlab.recipes import demo_size, siameseim
+from siamlab.recipes import demo_size, photo_size, siameseim
 from siamlab.study import Search
 from siamlab.study.file import load
 from siamlab.study.plan import opened
@@ -42,10 +42,11 @@ def test_a_shipped_study_is_short_and_all_its_runs_differ(file):
 
 
 @pytest.mark.parametrize("name", ["mim_to_siameseim", "id_to_siameseim"])
-def test_a_path_ends_at_siameseim(name):
-    _, study = load(next(file for file in SHIPPED if file.stem == name))
-    last = study.points()[-1].run
-    assert last.replace(name="siameseim", steps=1000) == demo_size(siameseim())
+@pytest.mark.parametrize("images, sized", [("", photo_size), ("_scenes", demo_size)])
+def test_a_path_ends_at_siameseim(name, images, sized):
+    _, study = load(next(file for file in SHIPPED if file.stem == name + images))
+    last, whole = study.points()[-1].run, sized(siameseim())
+    assert last.replace(name="siameseim", steps=whole.steps) == whole
 
 
 @pytest.mark.parametrize(
