@@ -13,7 +13,8 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from siamlab.component import UserError, unknown, variants
-from siamlab.data import Data, Folder, Images, Scenes, subset
+from siamlab.data import Data, Folder, Images, Photographs, Scenes, subset
+from siamlab.data.published import Published
 from siamlab.probe import inputs
 from siamlab.run import Run
 from siamlab.subject import Subject, at_size, distinct, one_size, subject
@@ -118,7 +119,7 @@ def chosen_subjects(models: Model | Sequence[Model]) -> list[Subject]:
 def chosen_images(
     images: Images | UInt8[Tensor, "n 3 H W"] | None, run: Run | None
 ) -> UInt8[Tensor, "n 3 H W"]:
-    """At most MOST images; without any, test images of what the run was trained on, or scenes.
+    """At most MOST images; without any, those of `test_images`.
 
     Raises UserError for what is no images, or none.
     """
@@ -145,8 +146,14 @@ def _told(value: Any) -> str:
 
 
 def test_images(run: Run | None) -> Images:
-    """Those of what a run was trained on, or scenes."""
-    return run_or_scenes(run).data("test")
+    """Those of what a run was trained on, or scenes; photographs where a public set is not here."""
+    data = run_or_scenes(run).data
+    try:
+        return data("test")
+    except UserError:
+        if not isinstance(data, Published) or data.path:
+            raise
+        return Photographs()("test")
 
 
 def run_or_scenes(*runs: Run | None) -> Run:

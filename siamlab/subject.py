@@ -30,9 +30,10 @@ def subject(name: str, weights: bool = True) -> Subject:
         from siamlab.probe import load
 
         return Subject(name, load(name, weights), None)
-    path = zoo.file(name.removeprefix("zoo:")) if name.startswith("zoo:") else Path(name)
+    shipped = name.startswith("zoo:")
+    path = zoo.file(name.removeprefix("zoo:")) if shipped else Path(name)
     model, run = load_encoder(path), run_of(path)
-    if path.is_file():
+    if shipped or path.is_file():
         return Subject(name, model, run)
     return Subject(path.name, model, run, path)
 

@@ -14,11 +14,12 @@ from siamlab.data.folder import Folder
 from siamlab.data.imagenette import Imagenette
 from siamlab.data.images import Images, Objects, across, is_paired, pairs, subset, take
 from siamlab.data.pets import Pets
+from siamlab.data.photographs import Photographs
 from siamlab.data.scenes import Scenes
 from siamlab.data.stl import Stl10
 
 Data = Annotated[
-    Scenes | Fashion | Folder | Cifar10 | Cifar100 | Stl10 | Imagenette | Pets,
+    Scenes | Fashion | Folder | Cifar10 | Cifar100 | Stl10 | Imagenette | Pets | Photographs,
     Field(discriminator="kind"),
 ]
 
@@ -32,6 +33,7 @@ __all__ = [
     "Images",
     "Objects",
     "Pets",
+    "Photographs",
     "Scenes",
     "Stl10",
     "across",

@@ -70,7 +70,7 @@ def damage(path: Path) -> str:
     """What is wrong with a checkpoint's files; "" if they are as they were written."""
     try:
         sums = json.loads((path / "checksums.json").read_text())
-        wrong = [n for n, s in sums.items() if _checksum(path / n) != s]
+        wrong = [n for n, s in sums.items() if checksum(path / n) != s]
     except (OSError, ValueError) as error:
         return f"{type(error).__name__} at its checksums"
     return f"{', '.join(wrong)} changed since it was written" if wrong else ""
@@ -111,13 +111,14 @@ def _write(draft: Path, step: int, state: State) -> None:
     write_weights(state.teacher, draft / "teacher.safetensors")
     with (draft / "optimiser.pt").open("wb") as file:
         torch.save({"optimiser": state.optimiser.state_dict(), "step": step}, file)
-    sums = {file.name: _checksum(file) for file in sorted(draft.iterdir())}
+    sums = {file.name: checksum(file) for file in sorted(draft.iterdir())}
     (draft / "checksums.json").write_text(json.dumps(sums, indent=1))
     for file in draft.iterdir():
         _to_disk(file)
 
 
-def _checksum(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """What `checksums.json` has of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 

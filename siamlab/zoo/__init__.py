@@ -1,42 +1,64 @@
-"""Zoo: the encoders that `make demo-long` trained, to look at without training.
+"""Zoo: encoders that come with siamlab, to look at without training; README.md says what they are.
 
 vit = zoo.load("siameseim")     # a plain timm model; zoo.names() lists them
+zoo.scores()                    # what all probes found of those trained on CIFAR-10
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from siamlab.component import UserError, unknown
 from siamlab.train.export import load_encoder
 
+if TYPE_CHECKING:
+    import polars
+
 HERE = Path(__file__).parent
 
 
 def names() -> tuple[str, ...]:
-    """The trained models that come with siamlab."""
-    return tuple(sorted(file.stem for file in HERE.glob("*.safetensors")))
+    """The trained models that come with siamlab; `scenes_` before those not trained on CIFAR-10."""
+    encoders = {file.stem for file in HERE.glob("*.safetensors")}
+    return tuple(sorted(encoders | set(_with_branches())))
 
 
 def file(name: str) -> Path:
-    """The encoder file of one; it carries the run that made it. UserError for another name."""
+    """The encoder file of one, or the folder of its run; either carries the run that made it.
+
+    Raises UserError for a name that is not there.
+    """
     if name not in names():
         raise UserError(unknown("zoo: there is no model", name, names()))
-    return HERE / f"{name}.safetensors"
+    return HERE / name if name in _with_branches() else HERE / f"{name}.safetensors"
 
 
 def branches(name: str) -> Path:
     """The folder of a run with both its branches, for what needs the predictor too.
 
-    A shorter run than the encoder's: 3,000 steps, of the study `headline`. UserError for a name
-    that has none.
+    Raises UserError for a name that has none.
     """
-    known = sorted(file.parent.name for file in HERE.glob("*/run.toml"))
-    if name not in known:
-        raise UserError(unknown("zoo: there are no branches of", name, known))
+    if name not in _with_branches():
+        raise UserError(unknown("zoo: there are no branches of", name, _with_branches()))
     return HERE / name
 
 
 def load(name: str) -> nn.Module:
     """One of them as a plain timm vision transformer."""
     return load_encoder(file(name))
+
+
+def scores() -> "polars.DataFrame":
+    """The long table (`probe.table`) of those trained on CIFAR-10 and of the untrained network.
+
+    Measured on CIFAR-10's test images with the full suite, so that the images need not be at hand.
+    """
+    import polars
+
+    table = polars.read_parquet(HERE / "scores.parquet")
+    return table.with_columns(polars.col("model").str.strip_prefix("zoo:"))
+
+
+def _with_branches() -> list[str]:
+    return sorted(file.parent.name for file in HERE.glob("*/run.toml"))

@@ -1,0 +1,70 @@
+"""Make what siamlab/zoo holds from finished runs on CIFAR-10, and measure it.
+
+python docs/make_zoo.py runs/siameseim runs/mae runs/moco_v3 data=cifar10 data.path=datasets
+
+Weights are kept in half precision. Of a run that predicts features densely both branches are kept,
+from its newest checkpoint, for what needs the predictor; of the others the encoder.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from torch import nn
+
+from siamlab import zoo
+from siamlab.cli import main as siamlab
+from siamlab.data import Cifar10
+from siamlab.run import Run
+from siamlab.train import Folder, checkpoint, load_branches, load_encoder
+
+FEWEST = "3000"  # training images of the probes, as `siamlab probe` has them
+
+
+def keep(path: Path) -> str:
+    """The name under which a run is in the zoo from now on."""
+    run = Folder(path).run()
+    place = zoo.HERE / run.name
+    shutil.rmtree(place, ignore_errors=True)
+    place.with_suffix(".safetensors").unlink(missing_ok=True)
+    told = shipped(run)
+    if run.prediction.kind == "dense" and run.target.kind == "momentum":
+        keep_branches(path, place, told)
+    else:
+        about = {"run": told.toml()}
+        checkpoint.write_weights(
+            load_encoder(path).half(), place.with_suffix(".safetensors"), about
+        )
+    return run.name
+
+
+def shipped(run: Run) -> Run:
+    """The run without this machine's paths: the images are CIFAR-10's, wherever they lay."""
+    return run.replace(data=Cifar10()).change("compute.threads=0")
+
+
+def keep_branches(path: Path, place: Path, told: Run) -> None:
+    """Both branches as a checkpoint that only its optimiser lacks."""
+    _, *branches = load_branches(path)
+    folder = place / "checkpoints" / f"step_{told.steps:08d}"
+    folder.mkdir(parents=True)
+    (place / "run.toml").write_text(told.toml(), encoding="utf-8")
+    for name, branch in zip(("model", "teacher"), branches, strict=True):
+        write_half(branch, folder / f"{name}.safetensors")
+    sums = {file.name: checkpoint.checksum(file) for file in sorted(folder.iterdir())}
+    (folder / "checksums.json").write_text(json.dumps(sums, indent=1))
+
+
+def write_half(module: nn.Module, path: Path) -> None:
+    """In half precision."""
+    checkpoint.write_weights(module.half(), path)
+
+
+if __name__ == "__main__":
+    folders = [Path(word) for word in sys.argv[1:] if "=" not in word]
+    words = [word for word in sys.argv[1:] if "=" in word]
+    names = [f"zoo:{keep(folder)}" for folder in folders]
+    table = str(zoo.HERE / "scores.parquet")
+    how = ["--suite", "full", "--images", FEWEST, "--out", table]
+    sys.exit(siamlab(["probe", *names, *words, *how]))
