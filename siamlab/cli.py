@@ -91,10 +91,14 @@ def parser() -> ArgumentParser:
         ("words", "list, or info NAME [key=value ...]"),
     )  # fmt: skip
     add_study_commands(commands)
-    demo = _command(commands, "demo", "train three recipes, probe them, write a report", _demo)
+    demo = _command(
+        commands, "demo", "train three recipes, probe them, write a report", _demo,
+        ("words", "with --data: key=value for all three runs"),
+    )  # fmt: skip
     size = demo.add_mutually_exclusive_group()
     size.add_argument("--long", action="store_true", help="a size that shows the trade-off")
     size.add_argument("--smallest", action="store_true", help="only to see that all parts work")
+    size.add_argument("--data", metavar="NAME", help="photographs instead of scenes, as cifar10")
     demo.add_argument("--out", help="the folder of runs and report (default: runs/demo)")
     lab = _command(commands, "lab", "open JupyterLab on the notebooks", _lab)
     lab.add_argument("--folder", default="notebooks", help="of the notebooks (default: notebooks)")
@@ -199,9 +203,14 @@ def _demo(given: Namespace) -> int:
     from siamlab import workers
 
     workers.warm()
-    from siamlab.demo import DEMO, LONG, SMALLEST, demo
+    from siamlab.component import UserError
+    from siamlab.demo import DEMO, LONG, SMALLEST, demo, photographs
 
+    if given.words and not given.data:
+        raise UserError(f"demo takes {given.words[0]!r} only with --data NAME, as --data cifar10")
     scale = LONG if given.long else SMALLEST if given.smallest else DEMO
+    if given.data:
+        scale = photographs(given.data, given.words)
     return demo(scale, given.out or f"runs/{scale.name}")
 
 

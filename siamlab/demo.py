@@ -1,10 +1,10 @@
-"""The main job: three recipes on the same scenes, probed, placed on the plane, in one report.
+"""The main job: three recipes on the same images, probed, placed on the plane, in one report.
 
 demo(DEMO, "runs/demo")     # what `make demo` runs; started again it goes on
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +12,9 @@ import torch
 from rich.console import Console
 
 from siamlab import progress
-from siamlab.data import subset
+from siamlab.given import at_most
 from siamlab.probing import probe_all, report
-from siamlab.recipes import RECIPES, demo_size
+from siamlab.recipes import RECIPES, demo_size, photo_size
 from siamlab.run import Run
 from siamlab.subject import before_training, subject
 from siamlab.train import Folder, Stopped, steps
@@ -27,9 +27,15 @@ class Scale(NamedTuple):
     """How large the main job is; its sizes differ in nothing else."""
 
     name: str  # of its folder under runs/
-    changes: tuple[str, ...]  # of each recipe at the demo's size
+    changes: tuple[str, ...]  # of each recipe at its size
     images: int  # training images of the probes
+    sized: Callable[[Run], Run] = demo_size
     recipes: tuple[str, ...] = ("siameseim", "moco_v3", "mae")  # the slowest first
+    test_images: int = 2000  # of the probes, at most
+
+    def runs(self) -> list[Run]:
+        """One for each recipe."""
+        return [self.sized(RECIPES[name]()).change(*self.changes) for name in self.recipes]
 
 
 # one direction a step in all three, so that an image costs each of them one pass
@@ -43,12 +49,19 @@ DEMO = Scale("demo", (*SHARED, "steps=1600"), images=4000)
 LONG = Scale("demo-long", (*SHARED, "steps=9000", "log_every=200", "save_every=500"), images=8000)
 
 
+def photographs(kind: str, words: Sequence[str] = ()) -> Scale:
+    """The same job on photographs: `cifar10`, which is fetched if need be, or another source."""
+    fetched = ("data.download=true",) if kind == "cifar10" else ()
+    changes = (*SHARED, "steps=2000", f"data={kind}", *fetched, *words)
+    return Scale(f"demo-{kind}", changes, images=4000, sized=photo_size)
+
+
 def demo(scale: Scale, out: str | Path) -> int:
     """Train, probe, report; the exit status. Finished runs are not trained again."""
-    console, out = Console(), Path(out)
-    runs = [demo_size(RECIPES[name]()).change(*scale.changes) for name in scale.recipes]
-    with console.status("drawing the scenes"):
+    console, out, runs = Console(), Path(out), scale.runs()
+    with console.status("reading the images"):
         train, test = (runs[0].data(split) for split in ("train", "test"))
+    train, test = at_most(train, scale.images), at_most(test, scale.test_images)
     try:
         train_all(runs, out, console)
     except (Stopped, KeyboardInterrupt):
@@ -57,7 +70,7 @@ def demo(scale: Scale, out: str | Path) -> int:
     trained_models = [subject(str(out / run.name)) for run in runs]
     subjects = [before_training(trained_models[0]), *trained_models]
     with console.status("probing the features"):
-        scores = probe_all(subjects, subset(train, min(scale.images, len(train.pixels))), test)
+        scores = probe_all(subjects, train, test)
     scores.write_parquet(out / "scores.parquet")
     report(scores, runs[0].data)
     from siamlab.demo_report import write_demo_report

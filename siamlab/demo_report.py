@@ -1,6 +1,8 @@
 """The report of the main job: scores, plane, curves, and what the models see.
 
 write_demo_report(out, runs, subjects, scores, test)       # out/report.html
+
+It opens with the encoders that come with siamlab, which were trained on photographs.
 """
 
 import os
@@ -9,36 +11,47 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from siamlab import figure
+from siamlab import figure, zoo
 from siamlab.data import Images
+from siamlab.figure.scores import SUMMARY
 from siamlab.pictures import attention_pictures, match_picture, views_picture
 from siamlab.progress import collapsed
-from siamlab.report import Section, beyond, score_table, write_report
+from siamlab.report import Section, comparison_table, score_table, write_report
 from siamlab.run import Run
 from siamlab.subject import Subject
-from siamlab.train import Folder
+from siamlab.train import Folder, run_of
 from siamlab.train import runs as metrics_of
 
 if TYPE_CHECKING:
     import polars
 
-SHOWN = 4  # which test scene the pictures show
+SHOWN = 4  # which test image the pictures show
 TITLE = "Three recipes on the semantic–spatial plane"
+REFERENCE = "untrained"
 
 PLANE = """\
-Right: features know what is in the image. Up: they know where. Each score is the mean of two \
+Right: features know what is in the image. Up: they know where. Each score is the mean of its \
 probes on frozen features, each scaled from chance (0) to its ceiling (1): semantic from k-NN and \
 a linear probe on the mean patch feature; spatial from correspondences between two crops of one \
-scene and between two scenes of one object, in both of which the mean feature of each position is \
-subtracted first, so that a position embedding alone scores nothing. Whiskers are 95 % bootstrap \
-intervals over test images (pairs of scenes) of one trained network a recipe; they do not contain \
-the chance of another seed."""
+image and, where there are pairs of scenes of one object, between these, in both of which the mean \
+feature of each position is subtracted first, so that a position embedding alone scores nothing. \
+Whiskers are 95 % bootstrap intervals over test images of one trained network per recipe; they \
+exclude seed-to-seed variation."""
+
+BELOW = """\
+Below the untrained network end {models}. That is what so short a training does here: the patches \
+of a random network already tell colours and edges apart, and training first gives up what its \
+loss does not ask for before it gains anything on top of it. The longer runs on photographs above \
+show where it leads."""
+
+COMPARED = """\
+Better and worse: the two 95 % intervals share no point; overlap: they do."""
 
 LOSS = """\
 The three losses are different quantities: the course of each can be read, their order cannot."""
 
 VIEWS = """\
-One test scene as each recipe sees it in training: the boxes on the source, the context with its \
+One test image as each recipe sees it in training: the boxes on the source, the context with its \
 hidden patches, the target with the patches that are predicted (none are outlined where the whole \
 target is predicted as one vector)."""
 
@@ -47,7 +60,7 @@ How strongly the class token of the last block attends to each patch, head by he
 one colour scale. Rows are renormalised without the class token itself. No head was picked."""
 
 CORRESPONDENCE = """\
-Two crops of one test scene. Each patch of the left crop is joined to the patch of the right crop \
+Two crops of one test image. Each patch of the left crop is joined to the patch of the right crop \
 with the nearest feature; colour is the distance from the true place, known from the boxes. Only \
 patches that both crops show are drawn."""
 
@@ -60,24 +73,66 @@ def write_demo_report(
     test: Images,
 ) -> Path:
     """The report's path. `subjects` begins with the untrained network."""
-    metrics, image = in_order(metrics_of(out), runs), test.pixels[SHOWN]
-    found = "\n".join(f"- {sentence}" for sentence in beyond(scores))
-    plane = figure.plane(scores)
-    probes = figure.probes_figure(figure.probes_table(scores))
+    metrics, image = in_order(metrics_of(out), runs), test.pixels[min(SHOWN, len(test.pixels) - 1)]
+    shipped = zoo.scores()
     losses = figure.loss_figure(figure.loss_table(metrics))
     collapses = figure.collapse_figure(figure.collapse_table(metrics))
+    probes = figure.probes_figure(figure.probes_table(scores))
     sections = [
-        Section("Scale", scale_text(out, runs, test)),
-        Section("The plane", PLANE, [plane]),
+        Section("Trained on photographs", opening(shipped, scores, runs[0]),
+                [figure.plane(shipped, title="The encoders that come with siamlab")]),
+        Section("Trained here", scale_text(out, runs, test), [figure.plane(scores)]),
+        Section("Who beats whom", COMPARED, table=comparison_table(scores)),
         Section("Scores", "", [probes], score_table(scores)),
-        Section("Beyond the interval or not", found),
         Section("Loss", LOSS, [losses]),
         Section("Collapse", collapse_text(out, runs), [collapses]),
         Section("Views", VIEWS, [views_picture(run, image) for run in runs]),
         Section("Attention", ATTENTION, attention_pictures(subjects, image)),
         Section("Correspondences", CORRESPONDENCE, [match_picture(s, image) for s in subjects]),
-    ]
+    ]  # fmt: skip
     return write_report(out / "report.html", TITLE, sections)
+
+
+def opening(shipped: "polars.DataFrame", scores: "polars.DataFrame", run: Run) -> str:
+    """What the page shows first: the order on photographs, and what the short runs made of it."""
+    known = zoo_run()
+    long = (
+        f"The encoders that come with siamlab were trained on photographs: "
+        f"{known.steps * known.batch:,} images of CIFAR-10 each, {known.grid[0]} × "
+        f"{known.grid[1]} patches, and measured on its test images. {ranked(shipped)}"
+    )
+    short = (
+        f"The networks trained here saw {run.steps * run.batch:,} images of {run.data.kind} each, "
+        f"{run.grid[0]} × {run.grid[1]} patches. {ranked(scores)}"
+    )
+    return f"{long} {short} {below(scores)}\n\n{PLANE}"
+
+
+def zoo_run() -> Run:
+    """The run behind the first of the encoders that come with siamlab."""
+    return run_of(zoo.file("siameseim"))
+
+
+def ranked(scores: "polars.DataFrame") -> str:
+    """The order of the trained models on both scores, in a sentence."""
+    parts = []
+    for name in SUMMARY:
+        rows = scores.filter(scores["probe"] == name, scores["model"] != REFERENCE)
+        rows = rows.sort("value", descending=True)
+        order = [f"{model} {value:.2f}" for model, value in rows.select("model", "value").rows()]
+        parts.append(f"{name} score: {', '.join(order)}")
+    return f"From the highest, {'; '.join(parts)}."
+
+
+def below(scores: "polars.DataFrame") -> str:
+    """Which models end below the untrained network, and why; "" if none does."""
+    found = []
+    for name in SUMMARY:
+        value = dict(scores.filter(scores["probe"] == name).select("model", "value").rows())
+        start = value.pop(REFERENCE, float("-inf"))
+        if low := [f"{model} ({v:.2f})" for model, v in value.items() if v < start]:
+            found.append(f"on the {name} score ({start:.2f}) {', '.join(low)}")
+    return BELOW.format(models=" and ".join(found)) if found else ""
 
 
 def in_order(metrics: "polars.DataFrame", runs: list[Run]) -> "polars.DataFrame":
@@ -103,12 +158,12 @@ def scale_text(out: Path, runs: list[Run], test: Images) -> str:
         f"This is a small-scale demonstration, not a reproduction of published results. Each "
         f"recipe trained one network (seed {run.seed}) of width {run.model.width} and depth "
         f"{run.model.depth} on views of {run.size[0]} × {run.size[1]} pixels "
-        f"({run.grid[0]} × {run.grid[1]} patches) of {run.data.images:,} scenes of {run.data.side} "
-        f"pixels, for {run.steps:,} steps of {run.batch} images ({run.steps * run.batch:,} in "
-        f"all). Published results rest on ImageNet, networks 200 times as large and thousands of "
-        f"times as many images; what holds there may not show here, and the other way round.\n\n"
-        f"Probed on {len(test.pixels):,} test scenes whose objects and photographs training never "
-        f"saw. Minutes of training: {minutes}, on {where}."
+        f"({run.grid[0]} × {run.grid[1]} patches) of {run.data.kind}, for {run.steps:,} steps of "
+        f"{run.batch} images ({run.steps * run.batch:,} in all). Published results rest on "
+        f"ImageNet, networks at least 70 times as large and thousands of times as many images; "
+        f"what holds there may not show here, and the other way round.\n\n"
+        f"Probed on {len(test.pixels):,} test images that training never saw. Minutes of training: "
+        f"{minutes}, on {where}."
     )
 
 

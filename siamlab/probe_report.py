@@ -17,7 +17,7 @@ from siamlab.data import Images
 from siamlab.probe import cka_table, eigenvalues, is_readable
 from siamlab.probe.suite import PARTS
 from siamlab.probe.suite.bench import chosen
-from siamlab.report import Section, beyond, score_table, write_report
+from siamlab.report import Section, comparison_table, score_table, write_report
 from siamlab.subject import Subject
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ object); numbers without brackets are no sums over images. ↑ higher is better,
 neither: a description. The Parquet table beside this page holds the same numbers in full, with \
 the protocol of each."""
 
-BEYOND = """\
-The two scores and their parts: whether the 95 % intervals share no point."""
+COMPARED_BY = """\
+The two scores and their parts. Better and worse: the two 95 % intervals share no point; overlap: \
+they do."""
 
 PROFILES = """\
 Each block's output, through the final norm; attention of each head of each block. Dots are single \
@@ -100,10 +101,9 @@ def sections(
         yield Section("The plane", PLANE, [figure.plane(scores)])
     yield Section("Scores", SCORES, [figure.probes_figure(figure.probes_table(scores))],
                   score_table(scores))  # fmt: skip
-    if REFERENCE in whole["model"]:
-        told = whole.filter(pl.col("probe").is_in([*PARTS, *chain(*PARTS.values())]))
-        found = "\n".join(f"- {sentence}" for sentence in beyond(told, REFERENCE))
-        yield Section("Beyond the interval or not", f"{BEYOND}\n\n{found}")
+    told = [p for p in (*PARTS, *chain(*PARTS.values())) if p in whole["probe"]]
+    if told and whole["model"].n_unique() > 1:
+        yield Section("Who beats whom", COMPARED_BY, table=comparison_table(scores, told))
     if profiled := profiles(scores):
         yield Section("By layer", PROFILES, profiled)
     if suite == "full":

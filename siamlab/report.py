@@ -16,10 +16,10 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 import polars as pl
 
-from siamlab.figure.scores import beyond, score_table, terminal_table
+from siamlab.figure.scores import comparison_table, score_table, terminal_table
 from siamlab.figure.template import headless
 
-__all__ = ["Section", "beyond", "score_table", "terminal_table", "write_report"]
+__all__ = ["Section", "comparison_table", "score_table", "terminal_table", "write_report"]
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 

@@ -9,9 +9,8 @@ import time
 import polars
 import pytest
 
-from siamlab.demo import DEMO, LONG, SMALLEST, demo
+from siamlab.demo import DEMO, LONG, SMALLEST, demo, photographs
 from siamlab.demo_report import training_minutes
-from siamlab.recipes import RECIPES, demo_size
 from siamlab.train import Folder, checkpoint
 
 # Ctrl-C is ignored in what a shell starts in the background, so it is put back
@@ -79,8 +78,8 @@ def test_the_clock_of_a_run_that_was_resumed_adds_up(tmp_path):
 
 
 def test_the_three_runs_share_data_and_budget():
-    for scale in (SMALLEST, DEMO, LONG):
-        runs = [demo_size(RECIPES[name]()).change(*scale.changes) for name in scale.recipes]
+    for scale in (SMALLEST, DEMO, LONG, photographs("cifar10")):
+        runs = scale.runs()
         assert len({(run.data, run.steps, run.batch, run.size, run.seed) for run in runs}) == 1
 
 

@@ -1,4 +1,4 @@
-"""Scores in words: the table, the verdict against intervals worked out by hand, the dot plot."""
+"""Scores in words: the table, who beats whom by intervals worked out by hand, the dot plot."""
 
 import io
 
@@ -8,7 +8,7 @@ from rich.console import Console
 
 from siamlab.component import UserError
 from siamlab.figure.probes import probes_figure, probes_table
-from siamlab.figure.scores import beyond, score_table, terminal_table
+from siamlab.figure.scores import comparison_table, score_table, terminal_table
 
 
 def row(model, probe, value, low, high, **changes):
@@ -47,13 +47,18 @@ def test_the_score_table_has_intervals_chance_and_ceiling():
     assert table.row(1)[1:] == ("12 [10, 14]", "–", "21 [18, 24]", "30", "1")
 
 
+def said(scores, probe, model, other, probes=("kNN", "error", "semantic", "spatial")):
+    table = comparison_table(scores, probes)
+    (found,) = table.filter(pl.col("probe") == probe, pl.col("model") == model).to_dicts()
+    return found[f"against {other}"]
+
+
 def test_a_missing_interval_is_a_dash_and_cannot_be_judged():
     scores = SCORES.with_columns(
         pl.when(pl.col("model") == "moco").then(float("nan")).otherwise("low").alias("low")
     )
     assert score_table(scores)["moco"][0] == "0.20 [–, 0.23]"
-    assert "moco, kNN: 0.20 [–, 0.23] against untrained 0.15 [0.12, 0.18]: no interval to judge by."
-    assert any("no interval to judge by" in sentence for sentence in beyond(scores))
+    assert said(scores, "kNN", "moco", "untrained") == "–"
 
 
 def test_rows_of_layers_and_heads_are_no_scores_of_a_model():
@@ -63,7 +68,8 @@ def test_rows_of_layers_and_heads_are_no_scores_of_a_model():
     )
     scores = pl.concat([SCORES, layer, head], how="vertical_relaxed")
     assert score_table(scores).equals(score_table(SCORES))
-    assert beyond(scores) == beyond(SCORES) and len(probes_table(scores)) == len(SCORES)
+    assert comparison_table(scores).equals(comparison_table(SCORES))
+    assert len(probes_table(scores)) == len(SCORES)
     with pytest.raises(UserError, match="of single layers and heads only"):
         score_table(layer)
 
@@ -76,38 +82,40 @@ def test_what_was_not_measured_alike_is_no_table():
 
 
 @pytest.mark.parametrize(
-    "sentence",
+    "probe, model, other, word",
     [
-        "mae, kNN: 0.42 [0.39, 0.45] against untrained 0.15 [0.12, 0.18]: better, "
-        "beyond the intervals.",
-        "moco, kNN: 0.20 [0.17, 0.23] against untrained 0.15 [0.12, 0.18]: "
-        "not beyond the intervals.",
-        "mae, error: 12 [10, 14] against untrained 21 [18, 24]: better, beyond the intervals.",
-        "mae, spatial: 0.50 [0.48, 0.52] against untrained 0.60 [0.58, 0.62]: worse, "
-        "beyond the intervals.",
-        "mae, semantic: 0.30 [0.28, 0.32] against moco 0.31 [0.29, 0.33]: "
-        "not beyond the intervals.",
-        "mae, spatial: 0.50 [0.48, 0.52] against moco 0.40 [0.38, 0.42]: better, "
-        "beyond the intervals.",
+        ("kNN", "mae", "untrained", "better"),
+        ("kNN", "untrained", "mae", "worse"),
+        ("kNN", "moco", "untrained", "overlap"),
+        ("error", "mae", "untrained", "better"),  # lower is
+        ("spatial", "mae", "untrained", "worse"),
+        ("semantic", "mae", "moco", "overlap"),
+        ("spatial", "mae", "moco", "better"),
+        ("kNN", "mae", "mae", "–"),
+        ("error", "mae", "moco", "–"),  # which has none
     ],
 )
-def test_the_verdict(sentence):
-    assert sentence in beyond(SCORES)
+def test_who_beats_whom(probe, model, other, word):
+    assert said(SCORES, probe, model, other) == word
 
 
-def test_one_sentence_a_model_and_probe_and_one_a_pair_and_score():
-    assert len(beyond(SCORES)) == (2 + 1 + 2 + 2) + 2
-    assert not any("untrained against" in s or "against untrained," in s for s in beyond(SCORES))
+def test_a_description_is_more_or_less():
+    scores = SCORES.with_columns(direction=pl.lit("neither"))
+    assert said(scores, "kNN", "mae", "untrained") == "more"
+    assert said(scores, "kNN", "untrained", "mae") == "less"
 
 
-def test_intervals_that_touch_are_not_beyond():
+def test_one_row_a_model_and_score():
+    table = comparison_table(SCORES)
+    assert table["probe"].to_list() == ["semantic"] * 3 + ["spatial"] * 3
+    assert table["value"][0] == "0.30 [0.28, 0.32]"
+    models = ["mae", "moco", "untrained"]
+    assert table.columns == ["probe", "model", "value", *(f"against {name}" for name in models)]
+
+
+def test_intervals_that_touch_overlap():
     scores = pl.DataFrame([row("a", "kNN", 0.3, 0.2, 0.4), row("untrained", "kNN", 0.1, 0.0, 0.2)])
-    assert beyond(scores)[0].endswith(": not beyond the intervals.")
-
-
-def test_a_probe_the_reference_lacks_is_said():
-    scores = SCORES.filter(~((pl.col("model") == "untrained") & (pl.col("probe") == "kNN")))
-    assert "mae, kNN: 0.42 [0.39, 0.45]; untrained has no value to compare with." in beyond(scores)
+    assert said(scores, "kNN", "a", "untrained") == "overlap"
 
 
 def test_bad_tables_are_refused():
@@ -117,8 +125,8 @@ def test_bad_tables_are_refused():
         score_table(SCORES.head(0))
     with pytest.raises(UserError, match=r"more than one row for \('mae', 'kNN', None, None\)"):
         score_table(pl.concat([SCORES, SCORES.head(1)]))
-    with pytest.raises(UserError, match="no model 'untraind'; did you mean 'untrained'"):
-        beyond(SCORES, reference="untraind")
+    with pytest.raises(UserError, match=r"no row of \['knn'\]; name probes that it has"):
+        comparison_table(SCORES, ["knn"])
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -28,7 +28,7 @@ from siamlab.figure.importances import importances_figure, importances_table
 from siamlab.figure.plane import plane, plane_figure, plane_table
 from siamlab.figure.probes import probes_figure, probes_table
 from siamlab.figure.profile import profile_figure, profile_table
-from siamlab.figure.scores import beyond, score_table, terminal_table
+from siamlab.figure.scores import comparison_table, score_table, terminal_table
 from siamlab.figure.similarity import similarity_figure, similarity_table
 from siamlab.figure.spectrum import spectrum_figure, spectrum_table
 from siamlab.figure.views import box_table, patch_table, views_figure
@@ -42,12 +42,12 @@ __all__ = [
     "attention_table",
     "attribution_figure",
     "attribution_table",
-    "beyond",
     "box_table",
     "cka_figure",
     "cka_table",
     "collapse_figure",
     "collapse_table",
+    "comparison_table",
     "components_figure",
     "components_table",
     "correspondence_figure",

@@ -1,18 +1,18 @@
-"""Scores as text: a table of models and probes, the same for the terminal, and a verdict in words.
+"""Scores as text: a table of models and probes, the same for the terminal, and who beats whom.
 
-    score_table(scores); terminal_table(scores); beyond(scores)
+    score_table(scores); terminal_table(scores); comparison_table(scores)
 
 `scores` is the long table of the probes (`probe.table`), `low`..`high` a 95 % interval. Here only
 its rows about a whole model count, not those of single layers and heads.
 """
 
 import math
-from itertools import combinations
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from siamlab.component import UserError, unknown
+from siamlab.component import UserError
 from siamlab.probe.table import same_protocols
 
 if TYPE_CHECKING:
@@ -67,26 +67,39 @@ def terminal_table(scores: pl.DataFrame) -> "Table":
     return table
 
 
-def beyond(scores: pl.DataFrame, reference: str = "untrained") -> list[str]:
-    """A sentence for each model and probe: does it differ from the reference beyond the interval?
+def comparison_table(scores: pl.DataFrame, probes: Sequence[str] = SUMMARY) -> pl.DataFrame:
+    """Text, one row a probe and model: its value, and how it compares with each other model.
 
-    And one for each pair of trained models and summary score. Beyond: the two 95 % intervals share
-    no point, which is stricter than a test at 5 %.
+    "better" and "worse" (of a description: "more" and "less"): the two 95 % intervals share no
+    point, which is stricter than a test at 5 %. "overlap": they do. A dash: nothing to compare.
     """
-    scores = whole(scores)
-    if reference not in scores["model"]:
-        raise UserError(unknown("reference: no model", reference, scores["model"].unique()))
-    sentences = []
-    for _, rows in scores.group_by("probe", maintain_order=True):
-        of = {row["model"]: row for row in rows.iter_rows(named=True)}
-        base = of.pop(reference, None)
-        sentences += [_against(row, base, reference, decimals(rows)) for row in of.values()]
-    for _, rows in scores.group_by("probe", maintain_order=True):
-        if rows["probe"][0] in SUMMARY:
-            trained = rows.filter(pl.col("model") != reference).to_dicts()
-            pairs = combinations(trained, 2)
-            sentences += [_against(a, b, b["model"], decimals(rows)) for a, b in pairs]
-    return sentences
+    rows = whole(scores).filter(pl.col("probe").is_in(list(probes)))
+    if rows.is_empty():
+        raise UserError(f"probes: scores has no row of {list(probes)}; name probes that it has")
+    models = rows["model"].unique(maintain_order=True).to_list()
+    table = []
+    for _, alike in rows.group_by("probe", maintain_order=True):
+        of = {row["model"]: row for row in alike.iter_rows(named=True)}
+        for model, row in of.items():
+            words = {f"against {other}": compared(row, of.get(other)) for other in models}
+            value = interval(row, decimals(alike))
+            table.append({"probe": row["title"], "model": model, "value": value} | words)
+    return pl.DataFrame(table)
+
+
+def compared(row: dict[str, Any], other: dict[str, Any] | None) -> str:
+    """One number beside another of the same probe, in a word of `comparison_table`."""
+    if other is None or other["model"] == row["model"]:
+        return "–"
+    ends = [r[end] for r in (row, other) for end in ("low", "high")]
+    if any(end is None or not math.isfinite(end) for end in ends):
+        return "–"
+    if row["low"] <= other["high"] and other["low"] <= row["high"]:
+        return "overlap"
+    more = row["value"] > other["value"]
+    if row["direction"] == "neither":
+        return "more" if more else "less"
+    return "better" if more == (row["direction"] == "higher") else "worse"
 
 
 def checked(scores: pl.DataFrame) -> pl.DataFrame:
@@ -141,21 +154,3 @@ def interval(row: dict[str, Any], places: int) -> str:
     if low == high == "–":
         return value
     return f"{value} [{low}, {high}]"
-
-
-def _against(row: dict, base: dict | None, name: str, places: int) -> str:
-    """One comparison in words."""
-    what = f"{row['model']}, {row['title']}: {interval(row, places)}"
-    if base is None:
-        return f"{what}; {name} has no value to compare with."
-    what += f" against {name} {interval(base, places)}"
-    ends = [r[end] for r in (row, base) for end in ("low", "high")]
-    if any(end is None or not math.isfinite(end) for end in ends):
-        return f"{what}: no interval to judge by."
-    if row["low"] > base["high"] or row["high"] < base["low"]:
-        more = row["value"] > base["value"]
-        if row["direction"] == "neither":
-            return f"{what}: {'more' if more else 'less'}, beyond the intervals."
-        better = more == (row["direction"] == "higher")
-        return f"{what}: {'better' if better else 'worse'}, beyond the intervals."
-    return f"{what}: not beyond the intervals."
