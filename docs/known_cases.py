@@ -58,9 +58,12 @@ def cases(bench: Bench) -> Iterator[tuple[str, Seen]]:
         ("pixels of the patches", pixels),
     ):
         yield title, by_hand(features, bench)
-    yield "random network (SiameseIM's)", look(untrained(run_of(zoo.file("siameseim"))), bench)
+    yield (
+        "random network (SiameseIM's)",
+        look(untrained(run_of(zoo.file("scenes_siameseim"))), bench),
+    )
     for name in ("moco_v3", "mae", "siameseim"):
-        yield f"zoo:{name}", look(zoo.load(name), bench)
+        yield f"zoo:scenes_{name}", look(zoo.load(f"scenes_{name}"), bench)
 
 
 def by_hand(features, bench: Bench) -> Seen:

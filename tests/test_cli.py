@@ -125,9 +125,9 @@ def test_a_comparison_is_a_table_and_a_report(tmp_path, capsys):
 def test_fine_tuning_is_asked_for_by_its_keys(tmp_path, capsys):
     words = ("fine_tune.epochs=1", "fine_tune.batch=8", "fine_tune.crop=[0.5,1]", "--images", "16")
     few = ("data.images=16", "data.test_images=8", "data.side=16", "--out", str(tmp_path / "s.csv"))
-    said(capsys, "probe", "zoo:mae", *words, *few)
+    said(capsys, "probe", "zoo:scenes_mae", *words, *few)
     tuned = polars.read_csv(tmp_path / "s.csv").filter(probe="fine_tuning")
-    assert tuned["model"].to_list() == ["untrained", "zoo:mae"]
+    assert tuned["model"].to_list() == ["untrained", "zoo:scenes_mae"]
     assert '"fine_tune.epochs": 1' in tuned["settings"][0]
 
 
@@ -135,33 +135,43 @@ def test_what_unlabelled_images_do_not_tell_is_said(tmp_path, capsys):
     for i in range(12):
         Image.new("RGB", (9, 9 + i), (20 * i, 0, 9)).save(tmp_path / f"{i}.png")
     words = ("data=folder", f"data.path={tmp_path}", "data.side=16", "data.test_fraction=0.5")
-    printed = said(capsys, "probe", "zoo:mae", *words)
+    printed = said(capsys, "probe", "zoo:scenes_mae", *words)
     assert "No semantic probes" in printed and "data.path" in printed and "spatial" in printed
 
 
 def test_models_of_different_sizes_are_no_table(tmp_path, capsys):
-    words = ("probe", "zoo:mae", "timm:test_vit", "--no-weights", "--images", "20")
+    words = ("probe", "zoo:scenes_mae", "timm:test_vit", "--no-weights", "--images", "20")
     few = ("data=scenes", "data.images=20", "data.test_images=8", "--out", str(tmp_path / "s.csv"))
     error = said(capsys, *words, *few, status=2)
-    for part in ("zoo:mae", "timm:test_vit", "(40, 40)", "(160, 160)", "one size (--size"):
+    for part in ("zoo:scenes_mae", "timm:test_vit", "(40, 40)", "(160, 160)", "one size (--size"):
         assert part in error
     assert not list(tmp_path.iterdir())
 
 
 def test_two_runs_of_one_name_are_told_apart(tmp_path):
     model = torch.nn.Identity()
-    paths = [str(tmp_path / "a/mae"), str(tmp_path / "b/mae"), "zoo:mae"]
-    subjects = [Subject(name, model, None) for name in ("mae", "mae", "zoo:mae")]
+    paths = [str(tmp_path / "a/mae"), str(tmp_path / "b/mae"), "zoo:scenes_mae"]
+    subjects = [Subject(name, model, None) for name in ("mae", "mae", "zoo:scenes_mae")]
     assert [s.name for s in distinct(paths, subjects)] == paths
 
 
 def test_networks_that_start_alike_are_probed_once():
-    trained = [subject(f"zoo:{name}") for name in ("siameseim", "mae")]
-    assert [s.name for s in with_untrained(trained)] == ["untrained", "zoo:siameseim", "zoo:mae"]
+    trained = [subject(f"zoo:scenes_{name}") for name in ("siameseim", "mae")]
+    assert [s.name for s in with_untrained(trained)] == [
+        "untrained",
+        "zoo:scenes_siameseim",
+        "zoo:scenes_mae",
+    ]
     run = trained[0].run.change(seed=5)
     names = [s.name for s in with_untrained([*trained, Subject("other", untrained(run), run)])]
     assert names == [
-        *("zoo:siameseim, untrained", "zoo:siameseim", "zoo:mae", "other, untrained", "other"),
+        *(
+            "zoo:scenes_siameseim, untrained",
+            "zoo:scenes_siameseim",
+            "zoo:scenes_mae",
+            "other, untrained",
+            "other",
+        ),
     ]
 
 
@@ -188,10 +198,13 @@ MISTAKES = {
     "probe zoo:nothing": ["'nothing'"],
     "probe timm:test_vit --no-weights --out x.xls": ["x.xls", ".parquet"],
     "probe timm:test_vit --no-weights batch=3": ["'batch=3'", "data.key=value"],
-    "probe zoo:mae fine_tune.epoch=3": ["'epoch'", "did you mean 'epochs'"],
-    "probe zoo:mae fine_tune.epochs=0": ["fine_tune: epochs=0", "greater than or equal to 1"],
+    "probe zoo:scenes_mae fine_tune.epoch=3": ["'epoch'", "did you mean 'epochs'"],
+    "probe zoo:scenes_mae fine_tune.epochs=0": [
+        "fine_tune: epochs=0",
+        "greater than or equal to 1",
+    ],
     "probe timm:test_vit --no-weights --size 33": ["--size 33", "16 pixels", "32 and 48"],
-    "probe zoo:mae --size 41": ["multiple of zoo:mae's patch", "40 and 48"],
+    "probe zoo:scenes_mae --size 41": ["multiple of zoo:scenes_mae's patch", "40 and 48"],
     "probe timm:test_vit timm:test_vit --no-weights": ["timm:test_vit is named twice"],
     "probe timm:test_vit --no-weights --out /dev/null": ["--out /dev/null must be a folder"],
     "probe timm:test_vit --no-weights --data scnes": ["'scnes'", "did you mean 'scenes'"],

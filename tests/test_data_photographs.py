@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from siamlab.data import Photographs
+from siamlab.component import UserError
+from siamlab.data import Photographs, windows
 from siamlab.data.fashion import ASSETS
 from siamlab.data.photographs import NAMES
 
@@ -38,3 +39,15 @@ def test_every_file_is_shown_and_its_licence_is_listed():
     for name in NAMES:
         row = next(line for line in listed.splitlines() if line.startswith(f"| {name} |"))
         assert "CC0" in row or "public domain" in row
+
+
+def test_windows_are_half_over_the_next_and_end_at_the_border():
+    pixels = torch.arange(2 * 3 * 12 * 12).remainder(251).byte().view(2, 3, 12, 12)
+    cut = windows(pixels, 5)  # of 4 pixels, 2 apart
+    assert cut.shape == (50, 3, 4, 4)
+    assert torch.equal(cut[0], pixels[0, :, :4, :4])
+    assert torch.equal(cut[7], pixels[0, :, 2:6, 4:8])
+    assert torch.equal(cut[49], pixels[1, :, 8:, 8:])
+    assert torch.equal(windows(pixels, 1), pixels)
+    with pytest.raises(UserError, match="per_side=12 leaves windows of 1 × 1 pixels"):
+        windows(pixels, 12)

@@ -26,7 +26,7 @@ from siamlab.train.step import compare
 
 
 def plane_explorer(*wanted):
-    names = wanted or ("zoo:siameseim", "zoo:mae")
+    names = wanted or ("zoo:scenes_siameseim", "zoo:scenes_mae")
     rows = [
         dict(model=n, probe=p, value=v, low=v - 0.1, high=v + 0.1, layer=None, head=None) | REST
         for n, v in zip(names, (0.3, 0.2, 0.1), strict=False)
@@ -61,7 +61,7 @@ def marks(explorer, name, kind):
 @pytest.mark.parametrize("here, there", ["ab", "ba"])
 @pytest.mark.parametrize("layer", [1, 4])
 def test_a_click_is_answered_as_the_features_say(here, there, layer):
-    explorer = PairExplorer("zoo:mae").set(layer=layer, image=7, views=3)
+    explorer = PairExplorer("zoo:scenes_mae").set(layer=layer, image=7, views=3)
     views = dict(zip("ab", explorer._views(7, 3), strict=True))
     model, centres = explorer.subject.model, patch_centres((5, 5))
     x = {side: (v.image - 0) for side, v in views.items()}
@@ -95,7 +95,7 @@ def test_a_click_is_answered_as_the_features_say(here, there, layer):
 
 
 def test_views_that_are_the_same_are_matched_exactly():
-    explorer = PairExplorer("zoo:siameseim")
+    explorer = PairExplorer("zoo:scenes_siameseim")
     a, _ = explorer._views(4, 1)
     explorer._views = lambda image, draw: (a, a)
     found = explorer.matches("a")
@@ -103,7 +103,7 @@ def test_views_that_are_the_same_are_matched_exactly():
 
 
 def test_the_worst_matches_lead_to_themselves():
-    explorer = PairExplorer("zoo:moco_v3")
+    explorer = PairExplorer("zoo:scenes_moco_v3")
     found, jumps = explorer.matches("a"), explorer.scene().jumps
     errors = [float(found.error[jump.patch]) for jump in jumps]
     inside = found.error[found.inside]
@@ -114,7 +114,7 @@ def test_the_worst_matches_lead_to_themselves():
 
 
 def test_an_image_passes_a_model_once_for_all_clicks():
-    seen, chosen = [], subject("zoo:mae")
+    seen, chosen = [], subject("zoo:scenes_mae")
     chosen.model.patch_embed.register_forward_hook(lambda *_: seen.append("both views"))
     PairExplorer(chosen).select("a", 3).set(layer=2).select("b", 7).snapshot()
     assert len(seen) == 1
@@ -127,10 +127,10 @@ def test_a_comparison_of_no_model_is_refused():
 
 def test_every_model_answers_the_one_click_on_one_scale():
     explorer = ModelsExplorer().set(layer=2)
-    explorer.handle({"panel": "zoo:mae similarity", "patch": 8})
+    explorer.handle({"panel": "zoo:scenes_mae similarity", "patch": 8})
     view = explorer.first._views(4, 1)[0].image
     highest = 0.0
-    for name in ("zoo:siameseim", "zoo:mae", "zoo:moco_v3"):
+    for name in ("zoo:scenes_siameseim", "zoo:scenes_mae", "zoo:scenes_moco_v3"):
         model = subject(name).model
         rows = probe.patch_attentions(model, view, *probe.inputs(model), 8)[0, 1]
         shown = torch.tensor(panel(explorer, f"{name} attention").heat.values)
@@ -143,20 +143,20 @@ def test_every_model_answers_the_one_click_on_one_scale():
     explorer.handle({"panel": "head 3", "patch": 0})
     assert explorer.state["head"] == "3" and explorer.state["patch"] == 8
     (atlas,) = [p for p in explorer.scene().panels if p.chosen]
-    assert atlas.heat == panel(explorer, "zoo:siameseim attention").heat
-    explorer.handle({"control": "heads of", "value": "zoo:mae"})
+    assert atlas.heat == panel(explorer, "zoo:scenes_siameseim attention").heat
+    explorer.handle({"control": "heads of", "value": "zoo:scenes_mae"})
     assert explorer.state["head"] == "mean"
 
 
 def test_models_that_see_otherwise_are_not_put_side_by_side():
     other = subject("timm:test_vit", weights=False)
     with pytest.raises(UserError, match="timm:test_vit sees .* take those of one size of patch"):
-        ModelsExplorer(["zoo:mae", other])
-    larger = at_size(subject("zoo:moco_v3"), 48)
-    with pytest.raises(UserError, match="zoo:moco_v3 sees .*at_size"):
-        ModelsExplorer(["zoo:mae", larger])
-    with pytest.raises(UserError, match="zoo:mae is named twice"):
-        ModelsExplorer(["zoo:mae", "zoo:mae"])
+        ModelsExplorer(["zoo:scenes_mae", other])
+    larger = at_size(subject("zoo:scenes_moco_v3"), 48)
+    with pytest.raises(UserError, match="zoo:scenes_moco_v3 sees .*at_size"):
+        ModelsExplorer(["zoo:scenes_mae", larger])
+    with pytest.raises(UserError, match="zoo:scenes_mae is named twice"):
+        ModelsExplorer(["zoo:scenes_mae", "zoo:scenes_mae"])
 
 
 def test_one_model_alone_and_two_of_one_last_name(folder, tmp_path):
@@ -166,7 +166,7 @@ def test_one_model_alone_and_two_of_one_last_name(folder, tmp_path):
         path.symlink_to(folder)
     assert list(ModelsExplorer(folders).pairs) == [str(folder) for folder in folders]
     assert PairExplorer(folders[0]).subject.name == "mine"
-    for one in ("zoo:mae", subject("zoo:mae"), subject("zoo:mae").model):
+    for one in ("zoo:scenes_mae", subject("zoo:scenes_mae"), subject("zoo:scenes_mae").model):
         assert len(ModelsExplorer(one).pairs) == 1
 
 
@@ -228,10 +228,10 @@ WHOLE = [7, np.int64(7), torch.tensor(7)]  # one number in the forms that librar
 
 @pytest.mark.parametrize("number", WHOLE)
 def test_whole_numbers_of_any_kind_are_plain_ones(number, untyped):
-    explorer = PairExplorer("zoo:mae").select("a", number).set(image=number)
+    explorer = PairExplorer("zoo:scenes_mae").select("a", number).set(image=number)
     state = explorer.state
     assert type(state["patch"]) is int is type(state["image"])
-    assert state == PairExplorer("zoo:mae").select("a", 7).set(image=7).state
+    assert state == PairExplorer("zoo:scenes_mae").select("a", 7).set(image=7).state
     json.dumps(state)
 
 
@@ -246,7 +246,7 @@ WRONG_KINDS = [
 
 @pytest.mark.parametrize("mistake, sentence", WRONG_KINDS)
 def test_values_of_a_wrong_kind_are_told_and_change_nothing(mistake, sentence, untyped):
-    assert_refused(PairExplorer("zoo:mae"), mistake, sentence)
+    assert_refused(PairExplorer("zoo:scenes_mae"), mistake, sentence)
 
 
 def test_a_box_of_no_numbers_is_told(untyped):
@@ -257,7 +257,7 @@ def test_a_box_of_no_numbers_is_told(untyped):
 
 @pytest.mark.parametrize("shown", [False, True])
 def test_a_state_without_a_scene_is_not_kept(shown):
-    explorer = PairExplorer("zoo:mae")
+    explorer = PairExplorer("zoo:scenes_mae")
     seen = explorer.widget().scene if shown else None
     before = explorer.state
     explorer._layers = lambda *_: 1 / 0
@@ -268,7 +268,7 @@ def test_a_state_without_a_scene_is_not_kept(shown):
 
 
 def test_a_head_may_be_told_as_a_number():
-    explorer = ModelsExplorer("zoo:mae").set(head=3)
+    explorer = ModelsExplorer("zoo:scenes_mae").set(head=3)
     assert explorer.state["head"] == "3"
     assert_refused(explorer, lambda e: e.set(head=9), "head has no choice '9'; allowed: 1, 2, 3, 4")
 
@@ -279,7 +279,7 @@ def test_a_module_that_is_no_vision_transformer_is_told():
 
 
 def test_files_get_their_folders_and_a_picture_its_name(tmp_path):
-    explorer = PairExplorer("zoo:mae")
+    explorer = PairExplorer("zoo:scenes_mae")
     explorer.to_html(tmp_path / "new" / "pages" / "a.html")
     explorer.snapshot(tmp_path / "new" / "pictures" / "a.png")
     assert {file.name for file in tmp_path.rglob("a.*")} == {"a.html", "a.png"}
@@ -311,23 +311,25 @@ def test_a_page_holds_the_values_around_the_one_that_is_shown(image):
 
 
 def test_a_pair_keeps_few_passes_in_memory():
-    explorer = PairExplorer("zoo:mae")
+    explorer = PairExplorer("zoo:scenes_mae")
     for image in range(8):
         explorer.set(image=image)
     held = explorer._layers.cache_info().currsize
     assert held <= 4
-    names = ["zoo:siameseim", "zoo:mae", "zoo:moco_v3"]
+    names = ["zoo:scenes_siameseim", "zoo:scenes_mae", "zoo:scenes_moco_v3"]
     models = ModelsExplorer(names).set(layer=1).set(layer=2).set(layer=3)
     misses = models._attentions.cache_info().misses
-    models.select("zoo:mae similarity", 3)  # of all models again, without a pass
+    models.select("zoo:scenes_mae similarity", 3)  # of all models again, without a pass
     assert models._attentions.cache_info().misses == misses
     assert models._attentions.cache_info().currsize == 2 * len(names)
 
 
 def test_heads_are_named_with_their_model():
-    explorer = ModelsExplorer(["zoo:siameseim", "zoo:mae"]).set(**{"heads of": "zoo:mae"})
+    explorer = ModelsExplorer(["zoo:scenes_siameseim", "zoo:scenes_mae"]).set(
+        **{"heads of": "zoo:scenes_mae"}
+    )
     titles = [p.title for p in explorer.scene().panels if p.id.startswith("head ")]
-    assert titles == [f"zoo:mae: head {i}" for i in range(1, 5)]
+    assert titles == [f"zoo:scenes_mae: head {i}" for i in range(1, 5)]
 
 
 def test_the_widget_follows_the_object_and_the_object_the_widget():
@@ -398,17 +400,17 @@ def test_a_run_without_a_dense_prediction_of_features_has_no_eye(tmp_path):
     with pytest.raises(UserError, match="not a run's folder"):
         EyeExplorer(tmp_path)
     with pytest.raises(UserError, match="zoo: there are no branches of 'mae'"):
-        EyeExplorer("zoo:mae")
+        EyeExplorer("zoo:scenes_mae")
     with pytest.raises(UserError, match="pair explorer has no box to move"):
         PairExplorer().move(0.0, 0.0, 1.0, 1.0)
 
 
 def test_the_plane_leads_to_the_patches_behind_a_bar():
     explorer = plane_explorer().select("plane", 1)
-    assert explorer.state["model"] == "zoo:mae" and "loss=mse" in explorer.state["text"]
+    assert explorer.state["model"] == "zoo:scenes_mae" and "loss=mse" in explorer.state["text"]
     errors = []
     for image in range(40):
-        found = PairExplorer("zoo:mae", image=image, views=1).matches("a")
+        found = PairExplorer("zoo:scenes_mae", image=image, views=1).matches("a")
         errors += [(float(found.error[p]), image, int(p)) for p in found.inside.nonzero()[:, 0]]
     chart = panel(explorer, "histogram").chart
     assert len(chart.y) == 12 and len(chart.x) == 13
@@ -427,14 +429,14 @@ def test_the_plane_leads_to_the_patches_behind_a_bar():
 
 
 def test_a_plane_of_models_that_are_not_given_is_refused():
-    scores = plane_explorer("zoo:mae", "zoo:moco_v3").table
-    assert scores["model"].to_list() == ["zoo:mae", "zoo:moco_v3"]
+    scores = plane_explorer("zoo:scenes_mae", "zoo:scenes_moco_v3").table
+    assert scores["model"].to_list() == ["zoo:scenes_mae", "zoo:scenes_moco_v3"]
     rows = [
         dict(model="other", probe=p, value=0.1, low=0.0, high=0.2, layer=None, head=None) | REST
         for p in ("semantic", "spatial")
     ]
     with pytest.raises(UserError, match="'other', which is not among the subjects"):
-        PlaneExplorer([subject("zoo:mae")], pl.DataFrame(rows))
+        PlaneExplorer([subject("zoo:scenes_mae")], pl.DataFrame(rows))
 
 
 def test_another_size_of_model_and_an_image_of_other_sides():

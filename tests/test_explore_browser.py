@@ -16,7 +16,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HERE = str(Path(__file__).parent)
 CELL = """
 from siamlab.explore import PairExplorer
-explorer = PairExplorer("zoo:siameseim")
+explorer = PairExplorer("zoo:scenes_siameseim")
 explorer
 """
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
@@ -55,7 +55,7 @@ def says(page, text):
 
 
 def test_an_exported_page_answers_as_the_object_does(page, tmp_path):
-    explorer = PairExplorer("zoo:mae", image=3)
+    explorer = PairExplorer("zoo:scenes_mae", image=3)
     page.goto(explorer.to_html(tmp_path / "pair.html").as_uri())
     says(page, explorer.state["text"])
     for panel, patch in (("a", 3), ("b", 21)):
@@ -70,11 +70,11 @@ def test_an_exported_page_answers_as_the_object_does(page, tmp_path):
     page.wait_for_function("document.querySelector('.text').textContent.includes('open the')")
     page.reload()
     page.locator("input[name=layer]").fill("2")
-    says(page, PairExplorer("zoo:mae", image=3).set(layer=2).state["text"])
+    says(page, PairExplorer("zoo:scenes_mae", image=3).set(layer=2).state["text"])
 
 
 def test_a_page_is_used_by_keys_alone(page, tmp_path):
-    explorer = PairExplorer("zoo:mae")
+    explorer = PairExplorer("zoo:scenes_mae")
     page.goto(explorer.to_html(tmp_path / "pair.html").as_uri())
     page.locator('[data-panel="a"] svg').focus()
     for key in ("ArrowLeft", "ArrowUp", "ArrowUp", "Enter"):  # from the middle: row 1, column 2
@@ -83,16 +83,16 @@ def test_a_page_is_used_by_keys_alone(page, tmp_path):
 
 
 def test_a_head_is_chosen_below_and_shown_above(page, tmp_path):
-    explorer = ModelsExplorer(["zoo:siameseim", "zoo:mae"])
+    explorer = ModelsExplorer(["zoo:scenes_siameseim", "zoo:scenes_mae"])
     page.goto(explorer.to_html(tmp_path / "models.html").as_uri())
     click(page, "head 2", 0.5, 0.5)
     page.wait_for_function("document.querySelector('[data-panel=\"head 2\"].chosen') !== null")
     assert page.locator("select[name=head]").input_value() == "2"
-    click(page, "zoo:mae similarity", 0.1, 0.1)
+    click(page, "zoo:scenes_mae similarity", 0.1, 0.1)
     page.wait_for_function("document.querySelector('.text').textContent.includes('open the')")
     page.locator("select[name=head]").select_option("mean")
-    click(page, "zoo:mae similarity", 0.1, 0.1)
-    says(page, explorer.select("zoo:mae similarity", 0).state["text"])
+    click(page, "zoo:scenes_mae similarity", 0.1, 0.1)
+    says(page, explorer.select("zoo:scenes_mae similarity", 0).state["text"])
 
 
 def test_the_box_of_the_predictors_eye_is_dragged(page, tmp_path):
@@ -124,13 +124,13 @@ def test_bars_and_points_are_clicked(page, tmp_path):
     point = 0.17 + chart.x[1] * across, (0.03 + (1 - chart.y[1]) * down) / 0.75
     click(page, "plane", *point)
     says(page, explorer.select("plane", 1).state["text"])
-    assert page.locator("select[name=model]").input_value() == "zoo:mae"
+    assert page.locator("select[name=model]").input_value() == "zoo:scenes_mae"
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     """An exported pair of views that stands far along its slider, and its object."""
-    explorer = PairExplorer("zoo:mae", image=50)
+    explorer = PairExplorer("zoo:scenes_mae", image=50)
     return explorer, explorer.to_html(tmp_path_factory.mktemp("pair") / "pair.html").as_uri()
 
 
@@ -179,7 +179,7 @@ def test_keys_that_are_not_for_it_are_left_to_the_browser(page, pair):
 
 
 def test_a_control_that_has_the_focus_follows_the_scene(page, tmp_path):
-    explorer = ModelsExplorer(["zoo:siameseim", "zoo:mae"])
+    explorer = ModelsExplorer(["zoo:scenes_siameseim", "zoo:scenes_mae"])
     page.goto(explorer.to_html(tmp_path / "models.html").as_uri())
     head = page.locator("select[name=head]")
     head.focus()
@@ -249,17 +249,17 @@ def test_a_second_view_of_a_widget_goes_on_counting(page):
             for (const view of views) mount(model, view);
             for (const i of [0, 1, 0, 1]) views[i].querySelector("button").click();
             return seen; }""",
-        PairExplorer("zoo:mae").scene().as_dict(),
+        PairExplorer("zoo:scenes_mae").scene().as_dict(),
     )
     assert counts == [1, 2, 3, 4]
 
 
 def test_controls_have_room_on_a_narrow_screen(page, tmp_path):
-    names = ["zoo:siameseim", "zoo:mae"]
+    names = ["zoo:scenes_siameseim", "zoo:scenes_mae"]
     explorer = ModelsExplorer(names)
     file = explorer.to_html(tmp_path / "models.html")
     long = "a-model-of-a-very-long-name-" * 6
-    file.write_text(file.read_text().replace("zoo:siameseim", long))
+    file.write_text(file.read_text().replace("zoo:scenes_siameseim", long))
     page.set_viewport_size({"width": 480, "height": 800})
     page.goto(file.as_uri())
     right = page.evaluate(
@@ -272,7 +272,7 @@ def test_controls_have_room_on_a_narrow_screen(page, tmp_path):
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory):
     """An exported plane of three models, and its object."""
-    explorer = plane_explorer("zoo:siameseim", "zoo:mae", "zoo:moco_v3")
+    explorer = plane_explorer("zoo:scenes_siameseim", "zoo:scenes_mae", "zoo:scenes_moco_v3")
     return explorer, explorer.to_html(tmp_path_factory.mktemp("plane") / "plane.html").as_uri()
 
 
@@ -314,7 +314,7 @@ def test_points_and_bars_are_brushed(page, plane):
     says(page, explorer.state["text"])
     assert page.locator('[data-panel="plane"] .point.chosen').count() == 2
     options = page.locator("select[name=model] option")
-    assert options.all_text_contents() == ["zoo:siameseim", "zoo:mae"]
+    assert options.all_text_contents() == ["zoo:scenes_siameseim", "zoo:scenes_mae"]
     drag(page, "plane", (0.3, 0.05), (0.4, 0.1))  # nothing is there: nothing changes
     says(page, explorer.state["text"])
     click(page, "histogram", *bar(2))  # of two models: not held
@@ -391,7 +391,7 @@ def told(page, code):
 
 def test_jupyterlab_and_its_kernel_agree(page, tmp_path):
     with notebook(page, tmp_path, CELL, ""):
-        explorer = PairExplorer("zoo:siameseim")
+        explorer = PairExplorer("zoo:scenes_siameseim")
         says(page, explorer.state["text"])
         click(page, "b", 0.3, 0.7)
         says(page, explorer.select("b", 16).state["text"])
@@ -413,19 +413,19 @@ def test_the_box_is_dragged_in_jupyterlab(page, tmp_path):
 def test_points_and_bars_are_brushed_in_jupyterlab(page, tmp_path):
     cell = """
 from test_explore import plane_explorer
-explorer = plane_explorer("zoo:siameseim", "zoo:mae", "zoo:moco_v3")
+explorer = plane_explorer("zoo:scenes_siameseim", "zoo:scenes_mae", "zoo:scenes_moco_v3")
 explorer"""
     page.set_viewport_size({"width": 1200, "height": 1500})  # all of the explorer at once
     with notebook(page, tmp_path, f"import sys; sys.path.insert(0, {HERE!r})" + cell, ""):
-        explorer = plane_explorer("zoo:siameseim", "zoo:mae", "zoo:moco_v3")
+        explorer = plane_explorer("zoo:scenes_siameseim", "zoo:scenes_mae", "zoo:scenes_moco_v3")
         says(page, explorer.state["text"])
         (x, y), (to_x, to_y) = point(explorer, 0), point(explorer, 1)
         drag(page, "plane", (x + 0.05, y - 0.05), (to_x - 0.05, to_y + 0.05))
         says(page, explorer.brush("plane", [0, 1]).state["text"])
         drag(page, "histogram", bar(2), bar(6))
         says(page, explorer.brush("histogram", range(2, 7)).state["text"])
-        page.locator("select[name=model]").select_option("zoo:mae")
-        says(page, explorer.set(model="zoo:mae").state["text"])
+        page.locator("select[name=model]").select_option("zoo:scenes_mae")
+        says(page, explorer.set(model="zoo:scenes_mae").state["text"])
         page.locator('[data-panel="histogram"] svg').press("Shift+ArrowRight")
         says(page, explorer.brush("histogram", range(2, 8)).state["text"])
         plane = page.locator('[data-panel="plane"] svg')

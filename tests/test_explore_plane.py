@@ -23,12 +23,12 @@ from siamlab.recipes import demo_size, mae, siameseim
 from siamlab.subject import subject
 from siamlab.train import Folder, train
 
-NAME = "zoo:moco_v3"  # it has a class token and a grid of 5 × 5 patches of 8 pixels
+NAME = "zoo:scenes_moco_v3"  # it has a class token and a grid of 5 × 5 patches of 8 pixels
 
 
 @pytest.fixture(scope="module")
 def explorer():
-    return plane_explorer("zoo:siameseim", NAME, "zoo:mae")
+    return plane_explorer("zoo:scenes_siameseim", NAME, "zoo:scenes_mae")
 
 
 def found(explorer, start, name=NAME):
@@ -162,7 +162,9 @@ def scores(names):
 def test_bars_are_counted_and_pictured(explorer, measure):
     explorer.select("plane", 1).set(measure=measure).brush("histogram", [3, 4, 5])
     values = explorer._found(NAME, measure).double().numpy()
-    both = np.concatenate([values[:, 2], explorer._found("zoo:siameseim", measure)[:, 2].numpy()])
+    both = np.concatenate(
+        [values[:, 2], explorer._found("zoo:scenes_siameseim", measure)[:, 2].numpy()]
+    )
     edges = np.linspace(both.min(), both.max(), BARS + 1)
     counts = np.histogram(values[:, 2], edges)[0]
     chart = panel(explorer, "histogram").chart
@@ -195,25 +197,32 @@ def test_a_value_on_an_edge_is_in_the_bar_above_it():
 
 
 def test_points_are_brushed_and_one_of_them_is_looked_at():
-    explorer = plane_explorer("zoo:siameseim", NAME, "zoo:mae")
+    explorer = plane_explorer("zoo:scenes_siameseim", NAME, "zoo:scenes_mae")
     explorer.handle({"panel": "plane", "parts": [2, 1]})
-    assert explorer.state["chosen"] == (NAME, "zoo:mae") and explorer.state["model"] == NAME
+    assert explorer.state["chosen"] == (NAME, "zoo:scenes_mae") and explorer.state["model"] == NAME
     assert list(panel(explorer, "plane").chart.chosen) == [1, 2]
     lines = explorer.state["text"].splitlines()
-    assert lines[1].startswith(f"{NAME}: semantic 0.200, spatial 0.200; other than zoo:siameseim: ")
-    other = subject("zoo:mae").run.differences(subject("zoo:siameseim").run)
-    told = lines[2].split("zoo:siameseim: ")[1].removesuffix(".")
+    assert lines[1].startswith(
+        f"{NAME}: semantic 0.200, spatial 0.200; other than zoo:scenes_siameseim: "
+    )
+    other = subject("zoo:scenes_mae").run.differences(subject("zoo:scenes_siameseim").run)
+    told = lines[2].split("zoo:scenes_siameseim: ")[1].removesuffix(".")
     told, more = told.split(" and ")
     assert told.startswith("views=same, colour=none") and "loss=mse" in told
     assert sum(change in told for change in other) == 8
     assert more == f"{len(other) - 8} more"
-    explorer.set(model="zoo:mae")
-    assert explorer.state["chosen"] == (NAME, "zoo:mae") and lines[1:] == _lines(explorer)[1:]
-    assert _lines(explorer)[0].startswith("zoo:mae: ")
-    with pytest.raises(UserError, match="model has no choice 'zoo:siameseim'"):
-        explorer.set(model="zoo:siameseim")
+    explorer.set(model="zoo:scenes_mae")
+    assert (
+        explorer.state["chosen"] == (NAME, "zoo:scenes_mae") and lines[1:] == _lines(explorer)[1:]
+    )
+    assert _lines(explorer)[0].startswith("zoo:scenes_mae: ")
+    with pytest.raises(UserError, match="model has no choice 'zoo:scenes_siameseim'"):
+        explorer.set(model="zoo:scenes_siameseim")
     explorer.select("plane", 0)
-    assert explorer.state["chosen"] == ("zoo:siameseim",) and "; the base" in _lines(explorer)[1]
+    assert (
+        explorer.state["chosen"] == ("zoo:scenes_siameseim",)
+        and "; the base" in _lines(explorer)[1]
+    )
     explorer.brush("histogram", [7, 4])
     assert explorer.state["bars"] == (4, 5, 6, 7)
 
@@ -226,7 +235,10 @@ MISTAKES = [
     (lambda e: e.brush("plane", [0, 3]), r"parts=\[0, 3\] must be one or more from 0 to 2"),
     (lambda e: e.brush("plane", []), r"parts=\[\] must be one or more"),
     (lambda e: e.brush("loss", [0]), "view 'loss'"),
-    (lambda e: PairExplorer("zoo:mae").brush("a", [0]), "pair explorer has no points or bars"),
+    (
+        lambda e: PairExplorer("zoo:scenes_mae").brush("a", [0]),
+        "pair explorer has no points or bars",
+    ),
 ]
 
 
@@ -315,15 +327,15 @@ def test_scores_of_probes_while_training_are_courses_too(study):
 
 
 def test_models_without_metrics_are_named(study):
-    names = ["zoo:mae", NAME]
+    names = ["zoo:scenes_mae", NAME]
     run = study / "runs" / "mae-seed0"
-    subjects = [subject("zoo:mae"), subject(NAME)._replace(folder=run)]
+    subjects = [subject("zoo:scenes_mae"), subject(NAME)._replace(folder=run)]
     explorer = PlaneExplorer(subjects, scores(names))
-    assert panel(explorer, "loss").chart.note == "no metrics are at hand of\nzoo:mae"
+    assert panel(explorer, "loss").chart.note == "no metrics are at hand of\nzoo:scenes_mae"
     explorer.brush("plane", [0, 1])
     both = panel(explorer, "loss")
     assert both.chart.note == "" and both.chart.names == [NAME]
-    assert both.title.endswith("none at hand of zoo:mae")
+    assert both.title.endswith("none at hand of zoo:scenes_mae")
 
 
 def test_of_many_and_long_names_there_is_room_in_the_charts():
@@ -353,7 +365,7 @@ def test_models_are_kept_only_while_they_are_looked_at(study):
     assert len(loaded) == count
 
 
-@pytest.mark.parametrize("name", [NAME, "zoo:mae"])
+@pytest.mark.parametrize("name", [NAME, "zoo:scenes_mae"])
 def test_attention_of_a_patch_that_looks_at_one_place(explorer, name, monkeypatch):
     n = 25
     one = torch.zeros(3, n, n)
@@ -373,7 +385,7 @@ def test_attention_measures_need_no_more_than_the_attention_itself(explorer, mon
     made = []
     monkeypatch.setattr(torch.Tensor, "repeat", lambda *_: made.append("a matrix for each query"))
     for measure in (plane_measures.attention_distance, plane_measures.attention_entropy):
-        measure(explorer._seen("zoo:mae"))
+        measure(explorer._seen("zoo:scenes_mae"))
     assert not made
 
 

@@ -30,8 +30,8 @@ def photos(tmp_path_factory):
 
 
 def test_without_data_the_images_are_those_of_the_run():
-    models, train, test = models_and_images(["zoo:mae", "zoo:siameseim"], **SMALL)
-    assert [s.name for s in models] == ["zoo:mae", "zoo:siameseim"]
+    models, train, test = models_and_images(["zoo:scenes_mae", "zoo:scenes_siameseim"], **SMALL)
+    assert [s.name for s in models] == ["zoo:scenes_mae", "zoo:scenes_siameseim"]
     own = models[0].run.data("train").pixels
     assert len(train.pixels) == 30 and len(test.pixels) == 10
     assert (own == train.pixels[0]).flatten(1).all(dim=1).any()
@@ -46,12 +46,12 @@ def test_a_folder_is_read_at_the_side_that_the_models_want(photos):
 
 @pytest.mark.parametrize("data", ["scenes", Scenes(images=40, test_images=8, side=24)])
 def test_data_by_name_or_by_fields(data, monkeypatch):
-    _, train, test = models_and_images("zoo:mae", data, **SMALL)
+    _, train, test = models_and_images("zoo:scenes_mae", data, **SMALL)
     assert len(train.pixels) == 30 and len(test.pixels) == (10 if data == "scenes" else 8)
 
 
 def test_names_may_be_paths(photos):
-    file = zoo.file("mae")
+    file = zoo.file("scenes_mae")
     models, train, test = models_and_images([file], photos)
     assert models[0].name == str(file) and len(train.pixels) + len(test.pixels) == 50
     alone, _, _ = models_and_images(file, photos)
@@ -62,7 +62,7 @@ def test_a_size_that_is_none_is_told_for_python_too():
     with pytest.raises(
         UserError, match=r"\(in Python: size=41\) must be a multiple of .* 8 pixels"
     ):
-        models_and_images("zoo:mae", size=41)
+        models_and_images("zoo:scenes_mae", size=41)
 
 
 def test_no_more_than_there_are(photos):
@@ -95,7 +95,7 @@ def test_an_image_that_is_not_there(number):
 
 
 def test_the_untrained_network_has_the_size_that_the_trained_one_was_brought_to():
-    models, _, _ = models_and_images(["zoo:mae"], size=48, **SMALL)
+    models, _, _ = models_and_images(["zoo:scenes_mae"], size=48, **SMALL)
     start, _ = with_untrained(models)
     assert inputs(start.model).size == (48, 48)
 
@@ -113,10 +113,18 @@ def test_models_of_two_sizes_are_brought_to_one(photos):
         ([], None, "models must name one or more"),
         ("zoo:mea", None, "zoo: there is no model 'mea'; did you mean 'mae'?"),
         ("runs/nowhere", None, "runs/nowhere is neither a run's folder .* as seen from /"),
-        (["zoo:mae", "zoo:mae"], None, "zoo:mae is named twice"),
-        ("zoo:mae", "fotos", "data: there is no folder 'fotos' in /.* and no source 'fotos';"),
-        ("zoo:mae", "scene", "no source 'scene'; did you mean 'scenes'"),
-        (["zoo:mae", "timm:test_vit"], None, r"inputs have \(160, 160\) and \(40, 40\) pixels"),
+        (["zoo:scenes_mae", "zoo:scenes_mae"], None, "zoo:scenes_mae is named twice"),
+        (
+            "zoo:scenes_mae",
+            "fotos",
+            "data: there is no folder 'fotos' in /.* and no source 'fotos';",
+        ),
+        ("zoo:scenes_mae", "scene", "no source 'scene'; did you mean 'scenes'"),
+        (
+            ["zoo:scenes_mae", "timm:test_vit"],
+            None,
+            r"inputs have \(160, 160\) and \(40, 40\) pixels",
+        ),
     ],
 )
 def test_what_is_not_there_is_said_in_one_sentence(models, data, sentence):
@@ -135,7 +143,7 @@ def test_a_notebook_shows_the_sentence_without_a_traceback():
 
 
 def test_the_same_model_as_by_itself():
-    (given,), _, _ = models_and_images("zoo:mae", **SMALL)
-    alone = subject("zoo:mae")
+    (given,), _, _ = models_and_images("zoo:scenes_mae", **SMALL)
+    alone = subject("zoo:scenes_mae")
     weights = zip(given.model.parameters(), alone.model.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in weights)

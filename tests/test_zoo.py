@@ -9,6 +9,8 @@ from siamlab.data import Scenes
 from siamlab.probe import features, inputs, knn
 from siamlab.train import run_of, untrained
 
+SCENES = ("scenes_mae", "scenes_moco_v3", "scenes_siameseim")
+
 
 @pytest.fixture(scope="module")
 def scenes():
@@ -22,23 +24,44 @@ def accuracy(model, train, test):
     return knn(seen[0], train.labels, seen[1], test.labels).value
 
 
-@pytest.mark.parametrize("name", ["siameseim", "mae", "moco_v3"])
+@pytest.mark.parametrize("name", SCENES)
 def test_each_knows_more_of_the_image_than_before_training(name, scenes):
     run = run_of(zoo.file(name))
-    assert run.name == name
+    assert f"scenes_{run.name}" == name
     assert accuracy(zoo.load(name), *scenes) > accuracy(untrained(run), *scenes) + 0.03
 
 
-def test_the_zoo_is_a_few_megabytes():
-    assert zoo.names() == ("mae", "moco_v3", "siameseim")
-    assert sum(zoo.file(name).stat().st_size for name in zoo.names()) < 8e6
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name not in SCENES])
+def test_those_of_photographs_say_who_made_them_and_no_machines_paths(name):
+    run = run_of(zoo.file(name))
+    assert run.name == name and run.data.kind == "cifar10" and run.data.path == ""
+    assert run.grid == (8, 8) and run.compute.threads == 0
+    assert zoo.load(name)(torch.rand(2, 3, 32, 32)).isfinite().all()
+
+
+def test_their_scores_come_with_them_and_are_above_those_of_the_untrained_network():
+    scores = zoo.scores()
+    models = [f"zoo:{name}" for name in zoo.names() if name not in SCENES]
+    assert sorted(scores["model"].unique()) == sorted([*models, "untrained"])
+    for probe in ("semantic", "spatial"):
+        value = dict(scores.filter(probe=probe).select("model", "value").rows())
+        assert all(value[model] > value["untrained"] + 0.02 for model in models)
+
+
+def test_the_zoo_is_a_few_megabytes_and_names_what_it_has():
+    assert {"mae", "moco_v3", "siameseim", *SCENES} <= set(zoo.names())
+    assert sum(f.stat().st_size for f in zoo.HERE.rglob("*") if f.is_file()) < 15e6
+    told = (zoo.HERE / "README.md").read_text()
+    assert all(f"`{name}`" in told for name in zoo.names())
 
 
 def test_loading_twice_gives_the_same_numbers():
     image = torch.rand(2, 3, 40, 40)
-    assert torch.equal(zoo.load("mae")(image), zoo.load("mae")(image))
+    assert torch.equal(zoo.load("scenes_mae")(image), zoo.load("scenes_mae")(image))
 
 
 def test_an_unknown_model_is_refused_by_name():
     with pytest.raises(UserError, match="no model 'siamese'; did you mean 'siameseim'"):
         zoo.file("siamese")
+    with pytest.raises(UserError, match="no branches of 'mae'"):
+        zoo.branches("mae")

@@ -12,7 +12,7 @@ from siamlab.data.cifar import Cifar10, Cifar100
 from siamlab.data.fashion import Fashion
 from siamlab.data.folder import Folder
 from siamlab.data.imagenette import Imagenette
-from siamlab.data.images import Images, Objects, across, is_paired, pairs, subset, take
+from siamlab.data.images import Images, Objects, across, is_paired, pairs, subset, take, windows
 from siamlab.data.pets import Pets
 from siamlab.data.photographs import Photographs
 from siamlab.data.scenes import Scenes
@@ -43,6 +43,7 @@ __all__ = [
     "subset",
     "summary",
     "take",
+    "windows",
 ]
 
 

@@ -81,6 +81,21 @@ def subset(images: Images, n: int, seed: int = 0) -> Images:
     return take(images, index.sort().values)
 
 
+def windows(pixels: UInt8[Tensor, "n 3 H W"], per_side: int) -> UInt8[Tensor, "m 3 h w"]:
+    """Each image cut into `per_side`² windows, row by row, each half over the next; m = n · those.
+
+    Of few photographs they make many images. Raises UserError for windows without a pixel.
+    """
+    height, width = (2 * side // (per_side + 1) for side in pixels.shape[2:])
+    if min(height, width) < 2:
+        raise UserError(
+            f"per_side={per_side} leaves windows of {height} × {width} pixels; choose fewer"
+        )
+    cut = pixels.unfold(2, height, height // 2).unfold(3, width, width // 2)
+    cut = cut[:, :, :per_side, :per_side].permute(0, 2, 3, 1, 4, 5)  # [n, rows, columns, 3, h, w]
+    return cut.flatten(0, 2).contiguous()
+
+
 def is_paired(images: Images) -> bool:
     """Scenes 2k and 2k + 1 hold the same objects, for every k."""
     instance = images.objects.instance

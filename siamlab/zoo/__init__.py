@@ -56,8 +56,7 @@ def scores() -> "polars.DataFrame":
     """
     import polars
 
-    table = polars.read_parquet(HERE / "scores.parquet")
-    return table.with_columns(polars.col("model").str.strip_prefix("zoo:"))
+    return polars.read_parquet(HERE / "scores.parquet")
 
 
 def _with_branches() -> list[str]:
