@@ -13,13 +13,8 @@ from siamlab.model.encoder import Vit
 from siamlab.model.prediction import DenseDecoder
 from siamlab.recipes import demo_size, mae, moco_v3, siameseim
 from siamlab.run import Run
-from siamlab.train.setup import (
-    build,
-    choose_device,
-    choose_precision,
-    multiplies_bfloat16,
-    parallel,
-)
+from siamlab.train.precision import choose_precision, multiplies_bfloat16
+from siamlab.train.setup import build, choose_device, parallel
 from siamlab.train.step import clip, gradients
 
 ROOM = 1.15  # sides of the images over those of the views, as caches have them
@@ -69,7 +64,7 @@ def cases(device: torch.device) -> dict[str, Run]:
 def stepper(run: Run, device: torch.device) -> Callable[[], None]:
     """One training step of a run on random images of the device, everything included."""
     choose_device(run.compute)
-    precision = choose_precision(run.compute, device)
+    precision = choose_precision(run, device)
     state = build(run, device)
     model = parallel(state, run.compute, device)
     side = [round(ROOM * s) for s in run.size]
