@@ -11,7 +11,7 @@ from benchmarks.peer import Peer
 from siamlab.memory import keep_freed
 from siamlab.model.encoder import Vit
 from siamlab.model.prediction import DenseDecoder
-from siamlab.recipes import demo_size, mae, moco_v3, siameseim
+from siamlab.recipes import demo_size, mae, moco_v3, photo_size, siameseim
 from siamlab.run import Run
 from siamlab.train.precision import choose_precision, multiplies_bfloat16
 from siamlab.train.setup import build, choose_device, parallel
@@ -55,6 +55,8 @@ def cases(device: torch.device) -> dict[str, Run]:
     return {
         "ViT-S/16 224, SiameseIM": small(16),
         "ViT-Ti/8 64, SiameseIM": tiny(64),
+        "32 pixels, SiameseIM": photo_size(siameseim()),
+        "32 pixels, MAE": photo_size(mae()),
         "demo, SiameseIM": demo_size(siameseim()),
         "demo, MAE": demo_size(mae()),
         "demo, MoCo-v3": demo_size(moco_v3()),
