@@ -11,15 +11,10 @@ from benchmarks.peer import Peer
 from siamlab.memory import keep_freed
 from siamlab.model.encoder import Vit
 from siamlab.model.prediction import DenseDecoder
-from siamlab.recipes import demo_size, mae, moco_v3, siameseim
+from siamlab.recipes import demo_size, mae, moco_v3, photo_size, siameseim
 from siamlab.run import Run
-from siamlab.train.setup import (
-    build,
-    choose_device,
-    choose_precision,
-    multiplies_bfloat16,
-    parallel,
-)
+from siamlab.train.precision import choose_precision, multiplies_bfloat16
+from siamlab.train.setup import build, choose_device, parallel
 from siamlab.train.step import clip, gradients
 
 ROOM = 1.15  # sides of the images over those of the views, as caches have them
@@ -60,6 +55,8 @@ def cases(device: torch.device) -> dict[str, Run]:
     return {
         "ViT-S/16 224, SiameseIM": small(16),
         "ViT-Ti/8 64, SiameseIM": tiny(64),
+        "32 pixels, SiameseIM": photo_size(siameseim()),
+        "32 pixels, MAE": photo_size(mae()),
         "demo, SiameseIM": demo_size(siameseim()),
         "demo, MAE": demo_size(mae()),
         "demo, MoCo-v3": demo_size(moco_v3()),
@@ -69,7 +66,7 @@ def cases(device: torch.device) -> dict[str, Run]:
 def stepper(run: Run, device: torch.device) -> Callable[[], None]:
     """One training step of a run on random images of the device, everything included."""
     choose_device(run.compute)
-    precision = choose_precision(run.compute, device)
+    precision = choose_precision(run, device)
     state = build(run, device)
     model = parallel(state, run.compute, device)
     side = [round(ROOM * s) for s in run.size]

@@ -56,7 +56,9 @@ class Compute(Component):
         "auto", description="auto: a GPU if there is one"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of the forward pass; auto: bfloat16 where a GPU has it"
+        "auto",
+        description="of the forward pass; auto: bfloat16 where a GPU has it, or where a processor "
+        "has and the encoder is wide enough to gain by it",
     )
     compile: bool = Field(False, description="compile both networks with torch.compile")
     accumulate: int = Field(

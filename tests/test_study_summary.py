@@ -1,8 +1,10 @@
 """The table of means of a summary: one row a configuration, and what is missing in it."""
 
+import json
+
 import polars as pl
 
-from siamlab.study.summary import means_table
+from siamlab.study.summary import machine, means_table
 
 NUMBERS = [  # point, probe, seeds
     ("full", "knn", 3),
@@ -29,3 +31,19 @@ def test_a_configuration_is_one_row_that_says_what_is_missing():
         ("probe lacks one", "3", three, f"{two} (2 seeds)"),
         ("short", "2 of 3", two, two),
     ]
+
+
+def test_machines_are_told_once_with_what_they_computed_in(tmp_path):
+    about = {"processor": "Xeon", "cores": 2, "gpu": "none"}
+    kept = [
+        {},  # before it was kept
+        {"precision": {"0": "float32"}},
+        {"precision": {"0": "float32"}},
+        {"precision": {"0": "bfloat16", "8": "float32", "9": "bfloat16"}},
+    ]
+    for number, precision in enumerate(kept):
+        folder = tmp_path / "runs" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "environment.json").write_text(json.dumps(about | precision))
+    here = "Xeon, 2 cores, no GPU"
+    assert machine(tmp_path) == f"{here}; {here}, float32; {here}, bfloat16 and float32"

@@ -32,12 +32,7 @@ from siamlab.train.folder import environment
 from siamlab.train.meter import due
 from siamlab.train.schedule import learning_rate, make_optimiser
 from siamlab.train.seeds import generator, seed_of
-from siamlab.train.setup import (
-    build,
-    choose_device,
-    choose_precision,
-    multiplies_bfloat16,
-)
+from siamlab.train.setup import build, choose_device
 from siamlab.train.signals import stop_signal
 from siamlab.train.step import gradients
 
@@ -259,14 +254,6 @@ def test_a_checkpoint_from_a_gpu_is_read_without_one(tmp_path, monkeypatch):
     assert torch.equal(*averages) and averages[1].abs().sum() > 0
 
 
-def test_bfloat16_that_a_gpu_only_imitates_is_not_chosen(monkeypatch):
-    imitated = lambda including_emulation=True: including_emulation  # noqa: E731
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", imitated)
-    gpu = torch.device("cuda")
-    assert choose_precision(tiny().compute, gpu) == torch.float32
-    assert not multiplies_bfloat16(gpu)
-
-
 @pytest.mark.parametrize("parts, count", [(4, 4), (1, 3), (2, 4), (1, 8)])
 def test_unequal_parts_and_parts_of_one_image_are_refused(parts, count, monkeypatch):
     monkeypatch.setattr(processes, "count", lambda: count)
@@ -378,24 +365,13 @@ def test_timms_own_attention_in_bfloat16_on_a_processor_is_by_two_products(preci
     assert {m.fused_attn for m in blocks(state) if type(m) is Attention} == {True}
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("native", [True, False])
-def test_bfloat16_that_is_slow_here_is_said(precision, native, tmp_path, monkeypatch):
-    monkeypatch.setattr("siamlab.train.setup.multiplies_bfloat16", lambda device: native)
-    run = tiny(mae, f"compute.precision={precision}", "steps=1")
-    said = [line["said"] for line in steps(run, tmp_path / "run", noise()) if "said" in line]
-    if native or precision == "float32":
-        assert said == []
-    else:
-        assert "--resume compute.precision=float32" in said[0] and len(said) == 1
-
-
 def test_the_folder_explains_itself(tmp_path):
     run = tiny(siameseim)
     folder = train(run, tmp_path / "run", noise())
     assert folder.run() == run == run_of(folder.path) == run_of(folder.encoder)
     told = json.loads((folder.path / "environment.json").read_text())
     assert told["packages"]["torch"] == torch.__version__ and "git" in told
+    assert told["precision"] == {"0": "float32"}
     assert [line["step"] for line in folder.lines()] == [1, 2, 4, 6]
     keys = {"loss", "loss/positive", "lr", "grad_norm", "rate", "wait", "context/rankme"}
     assert keys | {"target/patch_spread"} <= folder.lines()[0].keys()

@@ -66,7 +66,8 @@ def dominated(mine: list[float], others: list[list[float]]) -> bool:
 def cost(run: Run) -> float:
     """GFLOP of training an image: forward and backward of two images, counted, over two."""
     cpu = torch.device("cpu")
-    state = build(run.change("compute.device=cpu", batch=2), cpu)
+    plain = ("compute.device=cpu", "compute.precision=float32")  # counted alike on every machine
+    state = build(run.change(*plain, batch=2), cpu)
     batch = torch.zeros(2, 3, *run.size, dtype=torch.uint8)
     with FlopCounterMode(display=False) as counter:
         gradients(run, state.model, state.teacher, batch, 0, torch.float32)

@@ -67,13 +67,15 @@ def sizes(definition: Fixed) -> str:
 
 
 def machine(out: Path) -> str:
-    """The processors and GPUs of the runs that are here."""
+    """The processors and GPUs of the runs that are here, and what they computed in."""
     found = {}
     for file in sorted(out.glob("runs/*/environment.json")):
         about = json.loads(file.read_text())
         cores = f", {about['cores']} cores" if "cores" in about else ""
         gpu = "no GPU" if about["gpu"] == "none" else about["gpu"]
-        found[f"{about['processor']}{cores}, {gpu}"] = None
+        used = dict.fromkeys(about.get("precision", {}).values())
+        precision = f", {' and '.join(used)}" if used else ""
+        found[f"{about['processor']}{cores}, {gpu}{precision}"] = None
     return "; ".join(found) or "machine unknown"
 
 

@@ -1,7 +1,8 @@
 """A run's folder: what was asked, where it ran, what happened, step by step.
 
 runs/mae/
-    run.toml          the run                 environment.json   versions, machine, git state
+    run.toml          the run                 environment.json   versions, machine, git state,
+                                                                 precision by the step it is after
     metrics.jsonl     one line a logged step  checkpoints/       the newest two
     encoder.safetensors                       the finished encoder, as a plain timm model
 """
@@ -35,6 +36,7 @@ class Folder:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.run_file = self.path / "run.toml"
+        self.environment = self.path / "environment.json"
         self.metrics = self.path / "metrics.jsonl"
         self.checkpoints = self.path / "checkpoints"
         self.encoder = self.path / "encoder.safetensors"
@@ -52,7 +54,7 @@ class Folder:
                     "its run or give another --out"
                 )
             self.checkpoints.mkdir(parents=True, exist_ok=True)
-            (self.path / "environment.json").write_text(json.dumps(environment(), indent=1) + "\n")
+            self.environment.write_text(json.dumps(environment(), indent=1) + "\n")
             draft = self.path / DRAFT
             draft.write_text(run.toml())
             draft.rename(self.run_file)  # last: a folder with run.toml is whole
@@ -92,6 +94,22 @@ class Folder:
             os.fsync(file.fileno())
         return line
 
+    def note_precision(self, step: int, precision: str) -> str:
+        """Keep what is computed in after `step`; what it was up to there, "" if that is not kept.
+
+        environment.json then has "precision": {"0": "bfloat16", "400": "float32"}.
+        """
+        about = self._about()
+        kept = {s: p for s, p in about.get("precision", {}).items() if int(s) < step}
+        before = next(reversed(kept.values()), "")
+        noted = kept if before == precision else kept | {str(step): precision}
+        if noted != about.get("precision"):
+            draft = self.environment.with_suffix(".draft")
+            with written(self.environment):
+                draft.write_text(json.dumps(about | {"precision": noted}, indent=1) + "\n")
+                draft.replace(self.environment)
+        return before
+
     def forget_after(self, step: int) -> None:
         """Drop the lines of steps that a resumed run will take again."""
         if self.metrics.exists():
@@ -106,6 +124,13 @@ class Folder:
         if not self.metrics.exists():
             return []
         return [line for text in self.metrics.read_text().splitlines() for line in _whole(text)]
+
+    def _about(self) -> dict[str, Any]:
+        """What environment.json says; this environment where somebody removed or spoilt it."""
+        try:
+            return json.loads(self.environment.read_text())
+        except (OSError, ValueError):
+            return environment()
 
     def seconds(self) -> float:
         """Time in the loop, over all its starts; where the clock falls it began anew."""

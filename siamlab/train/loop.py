@@ -18,15 +18,14 @@ from siamlab.train.export import write_encoder
 from siamlab.train.folder import Folder, Line
 from siamlab.train.health import health
 from siamlab.train.meter import Meter, due
+from siamlab.train.precision import choose_precision, note_precision
 from siamlab.train.schedule import learning_rate, set_rate
 from siamlab.train.setup import (
     build,
     choose_device,
-    choose_precision,
     claim_folder,
     go_on,
     parallel,
-    said_of_precision,
     start_processes,
     told_of_compiling,
 )
@@ -52,7 +51,7 @@ def steps(
     """Train as `train` does and yield each logged line; {"said": a sentence} for what is said."""
     start_processes()
     device, folder = choose_device(run.compute), Folder(path)
-    precision = choose_precision(run.compute, device)
+    precision = choose_precision(run, device)
     watched = watch(run, images)
     batches = Batches((images or run.data("train")).pixels, run, device)
     state = build(run, device)
@@ -64,7 +63,7 @@ def steps(
     ):
         first, said = go_on(run, folder, state)
         if processes.rank() == 0:
-            yield from [*said_of_precision(precision, device), *said]
+            yield from [*said, *note_precision(run, device, folder, first)]
         meter = Meter(run.batch, first, batches, folder.seconds())
         for step, batch in enumerate(batches.read(first), start=first):
             lr = set_rate(state.optimiser, learning_rate(step, run.steps, run.batch, run.optimiser))

@@ -1,6 +1,5 @@
-"""Setup: device, precision, the networks of a run, and the folder it goes on in."""
+"""Setup: device, the networks of a run, and the folder it goes on in."""
 
-import platform
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import signature
@@ -21,6 +20,7 @@ from siamlab.run import BESIDE, Compute, Run
 from siamlab.train import checkpoint
 from siamlab.train.checkpoint import State
 from siamlab.train.folder import Folder, Line
+from siamlab.train.precision import choose_precision
 from siamlab.train.schedule import make_optimiser
 from siamlab.train.seeds import seed_of
 
@@ -43,34 +43,6 @@ def choose_device(compute: Compute) -> torch.device:
     return device
 
 
-def choose_precision(compute: Compute, device: torch.device) -> torch.dtype:
-    """bfloat16 where asked for, or where a GPU has it and nothing was asked."""
-    if compute.precision == "auto":
-        fast = device.type == "cuda" and multiplies_bfloat16(device)
-        return torch.bfloat16 if fast else torch.float32
-    return getattr(torch, compute.precision)
-
-
-def said_of_precision(precision: torch.dtype, device: torch.device) -> list[Line]:
-    """What is to be said where bfloat16 was asked for and makes training several times slower."""
-    if precision == torch.float32 or multiplies_bfloat16(device):
-        return []
-    said = (
-        "compute.precision=bfloat16: this processor has no products of bfloat16 and takes several "
-    )
-    said += "times as long as in float32; stop, and go on with --resume compute.precision=float32"
-    return [{"said": said}]
-
-
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for it, as far as torch can tell."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return True  # torch does not tell
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
 def build(run: Run, device: torch.device) -> State:
     """The networks and optimiser of a run at its start, drawn from its seed alone."""
     if problem := batch_divides(run, processes.count()):
@@ -78,7 +50,7 @@ def build(run: Run, device: torch.device) -> State:
     torch.manual_seed(seed_of(run.seed, "weights"))
     model = Siamese(run, run.target.widths(run)).to(device).train()
     teacher = run.target.build(model, run).to(device).train()
-    if device.type == "cpu" and choose_precision(run.compute, device) == torch.bfloat16:
+    if device.type == "cpu" and choose_precision(run, device) == torch.bfloat16:
         for network in (model, teacher):
             unfuse(network)
     return State(model, teacher, make_optimiser(model, run.optimiser))
