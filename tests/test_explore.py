@@ -126,11 +126,12 @@ def test_a_comparison_of_no_model_is_refused():
 
 
 def test_every_model_answers_the_one_click_on_one_scale():
-    explorer = ModelsExplorer().set(layer=2)
+    names = ("zoo:scenes_siameseim", "zoo:scenes_mae", "zoo:scenes_moco_v3")
+    explorer = ModelsExplorer(names).set(layer=2)
     explorer.handle({"panel": "zoo:scenes_mae similarity", "patch": 8})
     view = explorer.first._views(4, 1)[0].image
     highest = 0.0
-    for name in ("zoo:scenes_siameseim", "zoo:scenes_mae", "zoo:scenes_moco_v3"):
+    for name in names:
         model = subject(name).model
         rows = probe.patch_attentions(model, view, *probe.inputs(model), 8)[0, 1]
         shown = torch.tensor(panel(explorer, f"{name} attention").heat.values)
