@@ -1,6 +1,7 @@
 """Make the pictures of the README and the docs (needs Chromium).
 
-siamlab probe zoo:siameseim zoo:moco_v3 zoo:mae --suite full --images 8000 --out runs/long
+siamlab probe zoo:scenes_siameseim zoo:scenes_moco_v3 zoo:scenes_mae --suite full --images 8000 \\
+    --out runs/long
 python docs/pictures.py runs/long      # takes those scores over as docs/demo_long.csv
 python docs/pictures.py                # from the table that is there
 """
@@ -12,10 +13,12 @@ import polars
 import torch
 from plotly.subplots import make_subplots
 
+from siamlab import zoo
 from siamlab.data import Scenes
 from siamlab.figure import box_table, patch_table, plane, views_figure
 from siamlab.figure.template import GREY, OKABE_ITO, finish
 from siamlab.photometric import NoColour
+from siamlab.train import run_of
 from siamlab.views import Crops, OverlappingCrops
 
 HERE = Path(__file__).parent
@@ -24,17 +27,21 @@ GROWS = ("tokens", "batch", "width", "depth")
 
 
 def draw_plane() -> None:
-    """The plane of the long demo, from its committed table."""
+    """The planes of the encoders trained on photographs and of the long demo's, from their scores."""
+    shipped = zoo.scores().with_columns(polars.col("model").str.strip_prefix("zoo:"))
+    seen = run_of(zoo.file("siameseim"))
+    title = f"Three recipes after {seen.steps * seen.batch:,} photographs of CIFAR-10"
+    plane(shipped, title=title).write_image(HERE / "plane.png", width=760, scale=2)
     scores = polars.read_csv(HERE / "demo_long.csv")
-    figure = plane(scores, title="Three recipes after 576,000 images")
-    figure.write_image(HERE / "plane.png", width=760, scale=2)
+    figure = plane(scores, title="Three recipes after 576,000 scenes")
+    figure.write_image(HERE / "plane_scenes.png", width=760, scale=2)
 
 
 def take_over(folder: Path) -> None:
     """The scores of whole models, under their recipes' names."""
     scores = polars.read_parquet(folder / "scores.parquet")
     whole = scores.filter(scores["layer"].is_null(), scores["head"].is_null())
-    named = whole.with_columns(polars.col("model").str.strip_prefix("zoo:"))
+    named = whole.with_columns(polars.col("model").str.strip_prefix("zoo:scenes_"))
     named.write_csv(HERE / "demo_long.csv")
 
 
