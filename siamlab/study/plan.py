@@ -18,6 +18,7 @@ from siamlab.component import UserError
 from siamlab.probe.suite.bench import content
 from siamlab.run import BESIDE, Run
 from siamlab.study.definition import SCORES, Fixed, Search, Study
+from siamlab.study.images import study_images
 from siamlab.study.storage import quiet
 from siamlab.train.folder import version_of
 from siamlab.train.seeds import seed_of
@@ -171,8 +172,9 @@ def _contents(runs: list[Run]) -> dict[str, str]:
     """Each source of images by what is in it, not by where it lies."""
     found = {}
     for data in {run.data.model_dump_json(): run.data for run in runs}.values():
-        split = {name: content(data(name)) for name in ("train", "test")}
-        found[data.kind + "-" + _digest(split)] = " ".join(split.values())
+        images = study_images(data)
+        split = {"train": content(images.train), "test": content(images.test)}
+        found[images.source + "-" + _digest(split)] = " ".join(split.values())
     return dict(sorted(found.items()))
 
 
