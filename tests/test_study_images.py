@@ -1,5 +1,6 @@
 """A study knows its images by their content: the source they are read from changes nothing."""
 
+import json
 import pickle
 
 import numpy as np
@@ -9,17 +10,18 @@ from PIL import Image
 from test_data import as_python_2, forget_checksums
 
 from siamlab.component import UserError
-from siamlab.data import Cifar10, Folder, Scenes, by_content, has_content_order
+from siamlab.data import Cifar10, Folder, Scenes, by_content, has_content_order, is_paired
 from siamlab.data import content as content_module
 from siamlab.data.images import plain
 from siamlab.probe import probe_model, table
 from siamlab.probing import about_data
 from siamlab.recipes import demo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
+from siamlab.study import images as images_module
 from siamlab.study.definition import scaled
 from siamlab.study.images import study_images
 from siamlab.study.join import join_study
-from siamlab.study.plan import opened, stored
+from siamlab.study.plan import BEFORE, opened, stored
 from siamlab.study.storage import latest, open_storage
 from siamlab.study.trial import kept, probed, trained
 from siamlab.study.worker import work
@@ -182,7 +184,7 @@ def test_the_protocol_of_scenes_is_that_of_probing(tmp_path):
     """Committed results of scenes are joined with new trials by it."""
     study = a_study(Scenes(images=32, test_images=20, side=40), images=32)
     run = study.base
-    images = study_images(run.data)
+    images = study_images(run.data, study)
     folder = trained(run, tmp_path / "run", images)
     rows = kept(probed(run, folder.path, study, images))
     about = about_data(run.data)
@@ -191,3 +193,100 @@ def test_the_protocol_of_scenes_is_that_of_probing(tmp_path):
     assert {row["probe"]: row["protocol"] for row in rows} == dict(
         expected.select("probe", "protocol").iter_rows()
     )
+
+
+def pixels(images):
+    return [image.numpy().tobytes() for image in images.pixels]
+
+
+@pytest.mark.parametrize("share, held", [(0.1, 10), (0.25, 25), (0.9, 90)])
+def test_what_is_held_out_is_a_part_of_the_training_images_alone(sources, share, held):
+    found = [study_images(data, a_study(data, held_out=share)) for data in sources]
+    assert all(equal(a, b) for a, b in zip(found[0][:2], found[1][:2], strict=True))
+    train, test, about, _ = found[0]
+    assert len(test.labels) == held and about["held_out"] == share
+    whole = by_content(sources[0]("train"))
+    assert pixels(test) + pixels(train) == pixels(whole)
+    assert len(test.labels.unique()) > 5  # no class comes first
+
+
+def test_images_of_another_order_are_held_out_at_random():
+    scenes = Scenes(images=200, test_images=100, side=16)
+    train, test, about, _ = study_images(scenes, a_study(scenes, held_out=0.3))
+    assert sorted(pixels(train) + pixels(test)) == sorted(pixels(scenes("train")))
+    place = [pixels(scenes("train")).index(image) for image in pixels(test)]
+    assert len(place) == 60 and place == sorted(place)
+    assert 60 < sum(place) / 60 < 140  # from all over: 99.5 ± 7 of a random draw
+    again = study_images(scenes, a_study(scenes, held_out=0.3))
+    assert equal(again.test, test) and about == about_data(scenes) | {"held_out": 0.3}
+
+
+def test_pairs_of_scenes_are_held_out_together(monkeypatch):
+    paired = Scenes(images=16, test_images=20, side=16)("test")
+    monkeypatch.setattr(Scenes, "__call__", lambda self, split: paired)
+    images = study_images(Scenes(), a_study(Scenes(), held_out=0.3))
+    assert is_paired(images.train) and is_paired(images.test) and len(images.test.labels) == 6
+
+
+@pytest.mark.parametrize(
+    "share, copied, sentence",
+    [
+        (0.001, 2**33, "held_out=0.001 must leave some of the 200 training images .* holds 0 of"),
+        (0.999, 2**33, "held_out=0.999 must leave some of the 200 .*set it to about 0.1"),
+        (0.5, 2**17, "held_out=0.5 copies the training images.*set held_out=0 and name other"),
+    ],
+)
+def test_a_study_that_cannot_hold_out_its_share_is_not_made(
+    tmp_path, monkeypatch, share, copied, sentence
+):
+    monkeypatch.setattr(images_module, "COPIED", copied)
+    storage, data = open_storage("", tmp_path), Scenes(images=200, test_images=20, side=16)
+    with pytest.raises(UserError, match=sentence):
+        opened(a_study(data, held_out=share), "held", storage)
+    assert not storage.get_all_studies()
+
+
+def test_words_set_what_is_tested_on():
+    study = scaled(a_study(Scenes()), ["held_out=0.1", "test_images=500"])
+    assert (study.held_out, study.test_images) == (0.1, 500) and study.base == a_study(
+        Scenes()
+    ).base
+    for word, mistake in [
+        ("held_out=1.5", "held_out.*less than 1"),
+        ("test_images=9", "test_images"),
+    ]:
+        with pytest.raises(UserError, match=mistake):
+            scaled(study, [word])
+
+
+def test_a_study_is_bound_to_what_it_tests_on(tmp_path):
+    data = Scenes(images=40, test_images=20, side=16)
+    storage, study = open_storage("", tmp_path), a_study(data)
+    opened(study.replace(test_images=12, held_out=0.5), "other", storage)
+    for change, named in [
+        (dict(held_out=0.5), "test images is 12 there and all here"),
+        (dict(test_images=12), "held out is 0.5 there and 0.0 here"),
+    ]:
+        with pytest.raises(UserError, match=f"another definition: {named}"):
+            opened(study.replace(**change), "other", storage)
+    old = opened(study, "old", storage)
+    about = old.user_attrs["about"]
+    old.set_user_attr("about", {k: v for k, v in about.items() if k not in BEFORE})
+    opened(study.replace(test_images=20), "old", storage)  # as many as there are, as before
+    for change in (dict(held_out=0.5), dict(test_images=12)):
+        with pytest.raises(
+            UserError, match="another definition: (held out is 0.0|test images is all)"
+        ):
+            opened(study.replace(**change), "old", storage)
+
+
+@pytest.mark.parametrize("held_out, tested", [(0.0, 16), (0.25, 10)])
+def test_the_protocol_says_what_was_tested_on(tmp_path, held_out, tested):
+    data = Scenes(images=40, test_images=20, side=40)
+    study = a_study(data, images=20, test_images=16, held_out=held_out)
+    images, run = study_images(data, study), study.base
+    folder = trained(run, tmp_path / "run", images)
+    settings = json.loads(probed(run, folder.path, study, images)["settings"][0])
+    assert settings["data.test_images"] == tested
+    assert settings.get("data.held_out", 0.0) == held_out
+    assert settings["data.train_images"] == 20

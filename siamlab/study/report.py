@@ -200,7 +200,7 @@ def galleries(definition: Study, done: pl.DataFrame, out: Path) -> dict[str, str
     if not folders:
         return {}
     base = definition.points()[0].run if isinstance(definition, Fixed) else folders[0].run()
-    test = study_images(base.data).test
+    test = study_images(base.data, definition).test
     with Console(stderr=True).status("pictures") as status:
         for folder in folders:
             page = folder.path / PAGE

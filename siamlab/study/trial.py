@@ -1,7 +1,7 @@
 """One trial: its run and folder, trained from where it was left, and its numbers.
 
 run = run_of_trial(study, trial, number)
-images = study_images(run.data)
+images = study_images(run.data, study)
 folder = trained(run, folder_of(out, run), images)
 rows = kept(probed(run, folder.path, study, images))
 """

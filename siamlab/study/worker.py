@@ -104,7 +104,7 @@ def measured(
     definition: Study, study: optuna.Study, handle: optuna.Trial, run: Run, path: Path
 ) -> list[float]:
     """Train, probe, keep the numbers with the trial; the values of its objectives."""
-    images = study_images(run.data)
+    images = study_images(run.data, definition)
     heard: Callable[[dict], None] = lambda line: None  # noqa: E731
     if isinstance(definition, Search) and definition.prune == "dominated":
         heard = Rungs(definition, study, handle, run, path, images)
