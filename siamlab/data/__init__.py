@@ -9,6 +9,7 @@ from pydantic import Field
 
 from siamlab.component import variants
 from siamlab.data.cifar import Cifar10, Cifar100
+from siamlab.data.content import by_content, has_content_order
 from siamlab.data.fashion import Fashion
 from siamlab.data.folder import Folder
 from siamlab.data.imagenette import Imagenette
@@ -37,7 +38,9 @@ __all__ = [
     "Scenes",
     "Stl10",
     "across",
+    "by_content",
     "describe",
+    "has_content_order",
     "is_paired",
     "pairs",
     "subset",

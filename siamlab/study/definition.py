@@ -7,7 +7,7 @@ study.comparisons()     # which of them are compared with which
 
 from collections.abc import Callable, Iterable
 from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,22 @@ from siamlab.probe.suite import PARTS
 from siamlab.run import Run
 
 SCORES = tuple(PARTS)  # semantic, spatial
+# what words may set of a study itself
+OWN = ("seeds", "images", "test_images", "held_out", "trials", "suite", "prune")
 Suite = Literal["quick", "full"]
+TrainImages = Annotated[int, Field(ge=10, description="training images of the probes")]
+MostTested = Annotated[
+    int, Field(ge=10, multiple_of=2, description="at most so many images are tested on, even")
+]
+HeldOut = Annotated[
+    float,
+    Field(
+        ge=0,
+        lt=1,
+        description="share of the training images that is held out and tested on instead of the "
+        "test images; 0: none",
+    ),
+]
 
 
 class Point(NamedTuple):
@@ -62,7 +77,9 @@ class Ablation(Component):
     design: Literal["one factor", "grid"] = "one factor"
     seeds: int = Field(3, ge=1)
     suite: Suite = "quick"
-    images: int = Field(3000, ge=10, description="training images of the probes")
+    images: TrainImages = 3000
+    test_images: MostTested = 2000
+    held_out: HeldOut = 0.0
 
     @model_validator(mode="after")
     def _distinct(self) -> "Ablation":
@@ -114,7 +131,9 @@ class Path(Component):
     choices: tuple[Choice, ...] = Field(min_length=2)
     seeds: int = Field(3, ge=1)
     suite: Suite = "quick"
-    images: int = Field(3000, ge=10, description="training images of the probes")
+    images: TrainImages = 3000
+    test_images: MostTested = 2000
+    held_out: HeldOut = 0.0
 
     @model_validator(mode="after")
     def _distinct(self) -> "Path":
@@ -143,7 +162,9 @@ class Recipes(Component):
     runs: tuple[Run, ...] = Field(min_length=2)
     seeds: int = Field(5, ge=1)
     suite: Suite = "full"
-    images: int = Field(4000, ge=10, description="training images of the probes")
+    images: TrainImages = 4000
+    test_images: MostTested = 2000
+    held_out: HeldOut = 0.0
 
     @model_validator(mode="after")
     def _distinct(self) -> "Recipes":
@@ -177,7 +198,9 @@ class Search(Component):
         "dominated", description="stop at a quarter or half what most earlier trials dominate"
     )
     suite: Suite = "quick"
-    images: int = Field(3000, ge=10, description="training images of the probes")
+    images: TrainImages = 3000
+    test_images: MostTested = 2000
+    held_out: HeldOut = 0.0
 
 
 Fixed = Ablation | Path | Recipes
@@ -202,7 +225,7 @@ def changed(run: Run, changes: Iterable[str], label: str) -> Run:
 
 
 def scaled(study: Study, words: list[str]) -> Study:
-    """The study with `key=value` in every run, and `seeds=`, `images=`, `trials=`, `suite=`.
+    """The study with `key=value` in every run, and `seeds=`, `suite=`, `held_out=` and others.
 
     A key of the study's own counts for the study; every other one for all its runs.
     """
@@ -225,7 +248,7 @@ def _set(study: Study, key: str, word: str) -> Study:
 
     from siamlab.settings import explain, literal
 
-    if key not in ("seeds", "images", "trials", "suite", "prune"):
+    if key not in OWN:
         raise UserError(f"{word!r}: {key} is what the study is about; change it in its file")
     fields = dict(study) | {key: literal(word.partition("=")[2])}
     try:

@@ -18,6 +18,7 @@ from siamlab.component import UserError
 from siamlab.probe.suite.bench import content
 from siamlab.run import BESIDE, Run
 from siamlab.study.definition import SCORES, Fixed, Search, Study
+from siamlab.study.images import all_images, tested
 from siamlab.study.storage import quiet
 from siamlab.train.folder import version_of
 from siamlab.train.seeds import seed_of
@@ -27,6 +28,9 @@ DRAWS = 32  # of a choice among six, all are drawn but for one time in fifty
 MAKING = 20  # seconds that another worker may take to make a study
 # of a run: they change no number, or, as the place of images, are compared by content
 IGNORED = (*BESIDE, "name", "data")
+ALL = "all"
+# what a study did that was made before these were kept
+BEFORE = {"held out": 0.0, "test images": ALL}
 
 
 def opened(definition: Study, name: str, storage: BaseStorage) -> optuna.Study:
@@ -63,8 +67,9 @@ def described(definition: Study) -> dict[str, Any]:
         "comparisons": definition.comparisons() if fixed else [],
         "objectives": list(objectives(definition)),
         "versions": versions(),
-        "data": _contents(list(runs.values())),
+        "held out": definition.held_out,
     }
+    about |= _images(definition, list(runs.values()))
     return json.loads(json.dumps(about))  # tuples to lists, as a storage has them
 
 
@@ -97,6 +102,7 @@ def check_same(study: optuna.Study, mine: dict[str, Any]) -> None:
             f"the storage has a study {study.study_name!r} that siamlab did not make, or not to "
             "the end; give another --storage or --out, or rename the study's file"
         )
+    theirs = BEFORE | theirs
     if not theirs["points"]:  # a search that kept no draws yet, and hence no data
         mine = {key: mine[key] for key in mine if key != "data"} | {"points": {}}
     for key in [key for key in mine if key in theirs]:
@@ -167,13 +173,16 @@ def _wait_until_whole(study: optuna.Study) -> None:
         time.sleep(0.5)
 
 
-def _contents(runs: list[Run]) -> dict[str, str]:
-    """Each source of images by what is in it, not by where it lies."""
-    found = {}
+def _images(definition: Study, runs: list[Run]) -> dict[str, Any]:
+    """Each source of images by what is in it, not by where it lies; and how many are tested on."""
+    found, most = {}, ALL
     for data in {run.data.model_dump_json(): run.data for run in runs}.values():
-        split = {name: content(data(name)) for name in ("train", "test")}
-        found[data.kind + "-" + _digest(split)] = " ".join(split.values())
-    return dict(sorted(found.items()))
+        images = all_images(data)
+        split = {"train": content(images.train), "test": content(images.test)}
+        found[images.source + "-" + _digest(split)] = " ".join(split.values())
+        if tested(images, definition) > definition.test_images:
+            most = definition.test_images
+    return {"data": dict(sorted(found.items())), "test images": most}
 
 
 def _digest(fields: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from siamlab.report import Section, write_report
 from siamlab.study.definition import SCORES, Fixed, Search, Study
 from siamlab.study.file import load
 from siamlab.study.gallery import PAGE, course, write_gallery
+from siamlab.study.images import study_images
 from siamlab.study.plan import check_same, described
 from siamlab.study.results import importances, results, trials
 from siamlab.study.statistics import effects, means
@@ -199,7 +200,7 @@ def galleries(definition: Study, done: pl.DataFrame, out: Path) -> dict[str, str
     if not folders:
         return {}
     base = definition.points()[0].run if isinstance(definition, Fixed) else folders[0].run()
-    test = base.data("test")
+    test = study_images(base.data, definition).test
     with Console(stderr=True).status("pictures") as status:
         for folder in folders:
             page = folder.path / PAGE

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from siamlab.run import Run
 from siamlab.study.definition import SCORES, Search
+from siamlab.study.images import StudyImages
 from siamlab.study.storage import latest
 from siamlab.study.trial import kept, probed
 from siamlab.train.folder import Folder, Line
@@ -27,10 +28,16 @@ class Rungs:
     """Hears the logged lines of one run; raises TrialPruned."""
 
     def __init__(
-        self, search: Search, study: optuna.Study, trial: optuna.Trial, run: Run, path: Path
+        self,
+        search: Search,
+        study: optuna.Study,
+        trial: optuna.Trial,
+        run: Run,
+        path: Path,
+        images: StudyImages,
     ):
         self.search, self.study, self.trial = search, study, trial
-        self.run, self.folder = run, Folder(path)
+        self.run, self.folder, self.images = run, Folder(path), images
 
     def __call__(self, line: Line) -> None:
         for share in RUNGS:
@@ -45,7 +52,7 @@ class Rungs:
 
     def _judge(self, share: float) -> None:
         key = f"rung {share}"
-        scores = kept(probed(self.run, self.folder.path, self.search))
+        scores = kept(probed(self.run, self.folder.path, self.search, self.images))
         found = {row["probe"]: row["value"] for row in scores}
         mine = [found.get(name, 0.0) for name in SCORES]
         others = [t.user_attrs[key] for t in latest(self.study) if key in t.user_attrs]

@@ -47,12 +47,18 @@ def circumstances(definition: Study, study: optuna.Study, out: Path) -> str:
     dates = sorted({str(t.datetime_complete.date()) for t in done})
     lines = [
         f"{len(done)} of {len(latest(study))} trials are complete; probes: the {definition.suite} "
-        f"suite, {definition.images:,} training images.",
+        f"suite, {definition.images:,} training images{held_out(definition)}.",
         *([sizes(definition)] if isinstance(definition, Fixed) else []),
         ", ".join(f"{package} {number}" for package, number in versions.items())
         + f"; {machine(out)}; {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}.",
     ]
     return "\n\n".join(lines)
+
+
+def held_out(definition: Study) -> str:
+    """Which images the probes test on, where these are not the test images."""
+    share = definition.held_out
+    return f", tested on {share:.1%} of the training images, held out" if share else ""
 
 
 def sizes(definition: Fixed) -> str:

@@ -1,8 +1,9 @@
 """One trial: its run and folder, trained from where it was left, and its numbers.
 
 run = run_of_trial(study, trial, number)
-folder = trained(run, folder_of(out, run))
-rows = kept(probed(run, folder.path, study))
+images = study_images(run.data, study)
+folder = trained(run, folder_of(out, run), images)
+rows = kept(probed(run, folder.path, study, images))
 """
 
 import re
@@ -16,10 +17,10 @@ import torch
 from siamlab.component import UserError
 from siamlab.data import subset
 from siamlab.probe import probe_model, table
-from siamlab.probing import about_data
 from siamlab.progress import collapsed
 from siamlab.run import Run
 from siamlab.study.definition import Search, Study, parameters
+from siamlab.study.images import StudyImages
 from siamlab.train import load_encoder, steps
 from siamlab.train.folder import Folder, Line
 from siamlab.train.setup import finished
@@ -49,21 +50,20 @@ def folder_of(out: Path, run: Run) -> Path:
     return out / "runs" / f"{slug}-seed{run.seed}"
 
 
-def trained(run: Run, path: Path, heard: Heard = lambda line: None) -> Folder:
+def trained(run: Run, path: Path, images: StudyImages, heard: Heard = lambda line: None) -> Folder:
     """The finished folder of a run, gone on with from its checkpoint if it has one."""
     folder = Folder(path)
     if not finished(run, folder):
-        for line in steps(run, path, resume=True):
+        for line in steps(run, path, images.train, resume=True, test=images.test):
             heard(line)
     return folder
 
 
-def probed(run: Run, path: Path, study: Study) -> "polars.DataFrame":  # noqa: F821
+def probed(run: Run, path: Path, study: Study, images: StudyImages) -> "polars.DataFrame":  # noqa: F821
     """The long table of one trained network; also in its folder, as scores.parquet."""
-    train, test = run.data("train"), run.data("test")
-    train = subset(train, min(study.images, len(train.pixels)))
-    how = dict(suite=study.suite, about=about_data(run.data))
-    scores = table({run.name: probe_model(load_encoder(path), train, test, **how)})
+    train = subset(images.train, min(study.images, len(images.train.pixels)))
+    how = dict(suite=study.suite, about=images.about)
+    scores = table({run.name: probe_model(load_encoder(path), train, images.test, **how)})
     scores.write_parquet(path / "scores.parquet")
     return scores
 

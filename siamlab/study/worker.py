@@ -24,6 +24,7 @@ from siamlab.probe.suite import PARTS
 from siamlab.probe.suite.spatial import FEWEST
 from siamlab.run import Run
 from siamlab.study.definition import Search, Study
+from siamlab.study.images import study_images
 from siamlab.study.plan import objectives, sampler
 from siamlab.study.rung import Rungs, cost
 from siamlab.study.storage import claim, give_back, give_back_dead, held, left, original
@@ -103,12 +104,12 @@ def measured(
     definition: Study, study: optuna.Study, handle: optuna.Trial, run: Run, path: Path
 ) -> list[float]:
     """Train, probe, keep the numbers with the trial; the values of its objectives."""
+    images = study_images(run.data, definition)
     heard: Callable[[dict], None] = lambda line: None  # noqa: E731
     if isinstance(definition, Search) and definition.prune == "dominated":
-        heard = Rungs(definition, study, handle, run, path)
-    folder = trained(run, path, heard)
-    scores = probed(run, path, definition)
-    rows = kept(scores)
+        heard = Rungs(definition, study, handle, run, path, images)
+    folder = trained(run, path, images, heard)
+    rows = kept(probed(run, path, definition, images))
     about = {"scores": rows, "collapsed": last_words(folder), "seconds": folder.seconds()}
     for key, value in about.items():
         patiently(lambda key=key, value=value: handle.set_user_attr(key, value))

@@ -46,13 +46,20 @@ def train(run: Run, path: str | Path, images: Images | None = None, resume: bool
 
 
 def steps(
-    run: Run, path: str | Path, images: Images | None = None, resume: bool = False
+    run: Run,
+    path: str | Path,
+    images: Images | None = None,
+    resume: bool = False,
+    test: Images | None = None,
 ) -> Iterator[Line]:
-    """Train as `train` does and yield each logged line; {"said": a sentence} for what is said."""
+    """Train as `train` does and yield each logged line; {"said": a sentence} for what is said.
+
+    `test` are the images of `probe_every` that belong to `images`.
+    """
     start_processes()
     device, folder = choose_device(run.compute), Folder(path)
     precision = choose_precision(run, device)
-    watched = watch(run, images)
+    watched = watch(run, images, test)
     batches = Batches((images or run.data("train")).pixels, run, device)
     state = build(run, device)
     model = parallel(state, run.compute, device)

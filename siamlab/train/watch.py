@@ -17,20 +17,20 @@ from siamlab.run import Run
 Watched = Callable[[Encoder], dict[str, float]]
 
 
-def watch(run: Run, given: Images | None = None) -> Watched:
+def watch(run: Run, given: Images | None = None, test: Images | None = None) -> Watched:
     """What measures an encoder on some of the run's images, the same ones each time.
 
-    Raises UserError where the training images are `given`: no test images belong to them.
+    Raises UserError where the training images are `given` without the `test` images.
     """
     if not run.probe_every:
         return lambda encoder: {}
-    if given is not None:
+    if given is not None and test is None:
         raise UserError(
             f"probe_every={run.probe_every} needs test images too, and `images` are for training "
             "alone; leave images out and name their source in run.data, or set probe_every=0"
         )
-    train = _some(run.data("train"), run.probe_images)
-    test = _some(run.data("test"), run.probe_images // 2)
+    train = _some(given or run.data("train"), run.probe_images)
+    test = _some(test or run.data("test"), run.probe_images // 2)
     return lambda encoder: probed(encoder, train, test)
 
 
