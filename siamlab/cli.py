@@ -121,6 +121,9 @@ def _probe_command(commands) -> None:
     )  # fmt: skip
     probe.add_argument("--no-weights", action="store_true", help="timm models with random weights")
     probe.add_argument("--images", type=_count, default=3000, help="training images (default 3000)")
+    probe.add_argument(
+        "--test-images", type=_count, default=2000, help="test images (default 2000)"
+    )
     probe.add_argument("--suite", choices=("quick", "full"), default="quick", help="which probes")
     probe.add_argument("--data", metavar="NAME", help="the images, as the word data=NAME")
     probe.add_argument("--size", type=_count, help="side of every model's input, pixels")
@@ -189,8 +192,9 @@ def _probe(given: Namespace) -> None:
     changes = [word for word in given.words if "=" in word]
     if given.data:
         changes = [f"data={given.data}", *changes]
-    weights, how = not given.no_weights, (given.images, given.suite, given.size, given.out)
-    probe_subjects(models, changes, weights, *how)
+    images = given.images, given.test_images
+    how = given.suite, given.size, given.out
+    probe_subjects(models, changes, not given.no_weights, *images, *how)
 
 
 def _data(given: Namespace) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from siamlab.component import UserError
 from siamlab.data import Data, Images
+from siamlab.data.images import is_paired
 from siamlab.given import at_most, run_or_scenes
 from siamlab.probe import inputs
 from siamlab.probe.finetune_recipe import FineTune
@@ -56,14 +57,16 @@ def probe_subjects(
     changes: list[str],
     weights: bool,
     images: int,
+    test_images: int,
     suite: str,
     size: int | None,
     out: str | None,
 ) -> None:
     """Probe each model and the untrained networks on the same images, and print the table.
 
-    The images are those the first run was trained on, else scenes, unless `changes` says so.
-    `out` is a file for the table, or a folder for the table and a report.
+    The images are those the first run was trained on, else scenes, unless `changes` says so; at
+    most `images` to fit on and `test_images` to measure on, drawn where there are more. `out` is
+    a file for the table, or a folder for the table and a report.
     """
     if not names:
         raise UserError(
@@ -73,13 +76,13 @@ def probe_subjects(
     trained = distinct(names, [subject(name, weights) for name in names])
     recipe, changes = fine_tuning(changes)
     data = probing_data([s.run for s in trained if s.run], changes)
-    train, test = data("train"), data("test")
-    train = at_most(train, images)
+    train = at_most(data("train"), images)
+    test, drawn = drawn_test(data("test"), test_images)
     for s in trained if size else ():
         check_size(s, size)
     subjects = with_untrained(trained) if weights else trained
     subjects = [at_size(s, size) for s in subjects] if size else one_size(subjects)
-    scores = probe_all(subjects, train, test, suite, about_data(data), recipe)
+    scores = probe_all(subjects, train, test, suite, about_data(data) | drawn, recipe)
     report(scores if not out else scores.filter(scores["probe"].is_in(SHOWN)), data)
     if out and Path(out).suffix in WRITERS:
         write(scores, Path(out))
@@ -176,6 +179,19 @@ def fine_tuning(changes: list[str]) -> tuple[FineTune | None, list[str]]:
         return FineTune.model_validate(fields), rest
     except ValidationError as error:
         raise UserError(f"fine_tune: {explain(error, fields)}") from None
+
+
+def drawn_test(images: Images, most: int) -> tuple[Images, dict[str, Any]]:
+    """At most so many test images; and, for the protocol, that they were drawn, if they were."""
+    n = len(images.labels)
+    if n <= most:
+        return images, {}
+    if most % 2 and is_paired(images):
+        raise UserError(
+            f"--test-images {most} must be even, as these test images are pairs of scenes with one "
+            f"object; try {most + 1}"
+        )
+    return at_most(images, most), {"test_drawn": f"at random, of {n}"}
 
 
 def about_data(data: Data) -> dict[str, Any]:

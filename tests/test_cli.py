@@ -175,6 +175,7 @@ def test_networks_that_start_alike_are_probed_once():
     ]
 
 
+ODD = ("--test-images", "7")
 STUDIES = Path(__file__).parent.parent / "studies"
 MISTAKES = {
     "train siamesim": ["'siamesim'", "did you mean 'siameseim'"],
@@ -255,6 +256,19 @@ def test_a_folder_with_bad_images_trains_on_the_others_and_names_them(tmp_path, 
     with pytest.warns(UserWarning, match="cut.png.*text.jpg|text.jpg.*cut.png"):
         said(capsys, *words, "--out", str(tmp_path / "run"))
     assert Folder(tmp_path / "run").encoder.exists()
+
+
+def test_test_images_are_drawn_where_there_are_more_and_the_protocol_says_so(tmp_path, capsys):
+    assert cli.read(["probe", "zoo:mae"]).test_images == 2000
+    few, out = ("data=scenes", "data.images=20", "data.side=16"), tmp_path / "s.csv"
+    words = ("probe", "zoo:mae", *few, "--test-images", "8", "--out", str(out))
+    for there, drawn in ((12, "at random, of 12"), (8, None)):
+        said(capsys, *words, f"data.test_images={there}")
+        about = [json.loads(text) for text in polars.read_csv(out)["settings"]]
+        assert {fields["data.test_images"] for fields in about} == {8}
+        assert {fields.get("data.test_drawn") for fields in about} == {drawn}
+    error = said(capsys, "probe", "zoo:mae", *few, "data.test_images=12", *ODD, status=2)
+    assert "--test-images 7" in error and "pairs of scenes" in error and "try 8" in error
 
 
 def test_probes_on_other_images_are_kept_beside_the_new_ones(tmp_path, capsys):

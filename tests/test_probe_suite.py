@@ -220,6 +220,45 @@ def test_a_full_suite_on_a_folder_sees_all_its_classes(monkeypatch):
     assert scores["in_context"].value == in_context(*learned, *asked, seen.test.grid).value
 
 
+PAIRED = ("correspondence", "correspondence_centred", "alignment", "spatial")
+
+
+@pytest.fixture
+def few_pairs(monkeypatch):
+    monkeypatch.setattr("siamlab.probe.suite.bench.PAIRS", 20)
+
+
+def test_crops_are_cut_of_some_of_many_test_images(few_pairs):
+    """The numbers are those of the drawn images alone, no others pass the model twice."""
+    train, test = (take(s, s.labels.argsort()) for s in (squares(40, 0), squares(90, 1)))
+    model, passed = network(), []
+    model.patch_embed.register_forward_hook(lambda module, x, y: passed.append(len(y)))
+    assert quick(model, train, test)
+    assert sum(passed) == 40 + 90 + 2 * 20
+    found = probe_model(network(), train, test, "full", WANT)
+    alone = named(probe_model(network(), train, take(test, chosen(test, 20).index), "full", WANT))
+    for m in found:
+        if m.probe in PAIRED and m.layer is None:
+            assert m.score[:7] == alone[m.probe][:7], m.probe
+            assert m.settings["images"] == 20 and "drawn" in m.settings
+    assert named(found)["knn"].value == quick(network(), train, test)["knn"].value
+
+
+def test_crops_of_all_test_images_are_not_said_to_be_of_some(few_pairs):
+    found = probe_model(network(), squares(40, 0), squares(20, 1), want=WANT)
+    assert len(found) == 8 and not any("images" in m.settings for m in found)
+
+
+def test_both_correspondences_of_many_scenes_are_of_the_same_scenes(few_pairs, scenes):
+    """Else their resamples would be of different images, and the score's interval of neither."""
+    train, test = scenes
+    found = probe_model(network(), train, test, want=WANT)
+    alone = quick(network(), train, take(test, torch.arange(20)))
+    for name in ("scene_correspondence", "scene_correspondence_centred", "spatial"):
+        [m] = [m for m in found if m.probe == name]
+        assert m.score[:7] == alone[name][:7] and m.settings["images"] == 20, name
+
+
 def test_a_network_that_has_collapsed_is_measured_too():
     model = network()
     for weight in model.parameters():

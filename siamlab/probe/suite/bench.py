@@ -25,6 +25,7 @@ CONTENT = 2**26  # bytes of each split that decide whether images are the same
 LAST: Settings = {"layer": "last, after the final norm"}
 PLACES = ("path", "test_path", "download")  # where images lie says nothing
 SOME = 500  # test images of the probes that need a pass of their own or no more, at most
+PAIRS = 2000  # test images that are cut into two crops, at most; even: pairs of scenes stay whole
 
 
 class Bench(NamedTuple):
@@ -50,7 +51,8 @@ class Seen(NamedTuple):
     bench: Bench
     train: Features
     test: Features
-    a: Features  # of the first crop of each test image
+    cut: Chosen  # the test images that two crops are cut of
+    a: Features  # of the first crop of each of these
     b: Features  # of the second
     match: Match  # where a's patches lie in b
     groups: Tensor | None  # test images that are drawn together
@@ -82,8 +84,9 @@ def look(model: nn.Module, bench: Bench, want: Inputs | None = None) -> Seen:
         features(model, images.pixels, *want, bench.batch) for images in (bench.train, bench.test)
     )
     _check_finite(model, train, test)
+    cut = chosen(bench.test, PAIRS, bench.seed)
     return Seen(
-        model, want, bench, train, test, *_crops(model, bench, want),
+        model, want, bench, train, test, cut, *_crops(model, bench, want, cut.index),
         together(bench.test), settings(bench, want),
     )  # fmt: skip
 
@@ -91,6 +94,12 @@ def look(model: nn.Module, bench: Bench, want: Inputs | None = None) -> Seen:
 def some(seen: Seen) -> Chosen:
     """Test images for probes that need passes of their own."""
     return chosen(seen.bench.test, SOME, seen.bench.seed)
+
+
+def left_out(seen: Seen) -> Settings:
+    """The part of a protocol that says which test images crops were cut of, unless of all."""
+    whole = len(seen.cut.index) == len(seen.bench.test.labels)
+    return {} if whole else seen.cut.how
 
 
 def chosen(
@@ -161,11 +170,13 @@ def _check_finite(model: nn.Module, *found: Features) -> None:
         )
 
 
-def _crops(model: nn.Module, bench: Bench, want: Inputs) -> tuple[Features, Features, Match]:
-    """Features of two crops of each test image, and where the one's patches lie in the other."""
+def _crops(
+    model: nn.Module, bench: Bench, want: Inputs, index: Int64[Tensor, " k"]
+) -> tuple[Features, Features, Match]:
+    """Features of two crops of some test images, and where the one's patches lie in the other."""
     rng = Generator().manual_seed(bench.seed)
     found: tuple[list, list, list] = ([], [], [])
-    for a, b in pairs(bench.test.pixels, want.size, rng):
+    for a, b in pairs(bench.test.pixels[index], want.size, rng):
         one, two = (view_features(model, v, want.mean, want.std, bench.batch) for v in (a, b))
         match = Match(*(part.to(one.patches.device) for part in correspondence(a, b, one.grid)))
         for part, value in zip(found, (one, two, match), strict=True):

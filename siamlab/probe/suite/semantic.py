@@ -20,7 +20,7 @@ from siamlab.probe.longtail import long_tail
 from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
 from siamlab.probe.score import averaged
-from siamlab.probe.suite.bench import Seen, chosen, crops
+from siamlab.probe.suite.bench import Seen, chosen, crops, left_out
 from siamlab.probe.table import Measured, Settings
 
 K = 20
@@ -132,8 +132,9 @@ def varied(values: Tensor) -> bool:
 
 
 def _of_views(seen: Seen) -> Iterator[Measured]:
-    score = alignment(seen.a.pooled, seen.b.pooled, seen.groups)
-    yield seen.measured("alignment", score, **POOLED, **crops(seen.bench))
+    score = alignment(seen.a.pooled, seen.b.pooled, seen.grouped(seen.cut.index))
+    own = POOLED | crops(seen.bench) | left_out(seen)
+    yield seen.measured("alignment", score, **own)
     yield seen.measured("uniformity", uniformity(seen.test.pooled, seen.groups), **POOLED)
 
 

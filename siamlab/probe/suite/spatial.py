@@ -16,7 +16,7 @@ from siamlab.probe.in_context import TEMPERATURE, K, in_context
 from siamlab.probe.position import position
 from siamlab.probe.scenes import object_match
 from siamlab.probe.segmentation import VOID, segmentation
-from siamlab.probe.suite.bench import Seen, chosen, crops, some
+from siamlab.probe.suite.bench import Seen, chosen, crops, left_out, some
 from siamlab.probe.suite.semantic import varied
 from siamlab.probe.table import Measured
 from siamlab.probe.variance import variance_share
@@ -93,8 +93,8 @@ def _correspondences(
     if not match.inside.any():
         return
     grid, size = seen.test.grid, seen.want.size
-    groups = None if pair else seen.groups
-    own = {"alpha": ALPHA} | ({} if pair else crops(seen.bench))
+    groups = None if pair else seen.grouped(seen.cut.index)
+    own = {"alpha": ALPHA} | left_out(seen) | ({} if pair else crops(seen.bench))
     score = correspondence(a, b, match, grid, size, groups=groups)
     yield seen.measured(name, score, **own)
     if centrable(seen):
@@ -103,13 +103,15 @@ def _correspondences(
 
 
 def _across_scenes(seen: Seen) -> Iterator[Measured]:
+    """Of the scenes that crops are cut of: the spatial score draws both from the same images."""
     test = seen.bench.test
     if not is_paired(test) or not len(test.masks):
         return
-    first, second = (Objects(*(part[i::2] for part in test.objects)) for i in (0, 1))
-    match = object_match(test.masks[0::2], first, second, seen.test.grid)
+    ways = seen.cut.index[0::2], seen.cut.index[1::2]
+    first, second = (Objects(*(part[way] for part in test.objects)) for way in ways)
+    match = object_match(test.masks[ways[0]], first, second, seen.test.grid)
     match = Match(*(part.to(seen.test.patches.device) for part in match))
-    patches = seen.test.patches[0::2], seen.test.patches[1::2]
+    patches = (seen.test.patches[way] for way in ways)
     yield from _correspondences(seen, "scene_correspondence", *patches, match, pair=True)
 
 
