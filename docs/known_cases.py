@@ -15,7 +15,7 @@ from siamlab.geometry import Match, correspondence
 from siamlab.probe.features import Features, Inputs
 from siamlab.probe.pairs import pairs
 from siamlab.probe.suite import semantic, spatial, summary
-from siamlab.probe.suite.bench import Bench, Seen, look, settings, together
+from siamlab.probe.suite.bench import PAIRS, Bench, Seen, chosen, look, settings, together
 from siamlab.probe.table import named
 from siamlab.train import run_of, untrained
 
@@ -69,13 +69,15 @@ def cases(bench: Bench) -> Iterator[tuple[str, Seen]]:
 def by_hand(features, bench: Bench) -> Seen:
     """What a model would see whose features are these."""
     of = lambda x, labels: _features(features(x, labels))  # noqa: E731
-    crops = list(pairs(bench.test.pixels, WANT.size, torch.Generator().manual_seed(bench.seed)))
+    cut = chosen(bench.test, PAIRS, bench.seed)
+    rng = torch.Generator().manual_seed(bench.seed)
+    crops = list(pairs(bench.test.pixels[cut.index], WANT.size, rng))
     a, b = (torch.cat([pair[i].image for pair in crops]) for i in (0, 1))
     match = [correspondence(*pair, GRID) for pair in crops]
     labels = bench.test.labels
     return Seen(
         nn.Identity(), WANT, bench, of(bench.train.pixels, bench.train.labels),
-        of(bench.test.pixels, labels), of(a, labels), of(b, labels),
+        of(bench.test.pixels, labels), cut, of(a, labels[cut.index]), of(b, labels[cut.index]),
         Match(*(torch.cat(part) for part in zip(*match, strict=True))),
         together(bench.test), settings(bench, WANT),
     )  # fmt: skip

@@ -27,7 +27,7 @@ GROWS = ("tokens", "batch", "width", "depth")
 
 
 def draw_plane() -> None:
-    """The planes of the encoders trained on photographs and of the long demo's, from their scores."""
+    """The planes of the encoders trained on photographs, and of the long demo's."""
     shipped = zoo.scores().with_columns(polars.col("model").str.strip_prefix("zoo:"))
     seen = run_of(zoo.file("siameseim"))
     title = f"Three recipes after {seen.steps * seen.batch:,} photographs of CIFAR-10"
