@@ -46,6 +46,18 @@ def cut(
     return View(product(rows, images, columns).clamp_(0, 1), box, flip)
 
 
+def finest(image: UInt8[Tensor, "1 3 H W"], view: View) -> Float[Tensor, "3 h w"]:
+    """What a view of an image shows, in as many pixels as the image has for it, to look at.
+
+    The height and width of the view times a whole number, 1 where the image is no larger.
+    """
+    size = view.image.shape[2], view.image.shape[3]
+    times = min(whole // side for whole, side in zip(image.shape[2:], size, strict=True))
+    if times < 2:
+        return view.image[0]
+    return cut(image, view.box, view.flip, (times * size[0], times * size[1])).image[0]
+
+
 def is_large(images: Images) -> bool:
     """Whether products of bands alone are faster than of matrices; on a GPU they never are."""
     return on_processor(images) and max(images.shape[2:]) > LARGE

@@ -8,7 +8,7 @@ from ways import WAYS, multiply
 from siamlab.component import variants
 from siamlab.geometry import patch_centres, to_source
 from siamlab.photometric import NoColour
-from siamlab.resample import cut
+from siamlab.resample import cut, finest
 from siamlab.views import Views
 
 SOURCE = (50, 70)
@@ -111,3 +111,14 @@ def keys(start, extent, new, old):
             near, far = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
             weights[i, pixel] = near if x < 1 else far if x < 2 else 0
     return weights / weights.sum(dim=1, keepdim=True)
+
+
+def test_a_view_is_shown_in_as_many_pixels_as_its_image_has_for_it():
+    box, flip = torch.tensor([[0.1, 0.2, 0.6, 0.5]]), torch.tensor([True])
+    source = ramp(1, 96, 128)
+    small, same = (cut(source, box, flip, size) for size in ((24, 36), (60, 70)))
+    fine = finest(source, small)
+    assert fine.shape == (3, 72, 108)
+    averaged = F.avg_pool2d(fine[None], 3)
+    torch.testing.assert_close(averaged[0, :2], small.image[0, :2], atol=0.01, rtol=0)
+    assert torch.equal(finest(source, same), same.image[0])

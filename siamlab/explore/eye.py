@@ -24,7 +24,7 @@ from siamlab.figure.image import to_bytes
 from siamlab.geometry import View, patch_centres
 from siamlab.given import chosen_images, first_image
 from siamlab.masking import Mask
-from siamlab.resample import cut
+from siamlab.resample import cut, finest
 from siamlab.train import load_branches
 
 LEAST = 0.15  # of the image: the smallest side of a query box
@@ -124,9 +124,10 @@ class EyeExplorer(Explorer):
         table = components_table(F.normalize(torch.stack(found), dim=-1), self.grid)
         colours = torch.tensor(table.select("red", "green", "blue").rows()).view(2, *self.grid, 3)
         painted = (colours.permute(0, 3, 1, 2) * 255).round().to(torch.uint8)
+        source = self.pixels[self.values["image"]]
         return {
-            f"image {where[0]}": self.pixels[self.values["image"]],
-            f"view {where}": to_bytes(self._views()[1].image[0]),
+            f"image {where[0]}": source,
+            f"view {where}": to_bytes(finest(source[None], self._views()[1])),
             f"expected {where}": painted[0],
             f"target {where}": painted[1],
         }

@@ -19,6 +19,7 @@ from siamlab.figure.image import to_bytes
 from siamlab.geometry import View, correspondence, patch_centres
 from siamlab.given import Model, chosen_images, chosen_subject, first_image, last_layer
 from siamlab.probe.pairs import pairs
+from siamlab.resample import finest
 
 DRAWS = 20  # pairs of views to choose from
 TOP = 5  # nearest patches that are shown
@@ -99,9 +100,11 @@ class PairExplorer(Explorer):
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
         """The source and the two views."""
         number, draw = self.values["image"], self.values["views"]
-        a, b = self._views(number, draw)
-        views = {"a": a, "b": b}
-        found = {f"{side}-{number}-{draw}": to_bytes(v.image[0]) for side, v in views.items()}
+        source, views = self.pixels[number : number + 1], self._views(number, draw)
+        found = {
+            f"{side}-{number}-{draw}": to_bytes(finest(source, view))
+            for side, view in zip("ab", views, strict=True)
+        }
         return {f"source-{number}": self.pixels[number]} | found
 
     def matches(self, view: str) -> Matches:
