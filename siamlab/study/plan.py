@@ -6,8 +6,9 @@ study = opened(definition, "loss_form", storage)     # makes the study, or finds
 import hashlib
 import json
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError
@@ -102,26 +103,46 @@ def check_same(study: optuna.Study, mine: dict[str, Any]) -> None:
             f"the storage has a study {study.study_name!r} that siamlab did not make, or not to "
             "the end; give another --storage or --out, or rename the study's file"
         )
-    theirs = BEFORE | theirs
     if not theirs["points"]:  # a search that kept no draws yet, and hence no data
         mine = {key: mine[key] for key in mine if key != "data"} | {"points": {}}
-    for key in [key for key in mine if key in theirs]:
-        if key not in ("question", "points", "versions") and mine[key] != theirs[key]:
-            _refuse(study, key, mine[key], theirs[key])
-    if list(mine["points"]) != list(theirs["points"]):
-        _refuse(study, "choices", list(mine["points"]), list(theirs["points"]))
-    for label, text in mine["points"].items():
-        run, kept = Run.parse(text), Run.parse(theirs["points"][label])
-        for field in Run.model_fields:
-            if field not in IGNORED and getattr(run, field) != getattr(kept, field):
-                _refuse(study, f"{label}: {field}", getattr(run, field), getattr(kept, field))
+    for difference in differences(mine, theirs):
+        _refuse(study, difference)
 
 
 def check_versions(study: optuna.Study) -> None:
     """Raises UserError where other versions began the study: its runs would not be alike."""
-    mine, theirs = versions(), study.user_attrs["about"]["versions"]
+    mine, theirs = released(versions()), released(study.user_attrs["about"]["versions"])
     if mine != theirs:
-        _refuse(study, "versions", mine, theirs)
+        _refuse(study, Difference("versions", mine, theirs))
+
+
+def released(versions: dict[str, str]) -> dict[str, str]:
+    """Without what tells builds of one version apart, as +cpu and +cu126."""
+    return {package: number.partition("+")[0] for package, number in versions.items()}
+
+
+class Difference(NamedTuple):
+    key: str
+    mine: Any
+    theirs: Any
+
+
+def differences(mine: dict[str, Any], theirs: dict[str, Any]) -> Iterator[Difference]:
+    """Where two descriptions (`described`) differ, but for questions and versions.
+
+    Keys that only one of them has are not compared.
+    """
+    theirs = BEFORE | theirs
+    for key in [key for key in mine if key in theirs]:
+        if key not in ("question", "points", "versions") and mine[key] != theirs[key]:
+            yield Difference(key, mine[key], theirs[key])
+    if list(mine["points"]) != list(theirs["points"]):
+        yield Difference("choices", list(mine["points"]), list(theirs["points"]))
+    for label in [label for label in mine["points"] if label in theirs["points"]]:
+        run, kept = (Run.parse(about["points"][label]) for about in (mine, theirs))
+        for field in Run.model_fields:
+            if field not in IGNORED and getattr(run, field) != getattr(kept, field):
+                yield Difference(f"{label}: {field}", getattr(run, field), getattr(kept, field))
 
 
 def stored(study: optuna.Study) -> Fixed:
@@ -189,9 +210,9 @@ def _digest(fields: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def _refuse(study: optuna.Study, key: str, mine: Any, theirs: Any) -> None:
+def _refuse(study: optuna.Study, found: Difference) -> None:
     raise UserError(
-        f"the storage holds the study {study.study_name!r} with another definition: {key} is "
-        f"{theirs} there and {mine} here; nothing was changed. Give another --out or --storage "
-        "to start it anew, or undo the change"
+        f"the storage holds the study {study.study_name!r} with another definition: {found.key} is "
+        f"{found.theirs} there and {found.mine} here; nothing was changed. Give another --out or "
+        "--storage to start it anew, or undo the change"
     )

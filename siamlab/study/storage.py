@@ -121,23 +121,28 @@ def held(storage: BaseStorage, trial_id: int) -> Iterator[None]:
 
 
 def claim(study: optuna.Study, storage: BaseStorage, locks: Path) -> tuple[FrozenTrial, IO] | None:
-    """A waiting trial that is now this worker's alone, and the lock to keep open; None: no more.
+    """A waiting trial that is now this worker's alone, and the lock to keep open; None: no more."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        if lock := take(trial, storage, locks):
+            return trial, lock
+    return None
+
+
+def take(trial: FrozenTrial, storage: BaseStorage, locks: Path) -> IO | None:
+    """The lock of a waiting trial, which is now this process's alone; None if it is another's.
 
     One whose run is still trained here is passed over: its worker, taken for dead, goes on.
     """
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        lock = _lock(locks, trial.number)
-        if lock is None:
-            continue
-        if in_use(locks.parent / "runs" / trial.user_attrs.get("folder", "-")):
-            lock.close()
-            continue
-        try:
-            if storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
-                return trial, lock
-        except UpdateFinishedTrialError:
-            pass  # another worker was quicker
-        lock.close()
+    lock = _lock(locks, trial.number)
+    if lock is None:
+        return None
+    free = not in_use(locks.parent / "runs" / trial.user_attrs.get("folder", "-"))
+    try:
+        if free and storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
+            return lock
+    except UpdateFinishedTrialError:
+        pass  # another worker was quicker
+    lock.close()
     return None
 
 
@@ -158,7 +163,7 @@ def give_back(study: optuna.Study, storage: BaseStorage, trial: FrozenTrial) -> 
     trial = storage.get_trial(trial._trial_id)
     try:
         if storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
-            _queue(study, trial)
+            queue(study, trial)
     except UpdateFinishedTrialError:
         pass  # another worker did it
 
@@ -172,10 +177,10 @@ def retry_failed(study: optuna.Study) -> None:
     """Trials whose last attempt failed, or was lost with its worker, are waiting again."""
     for trial in latest(study):
         if trial.state == TrialState.FAIL:
-            _queue(study, trial)
+            queue(study, trial)
 
 
-def _queue(study: optuna.Study, trial: FrozenTrial) -> None:
+def queue(study: optuna.Study, trial: FrozenTrial) -> None:
     """A new attempt at an ended trial waits; the workers that die of it are counted from here."""
     again = optuna.trial.create_trial(
         state=TrialState.WAITING,

@@ -3,20 +3,23 @@
 (out / "summary.md").write_text(summary("loss_form", definition, study, scores, compared, out))
 """
 
-import json
+from collections import Counter
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import optuna
 import polars as pl
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from siamlab.figure.scores import interval
 from siamlab.probe.suite import PARTS
 from siamlab.study.definition import SCORES, Fixed, Study
+from siamlab.study.plan import released
 from siamlab.study.statistics import counted, means
 from siamlab.study.storage import latest
+from siamlab.study.trial import environment_of
+from siamlab.train import Folder
 
 # probes of the table of means: the scores, their parts, and what a full suite has besides
 SHOWN = (*SCORES, *chain(*PARTS.values()), "few_shot_5", "long_tail", "robustness", "segmentation")
@@ -44,13 +47,15 @@ def circumstances(definition: Study, study: optuna.Study, out: Path) -> str:
     """Runs, sizes, versions, machine and dates."""
     done = [t for t in latest(study) if t.state == TrialState.COMPLETE]
     versions = study.user_attrs["about"]["versions"]
-    dates = sorted({str(t.datetime_complete.date()) for t in done})
+    told = [environment(trial, out) for trial in done]
+    dates = sorted({finished(trial) for trial in done})
     lines = [
         f"{len(done)} of {len(latest(study))} trials are complete; probes: the {definition.suite} "
         f"suite, {definition.images:,} training images{held_out(definition)}.",
         *([sizes(definition)] if isinstance(definition, Fixed) else []),
         ", ".join(f"{package} {number}" for package, number in versions.items())
-        + f"; {machine(out)}; {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}.",
+        + f"{other_versions(told, versions)}; {machine(told)}; "
+        + f"{' to '.join(dict.fromkeys([dates[0], dates[-1]]))}.",
     ]
     return "\n\n".join(lines)
 
@@ -72,11 +77,35 @@ def sizes(definition: Fixed) -> str:
     )
 
 
-def machine(out: Path) -> str:
-    """The processors and GPUs of the runs that are here, and what they computed in."""
+def environment(trial: FrozenTrial, out: Path) -> dict[str, Any]:
+    """Where a trial ran, from its record or, of older ones, its folder; {} if neither tells."""
+    kept, folder = (trial.user_attrs.get(key) for key in ("environment", "folder"))
+    return kept or environment_of(Folder(out / "runs" / (folder or "-")))
+
+
+def finished(trial: FrozenTrial) -> str:
+    """The date, as 2026-11-28; of one that was taken in, that of its own machine."""
+    return trial.user_attrs.get("environment", {}).get("finished") or str(
+        trial.datetime_complete.date()
+    )
+
+
+def other_versions(told: list[dict[str, Any]], versions: dict[str, str]) -> str:
+    """How many trials ran by other versions than those that the study was made by."""
+    found, mine = Counter(), released(versions)
+    for about in told:
+        packages = about.get("packages", {}) | {"siamlab": about.get("siamlab")}
+        theirs = released({name: packages.get(name) or versions[name] for name in versions})
+        others = [f"{name} {theirs[name]}" for name in versions if theirs[name] != mine[name]]
+        found[", ".join(others)] += 1
+    named = [(name, many) for name, many in sorted(found.items()) if name]
+    return "".join(f" ({many} trial{'s' * (many > 1)} by {name})" for name, many in named)
+
+
+def machine(told: list[dict[str, Any]]) -> str:
+    """The processors and GPUs of the trials that say so, and what they computed in."""
     found = {}
-    for file in sorted(out.glob("runs/*/environment.json")):
-        about = json.loads(file.read_text())
+    for about in [about for about in told if "processor" in about]:
         cores = f", {about['cores']} cores" if "cores" in about else ""
         gpu = "no GPU" if about["gpu"] == "none" else about["gpu"]
         used = dict.fromkeys(about.get("precision", {}).values())

@@ -6,6 +6,7 @@ folder = trained(run, folder_of(out, run), images)
 rows = kept(probed(run, folder.path, study, images))
 """
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,8 @@ from siamlab.train.folder import Folder, Line
 from siamlab.train.setup import finished
 
 Heard = Callable[[Line], None]
+# of where a run was trained, what its numbers may depend on
+TOLD = ("siamlab", "python", "packages", "processor", "cores", "threads", "gpu")
 
 
 def run_of_trial(definition: Study, handle: optuna.Trial, number: int) -> Run:
@@ -72,6 +75,16 @@ def kept(scores: "polars.DataFrame") -> list[dict[str, Any]]:  # noqa: F821
     """The rows of the whole network, as the storage keeps them."""
     rows = scores.filter(scores["layer"].is_null(), scores["head"].is_null())
     return rows.drop("model", "layer", "head", "settings").to_dicts()
+
+
+def environment_of(folder: Folder) -> dict[str, Any]:
+    """Versions, processor, GPU and precision of a run; {} if its folder is not here."""
+    try:
+        found = json.loads((folder.path / "environment.json").read_text())
+        compute = folder.run().compute.model_dump()
+    except (OSError, ValueError):
+        return {}
+    return {key: found[key] for key in TOLD if key in found} | {"compute": compute}
 
 
 def reason(error: BaseException) -> str:

@@ -29,6 +29,7 @@ from siamlab.study.plan import objectives, sampler
 from siamlab.study.rung import Rungs, cost
 from siamlab.study.storage import claim, give_back, give_back_dead, held, left, original
 from siamlab.study.trial import (
+    environment_of,
     folder_of,
     kept,
     last_words,
@@ -111,6 +112,7 @@ def measured(
     folder = trained(run, path, images, heard)
     rows = kept(probed(run, path, definition, images))
     about = {"scores": rows, "collapsed": last_words(folder), "seconds": folder.seconds()}
+    about |= {"environment": environment_of(folder)}
     for key, value in about.items():
         patiently(lambda key=key, value=value: handle.set_user_attr(key, value))
     found = {row["probe"]: row["value"] for row in rows}
