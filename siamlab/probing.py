@@ -13,6 +13,7 @@ from siamlab.component import UserError
 from siamlab.data import Data, Images
 from siamlab.data.images import is_paired
 from siamlab.given import at_most, run_or_scenes
+from siamlab.memory import keep_freed
 from siamlab.probe import inputs
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.suite.spatial import FEWEST
@@ -107,6 +108,7 @@ def probe_all(
     """The long table of the scores of every model."""
     from siamlab.probe import probe_model, table
 
+    keep_freed()
     found = {}
     # in a notebook nothing: there rich would draw a widget, and believes to be in a terminal
     here = dict(stderr=True, force_jupyter=False, force_terminal=sys.stderr.isatty())

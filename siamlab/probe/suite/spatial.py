@@ -130,8 +130,8 @@ def _equivariance(seen: Seen) -> Iterator[Measured]:
     for move in moves(seen.bench.test.pixels[index], want.size, patch):
         if still is None:
             still = view_features(seen.model, move.base, want.mean, want.std, batch)
-        there = view_features(seen.model, move.moved, want.mean, want.std, batch).patches
         if move.amount != (move.name == "zoom"):  # shifts by 0 and zooms by 1 move nothing
+            there = view_features(seen.model, move.moved, want.mean, want.std, batch).patches
             expected = warped(still.patches, move.base, move.moved, still.grid)
             found.setdefault(move.name, []).append((there, *expected))
     for name, moved in found.items():
