@@ -28,7 +28,7 @@ from siamlab.train.setup import finished
 
 Heard = Callable[[Line], None]
 # of where a run was trained, what its numbers may depend on
-TOLD = ("siamlab", "python", "packages", "processor", "cores", "threads", "gpu")
+TOLD = ("siamlab", "python", "packages", "processor", "cores", "threads", "gpu", "precision")
 
 
 def run_of_trial(definition: Study, handle: optuna.Trial, number: int) -> Run:
