@@ -9,8 +9,11 @@ import time
 import polars
 import pytest
 
+from siamlab import zoo
+from siamlab.cli import main
+from siamlab.data import Folder as ImageFolder
 from siamlab.demo import DEMO, LONG, SMALLEST, demo, photographs
-from siamlab.demo_report import training_minutes
+from siamlab.demo_report import below, training_minutes
 from siamlab.train import Folder, checkpoint
 
 # Ctrl-C is ignored in what a shell starts in the background, so it is put back
@@ -52,6 +55,38 @@ def test_the_report_names_every_model_and_says_its_scale(made):
     page = (made / "report.html").read_text()
     for word in ("siameseim", "mae", "moco_v3", "untrained", "small-scale demonstration"):
         assert word in page
+
+
+def test_the_report_opens_with_the_encoders_trained_on_photographs(made):
+    page = (made / "report.html").read_text()
+    first = page.split("<h2>")[1]
+    assert first.startswith("Trained on photographs</h2>")
+    opening = first.split("<p>")[1]
+    for name, value in zoo.scores().filter(probe="semantic").select("model", "value").rows():
+        assert name == "untrained" or f"{name} {value:.2f}" in opening
+    assert "images of scenes each" in opening
+
+
+def scored(**values):
+    rows = [{"model": m, "probe": "spatial", "value": v} for m, v in values.items()]
+    return polars.DataFrame(rows)
+
+
+def test_a_model_below_its_untrained_network_is_named_and_explained():
+    told = below(scored(untrained=0.16, mae=0.2, moco_v3=0.154))
+    assert "on the spatial score (0.16) moco_v3 (0.15)." in told and "mae" not in told
+    assert "a random network already tell colours" in told
+    assert below(scored(untrained=0.1, mae=0.2, moco_v3=0.15)) == ""
+
+
+def test_photographs_of_ones_own_are_trained_on_by_the_same_recipes(tmp_path, capsys):
+    scale = photographs("folder", ["data.path=photos", "steps=7"])
+    assert [run.name for run in scale.runs()] == list(DEMO.recipes)
+    for run in scale.runs():
+        assert run.data == ImageFolder(path="photos") and run.steps == 7 and run.grid == (8, 8)
+    assert all(run.data.download for run in photographs("cifar10").runs())
+    assert main(["demo", "steps=7", "--out", str(tmp_path)]) == 2
+    assert "demo takes 'steps=7' only with --data NAME" in capsys.readouterr().err
 
 
 def test_every_model_has_both_scores(made):

@@ -6,9 +6,9 @@ import torch
 from nbclient import NotebookClient
 from PIL import Image
 
-from siamlab import zoo
+from siamlab import given, zoo
 from siamlab.component import UserError
-from siamlab.data import Folder, Scenes
+from siamlab.data import Cifar10, Folder, Photographs, Scenes
 from siamlab.data.images import plain
 from siamlab.given import at_most, models_and_images, one_image
 from siamlab.probe import inputs
@@ -143,7 +143,17 @@ def test_a_notebook_shows_the_sentence_without_a_traceback():
 
 
 def test_the_same_model_as_by_itself():
-    (given,), _, _ = models_and_images("zoo:scenes_mae", **SMALL)
+    (one,), _, _ = models_and_images("zoo:scenes_mae", **SMALL)
     alone = subject("zoo:scenes_mae")
-    weights = zip(given.model.parameters(), alone.model.parameters(), strict=True)
+    weights = zip(one.model.parameters(), alone.model.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in weights)
+
+
+def test_explorers_show_photographs_where_public_images_are_not_here(tmp_path, monkeypatch):
+    run = subject("zoo:siameseim").run
+    assert run.data == Cifar10()
+    monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path))
+    assert torch.equal(given.test_images(run).pixels, Photographs()("test").pixels)
+    moved = run.replace(data=Cifar10(path="moved away"))
+    with pytest.raises(UserError, match="data.path='moved away' must hold"):
+        given.test_images(moved)
