@@ -83,7 +83,8 @@ def comparison_table(scores: pl.DataFrame, probes: Sequence[str] = SUMMARY) -> p
         for model, row in of.items():
             words = {f"against {other}": compared(row, of.get(other)) for other in models}
             value = interval(row, decimals(alike))
-            table.append({"probe": row["title"], "model": model, "value": value} | words)
+            title = row["title"].partition(":")[0]
+            table.append({"probe": title, "model": model, "value": value} | words)
     return pl.DataFrame(table)
 
 
