@@ -28,7 +28,7 @@ SUITES = {
     "loop": "training from cached images, logged lines included; share of waiting for data",
     "views": "two views of decoded images, beside the usual pipeline of one image at a time",
     "loss": "losses at the sizes of a ViT-B step: time and memory",
-    "probes": "k-NN, retrieval and the linear probe, beside scikit-learn's",
+    "probes": "k-NN, retrieval and the linear probe, beside scikit-learn's; the quick suite",
     "study": "trials a minute by the number of workers",
     "growth": "a step against tokens, batch, width and processes",
 }

@@ -1,6 +1,7 @@
 """Probes that cost most, beside the product that bounds them and, if it is here, scikit-learn.
 
-Random features: the work of a probe does not depend on what they say.
+And the quick suite, whose time is that of its forward passes. Random features and images: the work
+of a probe does not depend on what they say.
 """
 
 from importlib.util import find_spec
@@ -11,17 +12,23 @@ import torch.nn.functional as F
 
 from benchmarks.measure import Work, measured
 from siamlab import probe
+from siamlab.data.images import Images, plain
 from siamlab.probe.knn import BLOCK
+from siamlab.recipes import photo_size, siameseim
+from siamlab.train import untrained
 
 CLASSES, WIDTH = 100, 384
 TRAIN, TEST = 50_000, 10_000  # of k-NN and retrieval
 FEW, FEW_TEST = 10_000, 2_000  # of the linear probe
+SEEN, SEEN_TEST = 3_000, 2_000  # images of the suite
 TOLERANCE = 1e-6  # of the gradient, as siamlab fits; scikit-learn's own choice is 1e-4
 Features = tuple[torch.Tensor, torch.Tensor]
 
 
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
-    """k-NN, retrieval and RankMe of 50,000 training and 10,000 test features; a linear probe."""
+    """k-NN, retrieval and RankMe of 50,000 training and 10,000 test features; a linear probe; the
+    quick suite, its rate in images that pass the network: 3,000, 2,000 and two crops of these.
+    """
     train, test = features(TRAIN, 0, device), features(TEST, 1, device)
     few, few_test = features(FEW, 2, device), features(FEW_TEST, 3, device)
     near = [
@@ -35,7 +42,17 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
         near += [Work("scikit-learn's k-NN", lambda: their_knn(train, test), TEST, "queries")]
         their_fit = lambda: their_linear(few, few_test)  # noqa: E731
         fitted += [Work("scikit-learn's linear probe", their_fit, FEW, "features")]
-    return measured(near, device, repeats) + measured(fitted, device, repeats)
+    return [
+        row for works in (near, fitted, [suite(device)]) for row in measured(works, device, repeats)
+    ]
+
+
+def suite(device: torch.device) -> Work:
+    """The quick suite of an encoder of `photo_size`."""
+    model = untrained(photo_size(siameseim())).to(device)
+    train, test = images(SEEN, 4), images(SEEN_TEST, 5)
+    name = f"quick suite of an encoder of 32-pixel photographs, {SEEN:,} and {SEEN_TEST:,} images"
+    return Work(name, lambda: probe.probe_model(model, train, test), SEEN + 3 * SEEN_TEST, "passes")
 
 
 def product(train: torch.Tensor, test: torch.Tensor) -> None:
@@ -62,6 +79,13 @@ def their_linear(train: Features, test: Features) -> float:
     x, y = (scale.transform(part[0].cpu().double().numpy()) for part in (train, test))
     model = LogisticRegression(C=1.0, max_iter=1000, tol=TOLERANCE).fit(x, train[1].cpu().numpy())
     return model.score(y, test[1].cpu().numpy())
+
+
+def images(n: int, seed: int) -> Images:
+    """Random images of 32 pixels in ten classes."""
+    rng = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(256, (n, 3, 32, 32), generator=rng, dtype=torch.uint8)
+    return plain(pixels, torch.randint(10, (n,), generator=rng), "0123456789")
 
 
 def features(n: int, seed: int, device: torch.device) -> Features:
