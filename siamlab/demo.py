@@ -4,7 +4,7 @@ demo(DEMO, "runs/demo")     # what `make demo` runs; started again it goes on
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from siamlab.run import Run
 from siamlab.subject import before_training, subject
 from siamlab.train import Folder, Stopped, steps
 from siamlab.train.folder import Line
+from siamlab.train.precision import CHOSEN
 from siamlab.train.setup import finished
 from siamlab.train.side_by_side import side_by_side
 
@@ -86,8 +87,18 @@ def train_all(runs: list[Run], out: Path, console: Console) -> None:
     jobs = [(run, out / run.name) for run in runs if not finished(run, Folder(out / run.name))]
     with progress.bars(console) as bars:
         bar = {run.name: progress.add(bars, run) for run, _ in jobs}
-        for name, line in trained(jobs):
+        for name, line in once(trained(jobs)):
             progress.update(bars, bar[name], name, line)
+
+
+def once(lines: Iterable[tuple[str, Line]]) -> Iterator[tuple[str, Line]]:
+    """The lines, with what is true of all runs on this processor from the first alone."""
+    heard = False
+    for name, line in lines:
+        chosen = line.get("said") == CHOSEN
+        if not (chosen and heard):
+            yield name, line
+        heard |= chosen
 
 
 def trained(jobs: list[tuple[Run, Path]]) -> Iterator[tuple[str, Line]]:

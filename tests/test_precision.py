@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_train import noise, tiny
 
-from siamlab.demo import DEMO, LONG, SMALLEST
+from siamlab.demo import DEMO, LONG, SMALLEST, once
 from siamlab.model.encoder import Timm
 from siamlab.recipes import RECIPES, demo_size, mae, siameseim
 from siamlab.train import Folder, checkpoint, precision, steps, train
@@ -95,10 +95,9 @@ def test_where_torch_cannot_tell_bfloat16_is_neither_chosen_nor_called_slow(proc
 
 @pytest.mark.parametrize("name", PROCESSORS)
 @pytest.mark.parametrize("scale", [SMALLEST, DEMO, LONG], ids=lambda scale: scale.name)
-def test_the_demo_computes_in_float32_on_every_processor(name, scale, processor):
+def test_the_demo_on_scenes_computes_in_float32_on_every_processor(name, scale, processor):
     processor(name)
-    runs = [demo_size(RECIPES[recipe]()).change(*scale.changes) for recipe in scale.recipes]
-    assert {choose_precision(run, CPU) for run in runs} == {torch.float32}
+    assert {choose_precision(run, CPU) for run in scale.runs()} == {torch.float32}
 
 
 def said(run, path, resume=False):
@@ -143,6 +142,17 @@ def test_what_auto_chose_is_said_at_the_start_and_not_again(tmp_path, monkeypatc
     assert sentence.startswith("computes in bfloat16") and "compute.precision=float32" in sentence
     assert said(run, path, resume=True) == ["goes on after step 2 of 6"]
     assert kept(path) == {"0": "bfloat16"}
+
+
+def test_a_demo_tells_what_auto_chose_once_for_all_its_runs(tmp_path, monkeypatch):
+    on(monkeypatch, pays_from=16)
+    lines = []
+    for name in ("siameseim", "mae"):
+        lines += [(name, line) for line in steps(tiny(mae, "steps=1"), tmp_path / name, noise())]
+        lines.append((name, {"said": "goes on after step 1 of 2"}))
+    heard = list(once(lines))
+    assert len(heard) == len(lines) - 1 and lines[0] == heard[0]
+    assert [name for name, line in heard if "bfloat16" in line.get("said", "")] == ["siameseim"]
 
 
 @pytest.mark.parametrize("asked, pays_from", [("auto", 17), ("float32", 16), ("bfloat16", 16)])

@@ -17,6 +17,9 @@ from siamlab.train.folder import Folder, Line
 # AMX tiles 1.9 × at 128; AVX512_BF16 1.9 × at 192 and 0.86 to 1.11 × at 96 (docs/speed.md).
 WITH_AMX, WITH_AVX512 = 128, 192
 
+# Said where nobody asked for it: on processors it is not what torch does by itself.
+CHOSEN = "computes in bfloat16, faster on this processor; compute.precision=float32 if unwanted"
+
 
 def choose_precision(run: Run, device: torch.device) -> torch.dtype:
     """What was asked for; by default bfloat16 where the device and the encoder's width gain by it.
@@ -78,7 +81,7 @@ def _changed(run: Run, before: str, now: str) -> str:
 
 
 def _chosen(run: Run, device: torch.device, before: str, now: str) -> str:
-    """Once, at the start: nobody asked for it, and on processors it is not what torch does."""
+    """At the start alone."""
     if before or now == "float32" or run.compute.precision != "auto" or device.type == "cuda":
         return ""
-    return "computes in bfloat16, faster on this processor; compute.precision=float32 if unwanted"
+    return CHOSEN
