@@ -41,8 +41,11 @@ exclude seed-to-seed variation."""
 BELOW = """\
 Below the untrained network end {models}. That is what so short a training does here: the patches \
 of a random network already tell colours and edges apart, and training first gives up what its \
-loss does not ask for before it gains anything on top of it. The longer runs on photographs above \
-show where it leads."""
+loss does not ask for before it gains anything on top of it."""
+
+SHIPPED_BELOW = """\
+Below the untrained network lie {models}: a loss that compares images as wholes does not ask their \
+patches to be told apart, which those of a random network can be by colours and edges alone."""
 
 COMPARED = """\
 Better and worse: the two 95 % intervals share no point; overlap: they do."""
@@ -99,7 +102,8 @@ def opening(shipped: "polars.DataFrame", scores: "polars.DataFrame", run: Run) -
     long = (
         f"The encoders that come with siamlab were trained on photographs: "
         f"{known.steps * known.batch:,} images of CIFAR-10 each, {known.grid[0]} × "
-        f"{known.grid[1]} patches, and measured on its test images. {ranked(shipped)}"
+        f"{known.grid[1]} patches, and measured on its test images. {ranked(shipped)} "
+        f"{below(shipped, SHIPPED_BELOW)}"
     )
     short = (
         f"The networks trained here saw {run.steps * run.batch:,} images of {run.data.kind} each, "
@@ -124,15 +128,15 @@ def ranked(scores: "polars.DataFrame") -> str:
     return f"From the highest, {'; '.join(parts)}."
 
 
-def below(scores: "polars.DataFrame") -> str:
-    """Which models end below the untrained network, and why; "" if none does."""
+def below(scores: "polars.DataFrame", why: str = BELOW) -> str:
+    """Which models end below the untrained network, in the words of `why`; "" if none does."""
     found = []
     for name in SUMMARY:
         value = dict(scores.filter(scores["probe"] == name).select("model", "value").rows())
         start = value.pop(REFERENCE, float("-inf"))
         if low := [f"{model} ({v:.2f})" for model, v in value.items() if v < start]:
             found.append(f"on the {name} score ({start:.2f}) {', '.join(low)}")
-    return BELOW.format(models=" and ".join(found)) if found else ""
+    return why.format(models=" and ".join(found)) if found else ""
 
 
 def in_order(metrics: "polars.DataFrame", runs: list[Run]) -> "polars.DataFrame":
