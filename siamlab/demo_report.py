@@ -100,16 +100,14 @@ def opening(shipped: "polars.DataFrame", scores: "polars.DataFrame", run: Run) -
     """What the page shows first: the order on photographs, and what the short runs made of it."""
     known = zoo_run()
     long = (
-        f"The encoders that come with siamlab were trained on photographs: "
-        f"{known.steps * known.batch:,} images of CIFAR-10 each, {known.grid[0]} × "
-        f"{known.grid[1]} patches, and measured on its test images. {ranked(shipped)} "
-        f"{below(shipped, SHIPPED_BELOW)}"
+        f"The encoders that come with siamlab saw {known.steps * known.batch:,} photographs of "
+        f"CIFAR-10 each. {leader(shipped)} {below(shipped, SHIPPED_BELOW)}"
     )
     short = (
-        f"The networks trained here saw {run.steps * run.batch:,} images of {run.data.kind} each, "
-        f"{run.grid[0]} × {run.grid[1]} patches. {ranked(scores)}"
+        f"The networks trained here saw {run.steps * run.batch:,} images of {run.data.kind}. "
+        f"{leader(scores)} {below(scores)}"
     )
-    return f"{long} {short} {below(scores)}\n\n{PLANE}"
+    return f"{long} {short}\n\n{PLANE}"
 
 
 def zoo_run() -> Run:
@@ -117,15 +115,16 @@ def zoo_run() -> Run:
     return run_of(zoo.file("siameseim"))
 
 
-def ranked(scores: "polars.DataFrame") -> str:
-    """The order of the trained models on both scores, in a sentence."""
-    parts = []
+def leader(scores: "polars.DataFrame") -> str:
+    """Which trained model is the highest on each score, in a sentence."""
+    best = {}
     for name in SUMMARY:
         rows = scores.filter(scores["probe"] == name, scores["model"] != REFERENCE)
-        rows = rows.sort("value", descending=True)
-        order = [f"{model} {value:.2f}" for model, value in rows.select("model", "value").rows()]
-        parts.append(f"{name} score: {', '.join(order)}")
-    return f"From the highest, {'; '.join(parts)}."
+        best[name] = rows.sort("value", descending=True)["model"][0]
+    if len(set(best.values())) == 1:
+        return f"{best[SUMMARY[0]]} is the highest on both scores."
+    parts = [f"{model} is the highest on the {name}" for name, model in best.items()]
+    return f"{' and '.join(parts)} score."
 
 
 def below(scores: "polars.DataFrame", why: str = BELOW) -> str:

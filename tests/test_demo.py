@@ -9,11 +9,10 @@ import time
 import polars
 import pytest
 
-from siamlab import zoo
 from siamlab.cli import main
 from siamlab.data import Folder as ImageFolder
 from siamlab.demo import DEMO, LONG, SMALLEST, demo, photographs
-from siamlab.demo_report import below, training_minutes
+from siamlab.demo_report import below, leader, training_minutes
 from siamlab.train import Folder, checkpoint
 
 # Ctrl-C is ignored in what a shell starts in the background, so it is put back
@@ -62,9 +61,8 @@ def test_the_report_opens_with_the_encoders_trained_on_photographs(made):
     first = page.split("<h2>")[1]
     assert first.startswith("Trained on photographs</h2>")
     opening = first.split("<p>")[1]
-    for name, value in zoo.scores().filter(probe="semantic").select("model", "value").rows():
-        assert name == "untrained" or f"{name} {value:.2f}" in opening
-    assert "images of scenes each" in opening
+    assert "zoo:siameseim is the highest on both scores." in opening
+    assert "The networks trained here saw 384 images of scenes." in opening
 
 
 def scored(**values):
@@ -77,6 +75,15 @@ def test_a_model_below_its_untrained_network_is_named_and_explained():
     assert "on the spatial score (0.16) moco_v3 (0.15)." in told and "mae" not in told
     assert "a random network already tell colours" in told
     assert below(scored(untrained=0.1, mae=0.2, moco_v3=0.15)) == ""
+
+
+def test_the_highest_is_named_for_each_score():
+    both = polars.concat(
+        scored(untrained=0.9, mae=a, moco_v3=b).with_columns(probe=polars.lit(probe))
+        for probe, a, b in (("semantic", 0.1, 0.2), ("spatial", 0.4, 0.3))
+    )
+    one = "moco_v3 is the highest on the semantic and mae is the highest on the spatial score."
+    assert leader(both) == one
 
 
 def test_photographs_of_ones_own_are_trained_on_by_the_same_recipes(tmp_path, capsys):
