@@ -173,7 +173,7 @@ def test_one_model_alone_and_two_of_one_last_name(folder, tmp_path):
 
 MISTAKES = [
     (lambda e: e.select("c", 0), "view 'c'"),
-    (lambda e: e.select(next(p.id for p in e.scene().panels if p.parts), 25), "from 0 to "),
+    (lambda e: e.select(next(p.id for p in e.scene().panels if p.parts), 1000), "from 0 to "),
     (lambda e: e.set(nothing=1), "control 'nothing'; allowed: "),
     (lambda e: e.set(**{e.scene().controls[0].name: -1}), "(image=-1 must be|no choice '-1')"),
     (lambda e: e.set(**{e.scene().controls[0].name: 1.5}), "(image=1.5 must be|no choice '1.5')"),
@@ -400,7 +400,7 @@ def test_a_run_without_a_dense_prediction_of_features_has_no_eye(tmp_path):
         EyeExplorer(path)
     with pytest.raises(UserError, match="not a run's folder"):
         EyeExplorer(tmp_path)
-    with pytest.raises(UserError, match="zoo: there are no branches of 'mae'"):
+    with pytest.raises(UserError, match="zoo: there are no branches of 'scenes_mae'"):
         EyeExplorer("zoo:scenes_mae")
     with pytest.raises(UserError, match="pair explorer has no box to move"):
         PairExplorer().move(0.0, 0.0, 1.0, 1.0)

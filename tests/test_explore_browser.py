@@ -67,7 +67,7 @@ def test_an_exported_page_answers_as_the_object_does(page, tmp_path):
     page.get_by_text(jump.text, exact=True).click()
     says(page, explorer.select(jump.panel, jump.patch).state["text"])
     page.locator("input[name=layer]").fill("1")  # another patch at another layer: not held
-    page.wait_for_function("document.querySelector('.text').textContent.includes('open the')")
+    page.wait_for_selector(".text:has-text('open the')", state="attached")
     page.reload()
     page.locator("input[name=layer]").fill("2")
     says(page, PairExplorer("zoo:scenes_mae", image=3).set(layer=2).state["text"])
@@ -86,10 +86,10 @@ def test_a_head_is_chosen_below_and_shown_above(page, tmp_path):
     explorer = ModelsExplorer(["zoo:scenes_siameseim", "zoo:scenes_mae"])
     page.goto(explorer.to_html(tmp_path / "models.html").as_uri())
     click(page, "head 2", 0.5, 0.5)
-    page.wait_for_function("document.querySelector('[data-panel=\"head 2\"].chosen') !== null")
+    page.wait_for_selector("[data-panel='head 2'].chosen", state="attached")
     assert page.locator("select[name=head]").input_value() == "2"
     click(page, "zoo:scenes_mae similarity", 0.1, 0.1)
-    page.wait_for_function("document.querySelector('.text').textContent.includes('open the')")
+    page.wait_for_selector(".text:has-text('open the')", state="attached")
     page.locator("select[name=head]").select_option("mean")
     click(page, "zoo:scenes_mae similarity", 0.1, 0.1)
     says(page, explorer.select("zoo:scenes_mae similarity", 0).state["text"])
@@ -191,7 +191,7 @@ def test_a_control_that_has_the_focus_follows_the_scene(page, tmp_path):
             "svg.dispatchEvent(new PointerEvent(kind, { isPrimary: true })); }",
             kind,
         )
-    page.wait_for_function("document.querySelector('[data-panel=\"head 2\"].chosen') !== null")
+    page.wait_for_selector("[data-panel='head 2'].chosen", state="attached")
     assert page.evaluate("document.activeElement.name") == "head" and head.input_value() == "2"
 
 
@@ -318,7 +318,7 @@ def test_points_and_bars_are_brushed(page, plane):
     drag(page, "plane", (0.3, 0.05), (0.4, 0.1))  # nothing is there: nothing changes
     says(page, explorer.state["text"])
     click(page, "histogram", *bar(2))  # of two models: not held
-    page.wait_for_function("document.querySelector('.text').textContent.includes('open the')")
+    page.wait_for_selector(".text:has-text('open the')", state="attached")
     assert page.locator('[data-panel="plane"] .point.chosen').count() == 2
     explorer.select("plane", 0)
 
@@ -401,7 +401,7 @@ def test_jupyterlab_and_its_kernel_agree(page, tmp_path):
 
 
 def test_the_box_is_dragged_in_jupyterlab(page, tmp_path):
-    cell = CELL.replace("PairExplorer", "EyeExplorer")
+    cell = CELL.replace("PairExplorer", "EyeExplorer").replace("scenes_", "")
     with notebook(page, tmp_path, cell, ""):
         explorer = EyeExplorer("zoo:siameseim")
         says(page, explorer.state["text"])

@@ -20,7 +20,9 @@ from siamlab.train import train
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # last lines of cells that show an explorer or a figure
-SHOWS = re.compile(r"(explorer|eye)($|\.set)|figure\.(?!score_table)|pictures\.|maps\[")
+SHOWS = re.compile(
+    r"(explorer|eye)($|\.set)|figure\.(?!score_table|comparison_table)|pictures\.|maps\["
+)
 NUMBER = re.compile(r"[-−+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 

@@ -29,7 +29,8 @@ def test_tokens_that_nobody_reads_are_spared_without_a_trace(recipe, monkeypatch
         stepped = gradients(run, state.model, state.teacher, images, 0, torch.float32)
         grads = {n: p.grad for n, p in state.model.named_parameters() if p.grad is not None}
         found.append(grads | {"loss": sum(stepped.terms.values())})
-    torch.testing.assert_close(*found, atol=1e-5, rtol=1e-3)
+    # BatchNorm over eight images enlarges what processors round otherwise, in SimSiam the most
+    torch.testing.assert_close(*found, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("norm", ["layer", "batch"])
