@@ -46,7 +46,9 @@ def page(browser):
 
 
 def click(page, panel, x, y):
-    area = page.locator(f'[data-panel="{panel}"] svg').bounding_box()
+    picture = page.locator(f'[data-panel="{panel}"] svg')
+    picture.scroll_into_view_if_needed()
+    area = picture.bounding_box()
     page.mouse.click(area["x"] + x * area["width"], area["y"] + y * area["height"])
 
 
