@@ -19,8 +19,6 @@ from siamlab.data import Cifar10
 from siamlab.run import Run
 from siamlab.train import Folder, checkpoint, load_branches, load_encoder
 
-FEWEST = "3000"  # training images of the probes, as `siamlab probe` has them
-
 
 def keep(path: Path) -> str:
     """The name under which a run is in the zoo from now on."""
@@ -32,10 +30,7 @@ def keep(path: Path) -> str:
     if run.prediction.kind == "dense" and run.target.kind == "momentum":
         keep_branches(path, place, told)
     else:
-        about = {"run": told.toml()}
-        checkpoint.write_weights(
-            load_encoder(path).half(), place.with_suffix(".safetensors"), about
-        )
+        write_half(load_encoder(path), place.with_suffix(".safetensors"), {"run": told.toml()})
     return run.name
 
 
@@ -56,9 +51,9 @@ def keep_branches(path: Path, place: Path, told: Run) -> None:
     (folder / "checksums.json").write_text(json.dumps(sums, indent=1))
 
 
-def write_half(module: nn.Module, path: Path) -> None:
+def write_half(module: nn.Module, path: Path, about: dict[str, str] | None = None) -> None:
     """In half precision."""
-    checkpoint.write_weights(module.half(), path)
+    checkpoint.write_weights(module.half(), path, about)
 
 
 if __name__ == "__main__":
@@ -66,5 +61,5 @@ if __name__ == "__main__":
     words = [word for word in sys.argv[1:] if "=" in word]
     names = [f"zoo:{keep(folder)}" for folder in folders]
     table = str(zoo.HERE / "scores.parquet")
-    how = ["--suite", "full", "--images", FEWEST, "--out", table]
+    how = ["--suite", "full", "--out", table]
     sys.exit(siamlab(["probe", *names, *words, *how]))

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 SHOWN = 4  # which test image the pictures show
 TITLE = "Three recipes on the semantic–spatial plane"
-REFERENCE = "untrained"
 
 PLANE = """\
 Right: features know what is in the image. Up: they know where. Each score is the mean of its \
@@ -98,28 +97,24 @@ def write_demo_report(
 
 def opening(shipped: "polars.DataFrame", scores: "polars.DataFrame", run: Run) -> str:
     """What the page shows first: the order on photographs, and what the short runs made of it."""
-    known = zoo_run()
-    long = (
+    known = run_of(zoo.file("siameseim"))
+    parts = (
         f"The encoders that come with siamlab saw {known.steps * known.batch:,} photographs of "
-        f"CIFAR-10 each. {leader(shipped)} {below(shipped, SHIPPED_BELOW)}"
+        "CIFAR-10 each.",
+        leader(shipped),
+        below(shipped, SHIPPED_BELOW),
+        f"The networks trained here saw {run.steps * run.batch:,} images of {run.data.kind}.",
+        leader(scores),
+        below(scores),
     )
-    short = (
-        f"The networks trained here saw {run.steps * run.batch:,} images of {run.data.kind}. "
-        f"{leader(scores)} {below(scores)}"
-    )
-    return f"{long} {short}\n\n{PLANE}"
-
-
-def zoo_run() -> Run:
-    """The run behind the first of the encoders that come with siamlab."""
-    return run_of(zoo.file("siameseim"))
+    return f"{' '.join(filter(None, parts))}\n\n{PLANE}"
 
 
 def leader(scores: "polars.DataFrame") -> str:
     """Which trained model is the highest on each score, in a sentence."""
     best = {}
     for name in SUMMARY:
-        rows = scores.filter(scores["probe"] == name, scores["model"] != REFERENCE)
+        rows = scores.filter(scores["probe"] == name, scores["model"] != zoo.REFERENCE)
         best[name] = rows.sort("value", descending=True)["model"][0]
     if len(set(best.values())) == 1:
         return f"{best[SUMMARY[0]]} is the highest on both scores."
@@ -132,7 +127,7 @@ def below(scores: "polars.DataFrame", why: str = BELOW) -> str:
     found = []
     for name in SUMMARY:
         value = dict(scores.filter(scores["probe"] == name).select("model", "value").rows())
-        start = value.pop(REFERENCE, float("-inf"))
+        start = value.pop(zoo.REFERENCE, float("-inf"))
         if low := [f"{model} ({v:.2f})" for model, v in value.items() if v < start]:
             found.append(f"on the {name} score ({start:.2f}) {', '.join(low)}")
     return why.format(models=" and ".join(found)) if found else ""

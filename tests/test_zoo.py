@@ -52,6 +52,14 @@ def test_their_scores_come_with_them_and_siameseim_is_first_on_both():
     assert rows["zoo:moco_v3"]["high"] < rows["untrained"]["low"]  # on the spatial score
 
 
+def test_scores_of_some_models_are_theirs_and_the_untrained_networks():
+    assert set(zoo.scores(["zoo:mae"])["model"]) == {"zoo:mae", "untrained"}
+    assert zoo.has_scores(["zoo:mae", "zoo:siameseim"])
+    assert not zoo.has_scores(["zoo:mae", "zoo:scenes_mae"])
+    with pytest.raises(UserError, match="no scores of 'zoo:scenes_mae'"):
+        zoo.scores(["zoo:scenes_mae"])
+
+
 def test_the_zoo_is_a_few_megabytes_and_names_what_it_has():
     assert {"mae", "moco_v3", "siameseim", *SCENES} <= set(zoo.names())
     assert sum(f.stat().st_size for f in zoo.HERE.rglob("*") if f.is_file()) < 15e6

@@ -4,6 +4,7 @@ vit = zoo.load("siameseim")     # a plain timm model; zoo.names() lists them
 zoo.scores()                    # what all probes found of those trained on CIFAR-10
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import polars
 
 HERE = Path(__file__).parent
+REFERENCE = "untrained"  # the network that all of them started from
 
 
 def names() -> tuple[str, ...]:
@@ -49,14 +51,24 @@ def load(name: str) -> nn.Module:
     return load_encoder(file(name))
 
 
-def scores() -> "polars.DataFrame":
-    """The long table (`probe.table`) of those trained on CIFAR-10 and of the untrained network.
+def scores(models: Sequence[str] = ()) -> "polars.DataFrame":
+    """The long table (`probe.table`) of these models, as `zoo:mae`, and of the untrained network.
 
-    Measured on CIFAR-10's test images with the full suite, so that the images need not be at hand.
+    Without names of all that were trained on CIFAR-10. Measured on its test images with the full
+    suite, so that the images need not be at hand. Raises UserError for a model without scores.
     """
     import polars
 
-    return polars.read_parquet(HERE / "scores.parquet")
+    table = polars.read_parquet(HERE / "scores.parquet")
+    for name in models:
+        if name not in table["model"]:
+            raise UserError(unknown("zoo: there are no scores of", name, table["model"].unique()))
+    return table.filter(table["model"].is_in([*models, REFERENCE])) if models else table
+
+
+def has_scores(models: Sequence[str]) -> bool:
+    """Whether `scores` has all of these."""
+    return set(models) <= set(scores()["model"])
 
 
 def _with_branches() -> list[str]:
