@@ -12,7 +12,11 @@ import torch
 from rich.console import Console
 
 from siamlab import progress
+from siamlab.component import UserError
+from siamlab.data import Data, Images
 from siamlab.given import at_most
+from siamlab.probe.suite.semantic import varied
+from siamlab.probe.suite.spatial import FEWEST
 from siamlab.probing import probe_all, report
 from siamlab.recipes import RECIPES, demo_size, photo_size
 from siamlab.run import Run
@@ -63,6 +67,7 @@ def demo(scale: Scale, out: str | Path) -> int:
     with console.status("reading the images"):
         train, test = (runs[0].data(split) for split in ("train", "test"))
     train, test = at_most(train, scale.images), at_most(test, scale.test_images)
+    check_plane(runs[0].data, train, test)
     try:
         train_all(runs, out, console)
     except (Stopped, KeyboardInterrupt):
@@ -80,6 +85,21 @@ def demo(scale: Scale, out: str | Path) -> int:
         path = write_demo_report(out, runs, subjects, scores, test)
     console.print(f"Report: {path.resolve()}", soft_wrap=True, highlight=False)
     return 0
+
+
+def check_plane(data: Data, train: Images, test: Images) -> None:
+    """Raises UserError, before any training, for images that do not give both scores."""
+    if not all(varied(images.labels[images.labels >= 0]) for images in (train, test)):
+        raise UserError(
+            f"--data {data.kind}: the plane needs training and test images with labels of two "
+            "classes or more, as class folders in data.path have; choose such images, or leave "
+            "--data out"
+        )
+    if len(test.labels) < FEWEST:
+        raise UserError(
+            f"--data {data.kind}: the plane needs {FEWEST} test images or more, and there are "
+            f"{len(test.labels)}; add images"
+        )
 
 
 def train_all(runs: list[Run], out: Path, console: Console) -> None:

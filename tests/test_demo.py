@@ -8,6 +8,7 @@ import time
 
 import polars
 import pytest
+from PIL import Image
 
 from siamlab.cli import main
 from siamlab.data import Folder as ImageFolder
@@ -94,6 +95,18 @@ def test_photographs_of_ones_own_are_trained_on_by_the_same_recipes(tmp_path, ca
     assert all(run.data.download for run in photographs("cifar10").runs())
     assert main(["demo", "steps=7", "--out", str(tmp_path)]) == 2
     assert "demo takes 'steps=7' only with --data NAME" in capsys.readouterr().err
+
+
+def test_images_without_a_plane_are_refused_before_any_training(tmp_path, capsys):
+    assert main(["demo", "--data", "photographs", "--out", str(tmp_path / "out")]) == 2
+    assert "--data photographs: the plane needs" in capsys.readouterr().err
+    for i in range(8):
+        (tmp_path / "few" / f"{i % 2}").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9), (30 * i, 0, 9)).save(tmp_path / "few" / f"{i % 2}" / f"{i}.png")
+    words = ["--data", "folder", f"data.path={tmp_path / 'few'}", "--out", str(tmp_path / "out")]
+    assert main(["demo", *words]) == 2
+    assert "the plane needs 10 test images or more, and there are 2" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_every_model_has_both_scores(made):
