@@ -76,7 +76,7 @@ def write_demo_report(
 ) -> Path:
     """The report's path. `subjects` begins with the untrained network."""
     metrics, image = in_order(metrics_of(out), runs), test.pixels[min(SHOWN, len(test.pixels) - 1)]
-    shipped = zoo.scores()
+    shipped = zoo.scores([f"zoo:{run.name}" for run in runs])  # in one order, so in one colour
     losses = figure.loss_figure(figure.loss_table(metrics))
     collapses = figure.collapse_figure(figure.collapse_table(metrics))
     probes = figure.probes_figure(figure.probes_table(scores))

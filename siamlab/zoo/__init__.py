@@ -52,10 +52,11 @@ def load(name: str) -> nn.Module:
 
 
 def scores(models: Sequence[str] = ()) -> "polars.DataFrame":
-    """The long table (`probe.table`) of these models, as `zoo:mae`, and of the untrained network.
+    """The long table (`probe.table`) of the untrained network and of these models, as `zoo:mae`.
 
-    Without names of all that were trained on CIFAR-10. Measured on its test images with the full
-    suite, so that the images need not be at hand. Raises UserError for a model without scores.
+    In their order; without names, of all that were trained on CIFAR-10. Measured on its test
+    images with the full suite, so that the images need not be at hand. Raises UserError for a
+    model without scores.
     """
     import polars
 
@@ -63,7 +64,9 @@ def scores(models: Sequence[str] = ()) -> "polars.DataFrame":
     for name in models:
         if name not in table["model"]:
             raise UserError(unknown("zoo: there are no scores of", name, table["model"].unique()))
-    return table.filter(table["model"].is_in([*models, REFERENCE])) if models else table
+    if not models:
+        return table
+    return polars.concat(table.filter(table["model"] == name) for name in (REFERENCE, *models))
 
 
 def has_scores(models: Sequence[str]) -> bool:
