@@ -6,8 +6,21 @@ PYTHON = $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; d
 	$$p -c '$(RECENT)' 2>/dev/null && echo $$p && break; done)
 RECENT = import sys; sys.exit(sys.version_info < (3, 11))
 UV = $(shell command -v uv)
+VERSION = import sys; print(sys.version)
 
-.PHONY: help demo demo-long lab test lint lock clean
+# a Python that is named must be one, and that of .venv where there is one: it would go unused
+ifeq ($(origin PYTHON),command line)
+ifneq ($(shell '$(PYTHON)' -c '$(RECENT)' 2>/dev/null && echo yes),yes)
+$(error PYTHON=$(PYTHON) is no Python 3.11 or newer: install one, or name another)
+endif
+ifneq ($(wildcard $(VENV)/bin/python),)
+ifneq ($(shell '$(PYTHON)' -c '$(VERSION)'),$(shell $(VENV)/bin/python -c '$(VERSION)'))
+$(error $(VENV) was made by another Python than PYTHON=$(PYTHON): `make clean` removes it)
+endif
+endif
+endif
+
+.PHONY: help demo demo-long lab test test-all drill lint docs lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*##/make \1:/p' Makefile
@@ -21,14 +34,28 @@ demo-long: $(VENV)/.done  ## the same at a size that shows the trade-off, up to 
 lab: $(VENV)/.done  ## JupyterLab on the notebooks
 	$(VENV)/bin/siamlab lab
 
-test: $(VENV)/.done  ## all tests, two at a time with one thread each
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadfile
+# two processes with one thread each, which take whole files in the order of tests/conftest.py
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/.done  ## the tests without the slow ones
+	$(PYTEST) -m 'not slow'
+
+test-all: $(VENV)/.done  ## all tests, as continuous integration runs them
+	$(PYTEST)
+
+drill: $(VENV)/.done  ## kills, restarts and full disks on purpose; WORDS="--short" for a reduced form
+	PYTHONPATH=tests $(VENV)/bin/python -m drill $(WORDS)
 
 lint: $(VENV)/.done  ## ruff, rules and format
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
-lock:  ## choose the pins anew
+docs: $(VENV)/.done  ## the documentation site, in build/site; warnings and dead links are errors
+	$(VENV)/bin/python docs/build_probes.py
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build
+	@echo "build/site/index.html; with search: $(VENV)/bin/python -m http.server -d build/site"
+
+lock:  ## resolve the pins again
 	uv pip compile -q --universal --python-version 3.11 --all-extras --upgrade \
 		--no-header --no-annotate pyproject.toml -o requirements.lock
 

@@ -1,1 +1,1 @@
-"""Benchmarks: speeds as ratios within one run. `python -m benchmarks.probes`"""
+"""Benchmarks: speeds as ratios within one run. `python -m benchmarks probes`"""

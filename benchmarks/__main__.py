@@ -1,11 +1,11 @@
-"""python -m benchmarks SUITE: speed beside the machine's ceilings and beside other tools.
+"""python -m benchmarks SUITE: speed compared with the machine's limits and with other tools.
 
-python -m benchmarks step                       # seven rounds in turn; a table, and a parquet file
-python -m benchmarks views --peer lightly       # beside lightly, in an environment of its own
-python -m benchmarks data --help                # from JPEGs to training: options of its own
-python -m benchmarks explore --help             # clicks in JupyterLab: options of its own
-python -m benchmarks profile --help             # where a step spends its time
-python -m benchmarks gpu --help                 # what a GPU is asked, in one command of ten minutes
+python -m benchmarks step                       # seven rounds; a table and a Parquet file
+python -m benchmarks views --peer lightly       # also lightly, in a separate environment
+python -m benchmarks data --help                # from JPEGs to training, with separate options
+python -m benchmarks explore --help             # clicks in JupyterLab, with separate options
+python -m benchmarks profile --help             # the time of a step by kind of operation
+python -m benchmarks gpu --help                 # all suites for a GPU, in ten minutes
 """
 
 import argparse
@@ -20,72 +20,77 @@ import torch
 
 from benchmarks.measure import REPEATS, copy_rate, folder, product_rate, table
 from benchmarks.peer import PACKAGES
-from siamlab.memory import keep_freed
-from siamlab.train.folder import environment
+from siamlab.machine.memory import keep_freed
+from siamlab.train.environment import environment
 
 SUITES = {
-    "step": "training steps: images a second, share of the matrix product's rate",
-    "loop": "training from cached images, logged lines included; share of waiting for data",
-    "views": "two views of decoded images, beside the usual pipeline of one image at a time",
+    "step": "training steps: images per second, share of the rate of a matrix product",
+    "loop": "training from cached images, with logging; share of time spent waiting for data",
+    "views": "two views of decoded images, compared with the usual pipeline, one image at a time",
     "loss": "losses at the sizes of a ViT-B step: time and memory",
-    "probes": "k-NN, retrieval and the linear probe, beside scikit-learn's; the quick suite",
-    "study": "trials a minute by the number of workers",
-    "growth": "a step against tokens, batch, width and processes",
+    "probes": "k-NN, retrieval and the linear probe, compared with scikit-learn; the quick suite",
+    "study": "trials per minute by the number of workers",
+    "growth": "cost of a step by tokens, batch, width and processes",
 }
-BY_CASE = ("step", "loop")  # suites that can do one of their cases alone
-OWN = ("data", "explore", "gpu", "profile")  # suites that read their own options
+BY_CASE = ("step", "loop")  # suites that can run a single case
+SEPARATE = ("data", "explore", "gpu", "profile")  # suites that parse their own options
 COLUMNS = "work rate least most unit ratio gflop share wait megabytes note".split()
 
 
 def main() -> None:
-    """Run the suites that are named, print and keep their tables."""
-    if sys.argv[1:2] and sys.argv[1] in OWN:
+    """Run the named suites, print their tables and write them to files."""
+    if sys.argv[1:2] and sys.argv[1] in SEPARATE:
         import_module(f"benchmarks.{sys.argv.pop(1)}").main()
         return
-    given = arguments()
-    device = torch.device(given.device)
+    options = arguments()
+    device = torch.device(options.device)
     keep_freed()
-    if given.threads:
-        torch.set_num_threads(given.threads)
-    for suite in given.suites or SUITES:
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    for suite in options.suites or SUITES:
         module = import_module(f"benchmarks.{suite}")
-        one = (given.case,) if given.case else ()
-        rows = module.rows(device, given.peer, given.repeats, *one)
+        case = (options.case,) if options.case else ()
+        rows = module.rows(device, options.peer, options.repeats, *case)
         show(suite, rows, device)
-        keep(suite, rows, given)
+        write(suite, rows, options)
 
 
 def arguments() -> argparse.Namespace:
-    words = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         "python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    told = "\n".join(f"{name}: {text}" for name, text in SUITES.items())
-    words.add_argument("suites", nargs="*", metavar="SUITE", type=_suite, help=told)
+    suites = "\n".join(f"{name}: {text}" for name, text in SUITES.items())
+    parser.add_argument("suites", nargs="*", metavar="SUITE", type=_suite, help=suites)
     here = "cuda" if torch.cuda.is_available() else "cpu"
-    words.add_argument("--device", default=here, choices=["cpu", "cuda"])
-    words.add_argument("--threads", type=int, default=0, help="of the processor; 0: torch's choice")
-    words.add_argument("--repeats", type=int, default=REPEATS, help="rounds")
-    words.add_argument("--peer", default="", choices=["", *PACKAGES], help="set up and run beside")
-    words.add_argument("--case", default="", help=f"one line alone, of {' or '.join(BY_CASE)}")
-    words.add_argument("--out", type=folder, default="runs/benchmarks", help="of the files")
-    given = words.parse_args()
-    if given.case:
-        _check_case(given, words)
-    return given
+    parser.add_argument("--device", default=here, choices=["cpu", "cuda"])
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: torch's choice")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="rounds")
+    parser.add_argument(
+        "--peer",
+        default="",
+        choices=["", *PACKAGES],
+        help="also measure this tool",
+    )
+    parser.add_argument("--case", default="", help=f"a single case of {' or '.join(BY_CASE)}")
+    parser.add_argument("--out", type=folder, default="runs/benchmarks", help="folder of files")
+    options = parser.parse_args()
+    if options.case:
+        _check_case(options, parser)
+    return options
 
 
-def _check_case(given: argparse.Namespace, words: argparse.ArgumentParser) -> None:
-    """Ends with a sentence if the suite that is named has no such case."""
-    if len(given.suites) != 1 or given.suites[0] not in BY_CASE:
-        words.error(f"--case is for one of {', '.join(BY_CASE)} alone")
-    cases = import_module(f"benchmarks.{given.suites[0]}").cases(torch.device(given.device))
-    known = [*cases, *[given.peer] * (given.suites == ["step"] and given.peer != "")]
-    if given.case not in known:
-        words.error(f"case {given.case!r} is none of {', '.join(map(repr, known))}")
+def _check_case(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Exit with an error message if the named suite has no such case."""
+    if len(options.suites) != 1 or options.suites[0] not in BY_CASE:
+        parser.error(f"--case needs exactly one suite, {' or '.join(BY_CASE)}")
+    cases = import_module(f"benchmarks.{options.suites[0]}").cases(torch.device(options.device))
+    known = [*cases, *[options.peer] * (options.suites == ["step"] and options.peer != "")]
+    if options.case not in known:
+        parser.error(f"case {options.case!r} is none of {', '.join(map(repr, known))}")
 
 
 def show(suite: str, rows: list[dict[str, Any]], device: torch.device) -> None:
-    """The table as markdown, below a line that says where it was measured."""
+    """Print the table as Markdown, below a line on machine, versions and date."""
     about = environment()
     where = about["gpu"] if device.type == "cuda" else about["processor"]
     threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} threads"
@@ -98,28 +103,28 @@ def show(suite: str, rows: list[dict[str, Any]], device: torch.device) -> None:
     print(table(columns, lines), flush=True)
 
 
-def keep(suite: str, rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
-    """The rows with the environment in OUT/SUITE.parquet; .json where there is no polars.
+def write(suite: str, rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Write the rows with the environment to OUT/SUITE.parquet, or .json without polars.
 
-    One case alone has a file of its own, SUITE-CASE.
+    A single case has a separate file, SUITE-CASE.
     """
     about = {"suite": suite, "date": str(date.today())}
-    about |= {"device": given.device, "peer": given.peer}
+    about |= {"device": options.device, "peer": options.peer}
     about |= {name: str(value) for name, value in environment().items()}
     rows = [about | row for row in rows]
-    name = "-".join([suite, *re.findall(r"\w+", given.case)])
+    name = "-".join([suite, *re.findall(r"\w+", options.case)])
     try:
         import polars
     except ModuleNotFoundError:
-        (given.out / f"{name}.json").write_text(json.dumps(rows, indent=1))
+        (options.out / f"{name}.json").write_text(json.dumps(rows, indent=1))
     else:
         frame = polars.DataFrame(rows, infer_schema_length=None)
-        frame.write_parquet(given.out / f"{name}.parquet")
+        frame.write_parquet(options.out / f"{name}.parquet")
 
 
 def _suite(name: str) -> str:
     if name not in SUITES:
-        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join([*SUITES, *OWN])}")
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join([*SUITES, *SEPARATE])}")
     return name
 
 

@@ -1,10 +1,11 @@
-"""From the press of the mouse to the answer on the screen, in JupyterLab with a live kernel.
+"""Time from a click to its result on the screen, in JupyterLab with a live kernel.
 
-python -m benchmarks.explore                # a minute or two; needs the extras notebook and dev
-python -m benchmarks.explore --clicks 50 --model vit_base_patch16_224
+python -m benchmarks explore                # a minute or two; needs the extras notebook and dev
+python -m benchmarks explore --clicks 50 --model vit_base_patch16_224
 
-Random weights and images: what a click costs does not depend on what they say. The time ends after
-the frame with the new sentence; passes are those of images through models, counted in the kernel.
+Weights and images are random, since the cost of a click does not depend on their values. The time
+ends after the frame with the new sentence; passes of images through models are counted in the
+kernel.
 """
 
 import argparse
@@ -20,20 +21,20 @@ from typing import Any, NamedTuple
 from benchmarks.lab import IDLE, notebook
 from benchmarks.measure import table
 from siamlab.component import UserError
-from siamlab.train.folder import environment
+from siamlab.train.environment import environment
 
 CELL = """
 import timm, torch
 from siamlab.explore import ModelsExplorer, PairExplorer
-from siamlab.subject import Subject
+from siamlab.evaluate.models import NamedModel
 passed = lambda *_: print(end=".", file=open("passes", "a"))
 models = [timm.create_model("{model}").eval() for _ in range(2)]
 for model in models: model.patch_embed.register_forward_hook(passed)
-a, b = (Subject(name, model, None) for name, model in zip("ab", models))
+a, b = (NamedModel(name, model, None) for name, model in zip("ab", models))
 images = torch.randint(0, 256, (2, 3, {size}, {size}), dtype=torch.uint8)
 {explorer}
 """
-EXPLORERS = {  # what is made, and the panels that are clicked
+EXPLORERS = {  # the expression that creates one, and the panels to click
     "PairExplorer": ("PairExplorer(a, images, image=0)", ["a", "b"]),
     "ModelsExplorer, two models": (
         "ModelsExplorer([a, b], images, image=0)", ["a attention", "b similarity"],
@@ -56,52 +57,54 @@ TIMED = """panel => {
 }"""
 
 
-class Answer(NamedTuple):
+class Timing(NamedTuple):
     name: str
     clicks: list[float]  # milliseconds each
-    shown: int  # passes until the explorer stood there
+    shown: int  # passes until the explorer was shown
     later: int  # passes during all clicks
 
 
 def main() -> None:
-    """A table with a line an explorer."""
-    given = arguments()
+    """Print a table with one row per explorer."""
+    options = arguments()
     about = environment()
-    print(f"{given.model} at {given.size} pixels; {about['processor']}, {about['cores']} cores, ")
-    print(f"load before {os.getloadavg()[0]:.1f}; milliseconds of {given.clicks} clicks\n")
+    print(
+        f"{options.model} at {options.size} pixels; {about['processor']}, {about['cores']} cores, "
+    )
+    print(f"load before {os.getloadavg()[0]:.1f}; milliseconds of {options.clicks} clicks\n")
     columns = ["explorer", "median", "least", "most", "passes to show", "passes of all clicks"]
-    print(table(columns, [line(measured(name, given)) for name in EXPLORERS]))
+    print(table(columns, [cells(measure(name, options)) for name in EXPLORERS]))
 
 
-def line(row: Answer) -> list[str]:
-    """What the table says of an explorer."""
+def cells(row: Timing) -> list[str]:
+    """Return the cells of an explorer's row."""
     times = statistics.median(row.clicks), min(row.clicks), max(row.clicks)
     return [row.name, *(f"{ms:.0f}" for ms in times), str(row.shown), str(row.later)]
 
 
 def arguments() -> argparse.Namespace:
-    words = argparse.ArgumentParser("python -m benchmarks.explore", description=__doc__)
-    words.add_argument("--clicks", type=int, default=20)
-    words.add_argument("--model", default="vit_small_patch16_224", help="a timm name")
-    words.add_argument("--size", type=int, default=224, help="of the model's images, in pixels")
-    return words.parse_args()
+    parser = argparse.ArgumentParser("python -m benchmarks explore", description=__doc__)
+    parser.add_argument("--clicks", type=int, default=20)
+    parser.add_argument("--model", default="vit_small_patch16_224", help="a timm name")
+    parser.add_argument("--size", type=int, default=224, help="side of the images in pixels")
+    return parser.parse_args()
 
 
-def measured(name: str, given: argparse.Namespace) -> Answer:
-    """Every click at another patch, the panels in turn; the first one is not left out."""
+def measure(name: str, options: argparse.Namespace) -> Timing:
+    """Click a different patch each time, panels in turn; the first click counts too."""
     code, panels = EXPLORERS[name]
-    with tempfile.TemporaryDirectory() as made, opened(Path(made), code, given) as page:
-        passes = Path(made) / "passes"
+    with tempfile.TemporaryDirectory() as folder, open_page(Path(folder), code, options) as page:
+        passes = Path(folder) / "passes"
         shown = len(passes.read_text())
         clicks = [
             click(page, panels[i % len(panels)], (0.05 + 0.045 * i) % 0.95, (0.37 * i) % 0.95)
-            for i in range(given.clicks)
+            for i in range(options.clicks)
         ]
-        return Answer(name, clicks, shown, len(passes.read_text()) - shown)
+        return Timing(name, clicks, shown, len(passes.read_text()) - shown)
 
 
 def click(page: Any, panel: str, x: float, y: float) -> float:
-    """Milliseconds from the press to the frame that answers it."""
+    """Click, and return the milliseconds until the frame that shows the result."""
     area = page.locator(f'[data-panel="{panel}"] svg').bounding_box()
     page.evaluate(TIMED, panel)
     page.mouse.click(area["x"] + x * area["width"], area["y"] + y * area["height"])
@@ -109,19 +112,19 @@ def click(page: Any, panel: str, x: float, y: float) -> float:
 
 
 @contextmanager
-def opened(folder: Path, code: str, given: argparse.Namespace) -> Iterator[Any]:
-    """A page of JupyterLab in which an explorer is to be seen."""
+def open_page(folder: Path, code: str, options: argparse.Namespace) -> Iterator[Any]:
+    """Open a page of JupyterLab that shows an explorer."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        raise UserError("there is no chromium on the path; install one to measure clicks")
+        raise UserError("there is no chromium on the PATH; install it to measure clicks")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1600})
-        with notebook(page, folder, CELL.format(explorer=code, **vars(given))):
+        with notebook(page, folder, CELL.format(explorer=code, **vars(options))):
             page.wait_for_function(IDLE)
-            page.wait_for_timeout(2000)  # milliseconds; all pictures are there
+            page.wait_for_timeout(2000)  # milliseconds, for all pictures to load
             yield page
         browser.close()
 

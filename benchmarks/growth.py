@@ -1,7 +1,7 @@
-"""How a step's cost grows: tokens, batch, width, depth, views and processes, one at a time.
+"""Growth of a step's cost with tokens, batch, width, depth, views and processes, one at a time.
 
-Each case runs in a process of its own, so that its memory is its own. The first line is the base,
-ViT-Ti/8 at 64 pixels and 32 images; `gflop` an image says what the arithmetic alone would cost.
+Each case runs in a separate process, so that memory is measured separately. The first row is the
+base, ViT-Ti/8 at 64 pixels and 32 images; `gflop` per image is the cost of the arithmetic alone.
 """
 
 import multiprocessing
@@ -15,11 +15,11 @@ import torch
 
 from benchmarks.measure import operations, product_rate, timed
 from benchmarks.step import stepper, tiny
-from siamlab.memory import keep_freed
+from siamlab.machine.memory import keep_freed
 from siamlab.run import Run
 
-BASE = 32  # images a step
-CASES = [  # what grows, how much, and the changes that make it do so
+BASE = 32  # images per step
+CASES = [  # axis, factor, and the changes to the run
     ("base", 1, []),
     ("tokens", 0.25, ["size=[32, 32]"]),
     ("tokens", 2.25, ["size=[96, 96]"]),
@@ -39,32 +39,32 @@ CASES = [  # what grows, how much, and the changes that make it do so
 
 
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
-    """Seconds, memory and operations of every case; of two processes on a processor only."""
-    found, base = [], tiny(BASE)
-    if device.type == "cpu":  # where only wide ones would be in bfloat16
+    """Return time, memory and operations of every case; two processes on the CPU only."""
+    table, base = [], tiny(BASE)
+    if device.type == "cpu":  # where wide models alone would use bfloat16
         base = base.change("compute.precision=float32")
     for axis, times, changes in CASES:
         count = times if axis == "processes" else 1
         if count == 1 or device.type == "cpu":
-            found.append(one(axis, times, base.change(*changes), device, repeats, count))
+            table.append(measure_case(axis, times, base.change(*changes), device, repeats, count))
     top = product_rate(device, torch.float32)
-    for row in found:
-        row["ratio"] = row["rate"] / found[0]["rate"]
+    for row in table:
+        row["ratio"] = row["rate"] / table[0]["rate"]
         row["share"] = row["gflop"] * 1e9 * row["rate"] / top
-    return found
+    return table
 
 
-def one(
+def measure_case(
     axis: str, times: float, run: Run, device: torch.device, repeats: int, processes: int
 ) -> dict[str, Any]:
-    """A row of one case, measured by processes that do nothing else and share its batch."""
+    """Return the row of one case, whose batch is divided among new processes."""
     context, threads = multiprocessing.get_context("spawn"), torch.get_num_threads()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    given = [(run, device, repeats, threads, r, processes, port) for r in range(processes)]
+    arguments = [(run, device, repeats, threads, r, processes, port) for r in range(processes)]
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        (seconds, memory, flops), *_ = pool.map(work, *zip(*given, strict=True))
+        (seconds, memory, flops), *_ = pool.map(work, *zip(*arguments, strict=True))
     rates = sorted(run.batch / s for s in seconds)
     return {
         "work": axis if axis == "base" else f"{axis} × {times:g}", "unit": "images/s",
@@ -78,7 +78,7 @@ def one(
 def work(
     run: Run, device: torch.device, repeats: int, threads: int, rank: int, count: int, port: int
 ) -> tuple[list[float], float, int]:
-    """Seconds of each step, bytes that they took, and operations of one, in this process."""
+    """Return seconds of each step, bytes used, and operations of one step, in this process."""
     keep_freed()
     torch.set_num_threads(max(1, threads // count))
     if count > 1:
@@ -90,14 +90,14 @@ def work(
     timed(step, device)
     seconds = [timed(step, device) for _ in range(repeats)]
     used = memory(device) - before
-    flops = operations(step)  # last, since counting takes memory too
+    flops = operations(step)  # last, since counting uses memory too
     if count > 1:
         torch.distributed.destroy_process_group()
     return seconds, used, flops
 
 
 def memory(device: torch.device) -> float:
-    """Most bytes held so far."""
+    """Return the maximum of bytes in use so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     import resource

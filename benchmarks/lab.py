@@ -1,4 +1,4 @@
-"""JupyterLab with a live kernel, for clicks that are timed and clicks that are tested.
+"""JupyterLab with a live kernel, for timing and testing clicks.
 
 with notebook(page, folder, "from siamlab.explore import PairExplorer", ...): page.mouse.click(...)
 """
@@ -28,13 +28,13 @@ FAILED = '[data-mime-type="application/vnd.jupyter.error"]'  # of an output
 
 @contextmanager
 def notebook(page: Any, folder: Path, *cells: str) -> Iterator[None]:
-    """A Playwright page on a notebook of these cells, the first of them run: an explorer is there.
+    """Open a notebook of these cells in a Playwright page; its first cell shows an explorer.
 
-    Raises UserError with the last line of what the cell failed with.
+    Raises UserError with the last line of the error if the cell fails.
     """
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    made.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
-    nbformat.write(made, folder / "x.ipynb")
+    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    document.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
+    nbformat.write(document, folder / "x.ipynb")
     with server(folder) as url:
         page.set_default_timeout(1000 * WAIT)
         page.goto(f"{url}/lab/tree/x.ipynb?token={TOKEN}")
@@ -45,12 +45,12 @@ def notebook(page: Any, folder: Path, *cells: str) -> Iterator[None]:
         if page.locator(FAILED).count():
             raise UserError(page.locator(FAILED).inner_text().strip().splitlines()[-1])
         yield
-        page.goto("about:blank")  # before the server goes away
+        page.goto("about:blank")  # before the server ends
 
 
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
-    """JupyterLab on a free port of this machine, with a home of its own in the folder."""
+    """Run JupyterLab on a free port of this machine, with a separate home in the folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,7 +72,7 @@ def server(folder: Path) -> Iterator[str]:
 
 
 def _wait(url: str, process: subprocess.Popen) -> None:
-    """Until the server answers. Raises UserError when it ends, or takes too long."""
+    """Wait until the server answers. Raises UserError when it ends or takes too long."""
     until = time.monotonic() + WAIT
     while time.monotonic() < until and process.poll() is None:
         try:
@@ -81,4 +81,4 @@ def _wait(url: str, process: subprocess.Popen) -> None:
             return
         except OSError:
             time.sleep(0.3)
-    raise UserError(f"JupyterLab did not answer within {WAIT} s; try `make lab` by hand")
+    raise UserError(f"JupyterLab did not answer within {WAIT} s; run `make lab` to see why")

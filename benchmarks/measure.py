@@ -1,4 +1,4 @@
-"""Timing: works done in turn, the machine's own ceilings beside them, and rows of what came out.
+"""Timing of works in turn, with the limits of the machine, as rows of a table.
 
 rows = measured([Work("ours", ours, images=64), Work("theirs", theirs, images=64)], device)
 """
@@ -14,11 +14,11 @@ import torch
 
 REPEATS = 7
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices whose product is the ceiling
-COPIED = 2**26  # numbers that are copied: 256 MB of float32
+COPIED = 2**26  # numbers to copy: 256 MB of float32
 
 
 class Seconds(float):
-    """What a work returns that was timed where it ran, in another process."""
+    """Returned by a work that was timed where it ran, in another process."""
 
 
 class Work(NamedTuple):
@@ -26,27 +26,27 @@ class Work(NamedTuple):
 
     name: str
     call: Callable[[], Any]
-    images: float = 1  # or pairs, or whatever `unit` says, a repetition
+    images: float = 1  # or pairs, or another `unit`, per repetition
     unit: str = "images"
-    flops: float = 0  # operations of a repetition, twice the products; 0: not counted
-    precision: torch.dtype = torch.float32  # whose ceiling it is held against
+    flops: float = 0  # operations of a repetition, two per product; 0: not counted
+    precision: torch.dtype = torch.float32  # of the ceiling to compare with
     note: str = ""
 
 
 def measured(
     works: Sequence[Work], device: torch.device, repeats: int = REPEATS
 ) -> list[dict[str, Any]]:
-    """A row a work: median rate with the least and most, ratio to the first, share of the ceiling.
+    """Return one row per work: rates, their ratio to the first, share of the ceiling.
 
-    The works take turns, so that a machine that slows down slows all of them.
+    The works take turns, so that a machine that slows down affects all of them.
     """
     seconds: dict[str, list[float]] = {work.name: [] for work in works}
     tops: dict[torch.dtype, list[float]] = {work.precision: [] for work in works if work.flops}
     for work in works:
         timed(work.call, device)  # the first call pays for imports, memory and compilation
     for _ in range(repeats):
-        for precision, found in tops.items():
-            found.append(product_rate(device, precision))
+        for precision, rates in tops.items():
+            rates.append(product_rate(device, precision))
         for work in works:
             seconds[work.name].append(timed(work.call, device))
     first = statistics.median(works[0].images / s for s in seconds[works[0].name])
@@ -54,10 +54,10 @@ def measured(
 
 
 def row(work: Work, seconds: list[float], tops: list[float], first: float) -> dict[str, Any]:
-    """Numbers of one work; `first` is the rate that its own is told as a multiple of."""
+    """Return the row of one work; `ratio` is relative to the rate `first`."""
     rates = sorted(work.images / s for s in seconds)
     rate = statistics.median(rates)
-    found = {
+    numbers = {
         "work": work.name, "unit": f"{work.unit}/s", "rate": rate, "least": rates[0],
         "most": rates[-1], "ratio": rate / first, "seconds": statistics.median(seconds),
         "repeats": len(seconds),
@@ -65,36 +65,36 @@ def row(work: Work, seconds: list[float], tops: list[float], first: float) -> di
     if work.flops:
         reached = work.flops / statistics.median(seconds)
         ceiling = statistics.median(tops)
-        found |= {
+        numbers |= {
             "gflop": work.flops / work.images / 1e9, "gflops": reached / 1e9,
             "ceiling": ceiling / 1e9, "share": reached / ceiling,
         }  # fmt: skip
-    return found | ({"note": work.note} if work.note else {})
+    return numbers | ({"note": work.note} if work.note else {})
 
 
 def table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table in markdown."""
+    """Format a table as Markdown."""
     rows = [columns, ["---"] * len(columns), *lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def timed(call: Callable[[], Any], device: torch.device) -> float:
-    """Seconds of one call, or those that it says itself."""
+    """Return the seconds of one call, or those that it returns."""
     wait(device)
     start = time.perf_counter()
-    own = call()
+    result = call()
     wait(device)
-    return own if isinstance(own, Seconds) else time.perf_counter() - start
+    return result if isinstance(result, Seconds) else time.perf_counter() - start
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done all that it was told."""
+    """Wait until the device has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def product_rate(device: torch.device, precision: torch.dtype) -> float:
-    """Operations a second of a large matrix product: the best of three."""
+    """Return operations per second of a large matrix product, the best of three."""
     side = SIDE[device.type]
     a, b = (torch.randn(side, side, device=device).to(precision) for _ in range(2))
     out = torch.empty_like(a)
@@ -102,14 +102,14 @@ def product_rate(device: torch.device, precision: torch.dtype) -> float:
 
 
 def copy_rate(device: torch.device) -> float:
-    """Bytes a second, read and written, of a large copy: the best of three."""
+    """Return bytes per second, read and written, of a large copy, the best of three."""
     source = torch.zeros(COPIED, device=device)
     to = torch.zeros_like(source)
     return 8 * COPIED / min(timed(lambda: to.copy_(source), device) for _ in range(3))
 
 
 def operations(call: Callable[[], Any]) -> int:
-    """Operations of matrix products and attention in one call, as torch counts them."""
+    """Return the operations of matrix products and attention in one call, counted by torch."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
@@ -118,7 +118,7 @@ def operations(call: Callable[[], Any]) -> int:
 
 
 def folder(text: str) -> Path:
-    """A folder given on the command line, made at once: not when all is measured."""
+    """Create a folder from the command line at once, so that no measurement is lost later."""
     try:
         Path(text).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,10 +1,10 @@
-"""Peers: another tool in an environment of its own, told when to do its next repetition.
+"""Peers: other tools, each in a separate environment, that repeat their work on request.
 
 theirs = Peer("lightly", "views", 2, images=32, …)  # runs peers/with_lightly.py on two threads
 Work("lightly", theirs, images=32)                  # a call returns its seconds
 
-An environment is made once, with the newest versions of the package index, below the cache; where
-the tool is in the running python already, as on machines without a network, that one is taken.
+An environment is created once, below the cache, with the newest versions from the package index.
+Where the running Python has the tool already, as on machines without a network, it is used.
 """
 
 import json
@@ -23,11 +23,11 @@ PACKAGES = {"lightly": ["lightly", "timm"], "stable-pretraining": ["stable-pretr
 
 
 class Peer:
-    """A process that waits for a line, works once, and answers with its seconds."""
+    """A process that works once per line of input and answers with the seconds."""
 
-    def __init__(self, name: str, task: str, threads: int, **given: int | str):
+    def __init__(self, name: str, task: str, threads: int, **sizes: int | str):
         script = SCRIPTS / f"with_{name.replace('-', '_')}.py"
-        command = [environment(name), script, task, json.dumps(given)]
+        command = [environment(name), script, task, json.dumps(sizes)]
         limits = {"OMP_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(
             command, env=os.environ | limits, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -41,7 +41,7 @@ class Peer:
         return Seconds(self._answer())
 
     def end(self) -> None:
-        """Let the process go."""
+        """End the process."""
         self.process.communicate()
 
     def _answer(self) -> str:
@@ -52,15 +52,15 @@ class Peer:
 
 
 def environment(name: str) -> Path:
-    """The python of a peer's environment, made if it is not there."""
+    """Return the Python of a peer's environment, which is created if it does not exist."""
     if find_spec(name.replace("-", "_")):
         return Path(sys.executable)
     folder = cache_root() / "peers" / name
     python = folder / "bin" / "python"
-    if not (folder / "whole").exists():
+    if not (folder / "complete").exists():
         print(f"setting up {name} in {folder}", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[name]], check=True)
-        (folder / "whole").touch()
+        (folder / "complete").touch()
     return python

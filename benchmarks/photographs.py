@@ -1,4 +1,4 @@
-"""Folders of JPEGs to time: cuts of scikit-learn's two photographs.
+"""Folders of JPEGs for timing: crops of the two photographs of scikit-learn.
 
 make_folder(root, images=10_000)
 """
@@ -16,7 +16,7 @@ SIZE = (500, 375)  # pixels
 
 
 def make_folder(root: Path, images: int) -> None:
-    """JPEGs of quality 90 in ten class folders."""
+    """Write JPEGs of quality 90 to ten class folders."""
     from sklearn.datasets import load_sample_images
 
     photos = [Image.fromarray(photo) for photo in load_sample_images().images]
@@ -31,7 +31,7 @@ def make_folder(root: Path, images: int) -> None:
 
 
 def photograph(photos: list[Image.Image], seed: int) -> Image.Image:
-    """A cut of one of the photos, its scale and aspect drawn, mirrored every other time."""
+    """Return a random crop of one of the photos, mirrored with probability one half."""
     rng = np.random.default_rng(seed)
     photo = photos[rng.integers(len(photos))]
     scale, aspect = rng.uniform(0.7, 1.0), rng.uniform(0.9, 1.1)
@@ -44,7 +44,7 @@ def photograph(photos: list[Image.Image], seed: int) -> Image.Image:
 
 
 def link(root: Path, to: Path, times: int) -> None:
-    """Every file under `times` names."""
+    """Link every file under `times` names."""
     for file in root.rglob("*.jpg"):
         (to / file.parent.name).mkdir(parents=True, exist_ok=True)
         for copy in range(times):

@@ -1,7 +1,7 @@
-"""Probes that cost most, beside the product that bounds them and, if it is here, scikit-learn.
+"""The most expensive probes, compared with the product that bounds them and with scikit-learn.
 
-And the quick suite, whose time is that of its forward passes. Random features and images: the work
-of a probe does not depend on what they say.
+Also the quick suite, whose time is that of its forward passes. Features and images are random,
+since the cost of a probe does not depend on their values.
 """
 
 from importlib.util import find_spec
@@ -20,18 +20,20 @@ from siamlab.train import untrained
 CLASSES, WIDTH = 100, 384
 TRAIN, TEST = 50_000, 10_000  # of k-NN and retrieval
 FEW, FEW_TEST = 10_000, 2_000  # of the linear probe
-SEEN, SEEN_TEST = 3_000, 2_000  # images of the suite
-TOLERANCE = 1e-6  # of the gradient, as siamlab fits; scikit-learn's own choice is 1e-4
+SUITE, SUITE_TEST = 3_000, 2_000  # images of the suite
+TOLERANCE = 1e-6  # of the gradient, as in siamlab; the default of scikit-learn is 1e-4
 Features = tuple[torch.Tensor, torch.Tensor]
 
 
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
-    """k-NN, retrieval and RankMe of 50,000 training and 10,000 test features; a linear probe; the
-    quick suite, its rate in images that pass the network: 3,000, 2,000 and two crops of these.
+    """Return rows of k-NN, retrieval, RankMe, the linear probe and the quick suite.
+
+    50,000 training and 10,000 test features, fewer for the linear probe. The rate of the suite is
+    in images that pass the network: 3,000, 2,000 and two crops of the latter.
     """
     train, test = features(TRAIN, 0, device), features(TEST, 1, device)
     few, few_test = features(FEW, 2, device), features(FEW_TEST, 3, device)
-    near = [
+    neighbours = [
         Work("bare product of all cosines", lambda: product(train[0], test[0]), TEST, "queries"),
         Work("k-NN, k = 20", lambda: probe.knn(*train, *test), TEST, "queries"),
         Work("retrieval among the test", lambda: probe.retrieval(*test), TEST, "queries"),
@@ -39,31 +41,32 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
     ]
     fitted = [Work("linear probe", lambda: probe.linear(*few, *few_test), FEW, "features")]
     if find_spec("sklearn"):
-        near += [Work("scikit-learn's k-NN", lambda: their_knn(train, test), TEST, "queries")]
+        neighbours += [Work("scikit-learn's k-NN", lambda: their_knn(train, test), TEST, "queries")]
         their_fit = lambda: their_linear(few, few_test)  # noqa: E731
         fitted += [Work("scikit-learn's linear probe", their_fit, FEW, "features")]
-    return [
-        row for works in (near, fitted, [suite(device)]) for row in measured(works, device, repeats)
-    ]
+    groups = neighbours, fitted, [suite(device)]
+    return [row for works in groups for row in measured(works, device, repeats)]
 
 
 def suite(device: torch.device) -> Work:
-    """The quick suite of an encoder of `photo_size`."""
+    """Return the quick suite on an encoder of `photo_size`."""
     model = untrained(photo_size(siameseim())).to(device)
-    train, test = images(SEEN, 4), images(SEEN_TEST, 5)
-    name = f"quick suite of an encoder of 32-pixel photographs, {SEEN:,} and {SEEN_TEST:,} images"
-    return Work(name, lambda: probe.probe_model(model, train, test), SEEN + 3 * SEEN_TEST, "passes")
+    train, test = images(SUITE, 4), images(SUITE_TEST, 5)
+    name = f"quick suite of an encoder of 32-pixel photographs, {SUITE:,} and {SUITE_TEST:,} images"
+    return Work(
+        name, lambda: probe.probe_model(model, train, test), SUITE + 3 * SUITE_TEST, "passes"
+    )
 
 
 def product(train: torch.Tensor, test: torch.Tensor) -> None:
-    """All cosines, a block at a time, and nothing done with them: the floor of k-NN."""
-    near = F.normalize(train, dim=1).T
+    """Compute all cosines, one block at a time, which k-NN cannot be faster than."""
+    keys = F.normalize(train, dim=1).T
     for queries in F.normalize(test, dim=1).split(max(1, BLOCK // len(train))):
-        queries @ near
+        queries @ keys
 
 
 def their_knn(train: Features, test: Features) -> float:
-    """Accuracy of the votes of the nearest, all alike: less than siamlab's weighted ones do."""
+    """Return the accuracy of unweighted votes, which are less work than the weighted ones."""
     from sklearn.neighbors import KNeighborsClassifier
 
     model = KNeighborsClassifier(20, metric="cosine", algorithm="brute")
@@ -71,7 +74,7 @@ def their_knn(train: Features, test: Features) -> float:
 
 
 def their_linear(train: Features, test: Features) -> float:
-    """The same objective to the same tolerance, C = 1 on standardised features in float64."""
+    """Return the accuracy of the same objective and tolerance, C = 1, standardised in float64."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
@@ -82,16 +85,16 @@ def their_linear(train: Features, test: Features) -> float:
 
 
 def images(n: int, seed: int) -> Images:
-    """Random images of 32 pixels in ten classes."""
+    """Return random images of 32 pixels in ten classes."""
     rng = torch.Generator().manual_seed(seed)
     pixels = torch.randint(256, (n, 3, 32, 32), generator=rng, dtype=torch.uint8)
     return plain(pixels, torch.randint(10, (n,), generator=rng), "0123456789")
 
 
 def features(n: int, seed: int, device: torch.device) -> Features:
-    """Class means and noise, with the labels."""
+    """Return features of class means plus noise, and labels."""
     rng = torch.Generator().manual_seed(seed)
     labels = torch.randint(CLASSES, (n,), generator=rng)
     means = torch.randn(CLASSES, WIDTH, generator=torch.Generator().manual_seed(99))
-    found = means[labels] + 3 * torch.randn(n, WIDTH, generator=rng)
-    return found.to(device), labels.to(device)
+    noisy = means[labels] + 3 * torch.randn(n, WIDTH, generator=rng)
+    return noisy.to(device), labels.to(device)

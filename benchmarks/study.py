@@ -1,7 +1,6 @@
-"""A study's throughput: trials a minute by the number of workers, and what a trial costs beside
-its training.
+"""Throughput of a study: trials per minute by the number of workers, with all that trials do.
 
-Four trials of the demo's MAE, 60 steps each, as `siamlab study run` does them, probes included.
+Four trials of the demo's MAE, 60 steps each, by `siamlab study run`, probes included.
 """
 
 import subprocess
@@ -21,7 +20,7 @@ from siamlab.recipes import demo_size, mae
 from siamlab.study import Ablation, Axis, Choice
 
 study = Ablation(
-    question="How many trials a minute?",
+    question="How many trials per minute?",
     base=demo_size(mae()).change("steps={steps}", "data.images=2000", "data.test_images=400"),
     axes=(Axis("loss", Choice("MSE"), Choice("smooth L1", "loss=smooth_l1")),),
     seeds={seeds},
@@ -30,10 +29,10 @@ study = Ablation(
 
 
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
-    """One worker and two, once each; the decoded data are there before."""
+    """Return one row for one worker and one for two, once each, with the data decoded before."""
     for split in ("train", "test"):
         Scenes(images=2000, test_images=400)(split)
-    found = []
+    table = []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "speed.py"
         file.write_text(FILE.format(steps=STEPS, seeds=SEEDS))
@@ -44,12 +43,12 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
             subprocess.run(command, check=True, capture_output=True)
             seconds = time.perf_counter() - started
             rate = 60 * 2 * SEEDS / seconds
-            found.append(
+            table.append(
                 {
                     "work": f"{workers} worker{'s' * (workers > 1)}", "unit": "trials/min",
                     "rate": rate, "least": rate, "most": rate, "seconds": seconds, "repeats": 1,
                 }
             )  # fmt: skip
-    for row in found:
-        row["ratio"] = row["rate"] / found[0]["rate"]
-    return found
+    for row in table:
+        row["ratio"] = row["rate"] / table[0]["rate"]
+    return table

@@ -1,4 +1,4 @@
-"""Run the notebooks and keep what they show as pictures, so that they read well without a kernel.
+"""Execute the notebooks and keep their outputs as pictures, so that they read without a kernel.
 
 python docs/build_notebooks.py notebooks/*.ipynb        # all of them; some minutes
 """
@@ -10,12 +10,13 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-VIEW = "application/vnd.jupyter.widget-view+json"  # of a kernel that is gone
-LIMIT = 600  # seconds a cell
+VIEW = "application/vnd.jupyter.widget-view+json"  # needs a kernel that is gone
+LIMIT = 600  # seconds per cell
+NOISE = "choreographer"  # what draws the pictures complains on stderr of its browser's messages
 
 
 def run(path: Path) -> nbformat.NotebookNode:
-    """The notebook with the outputs of a fresh kernel, started in its folder."""
+    """Return the notebook with the outputs of a fresh kernel, started in its folder."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=LIMIT, resources={"metadata": {"path": path.parent}})
     client.execute()
@@ -23,17 +24,19 @@ def run(path: Path) -> nbformat.NotebookNode:
 
 
 def keep_still(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Without what needs the kernel or tells of this machine; pictures and text stay."""
+    """Remove widgets, times and complaints from the outputs; pictures and text stay."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if "outputs" in cell:
+            cell.outputs = [out for out in cell.outputs if NOISE not in out.get("text", "")]
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(VIEW, None)
     return notebook
 
 
 def main(names: list[str]) -> None:
-    """Each notebook in place."""
+    """Execute each notebook in place."""
     os.environ["PLOTLY_RENDERER"] = "plotly_mimetype+png"
     for name in names:
         path = Path(name)

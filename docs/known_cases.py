@@ -1,4 +1,4 @@
-"""How the two scores rank cases whose answer is known: the table of docs/scores.md.
+"""How the two scores rank cases with known answers: the table of docs/scores.md.
 
 python docs/known_cases.py      # four minutes on two cores
 """
@@ -10,12 +10,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamlab import zoo
-from siamlab.data import Images, Scenes, subset
-from siamlab.geometry import Match, correspondence
+from siamlab.data import Images, Scenes, sample
+from siamlab.evaluate.models import open_model
+from siamlab.geometry import Match, match_patches
 from siamlab.probe.features import Features, Inputs
 from siamlab.probe.pairs import pairs
-from siamlab.probe.suite import semantic, spatial, summary
-from siamlab.probe.suite.bench import PAIRS, Bench, Seen, chosen, look, settings, together
+from siamlab.probe.suite import PROBES, QUICK, Suite, measure, summary
+from siamlab.probe.suite.bench import (
+    PAIRED,
+    Bench,
+    Extracted,
+    bootstrap_groups,
+    extract,
+    sample_index,
+    settings,
+)
+from siamlab.probe.suite.passes import Passes
 from siamlab.probe.table import named
 from siamlab.train import run_of, untrained
 
@@ -23,9 +33,15 @@ SIDE, PATCH = 40, 8
 GRID = (SIDE // PATCH, SIDE // PATCH)
 N = GRID[0] * GRID[1]
 NOISE = torch.Generator().manual_seed(0)
-WANT = Inputs((SIDE, SIDE), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+INPUTS = Inputs((SIDE, SIDE), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 KEYS = ("knn", "linear", "correspondence", "correspondence_centred", "scene_correspondence",
         "scene_correspondence_centred", "segmentation", "semantic", "spatial")  # fmt: skip
+
+
+class ByHand(nn.Module):
+    """Stands for the model of features that are made by hand."""
+
+    cls_token = None
 
 
 def pixels(images: Tensor, labels: Tensor) -> Tensor:
@@ -36,21 +52,21 @@ def pixels(images: Tensor, labels: Tensor) -> Tensor:
 
 
 def classes(images: Tensor, labels: Tensor) -> Tensor:
-    """The class of the image, the same in each patch: knows what, not where."""
+    """The class of the image, the same in each patch: what, and not where."""
     return F.one_hot(labels, 10).float()[:, None].repeat(1, N, 1)
 
 
 def positions(images: Tensor, labels: Tensor) -> Tensor:
-    """The number of the patch, the same in each image: knows where it is, and nothing else."""
+    """The number of the patch, the same in each image: where, and nothing else."""
     return torch.eye(N).repeat(len(images), 1, 1)
 
 
 def noise(images: Tensor, labels: Tensor) -> Tensor:
-    """Random numbers, others in every view."""
+    """Random numbers, different in every view."""
     return torch.randn(len(images), N, 64, generator=NOISE)
 
 
-def cases(bench: Bench) -> Iterator[tuple[str, Seen]]:
+def cases(bench: Bench) -> Iterator[tuple[str, Extracted]]:
     for title, features in (
         ("random numbers", noise),
         ("one-hot positions", positions),
@@ -60,26 +76,27 @@ def cases(bench: Bench) -> Iterator[tuple[str, Seen]]:
         yield title, by_hand(features, bench)
     yield (
         "random network (SiameseIM's)",
-        look(untrained(run_of(zoo.file("scenes_siameseim"))), bench),
+        extract(untrained(run_of(zoo.file("scenes_siameseim"))), bench),
     )
     for name in ("moco_v3", "mae", "siameseim"):
-        yield f"zoo:scenes_{name}", look(zoo.load(f"scenes_{name}"), bench)
+        yield f"zoo:scenes_{name}", extract(open_model(f"zoo:scenes_{name}").model, bench)
 
 
-def by_hand(features, bench: Bench) -> Seen:
-    """What a model would see whose features are these."""
+def by_hand(features, bench: Bench) -> Extracted:
+    """The features as if a model had extracted them."""
     of = lambda x, labels: _features(features(x, labels))  # noqa: E731
-    cut = chosen(bench.test, PAIRS, bench.seed)
+    cut = sample_index(bench.test, PAIRED, bench.seed)
     rng = torch.Generator().manual_seed(bench.seed)
-    crops = list(pairs(bench.test.pixels[cut.index], WANT.size, rng))
+    crops = list(pairs(bench.test.pixels[cut.index], INPUTS.size, rng))
     a, b = (torch.cat([pair[i].image for pair in crops]) for i in (0, 1))
-    match = [correspondence(*pair, GRID) for pair in crops]
+    match = [match_patches(*pair, GRID) for pair in crops]
     labels = bench.test.labels
-    return Seen(
-        nn.Identity(), WANT, bench, of(bench.train.pixels, bench.train.labels),
-        of(bench.test.pixels, labels), cut, of(a, labels[cut.index]), of(b, labels[cut.index]),
+    return Extracted(
+        ByHand(), INPUTS, bench, Passes(ByHand(), INPUTS),
+        of(bench.train.pixels, bench.train.labels), of(bench.test.pixels, labels), cut,
+        of(a, labels[cut.index]), of(b, labels[cut.index]),
         Match(*(torch.cat(part) for part in zip(*match, strict=True))),
-        together(bench.test), settings(bench, WANT),
+        bootstrap_groups(bench.test), settings(bench, INPUTS),
     )  # fmt: skip
 
 
@@ -87,20 +104,20 @@ def _features(patches: Tensor) -> Features:
     return Features(patches.mean(dim=1), patches.mean(dim=1), patches, GRID)
 
 
-def scores(seen: Seen) -> list[str]:
+def scores(extracted: Extracted) -> list[str]:
     """Values of KEYS as they stand in the table."""
-    found = [*semantic.quick(seen), *spatial.quick(seen), *spatial.segmentations(seen)]
-    values = named([*summary(found), *found])
+    measured = list(measure(extracted, Suite((*QUICK.probes, PROBES["segmentation"]))))
+    values = named([*summary(measured), *measured])
     return [f"{values[key].value:.3f}".replace("-0.000", "0.000") for key in KEYS]
 
 
 def main(images: int = 4000) -> None:
     data = Scenes()
-    train: Images = subset(data("train"), images)
+    train: Images = sample(data("train"), images)
     print("| features | " + " | ".join(KEYS) + " |")
     print("| --- |" + " --- |" * len(KEYS))
-    for title, seen in cases(Bench(train, data("test"))):
-        print(f"| {title} | " + " | ".join(scores(seen)) + " |", flush=True)
+    for title, extracted in cases(Bench(train, data("test"))):
+        print(f"| {title} | " + " | ".join(scores(extracted)) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,23 +14,26 @@ from pathlib import Path
 from torch import nn
 
 from siamlab import zoo
-from siamlab.cli import main as siamlab
+from siamlab.cli.main import main as siamlab
 from siamlab.data import Cifar10
+from siamlab.evaluate.models import open_model
 from siamlab.run import Run
-from siamlab.train import Folder, checkpoint, load_branches, load_encoder
+from siamlab.train import RunFolder, checkpoint, load_branches
 
 
 def keep(path: Path) -> str:
     """The name under which a run is in the zoo from now on."""
-    run = Folder(path).run()
+    run = RunFolder(path).run()
     place = zoo.HERE / run.name
     shutil.rmtree(place, ignore_errors=True)
     place.with_suffix(".safetensors").unlink(missing_ok=True)
-    told = shipped(run)
+    released = shipped(run)
     if run.prediction.kind == "dense" and run.target.kind == "momentum":
-        keep_branches(path, place, told)
+        keep_branches(path, place, released)
     else:
-        write_half(load_encoder(path), place.with_suffix(".safetensors"), {"run": told.toml()})
+        write_half(
+            open_model(path).model, place.with_suffix(".safetensors"), {"run": released.toml()}
+        )
     return run.name
 
 
@@ -39,12 +42,12 @@ def shipped(run: Run) -> Run:
     return run.replace(data=Cifar10()).change("compute.threads=0")
 
 
-def keep_branches(path: Path, place: Path, told: Run) -> None:
+def keep_branches(path: Path, place: Path, released: Run) -> None:
     """Both branches as a checkpoint that only its optimiser lacks."""
     _, *branches = load_branches(path)
-    folder = place / "checkpoints" / f"step_{told.steps:08d}"
+    folder = place / "checkpoints" / f"step_{released.steps:08d}"
     folder.mkdir(parents=True)
-    (place / "run.toml").write_text(told.toml(), encoding="utf-8")
+    (place / "run.toml").write_text(released.toml(), encoding="utf-8")
     for name, branch in zip(("model", "teacher"), branches, strict=True):
         write_half(branch, folder / f"{name}.safetensors")
     sums = {file.name: checkpoint.checksum(file) for file in sorted(folder.iterdir())}

@@ -1,9 +1,9 @@
-"""Make the pictures of the README and the docs (needs Chromium).
+"""Draw the pictures of README and docs (needs Chromium).
 
 siamlab probe zoo:scenes_siameseim zoo:scenes_moco_v3 zoo:scenes_mae --suite full --images 8000 \\
     --out runs/long
-python docs/pictures.py runs/long      # takes those scores over as docs/demo_long.csv
-python docs/pictures.py                # from the table that is there
+python docs/pictures.py runs/long      # copies those scores to docs/demo_long.csv
+python docs/pictures.py                # from the table in the repository
 """
 
 import sys
@@ -14,10 +14,10 @@ import torch
 from plotly.subplots import make_subplots
 
 from siamlab import zoo
+from siamlab.colour import NoColour
 from siamlab.data import Scenes
 from siamlab.figure import box_table, patch_table, plane, views_figure
 from siamlab.figure.template import GREY, OKABE_ITO, finish
-from siamlab.photometric import NoColour
 from siamlab.train import run_of
 from siamlab.views import Crops, OverlappingCrops
 
@@ -27,7 +27,7 @@ GROWS = ("tokens", "batch", "width", "depth")
 
 
 def draw_plane() -> None:
-    """The planes of the encoders trained on photographs, and of the long demo's."""
+    """Draw the planes of the encoders trained on photographs and of those of the long demo."""
     shipped = zoo.scores().with_columns(polars.col("model").str.strip_prefix("zoo:"))
     seen = run_of(zoo.file("siameseim"))
     title = f"Three recipes after {seen.steps * seen.batch:,} photographs of CIFAR-10"
@@ -38,7 +38,7 @@ def draw_plane() -> None:
 
 
 def take_over(folder: Path) -> None:
-    """The scores of whole models, under their recipes' names."""
+    """Copy the scores of whole models, named by their recipes."""
     scores = polars.read_parquet(folder / "scores.parquet")
     whole = scores.filter(scores["layer"].is_null(), scores["head"].is_null())
     named = whole.with_columns(polars.col("model").str.strip_prefix("zoo:scenes_"))
@@ -46,7 +46,7 @@ def take_over(folder: Path) -> None:
 
 
 def draw_growth() -> None:
-    """Time and memory of a step against what grows, and the time that its operations account for.
+    """Draw time and memory of a step against what grows, and the time that its operations predict.
 
     From `python -m benchmarks growth --out benchmarks/results`.
     """
@@ -61,7 +61,7 @@ def draw_growth() -> None:
         shown = dict(x=rows["times"], col=column, showlegend=column == 1)
         dotted = dict(mode="lines", line=dict(color=GREY, dash="dash"))
         solid = dict(mode="lines+markers", line=dict(color=OKABE_ITO[0]), marker=dict(size=8))
-        expected = "what the operations take at the base's rate"
+        expected = "predicted from its operations"
         figure.add_scatter(y=rows["work"] * per_operation, row=1, name=expected, **shown, **dotted)
         figure.add_scatter(y=rows["seconds"], row=1, name="measured", **shown, **solid)
         solid["name"], shown["showlegend"] = "measured", False
@@ -72,16 +72,17 @@ def draw_growth() -> None:
     )
     figure.update_xaxes(title_text="times the base", row=2)
     figure.update_yaxes(type="log", tickvals=[0.1, 0.2, 0.5, 1, 2, 5, 10])
-    figure.update_yaxes(title_text="seconds a step", row=1, col=1)
+    figure.update_yaxes(title_text="seconds per step", row=1, col=1)
     figure.update_yaxes(title_text="memory, GB", row=2, col=1)
-    caption = "Base: ViT-Ti with patches of 8 at 64 pixels, 32 images a step, SiameseIM, float32, "
-    finish(figure, "What a step costs as one thing grows", caption + "two cores.", 420)
+    caption = "Base: ViT-Ti with patches of 8 at 64 pixels, 32 images per step, SiameseIM, "
+    caption += "float32, two cores."
+    finish(figure, "What a step costs as one thing grows", caption, 420)
     figure.update_layout(margin_b=96)
     figure.write_image(HERE / "growth.png", width=760, scale=2)
 
 
 def draw_shortcut() -> None:
-    """Two crops that could be told to belong together by their background alone."""
+    """Draw two crops whose background alone shows that they belong together."""
     scenes = Scenes(images=8, test_images=2, contrast=1.0, size=(0.55, 0.6))("train")
     source, rng = scenes.pixels[2], torch.Generator().manual_seed(3)
     crops = OverlappingCrops(crop=Crops(area=(0.3, 0.5), flip=0.0), iou=0.2)

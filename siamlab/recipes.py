@@ -1,19 +1,20 @@
 """Recipes: named points of the design space, with the networks of their papers.
 
-run = mae(data=Folder(path="photos"))       # any field can be given
+run = mae(data=Folder(path="photos"))       # any field can be set
 run = demo_size(mae())                      # the same method at the sizes of `make demo`
-run = photo_size(mae())                     # and for photographs of 32 pixels
+run = photo_size(mae())                     # the same for photographs of 32 pixels
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
+from siamlab.colour import ByolColour, NoColour, SymmetricColour
+from siamlab.component import Component, Sizes
 from siamlab.data import Cifar10, Scenes
-from siamlab.loss import MSE, Cosine, InfoNCE, Loss, SmoothL1, UniGrad
+from siamlab.loss import MSE, Cosine, InfoNCE, SmoothL1
 from siamlab.masking import MultiBlockMasking, NoMasking, RandomMasking
 from siamlab.model.encoder import Vit
-from siamlab.model.prediction import Both, DenseDecoder, GlobalHead, LinearHead, Prediction
-from siamlab.photometric import ByolColour, NoColour, SymmetricColour
+from siamlab.model.prediction import DenseDecoder, GlobalHead, LinearHead
 from siamlab.positions import OwnFrame
 from siamlab.run import AdamW, Run
 from siamlab.target import Momentum, Online, Pixels
@@ -21,12 +22,12 @@ from siamlab.views import Crops, SameCrop, TwoCrops
 
 
 def siameseim(**fields: Any) -> Run:
-    """Another view's dense features from a masked view; UniGrad (Tao 2023)."""
+    """Predict another view's dense features from a masked view; UniGrad (Tao 2023)."""
     return _recipe("siameseim", fields)
 
 
 def mae(**fields: Any) -> Run:
-    """The hidden patches' normalised pixels through a decoder (He 2022)."""
+    """Predict the hidden patches' normalised pixels with a decoder (He 2022)."""
     return _recipe(
         "mae",
         fields,
@@ -43,7 +44,7 @@ def mae(**fields: Any) -> Run:
 
 
 def simmim(**fields: Any) -> Run:
-    """The hidden patches' pixels by a linear layer on an encoder that sees gaps (Xie 2022)."""
+    """Predict the hidden patches' pixels linearly from an encoder that fills them in (Xie 2022)."""
     return _recipe(
         "simmim",
         fields,
@@ -60,7 +61,7 @@ def simmim(**fields: Any) -> Run:
 
 
 def moco_v3(**fields: Any) -> Run:
-    """The other view's vector among those of all images; InfoNCE (Chen 2021)."""
+    """Find the other view's vector among those of all images; InfoNCE (Chen 2021)."""
     return _recipe(
         "moco_v3",
         fields,
@@ -78,7 +79,7 @@ def moco_v3(**fields: Any) -> Run:
 
 
 def byol(**fields: Any) -> Run:
-    """The other view's vector, without negatives (Grill 2020)."""
+    """Predict the other view's vector, without negatives (Grill 2020)."""
     return _recipe(
         "byol",
         fields,
@@ -93,7 +94,7 @@ def byol(**fields: Any) -> Run:
 
 
 def simsiam(**fields: Any) -> Run:
-    """The other view's vector from the network itself, stopped (Chen & He 2021)."""
+    """Predict the other view's vector, made without gradient by the same network (Chen 2021)."""
     head = GlobalHead(hidden=2048, width=2048, bottleneck=512, predictor_end="none")
     return _recipe(
         "simsiam",
@@ -109,7 +110,7 @@ def simsiam(**fields: Any) -> Run:
 
 
 def ijepa(**fields: Any) -> Run:
-    """Features of blocks of one view from the rest of it (Assran 2023)."""
+    """Predict the features of blocks of a view from the rest of it (Assran 2023)."""
     return _recipe(
         "ijepa",
         fields,
@@ -128,7 +129,7 @@ def ijepa(**fields: Any) -> Run:
 
 
 def dense_byol(**fields: Any) -> Run:
-    """BYOL asked for every patch of the other view: SiameseIM without masking and UniGrad."""
+    """Predict all of the other view's patches as BYOL does: SiameseIM without masking, UniGrad."""
     return _recipe(
         "dense_byol",
         fields,
@@ -146,7 +147,7 @@ RECIPES: dict[str, Recipe] = {
     r.__name__: r for r in (siameseim, mae, simmim, moco_v3, byol, simsiam, ijepa, dense_byol)
 }
 
-# views, roles and places that the recipes of one vector an image share
+# views, roles and places that recipes with one vector per image have in common
 _IMAGES: dict[str, Any] = dict(
     views=TwoCrops(), roles="both", masking=NoMasking(), positions=OwnFrame()
 )
@@ -156,71 +157,37 @@ def _recipe(name: str, fields: dict[str, Any], **method: Any) -> Run:
     return Run.make({"name": name} | method | fields)
 
 
-class Sizes(NamedTuple):
-    """What a method is shrunk to."""
-
-    side: int  # of a view, pixels
-    patch: int  # side of a patch, pixels
-    width: int  # of encoder and dense predictor
-    depth: int  # of the encoder, blocks
-    batch: int
-    steps: int
-    save_every: int
-
-
-DEMO = Sizes(side=40, patch=8, width=96, depth=4, batch=64, steps=1000, save_every=200)
-PHOTO = Sizes(side=32, patch=4, width=128, depth=6, batch=128, steps=4000, save_every=200)
+DEMO = Sizes(
+    side=40, patch=8, width=96, depth=4, heads=4, batch=64, steps=1000, save_every=200,
+    warmup=0.1, momentum="cosine",
+)  # fmt: skip
+PHOTO = Sizes(
+    side=32, patch=4, width=128, depth=6, heads=4, batch=128, steps=4000, save_every=200,
+    warmup=0.5, momentum="constant",
+)  # fmt: skip
 
 
 def demo_size(run: Run) -> Run:
-    """The same method for scenes of 48 pixels and two processor cores: 5 × 5 patches.
+    """Return the same method for scenes of 48 pixels and two processor cores: 5 × 5 patches.
 
-    What a short run of a narrow network needs otherwise than a long one of a wide network: larger
-    crops, a quicker target, no projector before it, and UniGrad's λ times 768 / width, since the
-    largest value of its second term is λ · width.
+    A short run of a narrow network also needs larger crops, a faster target, no projector before
+    the target and another λ of UniGrad: each choice sets its own (`Component.shrunk`).
     """
     return _shrunk(run, DEMO)
 
 
 def photo_size(run: Run) -> Run:
-    """The same method for photographs of 32 pixels, as CIFAR-10's: 8 × 8 patches.
+    """Return the same method for photographs of 32 pixels, such as CIFAR-10's: 8 × 8 patches.
 
-    A network as narrow as this needs what `demo_size` says. Scenes, the images that a recipe has
-    by default, become CIFAR-10; other images stay.
+    Other changes are those of `demo_size`, but the learning rate rises for half of the steps and
+    the momentum of the target stays, which suits short runs on photographs (docs/results.md).
+    Scenes, a recipe's images by default, become CIFAR-10; other images stay.
     """
     run = run.replace(data=Cifar10()) if isinstance(run.data, Scenes) else run
     return _shrunk(run, PHOTO)
 
 
 def _shrunk(run: Run, to: Sizes) -> Run:
-    sizes = dict(width=to.width, depth=to.depth, heads=HEADS, patch=to.patch)
-    return run.change(
-        size=to.side,
-        model=Vit(**sizes, norm=run.model.norm, stem=run.model.stem),
-        prediction=_small(run.prediction, to.width),
-        views=run.views.replace(crop=run.views.crop.replace(area=(0.3, 1.0))),
-        target=run.target.replace(start=0.98) if isinstance(run.target, Momentum) else run.target,
-        loss=_narrow(run.loss, to.width),
-        optimiser=run.optimiser.replace(lr=4e-3, warmup=0.1),
-        batch=to.batch,
-        steps=to.steps,
-        save_every=to.save_every,
-    )
-
-
-HEADS = 4  # of small networks
-
-
-def _small(prediction: Prediction, width: int) -> Prediction:
-    if isinstance(prediction, DenseDecoder):
-        return prediction.replace(width=width, depth=1, heads=HEADS, projector=0)
-    if isinstance(prediction, GlobalHead):
-        return prediction.replace(hidden=256, width=64, bottleneck=256)
-    if isinstance(prediction, Both):
-        dense, image = _small(prediction.dense, width), _small(prediction.image, width)
-        return prediction.replace(dense=dense, image=image)
-    return prediction
-
-
-def _narrow(loss: Loss, width: int) -> Loss:
-    return loss.replace(weight=loss.weight * 768 / width) if isinstance(loss, UniGrad) else loss
+    parts = {name: part.shrunk(to) for name, part in run if isinstance(part, Component)}
+    sizes = dict(size=to.side, batch=to.batch, steps=to.steps, save_every=to.save_every)
+    return run.change(**parts, **sizes)

@@ -1,15 +1,18 @@
 """Target: what the prediction is compared with.
 
     teacher = run.target.build(model, run)
-    goal = teacher(target, places.own, mask.predict)    # one [B, P, D] or [B, 1, D] a head
+    goal = teacher(target, places.own, mask.predict)    # one [B, P, D] or [B, 1, D] per head
     teacher.follow(model, progress)                     # after each step
 
-A teacher's goals carry no gradient.
+A choice must have `kind` and `build`, which returns a `Teacher`, and `widths` where its goals are
+not as wide as the projections. It should declare what it has goals for (`per`): by default patches
+alone, so that heads of whole images are refused. A teacher's goals carry no gradient.
 """
 
+from abc import abstractmethod
 from copy import deepcopy
 from math import cos, pi
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,12 +20,15 @@ from jaxtyping import Float
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from siamlab.component import Component, unknown
+from siamlab.component import Component, Sizes
 from siamlab.geometry import Grid, View
-from siamlab.model.blocks import Chosen, every_patch, layer_norm, pick
-from siamlab.model.encoder import frozen_transformer, standardise, vision_transformers
-from siamlab.model.prediction import read_by
-from siamlab.model.siamese import Predictions, Siamese, parts
+from siamlab.interop.weights import means_weights
+from siamlab.machine.internals import lerp_all_
+from siamlab.model.blocks import Chosen, every_patch, layer_norm, pick, without_drop_path
+from siamlab.model.encoder import Encoder, standardise
+from siamlab.model.prediction import Per
+from siamlab.model.siamese import NetworkChoices, Predictions, Siamese
+from siamlab.model.timm_names import frozen_transformer, known_tag
 
 Own = Float[Tensor, "1 N 4"]
 Normalise = Annotated[
@@ -30,140 +36,187 @@ Normalise = Annotated[
 ]
 
 
-class Pixels(Component):
+class TargetChoice(Component):
+    """Base of every target."""
+
+    per: ClassVar[tuple[Per, ...]] = ("patch",)  # what it has goals for
+    goals: ClassVar[Literal["features", "pixels"]] = "features"
+
+    def widths(self, run: NetworkChoices) -> list[int]:
+        """Return the width of the goals for each head; as wide as the projections by default."""
+        return [part.head.goal_width(run.model.width) for part in run.prediction.parts]
+
+    @abstractmethod
+    def build(self, model: Siamese, run: NetworkChoices) -> "Teacher":
+        """Return the network that makes the goals."""
+
+
+class Pixels(TargetChoice):
     """The pixels of each patch (MAE, SimMIM)."""
 
     kind: Literal["pixels"] = "pixels"
+    per: ClassVar[tuple[Per, ...]] = ("patch",)
+    goals: ClassVar[Literal["features", "pixels"]] = "pixels"
     normalise: Literal["none", "patch"] = Field(
-        "patch", description="each patch by its own mean and variance, or none"
+        default="patch", description="each patch by its own mean and variance, or none"
     )
 
-    def widths(self, run) -> list[int]:
-        return [3 * run.model.patch**2 for _ in parts(run.prediction)]
+    def widths(self, run: NetworkChoices) -> list[int]:
+        return [3 * run.model.patch**2 for _ in run.prediction.parts]
 
-    def build(self, model: Siamese, run) -> nn.Module:
+    def build(self, model: Siamese, run: NetworkChoices) -> "Teacher":
         return PixelTeacher(run.model.patch, self.normalise)
 
 
-class Momentum(Component):
-    """A slow copy of the online encoder and projector (MoCo-v3, BYOL, I-JEPA, SiameseIM)."""
+class Momentum(TargetChoice):
+    """A moving average of the online encoder and projector (MoCo-v3, BYOL, I-JEPA, SiameseIM)."""
 
     kind: Literal["momentum"] = "momentum"
-    start: float = Field(0.995, ge=0, le=1, description="momentum at the start; 1 at the end")
+    per: ClassVar[tuple[Per, ...]] = ("patch", "image")
+    start: float = Field(default=0.995, ge=0, le=1, description="momentum at the start")
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine",
+        description="momentum from there on: half a cosine up to 1 at the end, or the same",
+    )
     normalise: Normalise = "layer"
 
-    def widths(self, run) -> list[int]:
-        return [part.head.goal_width(run.model.width) for part in parts(run.prediction)]
-
-    def build(self, model: Siamese, run) -> nn.Module:
+    def build(self, model: Siamese, run: NetworkChoices) -> "Teacher":
         return MomentumTeacher(model, self)
 
+    def shrunk(self, to: Sizes) -> "Momentum":
+        return self.replace(start=0.98, schedule=to.momentum)  # short runs need a faster target
 
-class Online(Component):
+
+class Online(TargetChoice):
     """The online encoder and projector themselves, without gradient (SimSiam)."""
 
     kind: Literal["online"] = "online"
+    per: ClassVar[tuple[Per, ...]] = ("patch", "image")
     normalise: Normalise = "none"
 
-    def widths(self, run) -> list[int]:
-        return [part.head.goal_width(run.model.width) for part in parts(run.prediction)]
-
-    def build(self, model: Siamese, run) -> nn.Module:
+    def build(self, model: Siamese, run: NetworkChoices) -> "Teacher":
         return OnlineTeacher(model, self.normalise)
 
 
-class Frozen(Component):
-    """A timm vision transformer that somebody else trained, never changed."""
+class Frozen(TargetChoice):
+    """A vision transformer with fixed weights: timm's by name, or a checkpoint."""
 
     kind: Literal["frozen"] = "frozen"
-    name: str = Field("vit_base_patch16_224.mae", description="timm's name, with its weights' tag")
+    per: ClassVar[tuple[Per, ...]] = ("patch", "image")
+    name: str = Field(
+        default="vit_base_patch16_224.mae",
+        description="timm's name, with its weights' tag, or a checkpoint's file or folder",
+    )
     weights: Literal["pretrained", "random"] = Field(
-        "pretrained", description="what it starts from"
+        default="pretrained", description="its weights"
     )
     normalise: Normalise = "layer"
 
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name.partition(".")[0] not in vision_transformers():
-            raise ValueError(unknown("timm has no vision transformer", name, vision_transformers()))
-        return name
+        # weights of other projects are opened when the run begins
+        return name if means_weights(name) else known_tag(name)
 
-    def widths(self, run) -> list[int]:
-        return [frozen_transformer(self.name, "shape").embed_dim for _ in parts(run.prediction)]
+    def widths(self, run: NetworkChoices) -> list[int]:
+        return [frozen_transformer(self.name, "shape").embed_dim for _ in run.prediction.parts]
 
-    def build(self, model: Siamese, run) -> nn.Module:
+    def build(self, model: Siamese, run: NetworkChoices) -> "Teacher":
         vit = frozen_transformer(self.name, self.weights)
-        return FrozenTeacher(
-            vit, self.normalise, run.grid, [p.head.kind for p in parts(run.prediction)]
-        )
+        per = [part.head.per for part in run.prediction.parts]
+        return FrozenTeacher(vit, self.normalise, run.grid, per)
 
 
 Target = Annotated[Pixels | Momentum | Online | Frozen, Field(discriminator="kind")]
 
 
-class PixelTeacher(nn.Module):
+class Teacher(nn.Module):
+    """Base of every teacher: forward(target, own, predict) returns the goals, one per head."""
+
+    def follow(self, model: Siamese, progress: float) -> None:
+        """Update after a step, at a progress of 0..1; nothing unless overridden."""
+
+    def trained_encoder(self) -> Encoder | None:
+        """Return the encoder whose features may collapse in training; None for fixed goals."""
+        return None
+
+
+class PixelTeacher(Teacher):
     """Patches of the standardised image: [B, P, 3 · patch²]."""
 
     def __init__(self, patch: int, normalise: str):
         super().__init__()
-        self.patch, self.normalise = patch, normalise
+        self.patch = patch
+        self.normalise = normalise
 
     @torch.no_grad()
     def forward(self, target: View, own: Own, predict: Chosen) -> Predictions:
         return (pick(patch_pixels(target.image, self.patch, self.normalise), predict),)
 
-    def follow(self, model: Siamese, progress: float) -> None:
-        """Pixels do not change."""
 
+class MomentumTeacher(Teacher):
+    """k ← m·k + (1 − m)·q, parameters only.
 
-class MomentumTeacher(nn.Module):
-    """k ← m·k + (1 − m)·q, parameters only; its BatchNorm uses the batch's statistics."""
+    Its BatchNorm uses the batch's statistics, and none of its blocks is skipped (drop path).
+    """
 
     def __init__(self, model: Siamese, target: Momentum):
         super().__init__()
-        self.encoder = deepcopy(model.encoder).requires_grad_(False)
-        self.projectors = deepcopy(model.projectors).requires_grad_(False)
-        self.start, self.normalise = target.start, target.normalise
+        self.encoder: Encoder = deepcopy(model.encoder).requires_grad_(False)
+        without_drop_path(self.encoder)
+        self.projectors: nn.ModuleList = deepcopy(model.projectors).requires_grad_(False)
+        self.wanted: slice = model.wanted
+        self.start: float = target.start
+        self.schedule: str = target.schedule
+        self.normalise: str = target.normalise
 
     @torch.no_grad()
     def forward(self, target: View, own: Own, predict: Chosen) -> Predictions:
-        return _goals(self.encoder, self.projectors, self.normalise, target, own, predict)
+        return _goals(self, self.encoder, self.projectors, target, own, predict)
 
     @torch.no_grad()
     def follow(self, model: Siamese, progress: float) -> None:
         mine = [*self.encoder.parameters(), *self.projectors.parameters()]
         theirs = [*model.encoder.parameters(), *model.projectors.parameters()]
-        torch._foreach_lerp_(mine, theirs, 1 - self.momentum(progress))
+        lerp_all_(mine, theirs, 1 - self.momentum(progress))
 
     def momentum(self, progress: float) -> float:
-        """`start` at progress 0, 1 at progress 1, half a cosine between."""
+        """Return `start` at progress 0, 1 at progress 1, half a cosine between; or the constant."""
+        if self.schedule == "constant":
+            return self.start
         return 1 - (1 + cos(pi * progress)) / 2 * (1 - self.start)
 
+    def trained_encoder(self) -> Encoder:
+        return self.encoder
 
-class OnlineTeacher(nn.Module):
-    """The model's own encoder and projectors, held without owning them."""
+
+class OnlineTeacher(Teacher):
+    """The model's own encoder and projectors, referenced without being registered."""
 
     def __init__(self, model: Siamese, normalise: str):
         super().__init__()
-        self.branch = (model.encoder, model.projectors)  # a tuple: not registered twice
+        # a tuple: not registered twice
+        self.branch: tuple[Encoder, nn.ModuleList] = (model.encoder, model.projectors)
+        self.wanted: slice = model.wanted
         self.normalise = normalise
 
     @torch.no_grad()
     def forward(self, target: View, own: Own, predict: Chosen) -> Predictions:
-        return _goals(*self.branch, self.normalise, target, own, predict)
+        return _goals(self, *self.branch, target, own, predict)
 
-    def follow(self, model: Siamese, progress: float) -> None:
-        """It is the model."""
+    def trained_encoder(self) -> Encoder:
+        return self.branch[0]
 
 
-class FrozenTeacher(nn.Module):
+class FrozenTeacher(Teacher):
     """Tokens of another transformer at its own size, resampled to the grid of the run."""
 
-    def __init__(self, vit: nn.Module, normalise: str, grid: Grid, kinds: list[str]):
+    def __init__(self, vit: nn.Module, normalise: str, grid: Grid, per: list[str]):
         super().__init__()
-        self.vit = vit.eval().requires_grad_(False)
-        self.normalise, self.grid, self.kinds = normalise, grid, kinds
+        self.vit: nn.Module = vit.eval().requires_grad_(False)
+        self.normalise = normalise
+        self.grid = grid
+        self.per = per
 
     def train(self, mode: bool = True) -> "FrozenTeacher":
         return self  # it stays in evaluation mode
@@ -176,19 +229,14 @@ class FrozenTeacher(nn.Module):
         patches = tokens[:, self.vit.num_prefix_tokens :]  # [B, its N, D]
         grid = patches.mT.unflatten(2, self.vit.patch_embed.grid_size)
         dense = F.interpolate(grid, self.grid, mode="bilinear", antialias=True).flatten(2).mT
-        goals = {"global": patches.mean(dim=1, keepdim=True)}
-        return tuple(
-            _normed(goals.get(kind, pick(dense, predict)), self.normalise) for kind in self.kinds
-        )
-
-    def follow(self, model: Siamese, progress: float) -> None:
-        """It is frozen."""
+        goals = {"image": patches.mean(dim=1, keepdim=True), "patch": pick(dense, predict)}
+        return tuple(_normed(goals[per], self.normalise) for per in self.per)
 
 
 def patch_pixels(
     image: Float[Tensor, "B 3 H W"], patch: int, normalise: str
 ) -> Float[Tensor, "B N d"]:
-    """Standardised pixels of each patch, row by row; d = 3 · patch², channels last."""
+    """Return the standardised pixels of each patch, row by row; d = 3 · patch², channels last."""
     cells = standardise(image).unfold(2, patch, patch).unfold(3, patch, patch)
     cells = cells.permute(0, 2, 3, 4, 5, 1).flatten(3).flatten(1, 2)  # [B, N, d]
     if normalise == "none":
@@ -197,13 +245,12 @@ def patch_pixels(
     return (cells - mean) / (variance + 1e-6).sqrt()
 
 
-def _goals(encoder, projectors, normalise: str, target: View, own: Own, predict: Chosen):
-    wanted = read_by(projectors)
+def _goals(teacher, encoder, projectors, target: View, own: Own, predict: Chosen) -> Predictions:
     every = every_patch(own.expand(len(predict), -1, -1))
-    tokens = encoder(target.image, own, every, wanted)  # [B, prefix + N or 1, D]
+    tokens = encoder(target.image, own, every, teacher.wanted)  # [B, prefix + N or 1, D]
     prefix = encoder.prefix
     return tuple(
-        _normed(project.goal(project(tokens, prefix), prefix, predict), normalise)
+        _normed(project.goal(project(tokens, prefix), prefix, predict), teacher.normalise)
         for project in projectors
     )
 

@@ -4,33 +4,42 @@
 
 Crops are random resized crops: flip, area uniform, aspect log-uniform, ten tries, then a central
 crop. Boxes are fractions of the unflipped source.
+
+A choice must have `kind` and `__call__`, and should declare what its two views share (`shares`):
+by default they share the image alone, and masks and heads that need one crop are refused.
 """
 
-from typing import Annotated, Literal
+from abc import abstractmethod
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, UInt8
 from pydantic import AfterValidator, Field
 from torch import Generator, Tensor
 
-from siamlab.component import Component, ascending
+from siamlab.colour import ColourChoice
+from siamlab.component import Component, Sizes, ascending
+from siamlab.crop import cut
 from siamlab.geometry import Grid, View, overlap
-from siamlab.photometric import Colour
-from siamlab.resample import cut
 
 Images = UInt8[Tensor, "B 3 H W"]
 Pair = tuple[View, View]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Areas = Annotated[tuple[Fraction, Fraction], AfterValidator(ascending)]
 Chance = Annotated[float, Field(ge=0, le=1, description="probability of a mirrored view")]
+Shares = Literal["image", "crop", "pixels"]
 TRIES = 10
 
 
 class Crops(Component):
-    """How one crop is drawn."""
+    """The distribution of one random crop."""
 
-    area: Areas = Field((0.08, 1.0), description="least and largest area, fractions of the image")
-    aspect: float = Field(4 / 3, ge=1, description="width / height log-uniform in 1/aspect..it")
+    area: Areas = Field(
+        default=(0.08, 1.0), description="range of its area, fractions of the image"
+    )
+    aspect: float = Field(
+        default=4 / 3, ge=1, le=100, description="width / height, log-uniform in 1/aspect..aspect"
+    )
     flip: Chance = 0.5
 
     def boxes(self, batch: int, source: Grid, rng: Generator) -> Float[Tensor, "B 4"]:
@@ -39,14 +48,31 @@ class Crops(Component):
     def flips(self, batch: int, rng: Generator) -> Bool[Tensor, " B"]:
         return _rand(batch, rng=rng) < self.flip
 
+    def shrunk(self, to: Sizes) -> "Crops":
+        return self.replace(area=(0.3, 1.0))
 
-class SameCrop(Component):
-    """One view, seen from both sides (MAE, I-JEPA)."""
+
+class ViewsChoice(Component):
+    """Base of every pairing."""
+
+    # what both views have in common; "crop": patch i of one shows the place of patch i of the
+    # other; "pixels": they are the same view
+    shares: ClassVar[Shares] = "image"
+
+    @abstractmethod
+    def __call__(
+        self, images: Images, size: Grid, colour: ColourChoice, rng: Generator
+    ) -> Pair: ...
+
+
+class SameCrop(ViewsChoice):
+    """One view is both context and target (MAE, I-JEPA)."""
 
     kind: Literal["same"] = "same"
+    shares: ClassVar[Shares] = "pixels"
     crop: Crops = Crops(area=(0.2, 1.0))
 
-    def __call__(self, images: Images, size: Grid, colour: Colour, rng: Generator) -> Pair:
+    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         view = _cut(
             images, self.crop.boxes(len(images), images.shape[2:], rng), self.crop, size, rng
         )
@@ -54,38 +80,43 @@ class SameCrop(Component):
         return view, view
 
 
-class Recoloured(Component):
+class Recoloured(ViewsChoice):
     """The same crop in two colourings."""
 
     kind: Literal["recoloured"] = "recoloured"
+    shares: ClassVar[Shares] = "crop"
     crop: Crops = Crops(area=(0.2, 1.0))
 
-    def __call__(self, images: Images, size: Grid, colour: Colour, rng: Generator) -> Pair:
+    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         view = _cut(
             images, self.crop.boxes(len(images), images.shape[2:], rng), self.crop, size, rng
         )
         return _paint(view, view, colour, rng)
 
 
-class TwoCrops(Component):
+class TwoCrops(ViewsChoice):
     """Two crops that share nothing but the image (SiameseIM, MoCo-v3, BYOL)."""
 
     kind: Literal["independent"] = "independent"
+    shares: ClassVar[Shares] = "image"
     crop: Crops = Crops()
 
-    def __call__(self, images: Images, size: Grid, colour: Colour, rng: Generator) -> Pair:
+    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         boxes = [self.crop.boxes(len(images), images.shape[2:], rng) for _ in range(2)]
         return _paint(*(_cut(images, b, self.crop, size, rng) for b in boxes), colour, rng)
 
 
-class ShiftedCrops(Component):
-    """Two crops of one size and one orientation: they differ by an offset only."""
+class ShiftedCrops(ViewsChoice):
+    """Two crops of the same size and orientation, which differ by an offset only."""
 
     kind: Literal["shifted"] = "shifted"
+    shares: ClassVar[Shares] = "image"
     crop: Crops = Crops(area=(0.2, 0.6))
-    reach: float = Field(0.5, gt=0, description="largest offset, fractions of the crop's sides")
+    reach: float = Field(
+        default=0.5, gt=0, le=100, description="largest offset, fractions of the crop's sides"
+    )
 
-    def __call__(self, images: Images, size: Grid, colour: Colour, rng: Generator) -> Pair:
+    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         first = self.crop.boxes(len(images), images.shape[2:], rng)
         corner, extent = first[:, :2], first[:, 2:]
         low = (corner - self.reach * extent).clamp(min=0)
@@ -96,17 +127,20 @@ class ShiftedCrops(Component):
         return _paint(context, target, colour, rng)
 
 
-class OverlappingCrops(Component):
-    """Two crops that share at least part of what they show.
+class OverlappingCrops(ViewsChoice):
+    """Two crops with at least a given IoU.
 
-    Where ten tries do not, the last of them is drawn towards the first crop until they do.
+    Where none of ten tries does, the last one is moved towards the first crop until it does.
     """
 
     kind: Literal["overlapping"] = "overlapping"
+    shares: ClassVar[Shares] = "image"
     crop: Crops = Crops()
-    iou: float = Field(0.3, ge=0, lt=1, description="least intersection over union of the boxes")
+    iou: float = Field(
+        default=0.3, ge=0, lt=1, description="smallest intersection over union of the boxes"
+    )
 
-    def __call__(self, images: Images, size: Grid, colour: Colour, rng: Generator) -> Pair:
+    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         first = self.crop.boxes(len(images), images.shape[2:], rng)
         tries = [self.crop.boxes(len(images), images.shape[2:], rng) for _ in range(TRIES)]
         nearer = [first.lerp(tries[-1], 0.5**k) for k in range(1, 6)]
@@ -118,17 +152,21 @@ class OverlappingCrops(Component):
         )
 
 
-class NestedCrops(Component):
-    """One crop inside the other; `context` says which of them the encoder sees."""
+class NestedCrops(ViewsChoice):
+    """One crop inside the other; `context` chooses the one that the encoder sees."""
 
     kind: Literal["nested"] = "nested"
+    shares: ClassVar[Shares] = "image"
     crop: Crops = Crops(area=(0.4, 1.0))
     inner: Areas = Field(
-        (0.1, 0.4), description="least and largest area of the inner, fractions of the outer crop"
+        default=(0.1, 0.4),
+        description="range of the inner crop's area, fractions of the outer crop",
     )
-    context: Literal["outer", "inner"] = Field("outer", description="the crop the encoder sees")
+    context: Literal["outer", "inner"] = Field(
+        default="outer", description="the crop the encoder sees"
+    )
 
-    def __call__(self, images: Images, size: Grid, colour: Colour, rng: Generator) -> Pair:
+    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         outer = self.crop.boxes(len(images), images.shape[2:], rng)
         tall = outer[:, 2] * images.shape[2] / (outer[:, 3] * images.shape[3])
         part = _boxes(tall, self.inner, self.crop.aspect, rng)
@@ -148,7 +186,7 @@ Views = Annotated[
 def random_boxes(
     batch: int, area: tuple[float, float], aspect: float, source: Grid, rng: Generator
 ) -> Float[Tensor, "B 4"]:
-    """Boxes of random area and width / height, anywhere; the central largest if ten tries fail."""
+    """Return boxes of random area, shape and place; the largest central one after ten tries."""
     tall = torch.full((batch,), source[0] / source[1], device=rng.device)
     return _boxes(tall, area, aspect, rng)
 
@@ -156,7 +194,7 @@ def random_boxes(
 def _boxes(
     tall: Float[Tensor, " B"], area: tuple[float, float], aspect: float, rng: Generator
 ) -> Float[Tensor, "B 4"]:
-    """Random boxes in frames whose height is `tall` times their width; fractions of the frames."""
+    """Return random boxes, as fractions of frames of height / width `tall`."""
     batch, tall = len(tall), tall[:, None]
     size = area[0] + (area[1] - area[0]) * _rand(batch, TRIES, rng=rng)
     shape = aspect ** (2 * _rand(batch, TRIES, rng=rng) - 1) * tall  # fractions
@@ -170,7 +208,7 @@ def _boxes(
 
 
 def _first(fits: Bool[Tensor, "B T"], boxes: Float[Tensor, "B T 4"]) -> Float[Tensor, "B 4"]:
-    """The first box of each row that fits."""
+    """Return the first box of each row that fits."""
     return boxes[torch.arange(len(boxes), device=boxes.device), fits.int().argmax(dim=1)]
 
 
@@ -178,7 +216,7 @@ def _cut(images: Images, box: Tensor, crop: Crops, size: Grid, rng: Generator) -
     return cut(images, box, crop.flips(len(images), rng), size)
 
 
-def _paint(context: View, target: View, colour: Colour, rng: Generator) -> Pair:
+def _paint(context: View, target: View, colour: ColourChoice, rng: Generator) -> Pair:
     return (
         context._replace(image=colour(context.image, "context", rng)),
         target._replace(image=colour(target.image, "target", rng)),

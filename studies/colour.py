@@ -1,10 +1,10 @@
-"""What happens to the colours of the two views."""
+"""Colour augmentation of the two views."""
 
 from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
 
 study = Ablation(
-    question="Does colour augmentation raise semantic alignment, and what does it cost in space?",
+    question="Does colour augmentation raise semantic alignment, and what does it cost spatially?",
     base=photo_size(siameseim()).change("steps=2000"),
     axes=(
         Axis(

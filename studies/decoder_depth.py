@@ -1,4 +1,4 @@
-"""How deep the predictor is."""
+"""Depth of the predictor."""
 
 from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice

@@ -14,7 +14,7 @@ AXES = {
 }
 
 study = Search(
-    question="Which combinations of choices are on the Pareto front of meaning, space and cost?",
+    question="Which combinations of choices are on the Pareto front of both scores and cost?",
     suggest=lambda trial: BASE.change(
         *(f"{axis}={trial.suggest_categorical(axis, names)}" for axis, names in AXES.items()),
         f"optimiser.lr={trial.suggest_float('lr', 1e-3, 8e-3, log=True)}",

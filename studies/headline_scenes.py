@@ -1,4 +1,4 @@
-"""The whole methods side by side, with every probe, on scenes."""
+"""Whole methods side by side, with every probe, on scenes."""
 
 from siamlab.recipes import byol, demo_size, ijepa, mae, moco_v3, siameseim
 from siamlab.study import Recipes

@@ -1,4 +1,4 @@
-"""How the dense prediction is compared with its goal."""
+"""Loss between the dense prediction and its target."""
 
 from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice

@@ -1,4 +1,4 @@
-"""What is hidden of the context."""
+"""Masking of the context."""
 
 from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice

@@ -10,7 +10,9 @@ study = Path(
     ),
     choices=(
         Choice("MAE", "prediction.norm=batch"),
-        Choice("feature target", "target=momentum", "target.start=0.98"),
+        Choice(
+            "feature target", "target=momentum", "target.start=0.98", "target.schedule=constant"
+        ),
         Choice(
             "another view", "masking.predict=all", "views=independent", "views.crop.area=[0.3, 1.0]"
         ),

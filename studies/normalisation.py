@@ -1,10 +1,10 @@
-"""Which norms the blocks have."""
+"""Normalisation of blocks and targets."""
 
 from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
 
 study = Ablation(
-    question="Do the norms of decoder, encoder output and goal matter for a dense loss?",
+    question="Does normalising decoder, encoder output or target matter for a dense loss?",
     base=photo_size(siameseim()).change("steps=2000"),
     axes=(
         Axis(

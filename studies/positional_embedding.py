@@ -1,10 +1,10 @@
-"""How a predicted patch is asked for."""
+"""Positional embedding of the queries."""
 
 from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
 
 study = Ablation(
-    question="Must a query know where it lies in the context, and how large it is there?",
+    question="Does a query need its offset and its scale relative to the context?",
     base=photo_size(siameseim()).change("steps=2000"),
     axes=(
         Axis(

@@ -1,10 +1,10 @@
-"""What a prediction is compared with."""
+"""Target of the prediction."""
 
 from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
 
 study = Ablation(
-    question="Do features as the target, instead of pixels, raise semantic alignment?",
+    question="Do feature targets instead of pixels raise semantic alignment?",
     base=photo_size(siameseim()).change("steps=2000"),
     axes=(
         Axis(

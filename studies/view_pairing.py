@@ -1,4 +1,4 @@
-"""Which two views are compared."""
+"""Pairing of the two views."""
 
 from siamlab.recipes import photo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice

@@ -1,4 +1,4 @@
-"""What the laws of tests/test_probe_laws.py need to know of a probe.
+"""Facts about a probe that the laws of tests/test_probe_laws.py need.
 
 Each file that tests probes has `CASES = {"name": Case(probe, draw, ...)}`; the laws run over all.
 """

@@ -24,7 +24,7 @@ LAYERS = (Attention, timm.layers.Attention)
 
 
 def told(layer, tokens, **asked):
-    """What a layer makes of tokens, and all its gradients."""
+    """Return the output of a layer and all its gradients."""
     tokens = tokens.clone().requires_grad_()
     out = layer(tokens, **asked)
     out.backward(torch.linspace(-1, 1, out.numel()).view_as(out).to(out.dtype))

@@ -103,7 +103,7 @@ def close(a, b, atol):
 def test_integrated_gradients_sum_to_the_change_from_the_mean_colour(name):
     model, images = made(name), pictures()
     for target in targets(name):
-        found = integrated_gradients(model, images, *WANT, target)
+        found = integrated_gradients(model, images, target, WANT)
         with torch.no_grad():
             x = standardised(images)
             change = value(model, target, x) - value(model, target, torch.zeros_like(x))
@@ -115,7 +115,7 @@ def test_integrated_gradients_sum_to_the_change_from_the_mean_colour(name):
 
 def test_fewer_steps_leave_a_larger_error_and_the_same_change():
     coarse, fine = (
-        integrated_gradients(made(), pictures(), *WANT, ToView(vector()), steps=n) for n in (2, 64)
+        integrated_gradients(made(), pictures(), ToView(vector()), WANT, steps=n) for n in (2, 64)
     )
     assert coarse.error.abs().min() > 10 * fine.error.abs().max()
     close(coarse.change, fine.change, atol=1e-5)
@@ -123,7 +123,7 @@ def test_fewer_steps_leave_a_larger_error_and_the_same_change():
 
 def test_integrated_gradients_of_a_linear_model_are_pixel_times_weight():
     model, images, v = linear_model(), pictures(), vector()
-    found = integrated_gradients(model, images, *WANT, lambda f: f.patches[:, 4] @ v, steps=1)
+    found = integrated_gradients(model, images, lambda f: f.patches[:, 4] @ v, WANT, steps=1)
     kernel = torch.einsum("d,dchw->chw", v, model.patch_embed.proj.weight.detach())
     expected = torch.zeros(3, *SIZE)
     expected[:, 8:16, 8:16] = (standardised(images)[:, :, 8:16, 8:16] * kernel).sum(dim=1)
@@ -132,7 +132,7 @@ def test_integrated_gradients_of_a_linear_model_are_pixel_times_weight():
 
 
 def test_a_patch_that_sees_only_itself_is_attributed_to_itself_only():
-    found = integrated_gradients(linear_model(), pictures(), *WANT, ToPatch(vector(), 5)).map
+    found = integrated_gradients(linear_model(), pictures(), ToPatch(vector(), 5), WANT).map
     inside = torch.zeros(SIZE, dtype=torch.bool)
     inside[8:, 16:] = True
     assert (found[:, inside] != 0).all() and not found[:, ~inside].any()
@@ -142,7 +142,7 @@ def test_a_patch_that_sees_only_itself_is_attributed_to_itself_only():
 def test_grad_cam_is_the_slope_when_every_patch_moves_along_this_one(name):
     model, images = made(name), pictures()
     for target in targets(name):
-        found = grad_cam(model, images, *WANT, target)
+        found = grad_cam(model, images, target, WANT)
         slopes = torch.stack([slope_along(model, images, target, i) for i in range(6)], dim=1)
         assert (slopes > 0.001).any() and (slopes < -0.001).any()
         close(found, (slopes.clamp(min=0) / 6).unflatten(1, GRID), atol=1e-6)
@@ -173,7 +173,7 @@ def slope_along(model, images, target, patch, step=1e-5):
 def test_attention_gradient_is_the_slope_when_a_patch_is_attended_more(name, layer):
     model, images = made(name), pictures()
     for target in targets(name):
-        found = attention_gradient(model, images, *WANT, target, layer=layer)
+        found = attention_gradient(model, images, target, WANT, layer=layer)
         slopes = torch.stack(
             [slope_of_attention(model, images, target, i, layer) for i in range(6)], dim=1
         )
@@ -207,7 +207,7 @@ def test_grad_cam_shows_the_one_patch_that_holds_the_object():
     images = torch.full((1, 3, *SIZE), 0.7)
     thing = torch.rand(3, PATCH, PATCH, generator=torch.Generator().manual_seed(3))
     images[0, :, 8:, :8] = thing  # patch 3
-    shown = grad_cam(model, images, *WANT, ToPrototype(seen_alone(model, thing)))
+    shown = grad_cam(model, images, ToPrototype(seen_alone(model, thing)), WANT)
     assert shown[0, 1, 0] > 0 and shown.count_nonzero() == 1
 
 
@@ -222,7 +222,7 @@ def standardised_float(images):
 
 @EVERY_METHOD
 def test_what_the_target_does_not_depend_on_is_given_nothing(method):
-    found = method(made(), pictures(), *WANT, lambda f: 0 * f.patches.sum(dim=(1, 2)) + 7)
+    found = method(made(), pictures(), lambda f: 0 * f.patches.sum(dim=(1, 2)) + 7, WANT)
     assert found.shape[0] == 3 and not found.any()
 
 
@@ -233,10 +233,10 @@ def test_the_model_and_the_images_are_left_as_they_were(name, method):
     model.train()
     model.blocks[0].eval().requires_grad_(False)
     before, seen = deepcopy(model), images.clone()
-    first = method(model, images, *WANT, ToView(vector()))
+    first = method(model, images, ToView(vector()), WANT)
     assert torch.equal(images, seen) and same_state(model, before)
-    assert torch.equal(first, method(model.eval(), images, *WANT, ToView(vector())))
-    close(torch.cat([method(model, i[None], *WANT, ToView(vector())) for i in images]), first, 1e-6)
+    assert torch.equal(first, method(model.eval(), images, ToView(vector()), WANT))
+    close(torch.cat([method(model, i[None], ToView(vector()), WANT) for i in images]), first, 1e-6)
     assert not first.requires_grad and first.isfinite().all() and first.any()
 
 
@@ -245,7 +245,7 @@ def test_the_model_is_left_as_it_was_when_a_target_fails(method):
     model = made().train()
     before = deepcopy(model)
     with pytest.raises(UserError, match="target has 5 dimensions, the model's features have 12"):
-        method(model, pictures(), *WANT, ToView(torch.ones(5)))
+        method(model, pictures(), ToView(torch.ones(5)), WANT)
     assert same_state(model, before)
 
 
@@ -271,7 +271,7 @@ def same_state(model, before):
 def test_images_are_resized_and_stay_oblong():
     images = torch.randint(256, (1, 3, 40, 40), dtype=torch.uint8)
     for method in METHODS.values():
-        found = method(made("registers"), images, *WANT, ToView(vector()))
+        found = method(made("registers"), images, ToView(vector()), WANT)
         assert found.shape[1:] in (SIZE, GRID)
 
 
@@ -279,31 +279,31 @@ def test_any_cosine_needs_a_model_without_fused_attention_of_its_own():
     model = made()
     model.blocks[1].attn = nn.Identity()
     with pytest.raises(UserError, match="cannot be read in layer=-1.*use grad_cam"):
-        attention_gradient(model, pictures(), *WANT, ToView(vector()))
+        attention_gradient(model, pictures(), ToView(vector()), WANT)
 
 
 @pytest.mark.parametrize("method", [grad_cam, attention_gradient])
 @pytest.mark.parametrize("layer", [2, -3])
 def test_a_block_that_is_not_there_is_refused(method, layer):
     with pytest.raises(UserError, match=f"layer={layer} must be from 0 to 1.*has 2 blocks"):
-        method(made(), pictures(), *WANT, ToView(vector()), layer=layer)
+        method(made(), pictures(), ToView(vector()), WANT, layer=layer)
 
 
 @pytest.mark.parametrize("patch", [-1, 6])
 def test_a_patch_that_is_not_there_is_refused(patch):
     with pytest.raises(UserError, match=f"patch={patch} must be from 0 to 5.*patch r . 3 . c"):
-        grad_cam(made(), pictures(), *WANT, ToPatch(vector(), patch))
+        grad_cam(made(), pictures(), ToPatch(vector(), patch), WANT)
 
 
 def test_no_steps_are_refused():
     with pytest.raises(UserError, match="steps=0 must be 1 or more"):
-        integrated_gradients(made(), pictures(), *WANT, ToView(vector()), steps=0)
+        integrated_gradients(made(), pictures(), ToView(vector()), WANT, steps=0)
 
 
 def test_without_captum_the_way_to_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(UserError, match=r"pip install 'siamlab\[notebook\]'"):
-        grad_cam(made(), pictures(), *WANT, ToView(vector()))
+        grad_cam(made(), pictures(), ToView(vector()), WANT)
 
 
 def test_prototypes_are_means_of_directions():

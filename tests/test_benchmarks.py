@@ -1,4 +1,4 @@
-"""Benchmarks: what a row says of given seconds; no test looks at a clock."""
+"""Benchmarks: rows from known seconds; no test depends on the clock."""
 
 import shutil
 import sys
@@ -20,23 +20,23 @@ from benchmarks.profile import WAITS, parts_of, profiled
 CPU = torch.device("cpu")
 
 
-def told(*seconds):
-    """A work that says its own seconds, one after another; the first is the warm-up's."""
-    left = [Seconds(s) for s in seconds]
-    return lambda: left.pop(0)
+def takes(*seconds):
+    """A work that returns these seconds, one after another; the first are the warm-up's."""
+    remaining = [Seconds(s) for s in seconds]
+    return lambda: remaining.pop(0)
 
 
 def test_a_row_has_the_median_rate_its_spread_and_the_ratio_to_the_first():
     works = [
-        Work("slow", told(9.0, 2.0, 4.0, 5.0), images=8),
-        Work("fast", told(9.0, 1.0, 0.5, 2.0), images=8),
+        Work("slow", takes(9.0, 2.0, 4.0, 5.0), images=8),
+        Work("fast", takes(9.0, 1.0, 0.5, 2.0), images=8),
     ]
     slow, fast = measured(works, CPU, repeats=3)
     assert (slow["rate"], slow["least"], slow["most"], slow["ratio"]) == (2, 1.6, 4, 1)
     assert (fast["rate"], fast["ratio"], fast["seconds"], fast["unit"]) == (8, 4, 1, "images/s")
 
 
-def test_a_number_that_a_work_returns_is_not_its_seconds():
+def test_a_number_that_a_work_returns_is_not_taken_for_seconds():
     (row,) = measured([Work("a probe", lambda: 1000.0)], CPU, repeats=1)
     assert row["seconds"] < 500
 
@@ -52,8 +52,8 @@ def test_the_share_is_of_the_ceiling_of_the_same_precision(monkeypatch):
     tops = {torch.float32: 100.0, torch.bfloat16: 400.0}
     monkeypatch.setattr(measure, "product_rate", lambda device, precision: tops[precision])
     works = [
-        Work("plain", told(1.0, 2.0), flops=100),
-        Work("half", told(1.0, 1.0), flops=100, precision=torch.bfloat16),
+        Work("plain", takes(1.0, 2.0), flops=100),
+        Work("half", takes(1.0, 1.0), flops=100, precision=torch.bfloat16),
     ]
     plain, half = measured(works, CPU, repeats=1)
     assert (plain["share"], half["share"]) == (0.5, 0.25)
@@ -64,8 +64,8 @@ def test_operations_are_two_for_each_product():
     assert operations(lambda: a @ b) == 2 * 3 * 5 * 7
 
 
-def test_the_table_is_markdown_of_what_the_rows_have(capsys):
-    rows = measured([Work("only", told(1.0, 0.5), images=3)], CPU, repeats=1)
+def test_the_table_is_markdown_with_the_columns_of_the_rows(capsys):
+    rows = measured([Work("only", takes(1.0, 0.5), images=3)], CPU, repeats=1)
     show("step", rows, CPU)
     lines = capsys.readouterr().out.strip().splitlines()
     assert lines[-3] == "| work | rate | least | most | unit | ratio |"
@@ -80,7 +80,7 @@ for number, _ in enumerate(sys.stdin):
 """
 
 
-def test_a_peer_works_once_when_told_and_says_its_seconds(tmp_path, monkeypatch):
+def test_a_peer_works_once_per_request_and_returns_its_seconds(tmp_path, monkeypatch):
     (tmp_path / "with_it.py").write_text(SCRIPT)
     monkeypatch.setattr(peer, "SCRIPTS", tmp_path)
     monkeypatch.setattr(peer, "environment", lambda name: sys.executable)
@@ -108,7 +108,7 @@ serve({"task": task}, "torch", "timm")
 """
 
 
-def test_a_peers_side_of_it_answers_with_seconds_whatever_it_prints(tmp_path, monkeypatch):
+def test_the_peers_process_answers_with_seconds_whatever_it_prints(tmp_path, monkeypatch):
     (tmp_path / "with_one_more.py").write_text(CHATTY)
     shutil.copy(peer.SCRIPTS / "turns.py", tmp_path)
     monkeypatch.setattr(peer, "SCRIPTS", tmp_path)
@@ -120,11 +120,11 @@ def test_a_peers_side_of_it_answers_with_seconds_whatever_it_prints(tmp_path, mo
     assert theirs.process.returncode == 0
 
 
-def test_a_peer_that_is_there_already_is_not_set_up_again():
+def test_a_peer_that_is_installed_needs_no_environment():
     assert peer.environment("safetensors") == Path(sys.executable)
 
 
-def test_a_peer_that_dies_is_said(tmp_path, monkeypatch):
+def test_a_peer_that_dies_is_reported(tmp_path, monkeypatch):
     (tmp_path / "with_it.py").write_text("raise SystemExit(3)")
     monkeypatch.setattr(peer, "SCRIPTS", tmp_path)
     monkeypatch.setattr(peer, "environment", lambda name: sys.executable)
@@ -142,15 +142,15 @@ def test_a_profile_counts_each_operation_once_a_step():
     assert min(times) > 0 and times == sorted(times, reverse=True)
 
 
-def test_what_a_gpu_ran_is_counted_once_and_waiting_is_told():
+def test_gpu_operations_are_counted_once_and_waits_are_reported():
     def event(key, where, seconds, count=3):
         times = dict(self_cpu_time_total=9e6, self_device_time_total=seconds * 1e6)
         return SimpleNamespace(key=key, device_type=where, count=count, **times)
 
-    asked, ran = DeviceType.CPU, DeviceType.CUDA
+    cpu, ran = DeviceType.CPU, DeviceType.CUDA
     events = [
-        event("aten::mm", asked, 6), event("sm90_gemm_bf16", ran, 6), event("aten::add", asked, 3),
-        event("vectorized_elementwise", ran, 3), event("aten::_local_scalar_dense", asked, 0, 6),
+        event("aten::mm", cpu, 6), event("sm90_gemm_bf16", ran, 6), event("aten::add", cpu, 3),
+        event("vectorized_elementwise", ran, 3), event("aten::_local_scalar_dense", cpu, 0, 6),
     ]  # fmt: skip
     parts = parts_of(events, steps=3, on_gpu=True)
     assert [tuple(part) for part in parts] == [
@@ -160,60 +160,60 @@ def test_what_a_gpu_ran_is_counted_once_and_waiting_is_told():
     ]
 
 
-def spoken(code):
-    """A part's command that is a line of Python."""
+def python(code):
+    """The command of a part that runs a line of Python."""
     return [sys.executable, "-c", code]
 
 
-def test_parts_for_a_gpu_go_on_where_they_were_cut_off(tmp_path, monkeypatch):
+def test_parts_for_a_gpu_resume_where_they_were_cut_off(tmp_path, monkeypatch):
     codes = {"step": "print('a table')", "loop": "raise SystemExit(1)", "views": "print('views')"}
-    monkeypatch.setattr(gpu, "parts", lambda given: {p: spoken(c) for p, c in codes.items()})
+    monkeypatch.setattr(gpu, "parts", lambda options: {p: python(c) for p, c in codes.items()})
     monkeypatch.setattr(sys, "argv", ["gpu", "--out", str(tmp_path)])
-    with pytest.raises(SystemExit, match="missing: loop; the same command goes on"):
+    with pytest.raises(SystemExit, match="missing: loop; the same command continues"):
         gpu.main()
     codes |= {"loop": "print('rates')", "step": "raise SystemExit(1)"}
     gpu.main()
-    told = (tmp_path / "gpu.md").read_text()
-    assert told == "\n## step\n\na table\n\n## views\n\nviews\n\n## loop\n\nrates\n"
+    tables = (tmp_path / "gpu.md").read_text()
+    assert tables == "\n## step\n\na table\n\n## views\n\nviews\n\n## loop\n\nrates\n"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("peer", ["", "stable-pretraining"])
-def test_the_parts_for_a_gpu_are_commands_that_are_understood(device, peer, tmp_path, monkeypatch):
+def test_the_parts_for_a_gpu_are_valid_commands(device, peer, tmp_path, monkeypatch):
     parts = gpu.parts(SimpleNamespace(device=device, peer=peer, repeats=5, out=tmp_path))
     cases = [*step.cases(torch.device(device)), *[peer] * bool(peer)]
     assert {f"step: {case}" for case in cases} < parts.keys()
     for words in parts.values():
-        if "profile" not in words:  # which reads its own options
+        if "profile" not in words:  # which parses its own options
             monkeypatch.setattr(sys, "argv", words[2:])
-            given = arguments()
-            assert given.device == device and len(given.suites) == 1
+            options = arguments()
+            assert options.device == device and len(options.suites) == 1
 
 
 @pytest.mark.parametrize(
     "words, sentence",
     [
         (["step", "--case", "ViT"], "case 'ViT' is none of 'ViT-S/16 224, SiameseIM', '"),
-        (["loss", "--case", "UniGrad"], "--case is for one of step, loop alone"),
-        (["step", "loop", "--case", "demo, MAE"], "--case is for one of step, loop alone"),
+        (["loss", "--case", "UniGrad"], "--case needs exactly one suite, step or loop"),
+        (["step", "loop", "--case", "demo, MAE"], "--case needs exactly one suite, step or loop"),
     ],
 )
-def test_a_case_that_is_not_there_is_told(words, sentence, monkeypatch, capsys):
+def test_an_unknown_case_is_an_error(words, sentence, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["benchmarks", *words, "--device", "cpu"])
     with pytest.raises(SystemExit):
         arguments()
     assert sentence in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_made_is_said_before_anything_is_measured(tmp_path):
+def test_a_folder_that_cannot_be_made_is_an_error_before_any_measurement(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ArgumentTypeError, match="cannot be made.*give a folder"):
         measure.folder(str(tmp_path / "file" / "out"))
     assert measure.folder(str(tmp_path / "new" / "out")).is_dir()
 
 
-def test_a_part_that_takes_too_long_is_ended_and_none_is_begun_after_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu, "LEAST", 0.5)
+def test_a_part_that_takes_too_long_is_ended_and_no_other_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu, "MIN_SECONDS", 0.5)
     child = tmp_path / "child"
     slow = f"""
 import pathlib, subprocess, time
@@ -222,14 +222,14 @@ pathlib.Path({str(child)!r}).write_text(str(child.pid))
 time.sleep(60)
 """
     codes = {"step": slow, "loop": "print('rates')"}
-    monkeypatch.setattr(gpu, "parts", lambda given: {p: spoken(c) for p, c in codes.items()})
+    monkeypatch.setattr(gpu, "parts", lambda options: {p: python(c) for p, c in codes.items()})
     monkeypatch.setattr(sys, "argv", ["gpu", "--minutes", "0.06", "--out", str(tmp_path)])
     with pytest.raises(SystemExit, match="missing: step, loop"):
         gpu.main()
     assert not (tmp_path / "gpu.md").exists()
     status = Path("/proc", child.read_text(), "status")
-    for _ in range(100):  # the system ends it in its own time
+    for _ in range(100):  # the system needs some time to end it
         if not status.exists() or "State:\tZ" in status.read_text():
             return
         time.sleep(0.1)
-    pytest.fail("what the part had started goes on")
+    pytest.fail("the child process of the part still runs")

@@ -3,18 +3,19 @@
 import errno
 import os
 import signal
-import subprocess
-import sys
-import textwrap
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from siamlab.component import UserError
-from siamlab.data import cache
+from siamlab.data import cache, entry
 from siamlab.data.cache import cached
-from siamlab.data.images import plain
+from siamlab.data.images import plain, sample, take
+from siamlab.machine import workers
+from siamlab.run import Run
+from siamlab.train.batches import Batches
 
 KEY = {"kind": "toy", "split": "train"}
 
@@ -32,18 +33,6 @@ def ramp(n=3):
 
 def no_build(_):
     raise AssertionError("decoded again")
-
-
-def run(code, **environment):
-    header = """
-        import os, signal, sys, time
-        sys.path.insert(0, os.getcwd())
-        from tests.test_cache import KEY, ramp
-        from siamlab.data.cache import cached
-    """
-    program = textwrap.dedent(header) + textwrap.dedent(code)
-    here = Path(__file__).parent.parent
-    return subprocess.Popen([sys.executable, "-c", program], cwd=here, env=os.environ | environment)
 
 
 def test_the_second_opening_is_equal_and_decodes_nothing():
@@ -74,7 +63,9 @@ def test_a_damaged_entry_is_built_again(root):
     cached(KEY, lambda _: [ramp()])
     pixels = next(root.glob("toy-*/pixels"))
     pixels.write_bytes(pixels.read_bytes()[:-1])
-    assert torch.equal(cached(KEY, lambda _: [ramp()]).pixels, ramp().pixels)
+    with pytest.warns(UserWarning, match="pixels changed since it was written, so it is built"):
+        again = cached(KEY, lambda _: [ramp()])
+    assert torch.equal(again.pixels, ramp().pixels)
 
 
 def test_an_error_while_building_leaves_nothing(root):
@@ -87,30 +78,42 @@ def test_an_error_while_building_leaves_nothing(root):
     assert [f.name for f in root.iterdir() if f.is_dir()] == []
 
 
+def die_while_building():
+    """Work of a process that is killed halfway."""
+
+    def half(_):
+        yield ramp()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    cached(KEY, half)
+
+
 def test_killed_in_the_middle_it_starts_afresh(root):
-    killed = run("""
-        def half(_):
-            yield ramp()
-            os.kill(os.getpid(), signal.SIGKILL)
-        cached(KEY, half)
-    """)
-    assert killed.wait(300) == -signal.SIGKILL
-    assert [f.suffix for f in root.iterdir() if f.is_dir()] == [".part"]
+    killed = workers.start(die_while_building)
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
+    assert [f.suffix for f in root.iterdir() if f.is_dir()] == [".draft"]
     assert torch.equal(cached(KEY, lambda _: [ramp()]).pixels, ramp().pixels)
     assert [f.suffix for f in root.iterdir() if f.is_dir()] == [""]
 
 
+def build_slowly(log):
+    """What a process does that may be one of two."""
+
+    def build(_):
+        with open(log, "a") as file:
+            file.write("built ")
+        time.sleep(1)
+        yield ramp()
+
+    assert cached(KEY, build).labels.tolist() == [0, 1, 2]
+
+
 def test_of_two_processes_at_once_one_builds(root):
-    code = """
-        def build(_):
-            with open(os.environ["LOG"], "a") as log:
-                log.write("built ")
-            time.sleep(1)
-            yield ramp()
-        assert cached(KEY, build).labels.tolist() == [0, 1, 2]
-    """
-    both = [run(code, LOG=str(root / "log")) for _ in range(2)]
-    assert [process.wait(300) for process in both] == [0, 0]
+    both = [workers.start(build_slowly, str(root / "log")) for _ in range(2)]
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
     assert (root / "log").read_text() == "built "
 
 
@@ -146,3 +149,63 @@ def test_what_was_skipped_is_said_at_every_opening():
     for _ in range(2):
         with pytest.warns(UserWarning, match=r"7 of 10 images .* skipped: 0.jpg, .*4.jpg, …$"):
             cached(KEY, build)
+
+
+def flip(file, place, bit=0):
+    data = bytearray(file.read_bytes())
+    data[place % len(data)] ^= 1 << bit
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["pixels", "labels", "pixels.sums", "about.json"])
+def test_a_flipped_bit_is_seen_and_the_entry_is_built_again(name, root):
+    cached(KEY, lambda _: [ramp()])
+    file = next(root.glob(f"toy-*/{name}"))
+    for place in range(0, file.stat().st_size, 7):
+        flip(file, place)
+        with pytest.warns(UserWarning, match=r"toy-train-.*: .* so it is built again"):
+            again = cached(KEY, lambda _: [ramp()])
+        assert torch.equal(again.pixels, ramp().pixels) and again.labels.tolist() == [0, 1, 2]
+        assert again.classes == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", "null", '{"shapes": 1}', "\xff"])
+def test_an_entry_that_does_not_say_what_it_holds_is_built_again(text, root):
+    cached(KEY, lambda _: [ramp()])
+    next(root.glob("toy-*/about.json")).write_text(text, "latin1")
+    with pytest.warns(UserWarning, match="about.json or a checksum is missing or damaged, so"):
+        assert torch.equal(cached(KEY, lambda _: [ramp()]).pixels, ramp().pixels)
+
+
+def test_an_unchanged_entry_is_compared_once_in_a_process(root, monkeypatch):
+    compared = []
+    monkeypatch.setattr(entry, "_changed", lambda path: compared.append(path.name))
+    for _ in range(3):
+        cached(KEY, lambda _: [ramp()])
+    assert sorted(compared) == sorted(entry.ARRAYS)
+
+
+def test_rows_of_a_large_entry_are_compared_when_they_are_first_read(root, monkeypatch):
+    monkeypatch.setattr(entry, "AT_ONCE", 1000)
+    images = plain(torch.randint(256, (40, 3, 64, 64), dtype=torch.uint8), torch.arange(40), "a")
+    cached(KEY, lambda _: [images])
+    flip(next(root.glob("toy-*/pixels")), 30 * 3 * 64 * 64)  # in the eighth block, images 26 to 31
+    kept = cached(KEY, no_build)
+    assert torch.equal(take(kept, torch.arange(20)).pixels, images.pixels[:20])
+    assert len(sample(kept, 3).pixels) == 3
+    way = r"toy-.*pixels of the cache is damaged: .* remove the folder .*toy-train-\w+, and the"
+    for read in (lambda: take(kept, torch.tensor([30])), lambda: sample(kept, None)):
+        with pytest.raises(UserError, match=way):
+            read()
+    batches = Batches(kept.pixels, Run(batch=8, steps=5), torch.device("cpu"))
+    with pytest.raises(UserError, match=way):
+        list(batches.read(0))
+    kept.pixels.zero_()  # of this process alone: not damage
+    assert not take(kept, torch.arange(20)).pixels.any()
+
+
+def test_open_images_keep_no_file_open():
+    cached(KEY, lambda _: [ramp()])
+    before = len(os.listdir("/dev/fd"))
+    kept = [cached(KEY, no_build) for _ in range(3)]
+    assert len(os.listdir("/dev/fd")) == before and len(kept) == 3

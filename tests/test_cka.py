@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from siamlab.component import UserError
-from siamlab.probe.cka import cka, cka_table
+from siamlab.probe.cka import cka, cka_pairs
 
 
 def noise(*shape, seed=0):
@@ -56,7 +56,7 @@ def test_unrelated_features_are_at_0_whatever_the_width_where_the_biased_estimat
 
 
 def test_cka_lies_between_for_half_the_same_features():
-    """Of x and [x, y] with independent x and y of as many dimensions: 1 / √2 in the limit."""
+    """CKA of x and [x, y], independent and equally wide, tends to 1 / √2."""
     x, y = noise(4000, 6), noise(4000, 6, seed=1)
     assert cka(x, torch.cat([x, y], dim=1)) == pytest.approx(0.5**0.5, abs=0.02)
 
@@ -72,7 +72,7 @@ def test_the_table_has_every_pair_of_layers_once():
     c = torch.cat([a, b], dim=1)
     models = {"small": [a, b], "large": [c]}
     before = [t.clone() for t in (a, b, c)]
-    rows = cka_table(models)
+    rows = cka_pairs(models)
     layers = [("small", 1), ("small", 2), ("large", 1)]
     pairs = [(*layers[i], *layers[j]) for i in range(3) for j in range(i, 3)]
     assert [tuple(r.values())[:4] for r in rows] == pairs
@@ -85,6 +85,6 @@ def test_the_table_has_every_pair_of_layers_once():
 
 def test_other_images_or_too_few_are_refused():
     with pytest.raises(UserError, match=r"got \[5, 6\]: give all layers the same images"):
-        cka_table({"a": [noise(5, 2)], "b": [noise(6, 2)]})
+        cka_pairs({"a": [noise(5, 2)], "b": [noise(6, 2)]})
     with pytest.raises(UserError, match=r"same 4 images or more in every layer, got \[3\]"):
         cka(noise(3, 2), noise(3, 2))

@@ -1,7 +1,11 @@
 """The command line: what it prints, what it writes, and one sentence for each mistake."""
 
+import errno
 import io
 import json
+import os
+import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -9,18 +13,21 @@ from pathlib import Path
 import polars
 import pytest
 import torch
+from jsonschema import Draft202012Validator
 from PIL import Image
 
-from siamlab import cli
-from siamlab.catalogue import AXES, axis_choices
+from siamlab import __version__
+from siamlab.cli.choices import SHELLS
+from siamlab.cli.main import main, read
 from siamlab.component import UserError
-from siamlab.probe_files import check_out
-from siamlab.probing import with_untrained
+from siamlab.evaluate.evaluate import with_untrained
+from siamlab.evaluate.files import check_out
+from siamlab.evaluate.models import NamedModel, distinct, open_models
 from siamlab.recipes import RECIPES, demo_size, photo_size
 from siamlab.run import Run
-from siamlab.settings import choices
-from siamlab.subject import Subject, distinct, subject
-from siamlab.train import Folder, untrained
+from siamlab.run.assignments import choices
+from siamlab.run.choices import AXES, axis_choices
+from siamlab.train import RunFolder, untrained
 
 TINY = (
     "batch=8 steps=4 size=12 model.patch=4 model.width=16 model.depth=1 model.heads=2 "
@@ -30,7 +37,7 @@ TINY = (
 
 
 def said(capsys, *words: str, status: int = 0) -> str:
-    assert cli.main(list(words)) == status
+    assert main(list(words)) == status
     out, err = capsys.readouterr()
     return err if status else out
 
@@ -71,7 +78,7 @@ def test_every_choice_and_every_field_is_explained():
 def test_train_and_probe_from_the_command_line(tmp_path, capsys):
     out = tmp_path / "run"
     said(capsys, "train", "mae", "--small", *TINY, "--out", str(out))
-    assert Folder(out).encoder.exists()
+    assert RunFolder(out).encoder.exists()
     table = tmp_path / "scores.csv"
     printed = said(capsys, "probe", str(out), "--images", "40", "--out", str(table))
     assert "knn" in printed and "untrained" in printed
@@ -148,22 +155,71 @@ def test_models_of_different_sizes_are_no_table(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0 and capsys.readouterr().out == f"siamlab {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_knows_commands_options_recipes_and_axes(capsys, shell):
+    script = said(capsys, "completion", shell)
+    for word in ("study", "report", "test-images", *RECIPES, *AXES):
+        assert word in script
+    if shell != "tcsh" and shutil.which(shell):
+        subprocess.run([shell, "-n"], input=script, text=True, check=True)
+
+
+def test_bash_completes_what_the_script_says(capsys):
+    """The words that bash offers, asked for as the shell does after a press of the tab key."""
+    script = said(capsys, "completion", "bash")
+    ask = """COMP_WORDS=(siamlab %s); COMP_CWORD=%d
+        $(complete -p siamlab | sed "s/.*-F //; s/ .*//")"""
+    for words, offered in (("sho", "show"), ("train sim", "simmim"), ("axes mask", "masking")):
+        line = ask % (words, len(words.split()))
+        shell = subprocess.run(
+            ["bash", "-c", f'{script}\n{line}\necho "${{COMPREPLY[@]}}"'],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert offered in shell.stdout.split()
+
+
+def test_the_schema_takes_every_recipe_and_refuses_what_a_run_refuses(capsys):
+    schema = json.loads(said(capsys, "schema"))
+    check = Draft202012Validator(schema)
+    check.check_schema(schema)
+    for recipe in RECIPES:
+        assert not [*check.iter_errors(tomllib.loads(said(capsys, "show", recipe)))]
+    run = RECIPES["mae"]().model_dump(mode="json")
+    wrong = [
+        {"stepz": 3},
+        {"steps": 0},
+        {"masking": {"kind": "blok"}},
+        {"masking": {"kind": "random", "ratio": 1.5}},
+        {"masking": {"ratio": 0.5}},
+    ]
+    assert check.is_valid(run) and check.is_valid(run | {"size": 40})
+    as_taplo = run | {"optimiser": run["optimiser"] | {"clip": None}}  # what it reads for inf
+    assert check.is_valid(as_taplo)
+    assert not any(check.is_valid(run | change) for change in wrong)
+
+
 def test_two_runs_of_one_name_are_told_apart(tmp_path):
     model = torch.nn.Identity()
     paths = [str(tmp_path / "a/mae"), str(tmp_path / "b/mae"), "zoo:scenes_mae"]
-    subjects = [Subject(name, model, None) for name in ("mae", "mae", "zoo:scenes_mae")]
-    assert [s.name for s in distinct(paths, subjects)] == paths
+    models = [NamedModel(name, model, None) for name in ("mae", "mae", "zoo:scenes_mae")]
+    assert [s.name for s in distinct(paths, models)] == paths
 
 
 def test_networks_that_start_alike_are_probed_once():
-    trained = [subject(f"zoo:scenes_{name}") for name in ("siameseim", "mae")]
+    trained = open_models(["zoo:scenes_siameseim", "zoo:scenes_mae"])
     assert [s.name for s in with_untrained(trained)] == [
         "untrained",
         "zoo:scenes_siameseim",
         "zoo:scenes_mae",
     ]
     run = trained[0].run.change(seed=5)
-    names = [s.name for s in with_untrained([*trained, Subject("other", untrained(run), run)])]
+    names = [s.name for s in with_untrained([*trained, NamedModel("other", untrained(run), run)])]
     assert names == [
         *(
             "zoo:scenes_siameseim, untrained",
@@ -182,14 +238,14 @@ MISTAKES = {
     "train mae los=mse": ["'los'", "did you mean 'loss'"],
     "train mae loss=cosin": ["loss", "'cosin'", "did you mean 'cosine'"],
     "train mae loss.wieght=1": ["'wieght'", "allowed: kind"],
-    "train mae masking.ratio=1.5": ["masking.ratio=1.5", "less than 1"],
-    "train mae batch=many": ["batch='many'", "integer"],
+    "train mae masking.ratio=1.5": ["masking.ratio=1.5", "below 1"],
+    "train mae batch=many": ["batch=many", "whole number", "siamlab axes batch"],
     "train mae steps": ["'steps' is not key=value", "loss.weight=0.05"],
     "train mae size=100": ["size=[100, 100]", "model.patch=16", "96 or 112"],
     "train mae views=independent": ["masking.predict=hidden", "views=independent", "views=same"],
     "train nowhere.toml": ["no run file nowhere.toml", "siamlab show"],
     "train mae data=folder data.path=nowhere": ["nowhere", "data.path"],
-    "train mae compute.device=tpu": ["compute.device='tpu'", "'auto', 'cpu' or 'cuda'"],
+    "train mae compute.device=tpu": ["compute.device=tpu", "'auto', 'cpu' or 'cuda'"],
     "train mae model=vit_smal_patch16_224": ["vit_small_patch16_224"],
     "axes loos": ["'loos'", "did you mean 'loss'"],
     "probe": ["probe needs a model"],
@@ -201,8 +257,8 @@ MISTAKES = {
     "probe timm:test_vit --no-weights batch=3": ["'batch=3'", "data.key=value"],
     "probe zoo:scenes_mae fine_tune.epoch=3": ["'epoch'", "did you mean 'epochs'"],
     "probe zoo:scenes_mae fine_tune.epochs=0": [
-        "fine_tune: epochs=0",
-        "greater than or equal to 1",
+        "fine_tune.epochs=0",
+        "a whole number from 1",
     ],
     "probe timm:test_vit --no-weights --size 33": ["--size 33", "16 pixels", "32 and 48"],
     "probe zoo:scenes_mae --size 41": ["multiple of zoo:scenes_mae's patch", "40 and 48"],
@@ -214,8 +270,8 @@ MISTAKES = {
     "study run pyproject.toml": ["no study file pyproject.toml"],
     "study report STUDIES/loss_form.py": ["no study in runs/studies/loss_form", "study run"],
     "study run STUDIES/loss_form.py los=mse": ["loss_form.py", "'los'", "did you mean 'loss'"],
-    "study run STUDIES/loss_form.py seeds=0": ["seeds=0", "greater than or equal to 1"],
-    "study run STUDIES/loss_form.py axes=3": ["axes is what the study is about"],
+    "study run STUDIES/loss_form.py seeds=0": ["seeds=0", "from 1 to 1,000"],
+    "study run STUDIES/loss_form.py axes=3": ["axes defines the study"],
     "study run STUDIES/loss_form.py --storage mysq://x": ["mysq://x", "cannot be opened"],
     "study worker": ["worker needs a study's file", "--storage"],
     "study worker steps=3": ["worker needs a study's file", "--storage"],
@@ -255,11 +311,11 @@ def test_a_folder_with_bad_images_trains_on_the_others_and_names_them(tmp_path, 
     words = ("train", "mae", "--small", *data, *changes)
     with pytest.warns(UserWarning, match="cut.png.*text.jpg|text.jpg.*cut.png"):
         said(capsys, *words, "--out", str(tmp_path / "run"))
-    assert Folder(tmp_path / "run").encoder.exists()
+    assert RunFolder(tmp_path / "run").encoder.exists()
 
 
 def test_test_images_are_drawn_where_there_are_more_and_the_protocol_says_so(tmp_path, capsys):
-    assert cli.read(["probe", "zoo:mae"]).test_images == 2000
+    assert read(["probe", "zoo:mae"]).test_images == 2000
     few, out = ("data=scenes", "data.images=20", "data.side=16"), tmp_path / "s.csv"
     words = ("probe", "zoo:mae", *few, "--test-images", "8", "--out", str(out))
     for there, drawn in ((12, "at random, of 12"), (8, None)):
@@ -281,38 +337,58 @@ def test_probes_on_other_images_are_kept_beside_the_new_ones(tmp_path, capsys):
     assert sorted(used) == [20, 20, 40, 40]  # the run and its untrained network
     (out / "probes.json").unlink()
     (out / "probes.json").mkdir()
-    assert "probes.json cannot be written" in said(capsys, "probe", str(out), status=2)
+    with pytest.warns(UserWarning, match="scores are not kept in .*run: Is a directory"):
+        said(capsys, "probe", str(out), "--images", "20")
 
 
 def test_a_full_disk_behind_the_output_is_one_sentence(monkeypatch, capsys):
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        assert cli.main(["axes", "loss"]) == 2
-    assert capsys.readouterr().err == "siamlab: the disk is full where this is written; make room\n"
+        assert main(["axes", "loss"]) == 2
+    said = capsys.readouterr().err
+    assert said == "siamlab: the disk is full where this works; mend that and start again\n"
+
+
+def test_a_file_that_this_user_may_not_use_is_one_sentence(tmp_path, monkeypatch, capsys):
+    def raised(code):
+        def command(options):
+            raise OSError(code, os.strerror(code), "a\x1b[2J")
+
+        monkeypatch.setattr("siamlab.cli.commands.print_axes", command)
+        return main(["axes"])
+
+    for code, why in ((errno.EACCES, "Permission denied"), (errno.EISDIR, "Is a directory")):
+        assert raised(code) == 2
+        said = capsys.readouterr().err
+        assert (
+            said == rf"siamlab: a\x1b[2J cannot be used ({why}); make it readable and writable" "\n"
+        )
+    with pytest.raises(OSError):  # a mistake of siamlab's
+        raised(errno.ENOENT)
 
 
 def test_a_terminal_without_all_letters_shows_the_others(monkeypatch):
     written = io.TextIOWrapper(io.BytesIO(), "ascii")
     monkeypatch.setattr(sys, "stdout", written)
-    assert cli.main(["axes", "loss"]) == 0
+    assert main(["axes", "loss"]) == 0
     assert b"infonce" in written.buffer.getvalue()
 
 
 def test_a_run_to_resume_that_is_not_there_is_said(tmp_path, capsys):
     words = ["train", "mae", "--small", *TINY, "--out", str(tmp_path / "new"), "--resume"]
-    assert cli.main(words) == 0
+    assert main(words) == 0
     assert "there is no run in" in capsys.readouterr().err
 
 
 def test_what_is_refused_draws_no_bar(tmp_path, capsys):
     words = ["train", "mae", "--small", *TINY, "--out", str(tmp_path / "run")]
     (tmp_path / "run").write_text("taken")
-    assert cli.main(words) == 2
+    assert main(words) == 2
     assert capsys.readouterr().out == ""
 
 
 def test_a_folder_may_have_a_dot_in_its_name_and_a_table_an_unknown_suffix_not(tmp_path):
     check_out(str(tmp_path / "mae-0.75"))
-    assert (tmp_path / "mae-0.75").is_dir()
+    assert not list(tmp_path.iterdir())  # it is made when there is something to write
     with pytest.raises(UserError, match="scores.xlsx must be a folder, or a file that ends in"):
         check_out(str(tmp_path / "scores.xlsx"))

@@ -5,13 +5,13 @@ from typing import Literal, get_origin
 import pytest
 from pydantic import Field, ValidationError
 
+from siamlab.colour import Colour
 from siamlab.component import Component, ascending, unknown, variants
 from siamlab.data import Data
 from siamlab.loss import Loss
 from siamlab.masking import Masking, RandomMasking
 from siamlab.model.encoder import Backbone
 from siamlab.model.prediction import Prediction
-from siamlab.photometric import Colour
 from siamlab.positions import Positions
 from siamlab.target import Target
 from siamlab.views import Crops, Views

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from test_data_segmentation import own
+from test_imagenet import write_imagenet
 
 from siamlab.component import UserError, variants
 from siamlab.data import (
@@ -14,14 +16,17 @@ from siamlab.data import (
     Cifar100,
     Data,
     Folder,
+    ImageNet,
     Imagenette,
     Pets,
     Scenes,
+    Segmentation,
     Stl10,
     describe,
     summary,
 )
 from siamlab.data import cache as cache_module
+from siamlab.data.imagenet import SETS, Published
 from siamlab.data.imagenette import CLASSES as WNIDS
 from siamlab.data.resize import square
 
@@ -121,20 +126,25 @@ def make(tmp_path, monkeypatch):
     root = tmp_path / "files"
     root.mkdir()
 
+    monkeypatch.setitem(SETS, "val", Published("val", 3, 6))  # a whole one
+
     def build(cls):
         writers = {
             Cifar10: write_cifar10,
             Cifar100: write_cifar100,
             Stl10: write_stl10,
+            ImageNet: write_imagenet,
             Imagenette: write_imagenette,
             Pets: write_pets,
             Folder: write_folder,
+            Segmentation: lambda root: own(root / "photos"),
         }
         if cls in (Cifar10, Cifar100, Stl10):
             forget_checksums(monkeypatch)
         if cls in writers:
             writers[cls](root)
-            return cls(path=str(root / "photos" if cls is Folder else root))
+            inside = cls in (Folder, Segmentation)
+            return cls(path=str(root / "photos" if inside else root))
         return cls(images=30, test_images=20) if cls is Scenes else cls()
 
     build.root = root
@@ -187,7 +197,7 @@ def test_every_source_is_described(cls, make):
 
 @pytest.mark.parametrize("cls", [Cifar10, Cifar100, Stl10, Imagenette, Pets])
 def test_missing_files_are_said_with_the_way_out(cls, tmp_path):
-    with pytest.raises(UserError, match=r"data.path=.*nowhere.*data.download=true"):
+    with pytest.raises(UserError, match=r"nowhere.*data.download=true.*data.path"):
         cls(path=str(tmp_path / "nowhere"))("train")
 
 
@@ -298,6 +308,15 @@ def test_pets_with_a_broken_list_are_refused(make):
     data = make(Pets)
     (make.root / "oxford-iiit-pet/annotations/test.txt").write_text("Abyssinian_9\n")
     with pytest.raises(UserError, match="test.txt must list names and breeds"):
+        data("test")
+
+
+@pytest.mark.parametrize("breed", [0, 38, 999_999_999])
+def test_a_breed_that_does_not_exist_is_refused_at_once(breed, make):
+    data = make(Pets)
+    listing = make.root / "oxford-iiit-pet/annotations/test.txt"
+    listing.write_text(f"Abyssinian_9 {breed} 1 1\n")
+    with pytest.raises(UserError, match=f"test.txt must list.*breed {breed} is not 1 to 37"):
         data("test")
 
 

@@ -78,5 +78,7 @@ def test_the_full_set_that_cannot_be_fetched_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path))
     monkeypatch.setattr(fashion, "DEBIAN", tmp_path / "nowhere")
     monkeypatch.setattr(mnist, "download_and_extract_archive", offline)
-    with pytest.raises(UserError, match='source="full" .* could be downloaded .*dataset-fashion'):
+    with pytest.raises(
+        UserError, match='source="full" .* could not be downloaded .*dataset-fashion'
+    ):
         Fashion(source="full")("train")

@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 from siamlab.component import UserError
-from siamlab.data import Folder
+from siamlab.data import Folder, folder
 
 GREY = np.uint8([[100]])
+SPLITS = ("train", "test")
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,7 @@ def test_a_test_folder_shares_the_class_names(root, tmp_path):
     train, test = both(root, test_path=str(tmp_path / "held"))
     assert len(train.labels) == 3 and test.labels.tolist() == [2]
     save(tmp_path / "held/yak/1.png")
-    with pytest.raises(UserError, match="data.test_path=.* but has also yak; rename"):
+    with pytest.raises(UserError, match="data.test_path=.* but it also has yak; rename"):
         both(root, test_path=str(tmp_path / "held"))
 
 
@@ -180,7 +181,8 @@ def test_unreadable_files_are_counted_skipped_and_named(root):
 def test_all_unreadable_is_an_error_and_leaves_nothing(root, tmp_path):
     for i in range(3):
         (root / f"{i}.png").write_text("not an image")
-    with pytest.raises(UserError, match=r"none of its 2 could \(.*\.png, .*\.png\); replace them"):
+    wrong = r"for training that can be read, but none of its 2 could \(.*\.png, .*\.png\); replace"
+    with pytest.raises(UserError, match=wrong):
         Folder(path=str(root))("train")
     assert [f for f in (tmp_path / "cache").iterdir() if f.is_dir()] == []
 
@@ -188,8 +190,8 @@ def test_all_unreadable_is_an_error_and_leaves_nothing(root, tmp_path):
 @pytest.mark.parametrize(
     "path, said",
     [
-        ("", "data.path='' must be a folder of images, .* is none; set data.path"),
-        ("nowhere", "data.path='.*nowhere' must be a folder of images, .* is none"),
+        ("", "data.path='' must be a folder of images, .* is not a folder; set data.path"),
+        ("nowhere", "data.path='.*nowhere' must be a folder of images, .* is not a folder"),
         ("photos", r"must hold images \(.jpg .*\), but it has none; set data.path"),
     ],
 )
@@ -231,3 +233,32 @@ def test_hidden_files_and_circular_links_are_passed_over(root):
     (root / "a/._1.png").write_text("resource fork")
     (root / "a/again").symlink_to(root)
     assert len(Folder(path=str(root), test_path=str(root))("train").labels) == 2
+
+
+def test_a_pipe_is_no_image_and_is_not_waited_for(root):
+    for i in range(4):
+        save(root / f"{i}.png")
+    os.mkfifo(root / "pipe.png")
+    with pytest.warns(UserWarning, match=r"1 of \d images could not be read.*pipe.png"):
+        kept = sum(len(Folder(path=str(root), test_fraction=0.5)(s).labels) for s in SPLITS)
+    assert kept == 4
+
+
+def test_many_folders_without_images_are_not_searched_to_the_end(root, monkeypatch):
+    monkeypatch.setattr(folder, "MOST_FOLDERS", 3)
+    for i in range(6):
+        save(root / f"{i}/a.png")
+    assert len(Folder(path=str(root), test_path=str(root))("train").labels) == 6
+    for i in range(6):
+        (root / f"{i}/a.png").unlink()
+    with pytest.raises(UserError, match="has 4 folders or more but only 0 images"):
+        Folder(path=str(root))("train")
+
+
+def test_unreadable_images_for_testing_are_said_to_be_those(root):
+    for i in range(3):
+        save(root / f"{i}.png")
+    for file in folder.split_files(str(root), "", 0.1, "test").paths:
+        file.write_text("not an image")
+    with pytest.raises(UserError, match="images for testing that can be read, but none of its 1"):
+        Folder(path=str(root))("test")

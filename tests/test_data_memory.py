@@ -1,9 +1,7 @@
 """Decoding goes on while images are written, a few at a time; the cache costs no memory."""
 
-import json
 import os
-import subprocess
-import sys
+import threading
 from pathlib import Path
 from threading import Event
 
@@ -12,46 +10,47 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from siamlab.data.decode import AHEAD, CHUNK, cores, decode, decode_all, stacked
-
-ORIENTATION = 0x0112  # the tag of EXIF
-SMALL, LARGE, SIDE = 300, 4000, 128
-LITTLE = 80e6  # bytes; the pixels of LARGE are 197e6, those of SMALL 15e6
-PROGRAM = """
-import json, os, sys, threading
-import torch
 from siamlab.data import Folder, cache
+from siamlab.data.decode import AHEAD, CHUNK, cores, decode, decode_all, stacked
+from siamlab.machine import workers
 from siamlab.run import Run
 from siamlab.train.batches import Batches
 
+ORIENTATION = 0x0112  # the tag of EXIF
+SMALL, LARGE, SIDE = 300, 2400, 128
+LITTLE = 50e6  # bytes; the pixels of LARGE are 118e6, those of SMALL 15e6
+
+
 def anonymous():
-    lines = open("/proc/self/status").read().splitlines()
+    """Bytes of this process that are not pages of files."""
+    lines = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
 
-most, append = [0], cache._append
-def watched(path, array):
-    append(path, array)
-    most.append(max(most.pop(), anonymous()))
-cache._append = watched
 
-folder, side = sys.argv[1], int(sys.argv[2])
-def opened(name):
-    path = os.path.join(folder, name)
-    return Folder(path=path, test_path=path, side=side)("train").pixels
+def measure(root, told):
+    """In a process of its own: the most while building, and what there is after 200 batches."""
+    most, append = [0], cache._append
 
-built, drawn = {}, {}
-for name in ("small", "large"):
-    opened(name)
-    built[name] = most[0]
-for name in ("small", "large"):
-    pixels = opened(name)
-    for batch in Batches(pixels, Run(batch=32, steps=200), torch.device("cpu")).read(0):
-        batch.sum()
-    drawn[name] = anonymous()
-    for reader in set(threading.enumerate()) - {threading.main_thread()}:
-        reader.join()  # a process that ends while it is in torch is aborted
-print(json.dumps({"images": len(pixels), "built": built, "drawn": drawn}))
-"""
+    def watched(path, array):
+        append(path, array)
+        most.append(max(most.pop(), anonymous()))
+
+    def opened(name):
+        return Folder(path=f"{root}/{name}", test_path=f"{root}/{name}", side=SIDE)("train").pixels
+
+    cache._append = watched
+    built, drawn = {}, {}
+    for name in ("small", "large"):
+        opened(name)
+        built[name] = most[0]
+    for name in ("small", "large"):
+        pixels = opened(name)
+        for batch in Batches(pixels, Run(batch=32, steps=200), torch.device("cpu")).read(0):
+            batch.sum()
+        drawn[name] = anonymous()
+        for reader in set(threading.enumerate()) - {threading.main_thread()}:
+            reader.join()  # a process that ends while it is in torch is aborted
+    told.put({"images": len(pixels), "built": built, "drawn": drawn})
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +65,13 @@ def memory(tmp_path_factory):
         (root / name).mkdir()
         for i in range(n):
             os.link(root / "one.jpg", root / name / f"{i}.jpg")
-    command = [sys.executable, "-c", PROGRAM, str(root), str(SIDE)]
-    environment = os.environ | {"SIAMLAB_CACHE": str(root / "cache"), "OMP_NUM_THREADS": "1"}
-    here = Path(__file__).parent.parent
-    told = subprocess.run(command, cwd=here, env=environment, check=True, stdout=subprocess.PIPE)
-    return json.loads(told.stdout)
+    told = workers.CONTEXT.SimpleQueue()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIAMLAB_CACHE", str(root / "cache"))
+        process = workers.start(measure, str(root), told)
+    process.join()
+    assert process.exitcode == 0
+    return told.get()
 
 
 def test_building_a_larger_cache_takes_no_more_memory(memory):

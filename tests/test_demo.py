@@ -1,54 +1,61 @@
 """The main job from end to end at its smallest, stopped in the middle and started again."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import polars
 import pytest
+from commands import Command, Interpreter
 from PIL import Image
 
-from siamlab.cli import main
-from siamlab.data import Folder as ImageFolder
-from siamlab.demo import DEMO, LONG, SMALLEST, demo, photographs
-from siamlab.demo_report import below, leader, training_minutes
-from siamlab.train import Folder, checkpoint
-
-# Ctrl-C is ignored in what a shell starts in the background, so it is put back
-PROGRAM = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from siamlab.cli import main; sys.exit(main())"
-)
+from siamlab.cli.demo import DEMO, LONG, SMALLEST, demo, photographs
+from siamlab.cli.main import main
+from siamlab.data import Folder
+from siamlab.report.demo import below, leader, training_minutes
+from siamlab.train import RunFolder, checkpoint
+from siamlab.train.events import Metrics
 
 
 def lines(out):
     return sum(len(path.read_text().splitlines()) for path in out.glob("*/metrics.jsonl"))
 
 
-def stopped(out, number):
+def stopped(out, start, number):
     """Exit status and words of a demo that got the signal once it had trained a little further."""
     before = lines(out)
-    command = [sys.executable, "-c", PROGRAM, "demo", "--smallest", "--out", str(out)]
-    child = subprocess.Popen(command, start_new_session=True, stdout=-1, stderr=-1, text=True)
+    child = start("demo", "--smallest", "--out", out)
     deadline = time.time() + 120
     while lines(out) == before and time.time() < deadline:
         time.sleep(0.01)
-    os.kill(child.pid, number)
-    told = child.communicate()[0]  # waits for its workers too: they share the pipe
-    return child.returncode, told
+    child.send(number)
+    told = child.finish()  # waits for its workers too: they share the pipe
+    return child.status, told
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Stopped in the middle, started again and killed without warning, and then to the end."""
     out = tmp_path_factory.mktemp("demo")
-    status, told = stopped(out, signal.SIGINT)
-    assert status == 130 and "the same command goes on" in told
-    assert stopped(out, signal.SIGKILL)[0] == -signal.SIGKILL
+    status, told = stopped(out, Interpreter, signal.SIGINT)
+    assert status == 130 and "the same command resumes" in told
+    assert stopped(out, Command, signal.SIGKILL)[0] == -signal.SIGKILL
     assert demo(SMALLEST, out) == 0
     return out
+
+
+def test_the_demo_begins_with_its_plan_its_time_and_the_path_of_its_report(made, capsys):
+    assert demo(SMALLEST, made) == 0  # all is finished: it only probes
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("Trains siameseim, mae and moco_v3 for 6 steps each on scenes, probes")
+    assert str(made / "report.html") in first and "roughly a minute on two idle cores" in first
+    assert "5 to 10 minutes" in DEMO.time and "90 minutes" in LONG.time
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(tmp_path, capsys):
+    (tmp_path / "taken").write_text("mine")
+    assert main(["demo", "--smallest", "--out", str(tmp_path / "taken" / "demo")]) == 2
+    out, error = capsys.readouterr()
+    assert out == "" and "cannot be created (Not a directory)" in error
 
 
 def test_the_report_names_every_model_and_says_its_scale(made):
@@ -67,13 +74,17 @@ def test_the_report_opens_with_the_encoders_trained_on_photographs(made):
 
 
 def scored(**values):
-    rows = [{"model": m, "probe": "spatial", "value": v} for m, v in values.items()]
+    """The spatial scores, with intervals of ± 0.02."""
+    rows = [
+        {"model": m, "probe": "spatial", "value": v, "low": v - 0.02, "high": v + 0.02}
+        for m, v in values.items()
+    ]
     return polars.DataFrame(rows)
 
 
 def test_a_model_below_its_untrained_network_is_named_and_explained():
     told = below(scored(untrained=0.16, mae=0.2, moco_v3=0.154))
-    assert "on the spatial score (0.16) moco_v3 (0.15)." in told and "mae" not in told
+    assert "moco_v3 (0.15) on the spatial score (untrained: 0.16)." in told and "mae" not in told
     assert "a random network already tell colours" in told
     assert below(scored(untrained=0.1, mae=0.2, moco_v3=0.15)) == ""
 
@@ -83,15 +94,28 @@ def test_the_highest_is_named_for_each_score():
         scored(untrained=0.9, mae=a, moco_v3=b).with_columns(probe=polars.lit(probe))
         for probe, a, b in (("semantic", 0.1, 0.2), ("spatial", 0.4, 0.3))
     )
-    one = "moco_v3 is the highest on the semantic and mae is the highest on the spatial score."
+    one = (
+        "moco_v3 is the highest on the semantic score and mae is the highest on the spatial score."
+    )
     assert leader(both) == one
+
+
+def test_a_leader_that_intervals_do_not_tell_from_another_is_said_to_overlap():
+    close, apart = (
+        scored(untrained=0.9, mae=0.4, moco_v3=other).with_columns(probe=polars.lit(probe))
+        for probe, other in (("spatial", 0.37), ("semantic", 0.3))
+    )
+    assert leader(polars.concat([close, apart])) == (
+        "mae is the highest on both scores, though on the spatial score its interval overlaps "
+        "another model's."
+    )
 
 
 def test_photographs_of_ones_own_are_trained_on_by_the_same_recipes(tmp_path, capsys):
     scale = photographs("folder", ["data.path=photos", "steps=7"])
     assert [run.name for run in scale.runs()] == list(DEMO.recipes)
     for run in scale.runs():
-        assert run.data == ImageFolder(path="photos") and run.steps == 7 and run.grid == (8, 8)
+        assert run.data == Folder(path="photos") and run.steps == 7 and run.grid == (8, 8)
     assert all(run.data.download for run in photographs("cifar10").runs())
     assert main(["demo", "steps=7", "--out", str(tmp_path)]) == 2
     assert "demo takes 'steps=7' only with --data NAME" in capsys.readouterr().err
@@ -105,7 +129,7 @@ def test_images_without_a_plane_are_refused_before_any_training(tmp_path, capsys
         Image.new("RGB", (9, 9), (30 * i, 0, 9)).save(tmp_path / "few" / f"{i % 2}" / f"{i}.png")
     words = ["--data", "folder", f"data.path={tmp_path / 'few'}", "--out", str(tmp_path / "out")]
     assert main(["demo", *words]) == 2
-    assert "the plane needs 10 test images or more, and there are 2" in capsys.readouterr().err
+    assert "the plane needs 10 test images or more, but there are 2" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -126,9 +150,9 @@ def test_a_finished_demo_is_not_trained_again(made):
 
 
 def test_the_clock_of_a_run_that_was_resumed_adds_up(tmp_path):
-    folder = Folder(tmp_path)
-    for step, seconds in enumerate((10, 70, 5, 50)):
-        folder.log({"step": step, "seconds": seconds})
+    folder = RunFolder(tmp_path)
+    for step, seconds in enumerate((10.0, 70.0, 5.0, 50.0)):
+        folder.log(Metrics(step, 0, seconds, rate=1.0, wait=0.0, loss=0.0, values={}))
     assert training_minutes(folder) == 2
 
 
@@ -140,6 +164,6 @@ def test_the_three_runs_share_data_and_budget():
 
 def test_a_demo_stopped_and_killed_in_the_middle_went_on(made):
     for name in SMALLEST.recipes:
-        folder = Folder(made / name)
+        folder = RunFolder(made / name)
         assert [line["step"] for line in folder.lines()] == [1, 2, 4, 6], "none is logged twice"
         assert checkpoint.newest(folder.checkpoints)[1] == []

@@ -13,15 +13,27 @@ from test_explore import REST, assert_refused, panel, plane_explorer
 from siamlab import probe
 from siamlab.component import UserError
 from siamlab.data import Scenes
-from siamlab.explore import PairExplorer, PlaneExplorer, plane_measures, plane_runs
-from siamlab.explore.plane import BARS, READ
-from siamlab.explore.plane_charts import LONGEST, ROOM, course_panels, placed, plane_chart
-from siamlab.explore.plane_measures import MEASURES, class_margin
+from siamlab.evaluate.models import open_model
+from siamlab.explore import PairExplorer, PlaneExplorer
+from siamlab.explore.plane import measures as plane_measures
+from siamlab.explore.plane import runs as plane_runs
+from siamlab.explore.plane.charts import (
+    DOT,
+    LETTER,
+    LINE,
+    LONGEST,
+    ROOM,
+    UNITS,
+    bar_index,
+    curve_panels,
+    plane_chart,
+)
+from siamlab.explore.plane.explorer import BARS, DESCRIBED
+from siamlab.explore.plane.measures import MEASURES, class_margin
 from siamlab.figure import plane_table
 from siamlab.geometry import patch_centres, to_source, to_view
 from siamlab.recipes import demo_size, mae, siameseim
-from siamlab.subject import subject
-from siamlab.train import Folder, train
+from siamlab.train import RunFolder, train
 
 NAME = "zoo:scenes_moco_v3"  # it has a class token and a grid of 5 × 5 patches of 8 pixels
 
@@ -33,7 +45,7 @@ def explorer():
 
 def found(explorer, start, name=NAME):
     (measure,) = [title for title in MEASURES if title.startswith(start)]
-    return explorer._found(name, measure)
+    return explorer._measured(name, measure)
 
 
 def tokens(model, images):
@@ -56,12 +68,12 @@ def seen(explorer, image):
     small = torch.nn.functional.interpolate(
         explorer.pixels[image : image + 1] / 255, (40, 40), mode="bilinear", antialias=True
     )
-    return tokens(subject(NAME).model, small)
+    return tokens(open_model(NAME).model, small)
 
 
 def attention(explorer, image):
     """Of the last layer among patches, head by head."""
-    attn = subject(NAME).model.blocks[-1].attn
+    attn = open_model(NAME).model.blocks[-1].attn
     with torch.no_grad():
         q, k, _ = attn.qkv(seen(explorer, image)[2])[0].double().chunk(3, dim=1)  # [T, D]
     q, k = (t.unflatten(1, (attn.num_heads, -1)).transpose(0, 1) for t in (q, k))
@@ -72,9 +84,10 @@ def attention(explorer, image):
 def test_match_cosine_and_error_are_those_of_the_two_views(explorer):
     cosines, errors = found(explorer, "cosine"), found(explorer, "error")
     assert torch.equal(cosines[:, :2], errors[:, :2])
-    views, centres = PairExplorer(NAME)._views(7, 1), patch_centres((5, 5))
+    pair, centres = PairExplorer(NAME), patch_centres((5, 5))
+    views = pair._views(7, 1)
     a, b = (torch.nn.functional.normalize(
-        tokens(subject(NAME).model, v.image)[1][0, 1:], dim=1) for v in views)  # fmt: skip
+        tokens(open_model(NAME).model, v.image)[1][0, 1:], dim=1) for v in views)  # fmt: skip
     true = to_view(to_source(centres[None], views[0]), views[1])[0]
     inside = ((true >= 0) & (true <= 1)).all(dim=1)
     here = cosines[cosines[:, 0] == 7]
@@ -97,8 +110,8 @@ def test_attention_distance_and_entropy_of_each_query(explorer):
         np.testing.assert_allclose(far[here][:, 2], wanted, rtol=1e-3)
         wanted = -(a * np.log(a)).sum(axis=2).mean(axis=0)
         np.testing.assert_allclose(even[here][:, 2], wanted, rtol=1e-3)
-    model = subject(NAME).model
-    profile = probe.attention_profile(model, explorer.pixels, *probe.inputs(model))
+    model = open_model(NAME).model
+    profile = probe.attention_profile(model, explorer.pixels)
     for rows, numbers in ((far, 8 * profile.distance), (even, profile.entropy)):
         wanted = numbers[:, -1].mean(dim=1)  # of the last layer, over heads
         torch.testing.assert_close(rows[:, 2].view(-1, 25).mean(dim=1), wanted, rtol=1e-4, atol=0)
@@ -112,7 +125,11 @@ def test_the_norm_of_a_patch_is_told_in_medians_of_its_image(explorer):
 
 
 def test_the_distance_of_views_is_a_term_of_the_alignment(explorer):
-    rows, pair, model = found(explorer, "squared distance"), PairExplorer(NAME), subject(NAME).model
+    rows, pair, model = (
+        found(explorer, "squared distance"),
+        PairExplorer(NAME),
+        open_model(NAME).model,
+    )
     assert rows[:, 0].tolist() == list(range(40)) and set(rows[:, 1].tolist()) == {-1}
     pooled = [[tokens(model, view.image)[1][0, 1:].mean(dim=0) for view in pair._views(i, 1)]
               for i in range(40)]  # fmt: skip
@@ -124,7 +141,7 @@ def test_the_distance_of_views_is_a_term_of_the_alignment(explorer):
 
 @pytest.mark.parametrize("hide", [False, True])
 def test_the_margin_of_the_class_image_by_image(explorer, hide):
-    labels = subject(NAME).run.data("test").labels[:40]
+    labels = open_model(NAME).run.data("test").labels[:40]
     if hide:  # images of unknown class are nobody's neighbour
         labels = labels.where(torch.arange(40) % 3 > 0, -1)
     pooled = torch.cat([seen(explorer, i)[1][:, 1:].mean(dim=1) for i in range(40)]).double()
@@ -135,7 +152,7 @@ def test_the_margin_of_the_class_image_by_image(explorer, hide):
         own = [cosine[j] for j in known if labels[j] == labels[i] and j != i]
         if own:
             wanted[i] = max(own) - max(cosine[j] for j in known if labels[j] != labels[i])
-    rows = class_margin(explorer._seen(NAME)._replace(labels=labels))
+    rows = class_margin(explorer._case(NAME)._replace(labels=labels))
     assert hide or torch.equal(rows, found(explorer, "margin"))
     assert rows[:, 0].tolist() == list(wanted)
     np.testing.assert_allclose(rows[:, 2], list(wanted.values()), atol=2e-3)
@@ -143,7 +160,7 @@ def test_the_margin_of_the_class_image_by_image(explorer, hide):
 
 def test_images_without_labels_have_no_margin():
     pixels = Scenes(images=8, test_images=8)("test").pixels
-    few = PlaneExplorer([subject(NAME)], scores([NAME]), pixels)
+    few = PlaneExplorer([open_model(NAME)], scores([NAME]), pixels)
     assert len(few.scene().controls[1].options) == len(MEASURES) - 1
     with pytest.raises(UserError, match="no choice 'margin"):
         few.set(measure="margin of the class (cosine)")
@@ -161,9 +178,9 @@ def scores(names):
 @pytest.mark.parametrize("measure", MEASURES)
 def test_bars_are_counted_and_pictured(explorer, measure):
     explorer.select("plane", 1).set(measure=measure).brush("histogram", [3, 4, 5])
-    values = explorer._found(NAME, measure).double().numpy()
+    values = explorer._measured(NAME, measure).double().numpy()
     both = np.concatenate(
-        [values[:, 2], explorer._found("zoo:scenes_siameseim", measure)[:, 2].numpy()]
+        [values[:, 2], explorer._measured("zoo:scenes_siameseim", measure)[:, 2].numpy()]
     )
     edges = np.linspace(both.min(), both.max(), BARS + 1)
     counts = np.histogram(values[:, 2], edges)[0]
@@ -193,7 +210,7 @@ def test_bars_are_counted_and_pictured(explorer, measure):
 
 def test_a_value_on_an_edge_is_in_the_bar_above_it():
     edges = [0.0, 1.0, 2.0, 3.0]
-    assert placed(torch.tensor([0.0, 0.9, 1.0, 2.0, 3.0]), edges).tolist() == [0, 0, 1, 2, 2]
+    assert bar_index(torch.tensor([0.0, 0.9, 1.0, 2.0, 3.0]), edges).tolist() == [0, 0, 1, 2, 2]
 
 
 def test_points_are_brushed_and_one_of_them_is_looked_at():
@@ -203,9 +220,9 @@ def test_points_are_brushed_and_one_of_them_is_looked_at():
     assert list(panel(explorer, "plane").chart.chosen) == [1, 2]
     lines = explorer.state["text"].splitlines()
     assert lines[1].startswith(
-        f"{NAME}: semantic 0.200, spatial 0.200; other than zoo:scenes_siameseim: "
+        f"{NAME}: semantic 0.200, spatial 0.200; changed from zoo:scenes_siameseim: "
     )
-    other = subject("zoo:scenes_mae").run.differences(subject("zoo:scenes_siameseim").run)
+    other = open_model("zoo:scenes_mae").run.differences(open_model("zoo:scenes_siameseim").run)
     told = lines[2].split("zoo:scenes_siameseim: ")[1].removesuffix(".")
     told, more = told.split(" and ")
     assert told.startswith("views=same, colour=none") and "loss=mse" in told
@@ -265,8 +282,8 @@ def study(tmp_path_factory):
 
 def test_the_measured_runs_of_a_study_are_loaded_when_they_are_chosen(study, monkeypatch):
     loaded = []
-    load = lambda path: loaded.append(path.rsplit("/")[-1]) or subject(path)  # noqa: E731
-    monkeypatch.setattr(plane_runs, "subject", load)
+    load = lambda path: loaded.append(path.name) or open_model(path)  # noqa: E731
+    monkeypatch.setattr(plane_runs, "open_model", load)
     explorer = PlaneExplorer.of_study(study)
     assert explorer.names == ["siameseim-seed0", "mae-seed0"]  # as they began
     explorer.snapshot()
@@ -293,12 +310,12 @@ def test_a_folder_without_measured_runs_is_refused(tmp_path, study):
         PlaneExplorer.of_study(study / "runs" / "mae-seed0")
 
 
-def test_courses_are_what_was_logged(study):
+def test_curves_are_what_was_logged(study):
     explorer = PlaneExplorer.of_study(study).brush("plane", [0, 1])
     loss, spread = (panel(explorer, name).chart for name in ("loss", "sign of collapse"))
     plane = panel(explorer, "plane").chart
     for i, name in enumerate(explorer.names):
-        lines = Folder(study / "runs" / name).lines()
+        lines = RunFolder(study / "runs" / name).lines()
         assert loss.names[i] == name and loss.colours[i] == plane.colours[i] == spread.colours[i]
         np.testing.assert_allclose(loss.x[i], [line["step"] / 3 for line in lines])
         (_, one) = next(tick for tick in loss.y_ticks if tick[1] == "1")
@@ -311,7 +328,7 @@ def test_courses_are_what_was_logged(study):
     assert loss.y_title == "loss / first logged loss" and loss.x_title == "step"
 
 
-def test_scores_of_probes_while_training_are_courses_too(study):
+def test_scores_of_probes_while_training_are_curves_too(study):
     explorer = PlaneExplorer.of_study(study)
     names = [panel.id for panel in explorer.scene().panels]
     assert "semantic score" not in names
@@ -329,13 +346,17 @@ def test_scores_of_probes_while_training_are_courses_too(study):
 def test_models_without_metrics_are_named(study):
     names = ["zoo:scenes_mae", NAME]
     run = study / "runs" / "mae-seed0"
-    subjects = [subject("zoo:scenes_mae"), subject(NAME)._replace(folder=run)]
-    explorer = PlaneExplorer(subjects, scores(names))
-    assert panel(explorer, "loss").chart.note == "no metrics are at hand of\nzoo:scenes_mae"
+    models = [open_model("zoo:scenes_mae"), open_model(NAME)._replace(folder=run)]
+    explorer = PlaneExplorer(models, scores(names))
+    assert panel(explorer, "loss").chart.note == "no metrics for\nzoo:scenes_mae"
     explorer.brush("plane", [0, 1])
     both = panel(explorer, "loss")
     assert both.chart.note == "" and both.chart.names == [NAME]
-    assert both.title.endswith("none at hand of zoo:scenes_mae")
+    assert both.title.endswith("no metrics for zoo:scenes_mae")
+
+
+def test_models_that_were_not_trained_here_have_no_empty_charts(explorer):
+    assert not [p.id for p in explorer.scene().panels if p.chart and p.chart.kind == "lines"]
 
 
 def test_of_many_and_long_names_there_is_room_in_the_charts():
@@ -343,13 +364,13 @@ def test_of_many_and_long_names_there_is_room_in_the_charts():
     chart = plane_chart(plane_table(scores(names)), [0], range(6))
     assert all(len(name) <= LONGEST and name.endswith(f"seed{i}")
                for i, name in enumerate(chart.names))  # fmt: skip
-    assert len(set(zip(chart.colours, chart.symbols, strict=True))) == 6
-    (loss, _) = course_panels(dict.fromkeys(names, []), names)
+    assert len(set(zip(chart.colours, chart.symbols, strict=True))) == 1  # one configuration
+    (loss, _) = curve_panels(dict.fromkeys(names, []), names)
     first, *lines = loss.chart.note.splitlines()
-    assert first == "no metrics are at hand of" and max(map(len, lines)) <= ROOM
+    assert first == "no metrics for" and max(map(len, lines)) <= ROOM
     assert " ".join(lines) == ", ".join(chart.names[:3]) + " and 3 more"
-    courses = dict.fromkeys(names, []) | {names[5]: [{"step": 1, "loss": 1.0}]}
-    assert course_panels(courses, names)[0].title.endswith(f"{chart.names[2]} and 2 more")
+    logged = dict.fromkeys(names, []) | {names[5]: [{"step": 1, "loss": 1.0}]}
+    assert curve_panels(logged, names)[0].title.endswith(f"{chart.names[2]} and 2 more")
 
 
 def test_models_are_kept_only_while_they_are_looked_at(study):
@@ -359,7 +380,7 @@ def test_models_are_kept_only_while_they_are_looked_at(study):
     many = [points[0]._replace(name=f"run {i}", load=load) for i in range(7)]
     explorer = PlaneExplorer(many, scores([p.name for p in many])).brush("plane", range(7))
     explorer.select("histogram", 3)
-    assert explorer._seen.cache_info().currsize <= 4
+    assert explorer._case.cache_info().currsize <= 4
     assert (count := len(loaded)) <= 8  # the first one again
     explorer.select("histogram", 5)
     assert len(loaded) == count
@@ -371,9 +392,9 @@ def test_attention_of_a_patch_that_looks_at_one_place(explorer, name, monkeypatc
     one = torch.zeros(3, n, n)
     one[:, :, 0] = 1.0  # all heads: the upper left corner, which has no entropy
     even = torch.full((3, n, n), 1 / n)
-    monkeypatch.setattr(plane_measures, "_attention", lambda seen: iter([one, even]))
-    seen = explorer._seen(name)
-    far, bits = (measure(seen)[:, 2].view(2, n) for measure in (
+    monkeypatch.setattr(plane_measures, "_attention", lambda case: iter([one, even]))
+    case = explorer._case(name)
+    far, bits = (measure(case)[:, 2].view(2, n) for measure in (
         plane_measures.attention_distance, plane_measures.attention_entropy))  # fmt: skip
     rows, columns = np.divmod(np.arange(n), 5)
     np.testing.assert_allclose(far[0], 8 * np.hypot(rows, columns), rtol=1e-6)
@@ -385,7 +406,7 @@ def test_attention_measures_need_no_more_than_the_attention_itself(explorer, mon
     made = []
     monkeypatch.setattr(torch.Tensor, "repeat", lambda *_: made.append("a matrix for each query"))
     for measure in (plane_measures.attention_distance, plane_measures.attention_entropy):
-        measure(explorer._seen("zoo:scenes_mae"))
+        measure(explorer._case("zoo:scenes_mae"))
     assert not made
 
 
@@ -393,11 +414,26 @@ def test_of_many_points_a_readable_number_is_told(study):
     points, table = plane_runs.study_points(study)
     many = [points[0]._replace(name=f"run {i:02}") for i in range(25)]
     explorer = PlaneExplorer(many, scores([p.name for p in many])).brush("plane", range(25))
-    assert len(explorer.state["chosen"]) == 25 and len(_lines(explorer)) == 1 + READ + 1
-    assert _lines(explorer)[-1] == f"{25 - READ} more are chosen."
-    assert len(panel(explorer, "loss").chart.names) == READ
+    assert len(explorer.state["chosen"]) == 25 and len(_lines(explorer)) == 1 + DESCRIBED + 1
+    assert _lines(explorer)[-1] == f"{25 - DESCRIBED} more are chosen."
+    assert len(panel(explorer, "loss").chart.names) == DESCRIBED
     chart = panel(explorer, "plane").chart
     looks = set(zip(chart.colours, chart.symbols, strict=True))
     assert len(looks) == 25  # no two points look alike
-    assert sum(place is not None for place in chart.places) == READ
+    assert sum(place is not None for place in chart.places) == DESCRIBED
     assert Image.open(io.BytesIO(explorer.snapshot())).width == 776
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_name_covers_a_point_even_in_crowds(seed):
+    rng = np.random.default_rng(seed)
+    centres = rng.uniform(0, 1, (3, 2))[np.arange(12) % 3]
+    places = centres + 0.02 * rng.normal(size=(12, 2))
+    names = [f"configuration-{i}" for i in range(12)]
+    scores = {"model": names, "semantic": places[:, 0], "spatial": places[:, 1]}
+    chart = plane_chart(pl.DataFrame(scores), [], list(range(12)))
+    points = np.array([chart.x, chart.y]).T * UNITS
+    for name, place in zip(names, chart.places, strict=True):
+        half = np.array([LETTER * len(name) + 8, LINE]) / 2
+        apart = np.abs(points - np.array(place) * UNITS)
+        assert not (apart < half + DOT / 2).all(axis=1).any(), name

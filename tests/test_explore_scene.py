@@ -1,14 +1,18 @@
 """Scenes as pictures: heat in its colours, marks where they say."""
 
+import math
 import re
 
 import pytest
 import torch
 from PIL import Image, ImageChops
 
-from siamlab.explore.draw import GAP, LINE, OPACITY, drawn
+from siamlab.explore.draw import GAP, LINE, drawn
 from siamlab.explore.draw_chart import charted
 from siamlab.explore.scene import (
+    COSINE,
+    FADE,
+    OPACITY,
     STOPS,
     SYMBOLS,
     Chart,
@@ -24,18 +28,38 @@ from siamlab.explore.scene import (
 )
 
 
-def test_heat_is_painted_in_its_colour():
-    image = torch.zeros(3, 40, 40, dtype=torch.uint8)
-    for value, stop in ((0.0, STOPS[0]), (1.0, STOPS[-1]), (0.5, STOPS[4])):
-        heat = Heat([value] * 4, (2, 2), "s")
-        scene = Scene([Panel("p", "", "i", heat=heat)], 1, "", scales={"s": Scale("", 0.0, 1.0)})
-        middle = drawn(scene, {"i": image}).getpixel((300, 300))
-        wanted = [OPACITY * int(c) for c in re.findall(r"\d+", stop)]
-        assert middle == pytest.approx(wanted, abs=3)
-    nothing = Heat([float("nan")] * 4, (2, 2), "s")
-    assert levels(nothing, Scale("", 0.0, 1.0)) == bytes(4)
-    scene = Scene([Panel("p", "", "i", heat=nothing)], 1, "", scales={"s": Scale("", 0.0, 1.0)})
-    assert drawn(scene, {"i": image}).getpixel((300, 300)) == (0, 0, 0)
+def heated(value, scale=COSINE, image=None):
+    """The colour in the middle of a patch of this value, on an image that is black by default."""
+    image = torch.zeros(3, 40, 40, dtype=torch.uint8) if image is None else image
+    heat = Heat([value] * 4, (2, 2), "s")
+    scene = Scene([Panel("p", "", "i", heat=heat)], 1, "", scales={"s": scale})
+    return drawn(scene, {"i": image}).getpixel((300, 300))
+
+
+@pytest.mark.parametrize("value, stop", [(1.0, STOPS[-1]), (-1.0, STOPS[0])])
+def test_heat_is_the_more_opaque_the_larger_its_value_is_of_either_sign(value, stop):
+    black = 255 * FADE[1]
+    full = [OPACITY * int(c) + (1 - OPACITY) * black for c in re.findall(r"\d+", stop)]
+    assert heated(value) == pytest.approx(full, abs=3)
+    assert heated(2 * value) == heated(value)  # clamped
+    away = [sum(abs(c - black) for c in heated(value * part)) for part in (0.0, 0.1, 0.3, 0.6)]
+    assert away[0] <= 3 and away == sorted(away) and away[1] > 3
+
+
+def test_a_photograph_without_heat_stays_visible_in_grey():
+    red = torch.tensor([200, 0, 0], dtype=torch.uint8)[:, None, None].expand(3, 40, 40)
+    for value in (0.0, math.nan):
+        r, g, b = heated(value, image=red)
+        assert r == g == b == pytest.approx(FADE[0] * 0.299 * 200 + FADE[1] * 255, abs=2)
+    assert heated(0.4, Scale("", 0.0, 0.4)) == heated(1.0)
+    assert levels(Heat([math.nan, 0.0], (1, 2), ""), COSINE) == bytes([0, 128])
+
+
+def test_no_value_and_its_negative_look_alike_even_to_the_colour_blind():
+    """Differ in their sum of blue less red, which the two common kinds of blindness keep."""
+    for value in (0.2, 0.5, 1.0):
+        warm, cold = heated(value), heated(-value)
+        assert (cold[2] - cold[0]) - (warm[2] - warm[0]) > 40 * value
 
 
 def test_marks_lie_where_they_say():

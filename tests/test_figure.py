@@ -1,5 +1,8 @@
 """Laws that every figure obeys: template, caption, units, text that can be read."""
 
+import importlib
+import pkgutil
+
 import polars as pl
 import pytest
 import torch
@@ -8,7 +11,16 @@ from test_figure_pictures import CONTEXT, GRID, PREDICT, SOURCE, TARGET, VISIBLE
 from test_figure_scores import SCORES
 
 from siamlab import figure as F
-from siamlab.figure.template import GREY, INK, OKABE_ITO, broken, colours, headless, symbols
+from siamlab.figure.template import (
+    GREY,
+    INK,
+    METHODS,
+    OKABE_ITO,
+    broken,
+    colours,
+    headless,
+    symbols,
+)
 
 POINTS = torch.rand(6, 2, generator=torch.Generator().manual_seed(0))
 PAIRS = F.correspondence_table(POINTS, POINTS, POINTS.flip(0), (40, 80), (40, 80))
@@ -89,9 +101,30 @@ def test_models_keep_apart_and_the_reference_takes_no_colour():
 
 def test_a_models_own_reference_has_its_colour_and_an_open_marker():
     names = ["mae, untrained", "mae", "byol, untrained", "byol"]
-    assert [colours(names)[n] for n in names] == [c for c in OKABE_ITO[:2] for _ in (0, 1)]
+    wanted = [METHODS["mae"]] * 2 + [METHODS["(?<!dense_)byol"]] * 2
+    assert [colours(names)[n] for n in names] == wanted
     marks = symbols(names)
     assert [marks[n] for n in names] == ["diamond-open", "circle", "diamond-open", "circle"]
+
+
+@pytest.mark.parametrize("form", ["{}", "zoo:{}", "zoo:scenes_{}", "{}-seed3", "timm:vit_base.{}"])
+def test_a_method_has_one_colour_wherever_it_stands(form):
+    methods = ["siameseim", "mae", "moco_v3", "byol", "simmim", "ijepa", "simsiam"]
+    names = [form.format(name) for name in methods]
+    alone = [colours([name])[name] for name in names]
+    assert len(set(alone)) == 7
+    assert [colours(["mine", *names])[name] for name in names] == alone
+    assert [colours(names[::-1])[name] for name in names] == alone
+    assert len(set(colours(["dense_byol", "byol"]).values())) == 3  # and the grey of references
+    assert colours(["primae"])["primae"] == OKABE_ITO[0]  # not mae
+
+
+def test_the_colour_is_that_of_the_configuration():
+    names = [f"{loss}-seed{seed}" for loss in ("mse", "cosine") for seed in range(3)]
+    shown, marks = colours(names), symbols(names)
+    for loss, colour in zip(("mse", "cosine"), OKABE_ITO, strict=False):
+        assert {shown[n] for n in names if n.startswith(loss)} == {colour}
+        assert {marks[n] for n in names if n.startswith(loss)} == {"circle"}
 
 
 @pytest.mark.parametrize(
@@ -107,6 +140,15 @@ def test_a_models_own_reference_has_its_colour_and_an_open_marker():
 )
 def test_long_names_break_where_they_can(text, lines):
     assert broken(text, 10) == lines
+
+
+def test_a_figure_is_a_file_and_two_names_of_the_package():
+    """Adding one touches its file and the package's; here, nothing is left out of the second."""
+    defined = set()
+    for module in pkgutil.iter_modules(F.__path__):
+        functions = vars(importlib.import_module(f"siamlab.figure.{module.name}"))
+        defined |= {n for n in functions if n.endswith(("_table", "_figure")) and n[0] != "_"}
+    assert defined | {"plane"} == set(F.__all__)
 
 
 def test_tables_are_not_written_to():

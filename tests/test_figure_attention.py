@@ -26,7 +26,7 @@ TABLE = attention_maps_table(MAPS, GRID)
 
 
 def values(array):
-    """What plotly keeps of an array: nested tuples, or the array."""
+    """Return nested tuples, or an array, as plotly stores an array."""
     return np.array(array, dtype=float)
 
 
@@ -88,11 +88,11 @@ def test_one_colour_scale_and_nothing_picked():
     assert figure.layout.coloraxis.cmin == 0
     assert figure.layout.coloraxis.cmax == pytest.approx(end)
     caption = figure.layout.meta["caption"]
-    assert "Every layer and head of mae: no head was picked" in caption
-    assert f"from 0 to {end:.3g}" in caption and "would be 0.167 everywhere" in caption
+    assert "Every layer and head of mae is shown" in caption
+    assert f"from 0 to {end:.3g}" in caption and "Uniform attention is 0.167 everywhere" in caption
     assert attention_maps_figure(IMAGE, TABLE, "mae", highest=0.5).layout.coloraxis.cmax == 0.5
     single = attention_figure(IMAGE, attention_table(MAPS[0], GRID), "mae")
-    assert "no head was picked" in single.layout.meta["caption"]
+    assert "all heads are shown" in single.layout.meta["caption"]
 
 
 def test_the_query_is_outlined_in_every_map():
@@ -173,7 +173,7 @@ def test_atlas_refuses_what_it_cannot_draw():
     with pytest.raises(UserError, match="head 2 of layer 1 of 'mae' more than once"):
         atlas_table(pl.concat([table, table.filter(pl.col("model") == "mae")]))
     patches = pl.when(pl.col("model") == "mae").then(pl.lit("patches")).otherwise("unit")
-    with pytest.raises(UserError, match=r"in \['patches', 'pixels'\], but must be in one unit"):
+    with pytest.raises(UserError, match=r"in \['patches', 'pixels'\] but must share one unit"):
         atlas_table(table.with_columns(patches.alias("unit")))
 
 
@@ -209,7 +209,7 @@ def test_atlas_panels_share_their_scales():
     assert (layout.coloraxis.cmin, layout.coloraxis.cmax) == (1, 2)
     assert layout.coloraxis.colorbar.tickvals == (1, 2)
     caption = layout.meta["caption"]
-    assert "no head was picked" in caption and "in pixels" in caption
+    assert "All heads of all layers are shown" in caption and "in pixels" in caption
 
 
 def test_atlas_of_three_models_names_the_lowest_axis_of_each_column():

@@ -97,5 +97,5 @@ def test_many_methods_take_more_rows_and_none_is_refused():
     tables = {str(i): attribution_table(SIGNED) for i in range(5)}
     figure = attribution_figure(SOURCE, tables, "the other view", "mae")
     assert figure.layout.xaxis7.visible is False and len(figure.data) == 5
-    with pytest.raises(UserError, match="no method; give an attribution_table"):
+    with pytest.raises(UserError, match="no method; pass the attribution_table"):
         attribution_figure(SOURCE, {}, "the other view", "mae")

@@ -111,5 +111,5 @@ def test_bad_input_is_refused():
         components_table(torch.ones(1, N, 2), GRID)
     with pytest.raises(UserError, match="at least one of each"):
         components_figure(images, {})
-    with pytest.raises(UserError, match="'mae' has no image 1; it needs all 2"):
+    with pytest.raises(UserError, match="'mae' has no image 1; it must have all 2"):
         components_figure(images, {"mae": components_table(skewed(1), GRID)})

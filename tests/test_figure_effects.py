@@ -115,9 +115,9 @@ def test_very_wide_whiskers_do_not_squeeze_the_points():
     figure = effects_figure(effects_table(wide, ["semantic"]))
     low, high = figure.layout.xaxis.range
     assert low < 0 and 0.15 < high and high - low < 0.4
-    assert "go on beyond" in figure.layout.meta["caption"]
+    assert "extend beyond" in figure.layout.meta["caption"]
     kept = effects_figure(effects_table(EFFECTS))
-    assert "go on beyond" not in kept.layout.meta["caption"]
+    assert "extend beyond" not in kept.layout.meta["caption"]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_an_empty_table_is_refused():
 
 
 def test_importances_go_by_their_mean():
-    assert importances_table(IMPORTANCES).rows() == [
+    assert importances_table(IMPORTANCES).drop("chance").rows() == [
         ("semantic", "views", 0.3),
         ("spatial", "views", 0.6),
         ("semantic", "loss", 0.5),
@@ -154,7 +154,7 @@ def test_importances_go_by_their_mean():
 
 def test_equal_means_keep_their_order_and_lacking_rows_stay_lacking():
     table = importances_table({"a": {"z": 0.5, "b": 0.5}, "c": {"b": 0.5}})
-    assert table.rows() == [("a", "z", 0.5), ("a", "b", 0.5), ("c", "b", 0.5)]
+    assert table.drop("chance").rows() == [("a", "z", 0.5), ("a", "b", 0.5), ("c", "b", 0.5)]
 
 
 def test_bars_are_horizontal_and_one_trace_an_objective():
@@ -176,3 +176,24 @@ def test_axis_and_caption_say_what_an_importance_is_of(measure, words):
 def test_bad_importances_are_refused(bad):
     with pytest.raises(UserError, match="importances"):
         importances_table(bad)
+
+
+def test_the_level_of_chance_is_drawn_across_each_bar():
+    chance = {"semantic": {"views": 0.4, "loss": 0.45}, "spatial": {"loss": 0.2}}
+    table = importances_table(IMPORTANCES, chance)
+    assert dict(table.select("objective", "chance").rows()[:1]) == {"semantic": 0.4}
+    figure = importances_figure(table)
+    (line,) = [t for t in figure.data if t.type == "scatter"]
+    assert sorted(v for v in line.x[::3]) == [0.2, 0.4, 0.45] and set(line.x[2::3]) == {None}
+    names = table["parameter"].unique(maintain_order=True).to_list()
+    at = {
+        value: (start + end) / 2
+        for value, start, end in zip(line.x[::3], line.y[::3], line.y[1::3], strict=True)
+    }
+    middle = {0.4: ("views", -1), 0.45: ("loss", -1), 0.2: ("loss", 1)}
+    for value, (parameter, side) in middle.items():
+        assert at[value] == pytest.approx(names.index(parameter) + side * 0.75 / 4)
+    assert "level of chance" in figure.layout.meta["caption"]
+    assert not any(
+        t.type == "scatter" for t in importances_figure(importances_table(IMPORTANCES)).data
+    )

@@ -78,7 +78,7 @@ def test_views_figure_draws_what_the_tables_say():
     trace = {trace.name: trace for trace in figure.data}
     assert trace["context box"].x == (40, 60, 60, 40, 40)
     assert trace["context box"].y == (10, 10, 30, 30, 10)
-    hidden, predicted = trace["hidden from the encoder"], trace["to predict"]
+    hidden, predicted = trace["hidden from the encoder"], trace["predicted"]
     assert hidden.xaxis == "x2" and hidden.x.count(None) == 3 and hidden.fillpattern.shape == "/"
     assert predicted.xaxis == "x3" and predicted.x.count(None) == 3
     assert figure.layout.yaxis2.range == (12, 0) and figure.layout.xaxis2.range == (0, 18)
@@ -86,7 +86,7 @@ def test_views_figure_draws_what_the_tables_say():
 
 def test_views_of_more_than_one_image_are_refused():
     two = View(*(torch.cat([field, field]) for field in CONTEXT))
-    with pytest.raises(UserError, match="context holds 2 images"):
+    with pytest.raises(UserError, match="context has 2 images"):
         box_table(SOURCE, two, TARGET)
 
 
@@ -102,7 +102,7 @@ def test_all_heads_share_one_colour_scale_over_the_whole_image():
     figure = attention_figure(SOURCE, attention_table(torch.arange(12.0).view(2, 6), GRID), "mae")
     assert len(figure.data) == 2 and {heat.coloraxis for heat in figure.data} == {"coloraxis"}
     assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (0, 11)
-    assert "one colour scale for all heads of mae" in figure.layout.meta["caption"].lower()
+    assert "The heads of mae share one colour scale" in figure.layout.meta["caption"]
     heat = figure.data[1]
     assert np.array_equal(heat.z, [[6, 7, 8], [9, 10, 11]])
     assert heat.x0 - heat.dx / 2 == 0 and heat.x0 + 2.5 * heat.dx == pytest.approx(80)
@@ -138,5 +138,5 @@ def test_many_correspondences_are_thinned_and_the_caption_says_so():
     figure = correspondence_figure(SOURCE, SOURCE, table, most=25)
     dots = next(t for t in figure.data if t.name == "patch centre in a")
     assert 20 <= len(dots.x) <= 25
-    assert f"{len(dots.x)} of 300 patches drawn" in figure.layout.meta["caption"]
+    assert f"{len(dots.x)} of 300 patches are drawn" in figure.layout.meta["caption"]
     assert isinstance(table, pl.DataFrame) and len(table) == 300

@@ -11,7 +11,7 @@ from siamlab.component import UserError
 from siamlab.figure.cka import cka_figure, cka_table
 from siamlab.figure.profile import profile_figure, profile_table
 from siamlab.figure.spectrum import spectrum_figure, spectrum_table
-from siamlab.figure.template import GREY, OKABE_ITO
+from siamlab.figure.template import GREY, METHODS
 
 nan = math.nan
 LONG = "timm:vit_small_patch14_reg4_dinov2.lvd142m"
@@ -78,7 +78,7 @@ def test_a_panel_a_probe_and_a_line_a_model():
     reach, knn = lines(figure, "mae")
     assert (reach.xaxis, reach.x, reach.y) == ("x", (1, 2), (3.0, 7.0))
     assert (knn.xaxis, knn.x, knn.y) == ("x2", (1, 2), (0.3, 0.5))
-    assert knn.line.color == OKABE_ITO[0] and lines(figure, "untrained")[0].line.color == GREY
+    assert knn.line.color == METHODS["mae"] and lines(figure, "untrained")[0].line.color == GREY
     titles = [axis.title.text for axis in figure.select_yaxes()]
     assert titles == ["patches · better →", "accuracy · better →"]
     assert figure.layout.xaxis.tickvals == (1, 2)
@@ -143,7 +143,7 @@ def test_each_model_stands_in_the_legend_once():
 def test_bad_scores_are_refused():
     with pytest.raises(UserError, match=r"no column \['head'\]"):
         profile_table(SCORES.drop("head"))
-    with pytest.raises(UserError, match="no probe 'kn'; did you mean 'knn'"):
+    with pytest.raises(UserError, match="for the probe 'kn'; did you mean 'knn'"):
         profile_table(SCORES, ["kn"])
     with pytest.raises(UserError, match="'mae', 'knn', 1, None.; keep one protocol"):
         profile_table(pl.concat([SCORES, SCORES[7:8]]))
@@ -263,7 +263,7 @@ def test_a_line_a_model_and_a_guide_of_slope_minus_one():
     assert figure.layout.xaxis.title.text == "principal axis (index)"
     assert figure.layout.yaxis.title.text == "share of variance"
     drawn = {t.name: t for t in figure.data if t.x[0] is not None}
-    assert drawn["mae"].line.color == OKABE_ITO[0] and drawn["untrained"].line.color == GREY
+    assert drawn["mae"].line.color == METHODS["mae"] and drawn["untrained"].line.color == GREY
     assert np.allclose(drawn["untrained"].y, 0.1) and drawn["mae"].x == tuple(range(1, 11))
     slope = np.diff(np.log(drawn["mae"].y)) / np.diff(np.log(drawn["mae"].x))
     assert np.allclose(slope, -2)

@@ -70,7 +70,7 @@ def test_rows_of_layers_and_heads_are_no_scores_of_a_model():
     assert score_table(scores).equals(score_table(SCORES))
     assert comparison_table(scores).equals(comparison_table(SCORES))
     assert len(probes_table(scores)) == len(SCORES)
-    with pytest.raises(UserError, match="of single layers and heads only"):
+    with pytest.raises(UserError, match="only rows of single layers and heads"):
         score_table(layer)
 
 
@@ -177,3 +177,13 @@ def test_one_value_alone_is_inside_its_panel():
     figure = probes_figure(probes_table(pl.DataFrame([alone])))
     low, high = figure.layout.xaxis.range
     assert low < 5 < high
+
+
+def test_names_of_four_models_are_broken_between_their_words():
+    names = [f"zoo:scenes_{name}" for name in ("siameseim", "moco_v3", "mae")] + ["untrained"]
+    rows = pl.concat([SCORES.filter(model="mae").with_columns(model=pl.lit(n)) for n in names])
+    console = Console(width=80, file=io.StringIO())
+    console.print(terminal_table(rows))
+    head = console.file.getvalue().splitlines()[:2]
+    assert head[0].split() == ["zoo:scenes_", "zoo:scenes_"]
+    assert head[1].split() == ["probe", "siameseim", "moco_v3", "zoo:scenes_mae", "untrained"]

@@ -114,7 +114,7 @@ def test_the_best_match_is_another_patch_of_the_same_image_or_any_of_the_other()
     same, two = (similarity_figure(IMAGE, tables(), (1, 2), other) for other in (None, OTHER))
     assert table.row(0)[:2] == (1, 2)  # the query itself
     for figure, row in ((same, table.row(1)), (two, table.row(0))):
-        mark = marks(figure, "most alike")[0]
+        mark = marks(figure, "most similar")[0]
         assert (mark.x[0], mark.y[0]) == ((row[1] + 0.5) * 20, (row[0] + 0.5) * 20)
 
 
@@ -134,6 +134,6 @@ def test_bad_input_is_refused():
     with pytest.raises(UserError, match="query=.2, 0. must be a .row, column. of the grid .2, 3."):
         similarity_figure(IMAGE, tables(), (2, 0))
     mixed = tables() | {"b": similarity_table(PATCHES["mae"][0], PATCHES["mae"], (3, 2))}
-    with pytest.raises(UserError, match="grids .*2, 3.*3, 2.*a figure for each grid"):
+    with pytest.raises(UserError, match="grids .*2, 3.*3, 2.*draw one figure per grid"):
         similarity_figure(IMAGE, mixed, (0, 0))
     assert len(heats(similarity_figure(IMAGE, mixed))) == 3

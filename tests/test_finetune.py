@@ -234,7 +234,7 @@ def test_colours_are_learned_and_the_model_is_left_as_it_was(name):
     model, train, test = made(name), colours(), colours(32, seed=1)
     model.blocks[0].train().requires_grad_(False)
     before, seen = deepcopy(model), []
-    score = fine_tune(model, train, test, QUICK, WANT, said=seen.append)
+    score = fine_tune(model, train, test, QUICK, WANT, on_epoch=seen.append)
     assert score.value == 1 == score.ceiling and score.unit == "share of images"
     assert score.chance == pytest.approx(test.labels.bincount().max().item() / 32)
     assert [epoch.number for epoch in seen] == [1, 2, 3, 4, 5, 6]
@@ -258,14 +258,14 @@ def test_what_is_not_in_the_images_is_answered_at_chance():
 def test_the_loss_is_the_mean_of_its_steps_and_starts_from_even_classes():
     seen = []
     recipe = QUICK.replace(epochs=1, batch=16, lr=1e-9)
-    fine_tune(made(), colours(), colours(), recipe, WANT, said=seen.append)
+    fine_tune(made(), colours(), colours(), recipe, WANT, on_epoch=seen.append)
     assert seen[0].loss == pytest.approx(np.log(3), abs=1e-3)
 
 
 def test_without_its_refinements_it_is_plain_adamw():
     model, train, seen = made(), colours(), []
     plain_recipe = dict(epochs=5, batch=64, lr=0.02, warmup=0, layer_decay=1, weight_decay=0)
-    fine_tune(model, train, train, QUICK.replace(**plain_recipe), WANT, said=seen.append)
+    fine_tune(model, train, train, QUICK.replace(**plain_recipe), WANT, on_epoch=seen.append)
     torch.manual_seed(0)
     copy = Classifier(model, 3, drop_path=0.0)
     optimiser = torch.optim.AdamW(copy.parameters(), weight_decay=0)
@@ -286,7 +286,7 @@ def test_the_seed_decides():
     def losses(seed):
         random.random(), np.random.rand(), torch.rand(1)  # what they drew before is nothing to it
         seen = []
-        fine_tune(model, colours(), colours(8), recipe, WANT, seed=seed, said=seen.append)
+        fine_tune(model, colours(), colours(8), recipe, WANT, seed=seed, on_epoch=seen.append)
         return [epoch.loss for epoch in seen]
 
     assert losses(0) == losses(0) != losses(1)
@@ -309,7 +309,7 @@ def test_the_global_generators_are_left_as_they_were():
 def test_images_that_do_not_fill_a_batch_wait_for_the_next_epoch():
     seen = []
     recipe = QUICK.replace(epochs=1, batch=48)
-    fine_tune(made(), colours(64), colours(8), recipe, WANT, said=seen.append)
+    fine_tune(made(), colours(64), colours(8), recipe, WANT, on_epoch=seen.append)
     assert seen[0].loss == pytest.approx(np.log(3), abs=1e-3)  # one step, from even classes
 
 
@@ -330,7 +330,7 @@ def test_what_cannot_be_learned_from_is_refused():
     with pytest.raises(UserError, match="train_labels must be 0 or more.*drop those without"):
         fine_tune(made(), unknown, test, QUICK, WANT)
     with pytest.raises(UserError, match="batch=1024 must be at most 64.*FineTune.batch=64."):
-        fine_tune(made(), train, test, want=WANT)
+        fine_tune(made(), train, test, inputs=WANT)
 
 
 def test_a_loss_that_is_not_finite_names_what_to_lower():

@@ -6,8 +6,8 @@ import torch
 
 from siamlab.geometry import (
     View,
-    correspondence,
     magnification,
+    match_patches,
     overlap,
     patch_centres,
     to_source,
@@ -60,7 +60,7 @@ def test_to_view_undoes_to_source():
 
 def test_frames_agree_with_matrices():
     a, b = random_views(1), random_views(2)
-    match = correspondence(a, b, (3, 5))
+    match = match_patches(a, b, (3, 5))
     for k in range(len(a.box)):
         matrix = np.linalg.inv(affine(b, k)) @ affine(a, k)
         for n in range(15):
@@ -72,20 +72,20 @@ def test_frames_agree_with_matrices():
 @FLIPS
 def test_a_view_corresponds_to_itself(flip):
     same = view(0.1, 0.2, 0.3, 0.4, flip=flip)
-    match = correspondence(same, same, (4, 6))
+    match = match_patches(same, same, (4, 6))
     torch.testing.assert_close(match.points[0], patch_centres((4, 6)))
     assert match.inside.all()
 
 
 def test_the_mirrored_view_shows_the_columns_backwards():
-    match = correspondence(view(0.1, 0.2, 0.3, 0.4), view(0.1, 0.2, 0.3, 0.4, flip=True), (2, 3))
+    match = match_patches(view(0.1, 0.2, 0.3, 0.4), view(0.1, 0.2, 0.3, 0.4, flip=True), (2, 3))
     expected = patch_centres((2, 3)).view(2, 3, 2).flip(1).flatten(0, 1)
     torch.testing.assert_close(match.points[0], expected)
 
 
 def test_what_the_other_view_does_not_show_is_outside():
     left, right = view(0.0, 0.0, 1.0, 0.5), view(0.0, 0.25, 1.0, 0.75)
-    inside = correspondence(left, right, (1, 4)).inside
+    inside = match_patches(left, right, (1, 4)).inside
     assert inside.tolist() == [[False, False, True, True]]
 
 

@@ -13,20 +13,21 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from siamlab import photometric, views
+import siamlab.colour as colour_axis
+from siamlab import views
+from siamlab.colour import Colour, SiameseColour
 from siamlab.component import variants
-from siamlab.constant import constant
 from siamlab.loss import Loss
-from siamlab.masking import Mask, Masking, MultiBlockMasking, NoMasking
+from siamlab.machine.constant import constant
+from siamlab.masking import Mask, MaskIndex, Masking, MultiBlockMasking, NoMasking
 from siamlab.model.blocks import index_of, pick
 from siamlab.model.encoder import Timm, Vit
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead
-from siamlab.photometric import Colour, SiameseColour
 from siamlab.positions import Positions
 from siamlab.recipes import RECIPES, demo_size, dense_byol, ijepa, mae, siameseim
 from siamlab.target import Frozen, Momentum, Online
 from siamlab.train import step
-from siamlab.train.setup import build
+from siamlab.train.device import build
 from siamlab.train.step import gradients
 from siamlab.views import Views
 
@@ -40,7 +41,14 @@ CHANGES = {
     "loss": variants(Loss),
     "target": (Momentum, Online),
 }
-RUNS = {name: (lambda make=make: demo_size(make())) for name, make in RECIPES.items()} | {
+
+
+def small(make):
+    """A run of a recipe at the size of the demo, of one block: others wait where it waits."""
+    return demo_size(make()).change("model.depth=1")
+
+
+RUNS = {name: (lambda make=make: small(make)) for name, make in RECIPES.items()} | {
     f"{axis} {cls().kind}": (lambda axis=axis, cls=cls: base(cls).replace(**{axis: cls()}))
     for axis, choices in CHANGES.items()
     for cls in choices
@@ -50,7 +58,7 @@ RUNS = {name: (lambda make=make: demo_size(make())) for name, make in RECIPES.it
 def base(cls):
     """A run that a choice fits."""
     recipes = {NoMasking: dense_byol, MultiBlockMasking: ijepa}
-    return demo_size(recipes.get(cls, siameseim)())
+    return small(recipes.get(cls, siameseim))
 
 
 class Waits(TorchDispatchMode):
@@ -95,7 +103,7 @@ def gpu(monkeypatch):
     )
     draw = lambda *shape: torch.rand(*shape, device="cuda")  # noqa: E731
     monkeypatch.setattr(views, "_rand", lambda *shape, rng: draw(*shape))
-    monkeypatch.setattr(photometric, "_rand", lambda batch, rng: draw(batch))
+    monkeypatch.setattr(colour_axis, "_rand", lambda batch, rng: draw(batch))
     monkeypatch.setattr(step, "_to", sent)
     monkeypatch.setattr(torch.Tensor, "backward", lambda loss: None)
     for cls in variants(Masking):
@@ -119,7 +127,7 @@ def sent(mask, device):
     """As `step._to`, without pinned memory, which needs a GPU."""
     with unset_fake_temporarily():
         indices = [index_of(m) for m in mask]
-    return Mask(*(torch.empty(i.shape, dtype=i.dtype, device=device) for i in indices))
+    return MaskIndex(*(torch.empty(i.shape, dtype=i.dtype, device=device) for i in indices))
 
 
 def claimed(network):
@@ -164,21 +172,21 @@ def test_a_step_never_waits(name, gpu):
     ids=str,
 )
 def test_no_network_waits(change, gpu):
-    assert waited(demo_size(siameseim()).replace(size=(48, 48), **change)) == []
+    assert waited(small(siameseim).replace(size=(48, 48), **change)) == []
 
 
 @pytest.mark.filterwarnings("ignore:User provided device_type of 'cuda'")
 def test_waiting_is_seen(gpu, monkeypatch):
-    run = demo_size(siameseim(colour=SiameseColour()))
+    run = small(siameseim).replace(colour=SiameseColour())
     monkeypatch.setattr(
-        photometric, "constant", lambda numbers, device: torch.tensor(numbers, device=device)
+        colour_axis, "constant", lambda numbers, device: torch.tensor(numbers, device=device)
     )
     assert any("constant(LUMA" in line for line in waited(run))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_patches_by_index_are_those_that_are_true(recipe, monkeypatch):
-    run, found = demo_size(RECIPES[recipe]()), []
+    run, found = small(RECIPES[recipe]), []
     images = torch.randint(0, 256, (8, 3, 46, 46), dtype=torch.uint8)
     for send in (step._to, lambda mask, device: mask):
         monkeypatch.setattr(step, "_to", send)
@@ -187,6 +195,15 @@ def test_patches_by_index_are_those_that_are_true(recipe, monkeypatch):
         grads = {n: p.grad for n, p in state.model.named_parameters() if p.grad is not None}
         found.append(grads | {"loss": sum(stepped.terms.values())})
     torch.testing.assert_close(*found)
+
+
+def test_the_type_of_a_mask_says_what_it_holds():
+    mask = mae().masking(3, (4, 7), torch.Generator().manual_seed(0))
+    index = step._to(mask, torch.device("cpu"))
+    assert type(mask) is Mask and {part.dtype for part in mask} == {torch.bool}
+    assert type(index) is MaskIndex and {part.dtype for part in index} == {torch.int64}
+    for flags, where in zip(mask, index, strict=True):
+        assert torch.equal(torch.zeros(3, 28).scatter(1, where, 1.0) > 0, flags)
 
 
 def test_what_is_picked_is_the_same_by_index():

@@ -4,9 +4,11 @@ import pytest
 import timm
 import torch
 from pydantic import ValidationError
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from siamlab.model.blocks import pick
+from siamlab.component import UserError
+from siamlab.model.blocks import index_of, pick
 from siamlab.model.encoder import Encoder, Timm, Vit, standardise
 from siamlab.model.siamese import Siamese
 from siamlab.positions import FixedPlace, LearnedPositions, OwnFrame, own_places
@@ -199,3 +201,68 @@ def test_an_unknown_model_is_refused_with_the_nearest():
         Timm(name="vit_smal_patch16_224")
     with pytest.raises(ValidationError, match="no vision transformer 'resnet50'"):
         Timm(name="resnet50")
+
+
+def test_images_with_different_numbers_of_patches_are_refused():
+    """Rows of two and of no patches would otherwise be read as one each."""
+    flags = torch.tensor([[True, True, False], [False, False, False]])
+    with pytest.raises(UserError, match="0 to 2"):
+        index_of(flags)
+    with pytest.raises(UserError, match="same number of patches in every image"):
+        pick(torch.zeros(2, 3, 4), flags)
+
+
+def test_the_class_token_begins_with_its_deviation_and_nothing_else_changes():
+    """Not even the draws that follow."""
+    sizes = dict(width=1024, depth=1, heads=2, patch=8)
+    (usual, after), (wide, later) = (begun(Vit(**sizes, **f)) for f in ({}, {"class_std": 0.02}))
+    token, timms = wide.pop("cls_token"), usual.pop("cls_token")
+    assert token.std() == pytest.approx(0.02, rel=0.1)
+    assert timms.std() == pytest.approx(1e-6, rel=0.1)
+    assert after == later and all(torch.equal(usual[key], wide[key]) for key in usual.keys() | wide)
+    torch.manual_seed(0)
+    own = dict(img_size=(24, 16), patch_size=8, embed_dim=1024, depth=1, num_heads=2, num_classes=0)
+    theirs = VisionTransformer(**own, global_pool="", pos_embed="none")
+    assert torch.equal(theirs.cls_token, timms) and torch.rand(1).item() == after
+
+
+def begun(backbone):
+    """The weights of a new transformer, and the next random number."""
+    torch.manual_seed(0)
+    return backbone.build((24, 16)).state_dict(), torch.rand(1).item()
+
+
+def test_layer_scale_multiplies_what_blocks_add():
+    """At 0.5 everywhere, blocks add half of what they add without; two of them are nested."""
+    one = dict(SMALL, depth=1)
+    plain, scaled = encoder(Vit(**one)), Encoder(Vit(**one, layer_scale=0.5), OWN, (24, 16), False)
+    gammas = {k: v for k, v in scaled.state_dict().items() if ".ls" in k}
+    assert sorted(gammas) == ["vit.blocks.0.ls1.gamma", "vit.blocks.0.ls2.gamma"]
+    assert all((gamma == 0.5).all() for gamma in gammas.values())
+    scaled.load_state_dict(plain.state_dict() | gammas)
+    block, image = plain.vit.blocks[0], images(Vit(**SMALL))
+    with torch.no_grad():
+        tokens = plain.vit.patch_embed(standardise(image)) + plain.place(own_places((3, 2)))
+        x = torch.cat([plain.vit.cls_token.expand(2, -1, -1), tokens], dim=1)
+        x = x + 0.5 * block.attn(block.norm1(x))
+        x = x + 0.5 * block.mlp(block.norm2(x))
+        torch.testing.assert_close(scaled.eval()(image, own_places((3, 2)), seen()), x)
+
+
+def test_drop_path_skips_blocks_in_training_alone():
+    """Its rates rise linearly to the last block; a plain copy has none left."""
+    sizes = dict(SMALL, depth=3)
+    still, dropping = encoder(Vit(**sizes)), encoder(Vit(**sizes, drop_path=0.8))
+    blocks = dropping.vit.blocks
+    rates = [getattr(block.drop_path2, "drop_prob", 0.0) for block in blocks]
+    assert rates == pytest.approx([0, 0.4, 0.8])
+    asked = images(Vit(**SMALL), batch=8), own_places((3, 2)), seen(batch=8)
+    with torch.no_grad():
+        torch.testing.assert_close(dropping(*asked), still(*asked))
+        assert not torch.allclose(dropping.train()(*asked), still.train()(*asked))
+        plain = dropping.plain().train()(standardise(asked[0]))
+        torch.testing.assert_close(plain, still.plain()(standardise(asked[0])))
+        # each image of the last block is left as it is, or gets five times what the block adds
+        x = torch.randn(64, 7, 16)
+        added = (blocks[2].drop_path1(x) / x).flatten(1).mean(dim=1)
+        assert sorted({round(a, 3) for a in added.tolist()}) == [0.0, 5.0]

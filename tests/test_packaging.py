@@ -1,10 +1,13 @@
-"""What is installed, pinned and promised: pyproject, lock, environment, wheel, README."""
+"""What is installed, pinned and promised: pyproject, lock, environment, wheel, sdist, citation."""
 
 import ast
 import importlib
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
@@ -12,20 +15,21 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from siamlab.catalogue import AXES, axis_choices, sentence
+import siamlab
 from siamlab.run import Run
-from siamlab.settings import choices
+from siamlab.run.assignments import choices
+from siamlab.run.choices import AXES
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 EVERY = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
-README = (ROOT / "README.md").read_text()
 HEAVY = "polars plotly optuna captum skimage scipy sklearn matplotlib IPython jupyterlab".split()
 
 PLOTTING = set("altair bokeh bqplot holoviews hvplot ipympl matplotlib pygal seaborn".split())
@@ -44,7 +48,7 @@ def imported(folder):
                 modules |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 modules.add(node.module.split(".")[0])
-    own = {"siamlab", "conftest"} | {file.stem for file in (ROOT / "tests").glob("*.py")}
+    own = {"siamlab", "conftest"} | {path.stem for path in (ROOT / "tests").iterdir()}
     modules -= set(sys.stdlib_module_names) | own
     known = packages_distributions()
     return {canonicalize_name(known.get(module, [module])[0]) for module in modules}
@@ -53,11 +57,13 @@ def imported(folder):
 def test_what_the_package_imports_is_what_it_depends_on():
     found, core = imported(ROOT / "siamlab"), names(PROJECT["dependencies"])
     assert core - found == set(), "declared, and never imported"
-    assert found - names([*PROJECT["dependencies"], *EXTRAS["notebook"], *EXTRAS["study"]]) == set()
+    extras = (line for name in ("notebook", "onnx", "study") for line in EXTRAS[name])
+    assert found - names([*PROJECT["dependencies"], *extras]) == set()
 
 
 def test_what_the_tests_import_is_declared():
-    assert imported(ROOT / "tests") - names(EVERY) - {"benchmarks"} == set()
+    own = {"benchmarks", "build-probes", "build-reference", "build-tutorials"}
+    assert imported(ROOT / "tests") - names(EVERY) - own == set()
 
 
 def test_the_training_core_imports_nothing_heavy():
@@ -131,7 +137,7 @@ def test_conda_users_get_what_pyproject_asks_for():
     assert plain == ["python=3.11", "pip"] and "3.11" in PROJECT["requires-python"]
     *listed, itself = last["pip"]
     assert itself == "-e ."
-    assert sorted(listed) == sorted(EVERY)
+    assert sorted(listed) == sorted(set(EVERY))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +150,7 @@ def test_the_wheel_holds_the_package_whole(wheel):
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "siamlab").rglob("*.*")}
     wanted = {file for file in files if "__pycache__" not in file and (ROOT / file).is_file()}
     assert {
-        f"siamlab/{name}" for name in ("report_page.html", "data/assets/fashion-train.png")
+        f"siamlab/{name}" for name in ("report/page.html", "data/assets/fashion-train.png")
     } < wanted
     inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert inside == wanted
@@ -155,6 +161,46 @@ def test_the_wheel_says_what_it_is(wheel):
     for line in ("Name: siamlab", "License-Expression: Apache-2.0", "Requires-Python: >=3.11"):
         assert f"\n{line}\n" in about
     assert "siamlab-0.1.0.dist-info/licenses/LICENSE" in wheel.namelist()
+
+
+def test_the_wheel_says_that_it_is_typed(wheel):
+    assert "siamlab/py.typed" in wheel.namelist()
+
+
+def test_the_sdist_builds_the_same_wheel(wheel, tmp_path):
+    archive = next(SdistBuilder(str(ROOT)).build(directory=str(tmp_path)))
+    with tarfile.open(archive) as sdist:
+        sdist.extractall(tmp_path, filter="data")
+    (source,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    built = zipfile.ZipFile(next(WheelBuilder(str(source)).build(directory=str(tmp_path))))
+    assert sorted(built.namelist()) == sorted(wheel.namelist())
+    for file in ("CITATION.cff", "mkdocs.yml", "docs/index.md", "tests/conftest.py"):
+        assert (source / file).is_file()
+
+
+@pytest.mark.slow
+def test_the_installed_wheel_runs_the_demo(wheel, tmp_path):
+    """From site-packages of its own, far from the clone; the packages it needs are those here."""
+    site = tmp_path / "site"
+    wheel.extractall(site)
+    where = {"PYTHONPATH": str(site), "SIAMLAB_CACHE": str(tmp_path / "cache")}
+    program = f"""
+import sys, siamlab, siamlab.cli.main
+assert siamlab.__file__.startswith({str(site)!r}), siamlab.__file__
+sys.exit(siamlab.cli.main.main(["demo", "--smallest"]))"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path, env=os.environ | where, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert list((tmp_path / "runs").rglob("*.html"))
+
+
+def test_all_say_the_same_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"] == siamlab.__version__
+    assert citation["license"] == PROJECT["license"]
+    assert {"cff-version", "message", "title", "authors"} < set(citation)
 
 
 def test_the_command_exists():
@@ -172,21 +218,27 @@ def test_every_axis_of_a_run_is_in_the_catalogue():
     assert unions == set(AXES)
 
 
-@pytest.mark.parametrize("axis", AXES)
-def test_the_readme_explains_every_choice(axis):
-    rows = [line.strip("| ").split(" | ") for line in README.splitlines() if line.startswith("| `")]
-    [(_, file, told)] = [row for row in rows if row[0].startswith(f"`{axis}`:")]
-    wanted = (f"`{kind}`: {sentence(choice)}" for kind, choice in axis_choices(axis).items())
-    assert told == "<br>".join(wanted), "paste this into the README's table"
-    for choice in axis_choices(axis).values():
-        home = "siamlab." + file.strip("`").removesuffix(".py").strip("/").replace("/", ".")
-        assert f"{choice.__module__}.".startswith(f"{home}.")
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
+def test_make_refuses_a_python_that_is_none_though_there_is_an_environment(tmp_path):
+    for name in ("requirements.lock", "pyproject.toml"):
+        (tmp_path / name).touch()
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    (tmp_path / ".venv/.done").touch()
 
+    def make(*words):
+        # these tests are often run by make, whose own words (VENV=...) would reach this one
+        own = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+        command = ["make", "-n", "test", *words]
+        return subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True)
 
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))
-def test_the_python_of_the_readme_imports(block):
-    imports = [node for node in ast.parse(block).body if isinstance(node, ast.ImportFrom)]
-    for node in imports:
-        module = importlib.import_module(node.module)
-        assert all(hasattr(module, alias.name) for alias in node.names)
-    assert imports
+    wrong = make("PYTHON=/nonexistent")
+    assert (
+        wrong.returncode == 2 and "PYTHON=/nonexistent is no Python 3.11 or newer" in wrong.stderr
+    )
+    assert make().returncode == 0 and make(f"PYTHON={sys.executable}").returncode == 0
+    (tmp_path / ".venv/bin/python").unlink()
+    (tmp_path / ".venv/bin/python").write_text("#!/bin/sh\necho 3.12 of another house\n")
+    (tmp_path / ".venv/bin/python").chmod(0o755)
+    assert "was made by another Python" in make(f"PYTHON={sys.executable}").stderr

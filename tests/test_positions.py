@@ -104,8 +104,8 @@ def test_only_relative_queries_depend_on_the_views(cls):
 @EVERY
 def test_places_are_embedded_at_any_width(cls):
     places = cls()(random_view(1), random_view(2), (4, 7))
-    assert cls().own(24)(places.own).shape == (1, 28, 24)
-    assert cls().query(24)(places.query).shape == (len(places.query), 28, 24)
+    assert cls().own_embedding(24)(places.own).shape == (1, 28, 24)
+    assert cls().query_embedding(24)(places.query).shape == (len(places.query), 28, 24)
 
 
 def test_offset_tells_where_but_not_how_large():
@@ -157,15 +157,15 @@ def test_the_query_is_a_linear_layer_on_twice_the_width():
     ],
 )
 def test_what_embeds_the_places(cls, own, query):
-    assert isinstance(cls().own(8), own) and isinstance(cls().query(8), query)
-    learned = sum(p.numel() for p in cls().own(8).parameters())
+    assert isinstance(cls().own_embedding(8), own) and isinstance(cls().query_embedding(8), query)
+    learned = sum(p.numel() for p in cls().own_embedding(8).parameters())
     assert learned == (4 * 64 + 64 + 64 * 8 + 8 if cls is LearnedPositions else 0)
 
 
 def test_none_tells_the_predictor_nothing():
     places = NoPositions()(random_view(1), random_view(2), (2, 3))
-    assert not NoPositions().query(8)(places.query).any()
-    assert NoPositions().own(8)(places.own).any()
+    assert not NoPositions().query_embedding(8)(places.query).any()
+    assert NoPositions().own_embedding(8)(places.own).any()
 
 
 def test_learned_places_are_told_in_float32_whatever_the_network_computes_in():
@@ -173,3 +173,15 @@ def test_learned_places_are_told_in_float32_whatever_the_network_computes_in():
     with torch.autocast("cpu", torch.bfloat16):
         told = place(places)
     assert torch.equal(told, place.layers(places / 10))
+
+
+def test_the_column_may_come_first():
+    """As in the release of MAE: the two halves of the table change places."""
+    rows, columns = (OwnFrame(first=f).own_embedding(16)(own_places((2, 3))) for f in ORDERS)
+    torch.testing.assert_close(columns, torch.cat([rows[..., 8:], rows[..., :8]], dim=-1))
+    assert not torch.equal(rows, columns)
+    query = OwnFrame(first="column").query_embedding(16)
+    torch.testing.assert_close(query(own_places((2, 3))), columns)
+
+
+ORDERS = ("row", "column")

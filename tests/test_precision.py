@@ -7,12 +7,12 @@ import pytest
 import torch
 from test_train import noise, tiny
 
-from siamlab.demo import DEMO, LONG, SMALLEST, once
+from siamlab.cli.demo import DEMO, LONG, SMALLEST, once
 from siamlab.model.encoder import Timm
 from siamlab.recipes import RECIPES, demo_size, mae, siameseim
-from siamlab.train import Folder, checkpoint, precision, steps, train
+from siamlab.train import Notice, RunFolder, checkpoint, precision, steps, train
+from siamlab.train.device import build
 from siamlab.train.precision import choose_precision, multiplies_bfloat16
-from siamlab.train.setup import build
 from siamlab.train.step import gradients
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -41,8 +41,8 @@ def wide(width, *changes):
     [
         ("amx", 128, torch.bfloat16),
         ("amx", 120, torch.float32),
-        ("avx512", 192, torch.bfloat16),
-        ("avx512", 128, torch.float32),
+        ("avx512", 128, torch.bfloat16),
+        ("avx512", 120, torch.float32),
         ("plain", 768, torch.float32),
     ],
 )
@@ -101,7 +101,7 @@ def test_the_demo_on_scenes_computes_in_float32_on_every_processor(name, scale, 
 
 
 def said(run, path, resume=False):
-    return [line["said"] for line in steps(run, path, noise(), resume) if "said" in line]
+    return [e.text for e in steps(run, path, noise(), resume) if isinstance(e, Notice)]
 
 
 def kept(path):
@@ -121,11 +121,12 @@ def test_bfloat16_that_is_slow_here_is_said(asked, native, tmp_path, monkeypatch
 
 def stopped_after(count, run, path):
     """What is said up to there by a run that is left after so many steps."""
-    lines, sentences = steps(run, path, noise()), []
-    for line in lines:
-        sentences += [line["said"]] if "said" in line else []
-        if line.get("step") == count:
-            lines.close()
+    events, sentences = steps(run, path, noise()), []
+    for event in events:
+        if isinstance(event, Notice):
+            sentences.append(event.text)
+        elif event.step == count:
+            events.close()
     return sentences
 
 
@@ -140,19 +141,20 @@ def test_what_auto_chose_is_said_at_the_start_and_not_again(tmp_path, monkeypatc
     on(monkeypatch, pays_from=16)
     (sentence,) = stopped_after(3, run, path)
     assert sentence.startswith("computes in bfloat16") and "compute.precision=float32" in sentence
-    assert said(run, path, resume=True) == ["goes on after step 2 of 6"]
+    assert said(run, path, resume=True) == ["resumes after step 2 of 6"]
     assert kept(path) == {"0": "bfloat16"}
 
 
 def test_a_demo_tells_what_auto_chose_once_for_all_its_runs(tmp_path, monkeypatch):
     on(monkeypatch, pays_from=16)
-    lines = []
+    events = []
     for name in ("siameseim", "mae"):
-        lines += [(name, line) for line in steps(tiny(mae, "steps=1"), tmp_path / name, noise())]
-        lines.append((name, {"said": "goes on after step 1 of 2"}))
-    heard = list(once(lines))
-    assert len(heard) == len(lines) - 1 and lines[0] == heard[0]
-    assert [name for name, line in heard if "bfloat16" in line.get("said", "")] == ["siameseim"]
+        events += [(name, e) for e in steps(tiny(mae, "steps=1"), tmp_path / name, noise())]
+        events.append((name, Notice("resumes after step 1 of 2")))
+    heard = list(once(events))
+    assert len(heard) == len(events) - 1 and events[0] == heard[0]
+    notices = [(name, e.text) for name, e in heard if isinstance(e, Notice)]
+    assert [name for name, text in notices if "bfloat16" in text] == ["siameseim"]
 
 
 @pytest.mark.parametrize("asked, pays_from", [("auto", 17), ("float32", 16), ("bfloat16", 16)])
@@ -174,13 +176,13 @@ def test_a_run_goes_on_on_a_machine_of_another_precision_and_says_so(
     stopped_after(3, run, path)
     on(monkeypatch, widths[then])
     assert said(run, path, resume=True) == [
-        "goes on after step 2 of 6",
-        f"computes in {then} from here on, until now in {first}; "
-        f"compute.precision={first} would stay with that",
+        "resumes after step 2 of 6",
+        f"computes in {then} from here on (in {first} until now); "
+        f"set compute.precision={first} to stay with that",
     ]
     assert kept(path) == {"0": first, "2": then}
     on(monkeypatch, widths[first])
-    assert said(run, path, resume=True) == ["goes on after step 6 of 6"]  # nothing is left to do
+    assert said(run, path, resume=True) == ["resumes after step 6 of 6"]  # nothing is left to do
     assert kept(path) == {"0": first, "2": then}
 
 
@@ -189,11 +191,11 @@ def test_a_precision_that_was_asked_for_at_the_second_start_has_no_hint(tmp_path
     on(monkeypatch, pays_from=16)
     stopped_after(3, run, path)
     sentences = said(run.change("compute.precision=float32"), path, resume=True)
-    assert sentences[1:] == ["computes in float32 from here on, until now in bfloat16"]
+    assert sentences[1:] == ["computes in float32 from here on (in bfloat16 until now)"]
 
 
 def test_steps_that_are_taken_again_are_noted_once(tmp_path):
-    folder = Folder(tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
     folder.create(tiny())
     noted = [(0, "float32"), (4, "bfloat16"), (4, "float32"), (8, "bfloat16"), (2, "bfloat16")]
     before = [folder.note_precision(step, name) for step, name in noted]
@@ -203,10 +205,11 @@ def test_steps_that_are_taken_again_are_noted_once(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", None])
 def test_a_run_goes_on_without_what_it_kept_of_its_environment(text, tmp_path):
-    folder = Folder(tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
     folder.create(tiny())
     folder.environment.unlink() if text is None else folder.environment.write_text(text)
-    assert folder.note_precision(4, "float32") == ""
+    with pytest.warns(UserWarning, match="environment.json is lost or damaged"):
+        assert folder.note_precision(4, "float32") == ""
     told = json.loads(folder.environment.read_text())
     assert told["precision"] == {"4": "float32"} and "processor" in told
 
@@ -273,7 +276,7 @@ def tensors(found):
 
 
 def test_weights_moments_and_target_stay_float32_in_bfloat16(tmp_path):
-    run = small(siameseim, "compute.precision=bfloat16", "steps=2")
+    run = small(siameseim, "compute.precision=bfloat16", "steps=3")
     folder = train(run, tmp_path / "run", noise(64, side=20))
     state = build(run, CPU)
     checkpoint.restore(checkpoint.newest(folder.checkpoints)[0], state)

@@ -7,8 +7,9 @@ from torch import nn
 from siamlab.geometry import View
 from siamlab.masking import Mask
 from siamlab.model.blocks import TokenBatchNorm, perceptron
-from siamlab.model.prediction import DenseDecoder, pooled
-from siamlab.model.siamese import Siamese, parts
+from siamlab.model.heads import pooled
+from siamlab.model.prediction import DenseDecoder
+from siamlab.model.siamese import Siamese
 from siamlab.positions import OwnFrame, own_places
 from siamlab.recipes import mae, siameseim, simmim
 
@@ -102,7 +103,7 @@ def test_both_heads_share_the_loss():
     run = small(siameseim()).change("prediction=both", "prediction.share=0.7")
     run = run.change(*(f"prediction.dense.{k}=16" for k in ("width", "heads")))
     run = run.change(*(f"prediction.image.{k}=12" for k in ("hidden", "width", "bottleneck")))
-    assert [(p.name, p.weight) for p in parts(run.prediction)] == [
+    assert [(p.prefix, p.weight) for p in run.prediction.parts] == [
         ("dense/", 0.7),
         ("global/", pytest.approx(0.3)),
     ]
@@ -131,3 +132,41 @@ def test_the_decoder_has_the_norm_it_is_told(norm, kind):
     made = [*head.project(8).modules(), *head.predict(8, 4, OWN).modules()]
     norms = {type(m) for m in made if isinstance(m, nn.LayerNorm | nn.BatchNorm1d)}
     assert norms == {kind}
+
+
+def test_without_blocks_the_projector_may_keep_its_linear_layer():
+    """A momentum target copies it then, and goals are as wide as the decoder."""
+    run = small(siameseim()).change("prediction.projector=0", "prediction.width=8")
+    kept = run.change("prediction.linear=projector")
+    assert [r.target.widths(r) for r in (run, kept)] == [[16], [8]]
+    model, (pred,) = predicted(kept)
+    assert pred.shape == (5, 6, 8)
+    assert [tuple(w.shape) for w in model.projectors.parameters()] == [(8, 16), (8,)]
+    teacher = kept.target.build(model, kept)
+    assert [tuple(w.shape) for w in teacher.projectors.parameters()] == [(8, 16), (8,)]
+    without, _ = predicted(run)
+    assert not list(without.projectors.parameters())
+    assert without.predictors[0].embed.weight.shape == (8, 16)
+
+
+@pytest.mark.parametrize("projector", ["same", "layer", "batch"])
+def test_projector_and_predictor_may_have_different_norms(projector):
+    run = small(siameseim()).change(f"prediction.projector_norm={projector}")
+    model, _ = predicted(run.change("prediction.batch_epsilon=1e-5"))
+    expected = nn.LayerNorm if projector == "layer" else TokenBatchNorm
+    assert type(model.projectors[0].layers[1][0].norm1) is expected
+    assert type(model.predictors[0].blocks[0].norm1) is TokenBatchNorm
+    norms = [m for m in model.modules() if isinstance(m, nn.LayerNorm | TokenBatchNorm)]
+    assert all(n.eps == (1e-6 if isinstance(n, nn.LayerNorm) else 1e-5) for n in norms)
+
+
+def test_a_prediction_may_be_normalised():
+    """Mean 0 and variance 1 − ε / variance over the width of each prediction, without weights."""
+    plain, normed = (
+        predicted(small(siameseim()).change(f"prediction.normalise={n}")) for n in ("none", "layer")
+    )
+    assert plain[0].state_dict().keys() == normed[0].state_dict().keys()
+    (raw,), (pred,) = plain[1], normed[1]
+    centred = raw - raw.mean(dim=-1, keepdim=True)
+    expected = centred / (centred.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(pred, expected)

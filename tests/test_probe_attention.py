@@ -23,9 +23,9 @@ from siamlab.probe.attention import (
     nmi,
     over_patches,
     rollout_step,
-    saliency,
 )
 from siamlab.probe.outliers import outlier_tokens
+from siamlab.probe.saliency import saliency
 
 GRID, WIDE = (14, 14), (3, 4)
 N = WIDE[0] * WIDE[1]

@@ -8,11 +8,12 @@ from sklearn.metrics import jaccard_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from siamlab.component import UserError
-from siamlab.geometry import Match, View, correspondence, patch_centres
+from siamlab.geometry import Match, View, match_patches, patch_centres
+from siamlab.probe.checks import check_labelled
 from siamlab.probe.correspondence import correspondence as pck
-from siamlab.probe.correspondence import matches, one_patch, place_error
+from siamlab.probe.correspondence import mutual_matches, one_patch, place_error
 from siamlab.probe.knn import knn, knn_standardised
-from siamlab.probe.linear import check_labelled, linear, softmax_regression, standardise
+from siamlab.probe.linear import linear, softmax_regression, standardise
 from siamlab.probe.segmentation import miou, region_shares, segmentation
 from siamlab.probe.spectrum import collapse, effective_rank, rankme, spread
 
@@ -139,7 +140,7 @@ def identity(n, size):
 def test_the_identity_warp_has_no_error_and_the_known_chance(alpha, chance):
     grid, size, view = (14, 14), (224, 224), identity(2, (224, 224))
     features = torch.randn(2, 196, 32, generator=rng())
-    match = correspondence(view, view, grid)
+    match = match_patches(view, view, grid)
     score = pck(features, features, match, grid, size, alpha)
     assert score.value == score.ceiling == 1 and score.chance == pytest.approx(chance, abs=5e-5)
     error = place_error(features, features, match, grid, size)
@@ -149,7 +150,7 @@ def test_the_identity_warp_has_no_error_and_the_known_chance(alpha, chance):
 
 def test_one_patch_takes_in_the_four_neighbours_and_no_diagonal():
     grid, size = (4, 6), (32, 48)
-    match = correspondence(identity(1, size), identity(1, size), grid)
+    match = match_patches(identity(1, size), identity(1, size), grid)
     score = pck(*torch.randn(2, 1, 24, 8), match, grid, size, one_patch(grid, size))
     pairs = 24 + 2 * (3 * 6 + 4 * 5)  # itself, and both ways across each inner edge
     assert score.chance == pytest.approx(pairs / 24**2)
@@ -157,7 +158,7 @@ def test_one_patch_takes_in_the_four_neighbours_and_no_diagonal():
 
 def test_distance_is_in_pixels_of_an_oblong_view():
     grid, size = (2, 4), (20, 80)
-    match = correspondence(identity(1, size), identity(1, size), grid)
+    match = match_patches(identity(1, size), identity(1, size), grid)
     one_hot = torch.eye(8)[None]
     right, down = (one_hot.unflatten(1, grid).roll(1, dims=d).flatten(1, 2) for d in (2, 1))
     assert place_error(one_hot, down, match, grid, size).value == pytest.approx(10)
@@ -170,7 +171,7 @@ def test_a_mirrored_view_matches_its_mirror_image():
     grid, size, view = (3, 5), (24, 40), identity(1, (24, 40))
     features = torch.randn(1, 15, 8, generator=rng())
     mirror = features.unflatten(1, grid).flip(2).flatten(1, 2)
-    match = correspondence(view, view._replace(flip=~view.flip), grid)
+    match = match_patches(view, view._replace(flip=~view.flip), grid)
     assert place_error(features, mirror, match, grid, size).value == pytest.approx(0, abs=1e-4)
 
 
@@ -190,12 +191,12 @@ def test_matches_are_mutual_best_first_with_errors_in_pixels():
     grid, size = (1, 3), (8, 24)
     a = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0.9, 0.1, 0]])
     b = torch.tensor([[0, 0, 1.0], [1, 0, 0], [0.3, 1, 0]])
-    match = correspondence(identity(1, size), identity(1, size), grid)
-    found = matches(a, b, match, grid, size)
+    match = match_patches(identity(1, size), identity(1, size), grid)
+    found = mutual_matches(a, b, match, grid, size)
     assert found.a.tolist() == [0, 1] and found.b.tolist() == [1, 2]
     assert found.error.tolist() == pytest.approx([8, 8])
     hidden = Match(match.points, torch.tensor([[False, True, True]]))
-    assert matches(a, b, hidden, grid, size).error.isnan().tolist() == [True, False]
+    assert mutual_matches(a, b, hidden, grid, size).error.isnan().tolist() == [True, False]
 
 
 # segmentation
@@ -258,7 +259,7 @@ def test_masks_are_scored_at_their_own_size_without_void():
     score = segmentation(features, masks, features, masks, (1, 1))
     common = masks[:, 1:].float().mean().item()
     assert score.chance == pytest.approx(max(common, 1 - common) / 2)
-    with pytest.raises(UserError, match="train masks have no pixel but void"):
+    with pytest.raises(UserError, match="train masks have only void"):
         segmentation(features, torch.full_like(masks, 255), features, masks, (1, 1))
 
 

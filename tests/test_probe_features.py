@@ -1,16 +1,15 @@
 """Features of timm models, against timm's own forward pass."""
 
 import pytest
-import timm
 import torch
 from timm.models.beit import Beit
 from timm.models.deit import VisionTransformerDistilled
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 
-from siamlab.component import UserError
+from siamlab.evaluate.models import open_model
 from siamlab.geometry import View
-from siamlab.probe.features import Inputs, evaluated, features, inputs, load, view_features
+from siamlab.probe.features import Inputs, evaluated, features, inputs, view_features
 
 SIZE = (32, 48)
 SIZES = dict(img_size=SIZE, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0)
@@ -73,7 +72,7 @@ def close(a, b):
 @EVERY
 def test_features_are_timms_tokens_without_the_prefix(name):
     model, images = made(name), pictures()
-    found = features(model, images, *WANT, batch=2)
+    found = features(model, images, WANT, batch=2)
     with torch.no_grad():
         tokens = model.forward_features(standardised(images))
         tokens = tokens if final(model) is model.norm else model.fc_norm(tokens)
@@ -92,13 +91,13 @@ def test_a_patch_is_what_timm_makes_of_a_mean_over_it_alone(name):
         tokens = model.forward_features(standardised(images))
         alone = torch.cat([tokens[:, : model.num_prefix_tokens], tokens[:, -1:]], dim=1)
         expected = model.forward_head(alone, pre_logits=True)
-    close(features(model, images, *WANT).patches[:, -1], expected)
+    close(features(model, images, WANT).patches[:, -1], expected)
 
 
 def test_the_model_is_given_back_as_it_came():
     model = made("plain").train()
     model.blocks[0].eval()
-    features(model, pictures(), *WANT)
+    features(model, pictures(), WANT)
     assert model.training and model.blocks[1].training and not model.blocks[0].training
     assert not model.blocks[0].attn.training
     assert all(p.grad is None for p in model.parameters())
@@ -106,7 +105,7 @@ def test_the_model_is_given_back_as_it_came():
 
 def test_dropout_is_off():
     model = VisionTransformer(**SIZES | dict(proj_drop_rate=0.5)).train()
-    one, two = (features(model, pictures(), *WANT).pooled for _ in range(2))
+    one, two = (features(model, pictures(), WANT).pooled for _ in range(2))
     assert torch.equal(one, two)
 
 
@@ -115,21 +114,21 @@ def test_images_of_another_size_are_resized_with_antialiasing():
     fine = torch.zeros(1, 3, 128, 192, dtype=torch.uint8)
     fine[..., ::4] = 255  # every fourth column: shrinking by four must turn it grey, not black
     grey = torch.full((1, 3, *SIZE), 64, dtype=torch.uint8)
-    a, b = (features(model, images, *WANT).patches for images in (fine, grey))
+    a, b = (features(model, images, WANT).patches for images in (fine, grey))
     assert (a - b).abs().mean() < 0.1 * b.std()
 
 
 def test_features_of_a_view_are_those_of_its_image():
     model, images = made("any size"), pictures(size=(24, 16))
     view = View(images / 255, torch.tensor([[0.0, 0, 1, 1]] * 5), torch.zeros(5) > 0)
-    found = view_features(model, view, *WANT[1:], batch=2)
-    whole = features(model, images, (24, 16), *WANT[1:])
+    found = view_features(model, view, WANT, batch=2)
+    whole = features(model, images, WANT._replace(size=(24, 16)))
     assert found.grid == (3, 2)
     close(found.patches, whole.patches)
 
 
 def test_features_can_be_trained_on():
-    found = features(made("plain"), pictures(), *WANT)
+    found = features(made("plain"), pictures(), WANT)
     weight = torch.nn.Parameter(torch.ones(48))
     (found.pooled * weight).sum().backward()
     assert weight.grad is not None
@@ -142,39 +141,14 @@ def test_what_a_model_makes_of_images_has_no_gradient_and_may_be_kept_for_traini
 
 
 def test_inputs_are_what_timm_says():
-    model = load("timm:vit_base_patch16_clip_224", weights=False)
+    model = open_model("timm:vit_base_patch16_clip_224", weights=False).model
     assert inputs(model).size == (224, 224)
     assert inputs(model).mean == pytest.approx((0.4815, 0.4578, 0.4082), abs=1e-4)
     assert inputs(made("plain")).size == SIZE
 
 
-def test_load_gives_a_model_without_a_classifier():
-    model = load("timm:test_vit", weights=False)
+def test_a_timm_model_comes_without_a_classifier():
+    model = open_model("timm:test_vit", weights=False).model
     assert not model.training and isinstance(model.head, torch.nn.Identity)
-    found = features(model, pictures(2), *inputs(model))
+    found = features(model, pictures(2))
     assert found.patches.shape == (2, 100, 64) and found.grid == (10, 10)
-
-
-@pytest.mark.parametrize(
-    "name, sentence",
-    [
-        ("vit_tiny_patch16_224", "must be written timm:NAME"),
-        ("timm:", "must be written timm:NAME"),
-        ("timm:vit_tiny_patch16_225", "no vision transformer .*nearest are.*vit_tiny_patch16_224"),
-        ("timm:vit_tiny_patch16_224.mea", r"nearest are vit_tiny_patch16_224\."),
-        ("timm:resnet18", "resnet18 is no vision transformer"),
-    ],
-)
-@pytest.mark.parametrize("weights", [True, False])
-def test_bad_names_are_refused_in_a_sentence(name, sentence, weights):
-    with pytest.raises(UserError, match=sentence):
-        load(name, weights)
-
-
-def test_without_a_network_the_way_out_is_named(monkeypatch):
-    def no_network(*args, **kwargs):
-        raise OSError("no route to the hub\nand more")
-
-    monkeypatch.setattr(timm, "create_model", no_network)
-    with pytest.raises(UserError, match=r"\(no route to the hub\).*--no-weights"):
-        load("timm:test_vit")

@@ -8,7 +8,7 @@ import test_probe_spatial
 import torch
 from probe_case import Case
 
-from siamlab.geometry import View, correspondence, patch_centres
+from siamlab.geometry import View, match_patches, patch_centres
 from siamlab.probe.correspondence import correspondence as pck
 from siamlab.probe.correspondence import one_patch, place_error
 from siamlab.probe.knn import knn, knn_standardised
@@ -40,7 +40,7 @@ def views(signal, n=60, seed=1):
     box = torch.rand(2, n, 4, generator=g) * 0.3 + torch.tensor([0, 0, 0.4, 0.4])
     flip = torch.rand(2, n, generator=g) < 0.5
     a, b = (View(torch.zeros(n, 3, *SIZE), box[i], flip[i]) for i in range(2))
-    match = correspondence(a, b, GRID)
+    match = match_patches(a, b, GRID)
     there = torch.randn(n, N, WIDTH, generator=g)
     away = (match.points[:, :, None] - patch_centres(GRID)).mul(torch.tensor(SIZE)).norm(dim=-1)
     here = there.gather(1, away.argmin(dim=2)[..., None].expand(-1, -1, WIDTH))

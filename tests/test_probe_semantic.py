@@ -16,7 +16,13 @@ from sklearn.preprocessing import StandardScaler
 
 from siamlab.component import UserError
 from siamlab.probe.clusters import alignment, class_separation, uniformity
-from siamlab.probe.fewshot import directions, few_shot_per_class, few_shot_share, regression, subset
+from siamlab.probe.fewshot import (
+    directions,
+    draw_per_class,
+    few_shot_per_class,
+    few_shot_share,
+    regression,
+)
 from siamlab.probe.linear import linear
 from siamlab.probe.longtail import imbalanced, long_tail
 from siamlab.probe.retrieval import average_precision, retrieval
@@ -121,17 +127,17 @@ def test_the_few_shot_head_is_scikit_learns(n):
 def test_a_subset_has_as_many_of_each_class_as_wanted():
     labels = torch.randint(3, (60,), generator=rng())
     wanted = torch.tensor([4, 0, 11])
-    kept = subset(labels, wanted, rng(1))
+    kept = draw_per_class(labels, wanted, rng(1))
     assert len(kept.unique()) == 15 and labels[kept].bincount(minlength=3).tolist() == [4, 0, 11]
-    assert torch.equal(kept, subset(labels, wanted, rng(1)))
-    assert not torch.equal(kept, subset(labels, wanted, rng(2)))
+    assert torch.equal(kept, draw_per_class(labels, wanted, rng(1)))
+    assert not torch.equal(kept, draw_per_class(labels, wanted, rng(2)))
 
 
 def test_every_image_of_a_class_is_as_likely_to_be_labelled():
     labels = torch.arange(20) % 2
     g, seen = rng(), torch.zeros(20)
     for _ in range(2000):
-        seen[subset(labels, torch.tensor([1, 3]), g)] += 1
+        seen[draw_per_class(labels, torch.tensor([1, 3]), g)] += 1
     expected = torch.tensor([0.1, 0.3]).repeat(10)
     torch.testing.assert_close(seen / 2000, expected, atol=0.04, rtol=0)
 
@@ -140,7 +146,7 @@ def sklearn_hits(x, y, queries, answers, wanted, draws, seed):
     """Which answers are right [draws, m], of scikit-learn's heads for the same subsets."""
     g, hits = rng(seed), []
     for _ in range(draws):
-        kept = subset(y, torch.tensor(wanted), g)
+        kept = draw_per_class(y, torch.tensor(wanted), g)
         head = LogisticRegression(C=10.0, fit_intercept=False, tol=1e-10, max_iter=10000)
         head.fit(directions(x[kept]), y[kept])
         hits.append(head.predict(directions(queries)) == answers.numpy())
@@ -230,7 +236,7 @@ def test_long_tail_is_scikit_learns_on_the_same_images():
     x, y, queries, answers = images(1.5, classes=6)
     g = rng(4)
     order, wanted = imbalanced(y.bincount(), 20.0, g)
-    kept = subset(y, wanted, g)
+    kept = draw_per_class(y, wanted, g)
     scaler = StandardScaler().fit(x[kept].double())
     model = LogisticRegression(C=1.0, tol=1e-10, max_iter=10000)
     model.fit(scaler.transform(x[kept].double()), y[kept])
@@ -490,7 +496,7 @@ def test_two_copies_of_an_image_are_drawn_together(name):
 
 
 def test_robustness_refuses_no_versions():
-    with pytest.raises(UserError, match="0 versions"):
+    with pytest.raises(UserError, match="corrupted must have 1 or more"):
         robustness(X, Y, X, X[None][:0], Y)
 
 

@@ -109,7 +109,7 @@ def by_neighbours(patches, **chunk):
 
 
 def moved(signal):
-    """What is expected and what is found; half of the places are inside."""
+    """Return predicted and true features, and which places are inside (half of them)."""
     common = signal * noise(200, N, WIDTH, seed=4)
     inside = torch.rand(200, N, generator=rng()) < 0.5
     return common + noise(200, N, WIDTH, seed=5), common + noise(200, N, WIDTH, seed=6), inside

@@ -7,12 +7,19 @@ from timm.models.vision_transformer import VisionTransformer
 from siamlab.component import UserError
 from siamlab.data import Scenes
 from siamlab.data.images import Images, no_masks, no_objects, take
-from siamlab.probe import PROBES, combine, in_context, knn, named, probe_model, table
+from siamlab.probe import combine, in_context, knn, named, probe_model, table
+from siamlab.probe.catalogue import Measured
 from siamlab.probe.features import Inputs
 from siamlab.probe.score import Score
-from siamlab.probe.suite import PARTS, summary
-from siamlab.probe.suite.bench import Bench, chosen, content, look, settings, together
-from siamlab.probe.table import Measured
+from siamlab.probe.suite import PARTS, PROBES, summary
+from siamlab.probe.suite.bench import (
+    Bench,
+    bootstrap_groups,
+    content,
+    extract,
+    sample_index,
+    settings,
+)
 
 SIZE = (36, 36)
 WANT = Inputs(SIZE, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -47,7 +54,7 @@ def network(seed=0):
 
 
 def quick(*arguments, **more):
-    return named(probe_model(*arguments, want=WANT, **more))
+    return named(probe_model(*arguments, inputs=WANT, **more))
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +85,8 @@ def test_the_quick_suite_in_order_and_it_sees_colours(scores):
 
 
 def test_the_full_suite_has_every_probe_of_the_catalogue(everything):
-    found = {m.probe for m in everything}
-    assert found == set(PROBES) - {"fine_tuning"}
+    found = {m.probe.key for m in everything}
+    assert found == set(PROBES) - {"fine_tuning", "linear_present"}
 
 
 def test_every_layer_and_every_head_has_its_row(everything):
@@ -116,15 +123,15 @@ def test_the_colour_of_a_patch_tells_its_region(scenes):
 
 
 def test_a_score_says_of_what_it_is_made(scores, everything):
-    parts = {m.probe: m.settings.get("parts") for m in everything}
+    parts = {m.probe.key: m.settings.get("parts") for m in everything}
     assert parts["spatial"] == ["correspondence_centred", "scene_correspondence_centred"]
     assert parts["semantic"] == ["knn", "linear"] and parts["knn"] is None
 
 
-def test_two_scenes_of_one_object_are_drawn_together(scenes, everything):
-    assert together(scenes[1]).tolist() == [i // 2 for i in range(60)]
-    assert together(squares(4, 0)) is None
-    seen = look(network(), Bench(*scenes), WANT)
+def test_two_scenes_of_one_object_are_drawn_bootstrap_groups(scenes, everything):
+    assert bootstrap_groups(scenes[1]).tolist() == [i // 2 for i in range(60)]
+    assert bootstrap_groups(squares(4, 0)) is None
+    seen = extract(network(), Bench(*scenes), WANT)
     found = named(everything)["knn"]
     alone = (seen.train.pooled, scenes[0].labels, seen.test.pooled, scenes[1].labels)
     from siamlab.probe import knn
@@ -179,42 +186,42 @@ def test_images_that_come_class_by_class_are_drawn():
     images = squares(300, 0)
     ordered, nameless = take(images, images.labels.argsort()), squares(300, 0, labelled=False)
     for whole in (images, ordered, nameless):
-        assert chosen(whole, 300).index.tolist() == list(range(300))
-        assert chosen(whole, 300).how == {"images": 300}
-    assert chosen(images, 30).index.tolist() == list(range(30))
-    assert chosen(images, 30).how == {"images": 30}
-    for drawn in (chosen(ordered, 60), chosen(nameless, 60)):
-        assert drawn.how == {"images": 60, "drawn": "at random, by the seed"}
+        assert sample_index(whole, 300).index.tolist() == list(range(300))
+        assert sample_index(whole, 300).settings == {"images": 300}
+    assert sample_index(images, 30).index.tolist() == list(range(30))
+    assert sample_index(images, 30).settings == {"images": 30}
+    for drawn in (sample_index(ordered, 60), sample_index(nameless, 60)):
+        assert drawn.settings == {"images": 60, "drawn": "at random, by the seed"}
         assert sorted(set(drawn.index.tolist())) == drawn.index.tolist()
         assert len(drawn.index) == 60 and drawn.index[-1] > 200
-        assert not torch.equal(drawn.index, chosen(ordered, 60, seed=1).index)
-    shares = ordered.labels[chosen(ordered, 60).index].bincount() / 60
+        assert not torch.equal(drawn.index, sample_index(ordered, 60, seed=1).index)
+    shares = ordered.labels[sample_index(ordered, 60).index].bincount() / 60
     torch.testing.assert_close(shares, images.labels.bincount() / 300, atol=0.15, rtol=0)
     among = torch.arange(0, 300, 2)
-    assert not (chosen(ordered, 60, among=among).index % 2).any()
-    assert torch.equal(chosen(images, 60, among=among).index, among[:60])
+    assert not (sample_index(ordered, 60, among=among).index % 2).any()
+    assert torch.equal(sample_index(images, 60, among=among).index, among[:60])
 
 
 def test_scenes_are_taken_from_the_front(scenes, everything):
     for images in scenes:
-        assert chosen(images, 20).index.tolist() == list(range(20))
+        assert sample_index(images, 20).index.tolist() == list(range(20))
     assert not any("drawn" in m.settings for m in everything)
 
 
 def test_a_full_suite_on_a_folder_sees_all_its_classes(monkeypatch):
-    for place in ("bench.SOME", "semantic.CORRUPTED", "spatial.MEMORY"):
+    for place in ("bench.SAMPLED", "semantic.CORRUPTED", "spatial.MEMORY"):
         monkeypatch.setattr(f"siamlab.probe.suite.{place}", 30)
     train, test = (take(s, s.labels.argsort()) for s in (squares(90, 0), squares(60, 1)))
     found = probe_model(network(), train, test, "full", WANT)
     scores = named(found)
     assert scores["robustness"].chance < 0.6
     for m in found:
-        assert ("drawn" in m.settings) == ("images" in m.settings), m.probe
-    seen, index = look(network(), Bench(train, test), WANT), chosen(test, 30).index
-    [layer] = [m.score for m in found if m.probe == "knn" and m.layer == 1]
+        assert ("drawn" in m.settings) == ("images" in m.settings), m.probe.key
+    seen, index = extract(network(), Bench(train, test), WANT), sample_index(test, 30).index
+    [layer] = [m.score for m in found if m.probe.key == "knn" and m.layer == 1]
     asked = seen.test.pooled[index], test.labels[index]
     assert layer.value == knn(seen.train.pooled, train.labels, *asked).value
-    memory = chosen(train, 30).index
+    memory = sample_index(train, 30).index
     learned = seen.train.patches[memory], train.masks[memory]
     asked = seen.test.patches[index], test.masks[index]
     assert scores["in_context"].value == in_context(*learned, *asked, seen.test.grid).value
@@ -225,7 +232,7 @@ PAIRED = ("correspondence", "correspondence_centred", "alignment", "spatial")
 
 @pytest.fixture
 def few_pairs(monkeypatch):
-    monkeypatch.setattr("siamlab.probe.suite.bench.PAIRS", 20)
+    monkeypatch.setattr("siamlab.probe.suite.bench.PAIRED", 20)
 
 
 def test_crops_are_cut_of_some_of_many_test_images(few_pairs):
@@ -236,26 +243,27 @@ def test_crops_are_cut_of_some_of_many_test_images(few_pairs):
     assert quick(model, train, test)
     assert sum(passed) == 40 + 90 + 2 * 20
     found = probe_model(network(), train, test, "full", WANT)
-    alone = named(probe_model(network(), train, take(test, chosen(test, 20).index), "full", WANT))
+    drawn = take(test, sample_index(test, 20).index)
+    alone = named(probe_model(network(), train, drawn, "full", WANT))
     for m in found:
-        if m.probe in PAIRED and m.layer is None:
-            assert m.score[:7] == alone[m.probe][:7], m.probe
+        if m.probe.key in PAIRED and m.layer is None:
+            assert m.score[:7] == alone[m.probe.key][:7], m.probe.key
             assert m.settings["images"] == 20 and "drawn" in m.settings
     assert named(found)["knn"].value == quick(network(), train, test)["knn"].value
 
 
 def test_crops_of_all_test_images_are_not_said_to_be_of_some(few_pairs):
-    found = probe_model(network(), squares(40, 0), squares(20, 1), want=WANT)
+    found = probe_model(network(), squares(40, 0), squares(20, 1), inputs=WANT)
     assert len(found) == 8 and not any("images" in m.settings for m in found)
 
 
 def test_both_correspondences_of_many_scenes_are_of_the_same_scenes(few_pairs, scenes):
     """Else their resamples would be of different images, and the score's interval of neither."""
     train, test = scenes
-    found = probe_model(network(), train, test, want=WANT)
+    found = probe_model(network(), train, test, inputs=WANT)
     alone = quick(network(), train, take(test, torch.arange(20)))
     for name in ("scene_correspondence", "scene_correspondence_centred", "spatial"):
-        [m] = [m for m in found if m.probe == name]
+        [m] = [m for m in found if m.probe.key == name]
         assert m.score[:7] == alone[name][:7] and m.settings["images"] == 20, name
 
 
@@ -292,7 +300,7 @@ def test_too_few_images_for_a_mean_of_each_position_have_no_spatial_score(scenes
         few = take(scenes[1], torch.arange(n))
         found = probe_model(network(), train, few, "full", WANT)
         assert {"correspondence", "scene_correspondence"} < set(named(found))
-        names = {m.probe for m in found if m.probe.endswith("correspondence_centred")}
+        names = {m.probe.key for m in found if m.probe.key.endswith("correspondence_centred")}
         assert len(names) == 2 * centred and ("spatial" in named(found)) == centred
 
 
@@ -302,9 +310,12 @@ def test_one_test_image_and_few_training_images_will_do():
 
 def test_a_grid_too_coarse_for_the_tolerance_has_no_spatial_score():
     level = Score(0.0, 0.0, 0.0, 0.0, 0.0, "share of points", "higher", torch.zeros(1000))
-    nothing = Measured("correspondence_centred", level, {})
+    nothing = Measured(PROBES["correspondence_centred"], level, {})
     assert not list(summary([nothing]))
-    found = [nothing, Measured("scene_correspondence_centred", level._replace(ceiling=0.5), {})]
+    found = [
+        nothing,
+        Measured(PROBES["scene_correspondence_centred"], level._replace(ceiling=0.5), {}),
+    ]
     [score] = summary(found)
     assert score.settings["parts"] == ["scene_correspondence_centred"]
 
@@ -345,3 +356,11 @@ def test_every_number_has_a_whole_protocol(everything):
     for m in everything:
         assert {"revision", "resolution", "seed", "layer", "data.test_content"} <= set(m.settings)
         assert m.settings["layer"] == (m.layer or "last, after the final norm")
+
+
+def test_fixed_levels_are_those_of_the_catalogue(everything):
+    for m in everything:
+        for level in ("chance", "ceiling"):
+            fixed = getattr(m.probe, level)
+            if fixed is not None:
+                assert getattr(m.score, level) == pytest.approx(fixed, nan_ok=True), m.probe.key

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from siamlab.colour import NoColour, SymmetricColour
 from siamlab.data import Cifar10, Folder
 from siamlab.loss import MSE, Cosine, InfoNCE, SmoothL1, UniGrad
 from siamlab.masking import BlockwiseMasking, MultiBlockMasking, NoMasking, RandomMasking
 from siamlab.model.encoder import Vit
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead, LinearHead
-from siamlab.photometric import NoColour, SymmetricColour
 from siamlab.positions import OwnFrame, RelativeScale
 from siamlab.recipes import (
     RECIPES,
@@ -24,9 +24,9 @@ from siamlab.recipes import (
     simsiam,
 )
 from siamlab.run import AdamW, Run
-from siamlab.settings import choices
+from siamlab.run.assignments import choices
 from siamlab.target import Momentum, Online, Pixels
-from siamlab.train.setup import build
+from siamlab.train.device import build
 from siamlab.train.step import gradients
 from siamlab.views import Crops, SameCrop, TwoCrops
 
@@ -117,7 +117,7 @@ def test_the_smaller_run_is_the_same_method(recipe, sized):
         *("model.width", "model.depth", "model.heads", "model.patch"),
         *(f"prediction.{k}" for k in ("width", "depth", "heads", "projector")),
         *("prediction.hidden", "prediction.bottleneck"),
-        *("views.crop.area", "target.start", "loss.weight"),
+        *("views.crop.area", "target.start", "target.schedule", "loss.weight"),
     }
     assert differ <= allowed
     assert small["steps"] * small["batch"] < 1e6

@@ -1,18 +1,20 @@
 """The report: one file, nothing loaded, everything escaped, and a browser that agrees."""
 
+import html
+import io
 import re
-import shutil
 from html.parser import HTMLParser
 
 import plotly.graph_objects as go
 import polars as pl
 import pytest
+from PIL import Image
 from plotly.offline import get_plotlyjs
 from test_figure import FIGURES
 from test_figure_plane import scores
 
 from siamlab.figure.plane import plane_figure, plane_table
-from siamlab.report import Section, write_report
+from siamlab.report.page import Section, report_html, write_report
 
 EVIL = "</script><script>window.evil = 1</script><b>&"
 LONG = {
@@ -50,7 +52,7 @@ def sections():
     rest = [draw() for name, draw in FIGURES.items() if name != "plane"]
     return [
         Section("Plane", "First.\n\nSecond\nline.", [plane]),
-        Section(f"All {EVIL}", f"Both:\n- one {EVIL}\n- two\nAfter.", rest, TABLE),
+        Section(f"All {EVIL}", f"Both:\n- one {EVIL}\n- two\n\nAfter.", rest, TABLE),
     ]
 
 
@@ -84,9 +86,18 @@ def test_text_is_escaped_everywhere(own):
 
 
 def test_paragraphs_lists_and_navigation(own):
-    assert "<p>First.</p>" in own and "<p>Second line.</p>" in own
-    assert re.search(r"<p>Both:</p>\n<ul><li>one .*</li><li>two</li></ul>\n<p>After.</p>", own)
+    assert "<p>First.</p>" in own and "<p>Second\nline.</p>" in own
+    assert re.search(
+        r"<p>Both:</p>\n<ul>\n<li>one .*</li>\n<li>two</li>\n</ul>\n<p>After.</p>", own
+    )
     assert '<a href="#s1">Plane</a>' in own and '<section id="s1">' in own
+
+
+def test_names_and_settings_in_a_text_are_shown_verbatim():
+    text = "# __init__ *a* `b` ![c](d) <i> &amp; https://e.f\n\n    ratio_0.6_*_\n> g\n---"
+    page = report_html("T", [Section("S", text)])
+    (shown,) = re.findall(r"<h2>S</h2>\n(.*?)</section>", page, flags=re.DOTALL)
+    assert re.sub(r"</?p>|\s", "", html.unescape(shown)) == re.sub(r"\s", "", text)
 
 
 def test_captions_are_text_below_their_figures(own):
@@ -98,7 +109,7 @@ def test_captions_are_text_below_their_figures(own):
 def test_numbers_align_and_text_does_not(own):
     row = own[own.index("<td>mae</td>") :].split("</tr>")[0]
     cells = re.findall(r'<td class="number">(.*?)</td>', row)
-    assert cells == ["1,000", "1.25", "0.42 [0.39,&nbsp;0.45]"]
+    assert cells == ["1,000", "1.25", "0.42 [0.39,\u00a00.45]"]
     assert '<td class="number">10.50</td>' in own and '<th class="number">kNN</th>' in own
 
 
@@ -114,20 +125,6 @@ def test_a_crash_leaves_the_old_file_alone(tmp_path, monkeypatch):
 def test_any_plotly_figure_will_do(tmp_path):
     path = write_report(str(tmp_path / "r.html"), "T", [Section("S", figures=[go.Figure()])])
     assert "<figcaption>" not in path.read_text("utf-8") and path.stat().st_size < 6e6
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM:
-        pytest.skip("no chromium on this machine: the report is not opened in a browser")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("width", [600, 1100])
@@ -159,3 +156,35 @@ def overlapping(boxes):
 
     pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
     return [(a, b) for a, b in pairs if inside(a, b, "x", "width") and inside(a, b, "y", "height")]
+
+
+def test_pages_that_share_the_library_are_small_and_drawn(tmp_path, browser):
+    library = tmp_path / "a study" / "plotly.min.js"
+    paths = [tmp_path / "a study" / "runs" / name / "r.html" for name in ("one", "two")]
+    for path in paths:
+        write_report(path, "T", sections()[:1], library)
+        assert path.stat().st_size < 200_000
+    assert library.read_text("utf-8") == get_plotlyjs()
+    page = browser.new_page()
+    page.goto(paths[1].as_uri())
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    assert "keep it in its place" in page.locator("footer").text_content()
+    page.close()
+
+
+def test_a_dark_page_has_light_text_and_images_as_they_are(report, browser):
+    page = browser.new_page(color_scheme="dark")
+    page.goto(report.as_uri())
+    page.wait_for_selector(".js-plotly-plot image", state="attached")
+    style = """(where) => { const s = getComputedStyle(document.querySelector(where));
+        return [s.color, s.backgroundColor, s.filter]; }"""
+    light = lambda text: sum(map(int, re.findall(r"\d+", text)[:3])) / 3  # noqa: E731
+    ink, paper, _ = page.evaluate(style, "body")
+    assert light(paper) < 40 and light(ink) > 200
+    turned, again = (
+        page.evaluate(style, s)[2] for s in (".js-plotly-plot", ".js-plotly-plot image")
+    )
+    assert turned == again == "invert(1) hue-rotate(180deg)"
+    picture = Image.open(io.BytesIO(page.locator(".js-plotly-plot").first.screenshot()))
+    assert light(str(picture.convert("RGB").getpixel((3, 3)))) < 40  # no white slab
+    page.close()

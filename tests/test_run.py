@@ -12,7 +12,7 @@ from siamlab.model.encoder import Timm, Vit
 from siamlab.model.prediction import Both
 from siamlab.recipes import RECIPES, demo_size, mae, siameseim
 from siamlab.run import AdamW, Run
-from siamlab.settings import choices, literal, settings
+from siamlab.run.assignments import assign, choices, literal
 
 AXES = {
     name: field.annotation
@@ -125,6 +125,8 @@ def test_values_are_read_as_toml_writes_them(text, value):
     "wrong, said",
     [
         (["los=cosine"], r"a run has no key 'los'; did you mean 'loss'"),
+        (["lr=1e-3"], r"a run has no key 'lr'; did you mean 'optimiser.lr'\?"),
+        (["width=9"], r"no key 'width'; did you mean 'prediction.width' or 'model.width'"),
         (["loss.wieght=1"], r"loss=unigrad has no key 'wieght'; did you mean 'weight'"),
         (["views.crop.aera=1"], r"views.crop has no key 'aera'; did you mean 'area'"),
         (["loss=cosin"], r"loss has no choice 'cosin'; did you mean 'cosine'.*vicreg"),
@@ -149,19 +151,19 @@ def test_an_unknown_name_is_refused_with_the_nearest(wrong, said):
 @pytest.mark.parametrize(
     "key, value, allowed",
     [
-        ("steps", "many", "valid integer"),
-        ("steps", 0, "greater than or equal to 1"),
-        ("batch", 1, "greater than or equal to 2"),
-        ("size", "[48, 64, 80]", "at most 2"),
-        ("size", 0, "greater than or equal to 1"),
-        ("loss.weight", -1, "greater than or equal to 0"),
-        ("masking.ratio", 1.0, "less than 1"),
-        ("views.crop.flip", 2, "less than or equal to 1"),
+        ("steps", "many", "a whole number"),
+        ("steps", 0, "from 1 to"),
+        ("batch", 1, "from 2 to"),
+        ("size", "[48, 64, 80]", "one or two"),
+        ("size", 0, "from 1 to 4,096"),
+        ("loss.weight", -1, "0 or more"),
+        ("masking.ratio", 1.0, "below 1"),
+        ("views.crop.flip", 2, "from 0 to 1"),
         ("roles", "one", "'fixed' or 'both'"),
         ("compute.device", "tpu", "'auto', 'cpu' or 'cuda'"),
-        ("compute.compile", "perhaps", "valid boolean"),
-        ("optimiser.lr", 0, "greater than 0"),
-        ("optimiser.betas", "[0.9, 1.0]", "less than 1"),
+        ("compute.compile", "perhaps", "true or false"),
+        ("optimiser.lr", 0, "above 0"),
+        ("optimiser.betas", "[0.9, 1.0]", "two, each a number from 0 to below 1"),
         ("views.crop.area", "[0.5, 0.2]", "least, largest"),
     ],
 )
@@ -197,6 +199,7 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(key, value, a
         (["model=test_vit2", "prediction=both"], ["pool=class", "model=test_vit2"]),
         (["batch=10", "compute.accumulate=4"], ["batch=10", "compute.accumulate=4"]),
         (["batch=4", "compute.accumulate=4"], ["batch=4", "compute.accumulate=4", "8 on"]),
+        (["optimiser.least_lr=1e-3"], ["optimiser.least_lr=0.001", "optimiser.lr=6.25e-05"]),
     ],
 )
 def test_a_meaningless_combination_is_refused_with_both_keys(changes, keys):
@@ -228,7 +231,7 @@ def test_a_run_file_that_is_not_one_is_refused(tmp_path):
     (tmp_path / "bad.toml").write_text("steps: 3")
     with pytest.raises(UserError, match="bad.toml is not TOML"):
         Run.read(tmp_path / "bad.toml")
-    with pytest.raises(UserError, match="has no field 'stepps'; did you mean 'steps'"):
+    with pytest.raises(UserError, match="a run has no key 'stepps'; did you mean 'steps'"):
         Run.parse("stepps = 3")
 
 
@@ -245,7 +248,7 @@ def test_components_and_their_tables_are_the_same():
 
 
 def _tables(changes):
-    return settings(Run().model_dump(), changes, Run)
+    return assign(Run().model_dump(), changes, Run)
 
 
 def test_a_word_names_a_choice_in_toml_too():

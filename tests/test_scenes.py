@@ -9,7 +9,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from siamlab.component import UserError
-from siamlab.data import Scenes, across, is_paired, pairs, subset, take
+from siamlab.data import Scenes, across, is_paired, pairs, sample, take
 from siamlab.data.cutouts import FashionObjects, FolderObjects, cut, frames, silhouette
 from siamlab.data.scenes import PHOTOGRAPHS, load_photographs
 
@@ -203,13 +203,14 @@ def test_ten_thousand_scenes_take_seconds(tmp_path, monkeypatch):
     assert time.process_time() - start < 6  # 30 s for 10,000
 
 
-def test_a_subset_keeps_pairs_together_and_grows():
+def test_a_sample_keeps_pairs_together_and_grows():
     images = SMALL("test")
-    few, more = subset(images, 20), subset(images, 60)
+    few, more = sample(images, 20), sample(images, 60)
     assert is_paired(few) and len(few.masks) == 20 and len(few.objects.box) == 20
     assert set(few.objects.instance[:, 0].tolist()) <= set(more.objects.instance[:, 0].tolist())
-    with pytest.raises(UserError, match="n=201 images must have 1 to 200"):
-        subset(images, 201)
+    assert sample(images, 201) is images and sample(images, None) is images
+    with pytest.raises(UserError, match="n=0 images must have at least one; there are 200"):
+        sample(images, 0)
 
 
 def test_training_scenes_have_no_pairs():

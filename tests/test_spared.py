@@ -1,13 +1,13 @@
-"""The last block is spared what nobody reads, without a trace in numbers or gradients."""
+"""The last block skips tokens that no head reads, and neither numbers nor gradients change."""
 
 import pytest
 import torch
 
 from siamlab.data import Scenes
-from siamlab.model import encoder, prediction
+from siamlab.model import encoder, heads
 from siamlab.model.blocks import through, transformer
 from siamlab.recipes import RECIPES, demo_size
-from siamlab.train.setup import build
+from siamlab.train.device import build
 from siamlab.train.step import gradients
 
 
@@ -18,12 +18,12 @@ def plainly(blocks, tokens, wanted, **places):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_tokens_that_nobody_reads_are_spared_without_a_trace(recipe, monkeypatch):
+def test_skipping_tokens_that_no_head_reads_changes_nothing(recipe, monkeypatch):
     run = demo_size(RECIPES[recipe]())
     images = Scenes(images=64)("train").pixels[:8]
     found = []
     for walk in (None, plainly):
-        for module in (encoder, prediction) if walk else ():
+        for module in (encoder, heads) if walk else ():
             monkeypatch.setattr(module, "through", walk)
         state = build(run, torch.device("cpu"))
         stepped = gradients(run, state.model, state.teacher, images, 0, torch.float32)

@@ -1,4 +1,4 @@
-"""A study knows its images by their content: the source they are read from changes nothing."""
+"""A study identifies its images by content, so that their source does not matter."""
 
 import json
 import pickle
@@ -12,20 +12,22 @@ from test_data import as_python_2, forget_checksums
 from siamlab.component import UserError
 from siamlab.data import Cifar10, Folder, Scenes, by_content, has_content_order, is_paired
 from siamlab.data import content as content_module
+from siamlab.data.about import about_data
 from siamlab.data.images import plain
+from siamlab.evaluate.models import open_model
 from siamlab.probe import probe_model, table
-from siamlab.probing import about_data
 from siamlab.recipes import demo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice
 from siamlab.study import images as images_module
-from siamlab.study.definition import scaled
+from siamlab.study.assignments import assign
+from siamlab.study.attach import attach_study
+from siamlab.study.claims import latest_attempts
+from siamlab.study.description import EARLIER
 from siamlab.study.images import study_images
-from siamlab.study.join import join_study
-from siamlab.study.plan import BEFORE, opened, stored
-from siamlab.study.storage import latest, open_storage
-from siamlab.study.trial import kept, probed, trained
+from siamlab.study.plan import open_study, stored_definition
+from siamlab.study.storage import open_storage
+from siamlab.study.trial import network_rows, probe_trial, train_trial
 from siamlab.study.worker import work
-from siamlab.train import load_encoder
 
 NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 BATCHES = {f"data_batch_{i}": i for i in range(1, 6)} | {"test_batch": 6}
@@ -52,7 +54,7 @@ def sources(tmp_path, monkeypatch):
 
 
 def write_folders(root, images):
-    """A folder for each class; names turn the order round."""
+    """Write one folder per class, with names that reverse the order."""
     for k, (pixels, label) in enumerate(zip(images.pixels, images.labels.tolist(), strict=True)):
         file = root / images.classes[label] / f"{1000 - k}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +115,7 @@ def test_images_that_differ_in_one_thing_alone_have_one_order(part):
     assert equal(by_content(images), by_content(turned(images)))
 
 
-def test_images_without_classes_are_put_in_order_too():
+def test_images_without_classes_are_sorted_too():
     images = some(classes=())
     assert equal(by_content(images), by_content(turned(images)))
     assert (by_content(images).labels == -1).all()
@@ -131,10 +133,13 @@ def test_a_study_of_either_source_is_the_same_to_the_bit(sources, tmp_path):
     found = []
     for name, data in zip(("cifar", "folder"), sources, strict=True):
         definition, storage = a_study(data), open_storage("", tmp_path / name)
-        study = opened(definition, "same", storage)
+        study = open_study(definition, "same", storage)
         work(definition, study, storage, tmp_path / name, threads=1)
-        networks = [load_encoder(path).state_dict() for path in runs(tmp_path / name)]
-        trials = [{k: v for k, v in t.user_attrs.items() if k != "seconds"} for t in latest(study)]
+        networks = [open_model(path).model.state_dict() for path in runs(tmp_path / name)]
+        trials = [
+            {k: v for k, v in t.user_attrs.items() if k != "seconds"}
+            for t in latest_attempts(study)
+        ]
         found.append((study.user_attrs["about"]["data"], trials, networks))
     (data, trials, networks), (other_data, others, other_networks) = found
     assert data == other_data and [*data][0].startswith("images-")
@@ -151,13 +156,13 @@ def test_a_worker_may_read_the_images_of_a_study_from_another_source(sources, tm
     cifar, folder = sources
     definition = a_study(cifar.replace(path=str(tmp_path / "nowhere")))
     there = a_study(cifar)
-    study = opened(there, "same", open_storage("", tmp_path / "out"))
+    study = open_study(there, "same", open_storage("", tmp_path / "out"))
     study.set_user_attr("definition", definition.model_dump(mode="json"))  # another machine's
     words = ["data=folder", "data.side=32", f"data.path={folder.path}"]
     words += [f"data.test_path={folder.test_path}"]
-    assert scaled(stored(study), words) == a_study(folder)
-    assert join_study(None, words, tmp_path / "out", "", tmp_path, 1) == 0
-    assert [trial.state.name for trial in latest(study)] == ["COMPLETE"] * 2
+    assert assign(stored_definition(study), words) == a_study(folder)
+    assert attach_study(None, words, tmp_path / "out", "", tmp_path, 1) == 0
+    assert [trial.state.name for trial in latest_attempts(study)] == ["COMPLETE"] * 2
     for path in runs(tmp_path / "out"):
         assert 'kind = "folder"' in (path / "run.toml").read_text()
 
@@ -166,7 +171,7 @@ def test_a_worker_may_read_the_images_of_a_study_from_another_source(sources, tm
 def test_other_images_are_refused(sources, tmp_path, change):
     cifar, folder = sources
     storage = open_storage("", tmp_path / "out")
-    opened(a_study(cifar), "same", storage)
+    open_study(a_study(cifar), "same", storage)
     file = next((tmp_path / "png/train/cat").iterdir())
     if change == "a pixel":
         pixels = np.array(Image.open(file))
@@ -177,19 +182,19 @@ def test_other_images_are_refused(sources, tmp_path, change):
     else:
         file.unlink()
     with pytest.raises(UserError, match="another definition: data is .*nothing was changed"):
-        opened(a_study(folder), "same", storage)
+        open_study(a_study(folder), "same", storage)
 
 
 def test_the_protocol_of_scenes_is_that_of_probing(tmp_path):
-    """Committed results of scenes are joined with new trials by it."""
+    """Committed results of scenes are combined with new trials by it."""
     study = a_study(Scenes(images=32, test_images=20, side=40), images=32)
     run = study.base
     images = study_images(run.data, study)
-    folder = trained(run, tmp_path / "run", images)
-    rows = kept(probed(run, folder.path, study, images))
+    folder = train_trial(run, tmp_path / "run", images)
+    rows = network_rows(probe_trial(run, folder.path, study, images))
     about = about_data(run.data)
     train, test = run.data("train"), run.data("test")
-    expected = table({"": probe_model(load_encoder(folder.path), train, test, about=about)})
+    expected = table({"": probe_model(open_model(folder.path).model, train, test, about=about)})
     assert {row["probe"]: row["protocol"] for row in rows} == dict(
         expected.select("probe", "protocol").iter_rows()
     )
@@ -200,7 +205,7 @@ def pixels(images):
 
 
 @pytest.mark.parametrize("share, held", [(0.1, 10), (0.25, 25), (0.9, 90)])
-def test_what_is_held_out_is_a_part_of_the_training_images_alone(sources, share, held):
+def test_held_out_images_are_training_images(sources, share, held):
     found = [study_images(data, a_study(data, held_out=share)) for data in sources]
     assert all(equal(a, b) for a, b in zip(found[0][:2], found[1][:2], strict=True))
     train, test, about, _ = found[0]
@@ -231,62 +236,66 @@ def test_pairs_of_scenes_are_held_out_together(monkeypatch):
 @pytest.mark.parametrize(
     "share, copied, sentence",
     [
-        (0.001, 2**33, "held_out=0.001 must leave some of the 200 training images .* holds 0 of"),
+        (
+            0.001,
+            2**33,
+            "held_out=0.001 must leave some of the 200 .* holds out 0 of",
+        ),
         (0.999, 2**33, "held_out=0.999 must leave some of the 200 .*set it to about 0.1"),
         (0.5, 2**17, "held_out=0.5 copies the training images.*set held_out=0 and name other"),
     ],
 )
-def test_a_study_that_cannot_hold_out_its_share_is_not_made(
+def test_a_study_that_cannot_hold_out_its_share_is_not_created(
     tmp_path, monkeypatch, share, copied, sentence
 ):
-    monkeypatch.setattr(images_module, "COPIED", copied)
+    monkeypatch.setattr(images_module, "MAX_COPIED", copied)
     storage, data = open_storage("", tmp_path), Scenes(images=200, test_images=20, side=16)
     with pytest.raises(UserError, match=sentence):
-        opened(a_study(data, held_out=share), "held", storage)
+        open_study(a_study(data, held_out=share), "held", storage)
     assert not storage.get_all_studies()
 
 
-def test_words_set_what_is_tested_on():
-    study = scaled(a_study(Scenes()), ["held_out=0.1", "test_images=500"])
+def test_assignments_set_the_tested_images():
+    study = assign(a_study(Scenes()), ["held_out=0.1", "test_images=500"])
     assert (study.held_out, study.test_images) == (0.1, 500) and study.base == a_study(
         Scenes()
     ).base
     for word, mistake in [
-        ("held_out=1.5", "held_out.*less than 1"),
+        ("held_out=1.5", "held_out=1.5.*below 1"),
         ("test_images=9", "test_images"),
     ]:
         with pytest.raises(UserError, match=mistake):
-            scaled(study, [word])
+            assign(study, [word])
 
 
-def test_a_study_is_bound_to_what_it_tests_on(tmp_path):
+def test_a_study_is_bound_to_its_tested_images(tmp_path):
     data = Scenes(images=40, test_images=20, side=16)
     storage, study = open_storage("", tmp_path), a_study(data)
-    opened(study.replace(test_images=12, held_out=0.5), "other", storage)
+    open_study(study.replace(test_images=12, held_out=0.5), "other", storage)
     for change, named in [
         (dict(held_out=0.5), "test images is 12 there and all here"),
         (dict(test_images=12), "held out is 0.5 there and 0.0 here"),
     ]:
         with pytest.raises(UserError, match=f"another definition: {named}"):
-            opened(study.replace(**change), "other", storage)
-    old = opened(study, "old", storage)
+            open_study(study.replace(**change), "other", storage)
+    old = open_study(study, "old", storage)
     about = old.user_attrs["about"]
-    old.set_user_attr("about", {k: v for k, v in about.items() if k not in BEFORE})
-    opened(study.replace(test_images=20), "old", storage)  # as many as there are, as before
+    old.set_user_attr("about", {k: v for k, v in about.items() if k not in EARLIER})
+    open_study(study.replace(test_images=20), "old", storage)  # all of them, as before
     for change in (dict(held_out=0.5), dict(test_images=12)):
         with pytest.raises(
             UserError, match="another definition: (held out is 0.0|test images is all)"
         ):
-            opened(study.replace(**change), "old", storage)
+            open_study(study.replace(**change), "old", storage)
 
 
 @pytest.mark.parametrize("held_out, tested", [(0.0, 16), (0.25, 10)])
-def test_the_protocol_says_what_was_tested_on(tmp_path, held_out, tested):
+def test_the_protocol_has_the_tested_images(tmp_path, held_out, tested):
     data = Scenes(images=40, test_images=20, side=40)
     study = a_study(data, images=20, test_images=16, held_out=held_out)
     images, run = study_images(data, study), study.base
-    folder = trained(run, tmp_path / "run", images)
-    settings = json.loads(probed(run, folder.path, study, images)["settings"][0])
+    folder = train_trial(run, tmp_path / "run", images)
+    settings = json.loads(probe_trial(run, folder.path, study, images)["settings"][0])
     assert settings["data.test_images"] == tested
     assert settings.get("data.held_out", 0.0) == held_out
     assert settings["data.train_images"] == 20

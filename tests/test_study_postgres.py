@@ -1,4 +1,4 @@
-"""Many workers on a real PostgreSQL: one killed, the server restarted, every trial done once.
+"""Workers on a real PostgreSQL: one killed, the server restarted, every trial run once.
 
 The server is started here on loopback, by an unprivileged user; skipped where it is not installed.
 """
@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -16,9 +15,11 @@ from pathlib import Path
 
 import optuna
 import pytest
+from commands import Command
 from optuna.trial import TrialState
 
-from siamlab.study.storage import latest, open_storage
+from siamlab.study.claims import latest_attempts
+from siamlab.study.storage import open_storage
 
 FILE = """
 from siamlab.recipes import demo_size, siameseim
@@ -79,41 +80,33 @@ def server():
         server.stop()
 
 
-def worker(log, *words):
-    command = [sys.executable, "-m", "siamlab.cli", "study", "worker", *map(str, words)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "SIAMLAB_HEARTBEAT": "2"}
-    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-
-
-def test_one_worker_is_killed_and_the_server_restarts(server, tmp_path):
+def test_one_worker_is_killed_and_the_server_restarts(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIAMLAB_HEARTBEAT", "2")  # seconds
     file, out = tmp_path / "mine.py", tmp_path / "out"
     file.write_text(FILE)
     where = ["--storage", server.url, "--out", out, "--threads", "1"]
-    logs = [(tmp_path / f"log{i}").open("w+") for i in range(3)]
-    team = [worker(log, file, *WORDS, *where) for log in logs[:2]]  # one of the two makes the study
+    worker = lambda *words: Command("study", "worker", *words)  # noqa: E731
+    team = [worker(file, *WORDS, *where) for _ in range(2)]  # one of the two makes the study
     try:
         wait_for(lambda: len(list(out.glob("runs/*/checkpoints/step_*"))) >= 2)
-        team += [worker(log, *where) for log in logs[2:]]  # this one has no file: it is kept
-        wait_for(lambda: len(list(out.glob("runs/*/checkpoints/step_*"))) >= 4)
-        team[0].send_signal(signal.SIGKILL)
+        team += [worker(*where)]  # without a file
+        team[2].read_until("works on mine")
+        team[0].send(signal.SIGKILL)
         server.stop()
         time.sleep(3)
         server.start()
-        codes = [process.wait(timeout=400) for process in team]
+        said = "\n".join(each.finish(400) for each in team)
     finally:
-        for process in team:
-            process.kill()
-    said = "\n".join((tmp_path / f"log{i}").read_text() for i in range(3))
-    for log in logs:
-        log.close()
-    assert codes == [-signal.SIGKILL, 0, 0], said
+        for each in team:
+            each.process.kill()
+    assert [each.status for each in team] == [-signal.SIGKILL, 0, 0], said
     storage = open_storage(server.url, out)
     study = optuna.load_study(study_name="mine", storage=storage)
     done = [t for t in study.get_trials() if t.state == TrialState.COMPLETE]
     counted = Counter((t.user_attrs["point"], t.user_attrs["seed"]) for t in done)
     wanted = {(point, seed) for point in ("UniGrad", "cosine") for seed in range(3)}
     assert counted == dict.fromkeys(wanted, 1), said
-    assert len(latest(study)) == 6
+    assert len(latest_attempts(study)) == 6
     storage.engine.dispose()
 
 

@@ -1,4 +1,4 @@
-"""What is read out of a storage: every number once, in order, compared, and shown."""
+"""Results read from a storage: every value once, in order, compared and reported."""
 
 import optuna
 import polars as pl
@@ -8,15 +8,16 @@ from optuna.trial import TrialState, create_trial
 from siamlab.component import UserError
 from siamlab.recipes import demo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice, Search
-from siamlab.study import plan as plan_module
+from siamlab.study import description as description_module
+from siamlab.study.attach import attach_study
+from siamlab.study.claims import requeue
 from siamlab.study.definition import SCORES
-from siamlab.study.join import join_study
-from siamlab.study.plan import opened, stored
-from siamlab.study.report import front, report_study, sections
+from siamlab.study.plan import open_study, stored_definition
+from siamlab.study.report import pareto_front, report_study, sections
 from siamlab.study.results import importances, results, trials
-from siamlab.study.storage import give_back, open_storage
+from siamlab.study.storage import open_storage
 from siamlab.study.summary import means_table
-from siamlab.train import Folder, train
+from siamlab.train import RunFolder, train
 
 TINY = "data.images=16 data.test_images=8 data.side=40 batch=4 steps=2 model.depth=1".split()
 BASE = demo_size(siameseim()).change(*TINY)
@@ -46,7 +47,7 @@ study = Ablation(question="Which loss?", base=BASE, seeds=4, axes=(
 
 
 def value(point, seed, probe):
-    """Semantic: cosine 0.1 above UniGrad, MSE equal but for the seed's sign; spatial: all alike."""
+    """Semantic: cosine 0.1 above UniGrad, MSE equal but for a sign by seed; spatial: all equal."""
     if probe == "spatial":
         return 0.3 + 0.01 * seed
     effect = {"UniGrad": 0.0, "cosine": 0.1 + 0.001 * seed, "MSE": 0.05 * (-1) ** seed}[point]
@@ -64,7 +65,7 @@ def rows(point, seed, protocol="p"):
 
 
 def finish(study, trial, point, seed, **other):
-    """The numbers of one trial, as a worker leaves them."""
+    """Store the results of one trial, as a worker does."""
     storage, scores = study._storage, rows(point, seed, **other)
     about = {"scores": scores, "seconds": 3600.0, "collapsed": "", "folder": f"{point}-seed{seed}"}
     for key, given in about.items():
@@ -82,16 +83,16 @@ def waiting(study):
 
 @pytest.fixture
 def study(tmp_path):
-    """All trials done; one of them at its second attempt."""
-    study = opened(LOSSES, "losses", open_storage("", tmp_path))
+    """A study with all trials done, one of them at its second attempt."""
+    study = open_study(LOSSES, "losses", open_storage("", tmp_path))
     given_back = waiting(study)[-1]
-    give_back(study, study._storage, given_back)
+    requeue(study, study._storage, given_back)
     for trial in reversed(waiting(study)):
         finish(study, trial, trial.user_attrs["point"], trial.user_attrs["seed"])
     return study
 
 
-def test_every_number_is_there_once_in_the_order_of_the_definition(study):
+def test_every_value_occurs_once_in_the_order_of_the_definition(study):
     found = results(study)
     wanted = [(p, s, q) for p in ("UniGrad", "cosine", "MSE") for s in range(4) for q in SCORES]
     assert found.select("point", "seed", "probe").rows() == wanted
@@ -100,13 +101,13 @@ def test_every_number_is_there_once_in_the_order_of_the_definition(study):
     assert done["state"].to_list() == ["complete"] * 12 and done["seconds"].sum() == 12 * 3600
 
 
-def test_numbers_measured_otherwise_are_refused(tmp_path):
-    study = opened(LOSSES, "losses", open_storage("", tmp_path))
+def test_values_of_different_protocols_are_refused(tmp_path):
+    study = open_study(LOSSES, "losses", open_storage("", tmp_path))
     with pytest.raises(UserError, match="no trial of 'losses' is complete yet"):
         results(study)
     for trial in waiting(study)[:2]:
         finish(study, trial, trial.user_attrs["point"], 0, protocol=str(trial.number))
-    with pytest.raises(UserError, match="not measured alike.*semantic, spatial differ"):
+    with pytest.raises(UserError, match="by different protocols.*semantic, spatial differ"):
         results(study)
 
 
@@ -114,17 +115,17 @@ def test_the_parameter_that_moves_a_score_is_the_important_one(study):
     found = importances(study)
     assert set(found) == set(SCORES) and all(set(of) == {"loss", "seed"} for of in found.values())
     assert found["spatial"] == pytest.approx({"loss": 0, "seed": 1})
-    assert sum(found["semantic"].values()) < 0.95  # what MSE does by the seed's sign is of neither
+    assert sum(found["semantic"].values()) < 0.95  # the rest is their interaction
 
 
-def test_the_report_says_what_the_numbers_say(study, tmp_path, capsys):
+def test_the_report_agrees_with_the_values(study, tmp_path, capsys):
     file = tmp_path / "losses.py"
     file.write_text(FILE)
     report_study(str(file), [], tmp_path, "", 0.02)
-    said = capsys.readouterr().out
-    assert "cosine raises the semantic score by 0.102 [" in said
-    assert "cannot tell whether MSE changes the semantic score against UniGrad" in said
-    assert "MSE makes no difference larger than 0.000 to the spatial score" in said
+    output = capsys.readouterr().out
+    assert "cosine raises the semantic score by 0.102 [" in output
+    assert "cannot tell whether MSE changes the semantic score against UniGrad" in output
+    assert "MSE makes no difference larger than 0.000 to the spatial score" in output
     effects = pl.read_parquet(tmp_path / "effects.parquet")
     assert effects["corrections"].unique().to_list() == [4]  # two choices, two scores
     assert len(pl.read_parquet(tmp_path / "scores.parquet")) == 24
@@ -139,8 +140,8 @@ def test_the_report_says_what_the_numbers_say(study, tmp_path, capsys):
     assert table["Spatial score"][1].startswith("0.315 [0.29")
 
 
-def test_a_run_that_is_here_has_a_page_of_pictures(tmp_path):
-    study = opened(LOSSES, "losses", open_storage("", tmp_path))
+def test_a_run_on_this_machine_has_a_page(tmp_path):
+    study = open_study(LOSSES, "losses", open_storage("", tmp_path))
     first, second, third = waiting(study)[:3]
     study._storage.set_trial_user_attr(third._trial_id, "reason", "out of memory: lower batch")
     study._storage.set_trial_state_values(third._trial_id, TrialState.FAIL)
@@ -156,23 +157,23 @@ def test_a_run_that_is_here_has_a_page_of_pictures(tmp_path):
     before = pictures.stat().st_mtime_ns
     list(sections(LOSSES, study, results(study), None, tmp_path))
     assert pictures.stat().st_mtime_ns == before  # made once
-    Folder(folder.path).encoder.touch()
+    RunFolder(folder.path).encoder.touch()
     list(sections(LOSSES, study, results(study), None, tmp_path))
     assert pictures.stat().st_mtime_ns > before
 
 
 def test_the_front_of_a_search_is_over_all_its_objectives(tmp_path):
-    study = opened(SEARCH.replace(trials=1), "search", open_storage("", tmp_path))
+    study = open_study(SEARCH.replace(trials=1), "search", open_storage("", tmp_path))
     depth = {"depth": optuna.distributions.IntDistribution(1, 9)}
     for number, (semantic, cost) in enumerate([(0.1, 1.0), (0.3, 2.0), (0.2, 3.0)], 1):
         values = [semantic, cost]
         study.add_trial(create_trial(values=values, params={"depth": number}, distributions=depth))
-    assert front(study).rows() == [(2, 2, 0.3, 2.0), (1, 1, 0.1, 1.0)]
+    assert pareto_front(study).rows() == [(2, 2, 0.3, 2.0), (1, 1, 0.1, 1.0)]
 
 
 def test_a_search_without_semantic_scores_has_a_report_without_the_plane(tmp_path):
     search = SEARCH.replace(trials=1, objectives=("spatial", "cost"))
-    study = opened(search, "search", open_storage("", tmp_path))
+    study = open_study(search, "search", open_storage("", tmp_path))
     study.add_trial(create_trial(values=[0.2, 1.0], user_attrs={"scores": SPATIAL}))
     page = list(sections(search, study, results(study), None, tmp_path))
     titles = [section.title for section in page]
@@ -180,18 +181,18 @@ def test_a_search_without_semantic_scores_has_a_report_without_the_plane(tmp_pat
 
 
 def test_a_study_of_other_versions_still_has_its_report(study, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(plan_module, "version_of", lambda package: "9.9")
+    monkeypatch.setattr(description_module, "version_of", lambda package: "9.9")
     (tmp_path / "losses.py").write_text(FILE)
     report_study(str(tmp_path / "losses.py"), [], tmp_path, "", 0.02)
     summary = (tmp_path / "summary.md").read_text()
-    assert "siamlab 0." in summary and "9.9" not in summary  # those that it was made by
+    assert "siamlab 0." in summary and "9.9" not in summary  # those that it was created with
 
 
-def test_a_definition_comes_back_from_the_storage_and_a_search_does_not(tmp_path):
+def test_a_definition_is_stored_and_a_search_is_not(tmp_path):
     storage = open_storage("", tmp_path)
-    assert stored(opened(LOSSES, "losses", storage)) == LOSSES
+    assert stored_definition(open_study(LOSSES, "losses", storage)) == LOSSES
     with pytest.raises(UserError, match="'deep' is a search.*study worker studies/deep.py"):
-        stored(opened(SEARCH, "deep", storage))
+        stored_definition(open_study(SEARCH, "deep", storage))
 
 
 @pytest.mark.parametrize(
@@ -205,20 +206,20 @@ def test_a_definition_comes_back_from_the_storage_and_a_search_does_not(tmp_path
 )
 def test_another_definition_is_named_and_nothing_changes(tmp_path, other, named):
     storage = open_storage("", tmp_path)
-    opened(LOSSES, "losses", storage)
+    open_study(LOSSES, "losses", storage)
     before = (tmp_path / "journal.log").read_bytes()
     with pytest.raises(UserError, match=f"another definition: {named}.*nothing was changed"):
-        opened(other, "losses", storage)
+        open_study(other, "losses", storage)
     assert (tmp_path / "journal.log").read_bytes() == before
-    opened(LOSSES.replace(base=BASE.change("log_every=1"), question="!"), "losses", storage)
+    open_study(LOSSES.replace(base=BASE.change("log_every=1"), question="!"), "losses", storage)
 
 
 def test_another_version_is_named(tmp_path, monkeypatch):
     storage = open_storage("", tmp_path)
-    opened(LOSSES, "losses", storage)
-    monkeypatch.setattr(plan_module, "version_of", lambda package: "9.9")
+    open_study(LOSSES, "losses", storage)
+    monkeypatch.setattr(description_module, "version_of", lambda package: "9.9")
     with pytest.raises(UserError, match="versions is .* there and .*'torch': '9.9'"):
-        opened(LOSSES, "losses", storage)
+        open_study(LOSSES, "losses", storage)
 
 
 @pytest.mark.parametrize(
@@ -227,4 +228,4 @@ def test_another_version_is_named(tmp_path, monkeypatch):
 )
 def test_a_worker_without_a_file_needs_a_study_somewhere(tmp_path, out, sentence):
     with pytest.raises(UserError, match=sentence):
-        join_study(None, [], out and tmp_path / out, "", tmp_path, 1)
+        attach_study(None, [], out and tmp_path / out, "", tmp_path, 1)

@@ -1,4 +1,4 @@
-"""Intervals cover as often as they claim; verdicts are wrong no more often than they state."""
+"""Intervals have the coverage they claim; verdicts are wrong no more often than they state."""
 
 import numpy as np
 import polars as pl
@@ -19,14 +19,14 @@ NOISE = {  # of standard deviation 0.1
 
 
 def studies(rng, seeds, effect=EFFECT, shared=0.5, count=SIMULATIONS, noise="normal"):
-    """Many simulated studies of two points, each one probe of one frame."""
+    """Simulated studies of two points, each one a probe of one table."""
     common = shared * rng.normal(size=(count, seeds))
     base = common + NOISE[noise](rng, (count, seeds))
     return frame({"base": base, "changed": common + effect + NOISE[noise](rng, (count, seeds))})
 
 
 def frame(values, **more):
-    """{point: a row of values a probe, over seeds} as a long table."""
+    """Turn {point: one row of values over seeds per probe} into a long table."""
     parts = []
     for point, table in values.items():
         value = np.array(table, dtype=float)
@@ -43,7 +43,7 @@ def first(scores, comparisons=PAIR, **settings):
 
 
 def differing(differences, base=0.5, **settings):
-    """The first row for one probe whose paired differences are these."""
+    """Return the row of one probe with these paired differences."""
     changed = [base + d for d in differences]
     return first(frame({"base": [[base] * len(changed)], "changed": [changed]}), **settings)
 
@@ -88,7 +88,7 @@ def test_pairing_by_seed_makes_intervals_short():
 
 
 def test_no_study_of_many_comparisons_is_wrong_more_often_than_stated():
-    """Nothing differs: 3 comparisons that share a base, 2 probes, 6 verdicts a study."""
+    """Nothing differs: 3 comparisons that share a base, 2 probes, 6 verdicts per study."""
     rng, wrong, count = np.random.default_rng(1), [], 400
     for _ in range(count):
         common = rng.normal(size=(2, 4))
@@ -113,9 +113,9 @@ def test_interval_and_p_are_scipys():
             first(frame({"base": [a], "changed": [b]}), level=level),
             stats.ttest_rel(b, a),
         )
-        assert row["p"] == pytest.approx(oracle.pvalue)
+        assert row["p"] == pytest.approx(oracle.pvalue, rel=1e-14)
         ends = oracle.confidence_interval(level)
-        assert (row["low"], row["high"]) == pytest.approx(tuple(ends))
+        assert (row["low"], row["high"]) == pytest.approx(tuple(ends), rel=1e-14)
         assert (row["base_mean"], row["mean"]) == pytest.approx((np.mean(a), np.mean(b)))
         assert row["difference"] == pytest.approx(np.mean(b) - np.mean(a))
 
@@ -181,11 +181,11 @@ def test_sentence_and_verdict_say_what_the_wide_interval_says(differences, sente
     ],
 )
 def test_a_sentence_says_that_seeds_are_missing(differences, words):
-    told = {seeds: differing(differences, seeds=seeds)["sentence"] for seeds in (0, 3, 5)}
+    sentences = {seeds: differing(differences, seeds=seeds)["sentence"] for seeds in (0, 3, 5)}
     short = len(differences) < 3
-    assert words.format("" if short else " seeds") in told[0]
-    assert words.format(" of 5" if short else " of 5 seeds; 2 missing") in told[5]
-    assert short or told[3] == told[0]
+    assert words.format("" if short else " seeds") in sentences[0]
+    assert words.format(" of 5" if short else " of 5 seeds; 2 missing") in sentences[5]
+    assert short or sentences[3] == sentences[0]
 
 
 def test_the_margin_is_a_share_of_the_way_from_chance_to_ceiling():
@@ -204,7 +204,7 @@ def test_the_margin_is_a_share_of_the_way_from_chance_to_ceiling():
 @pytest.mark.parametrize(
     "differences", [[-0.1, 0.3, 0.1], [-0.1, 0.1, 0.0, 0.01], [0.0, 0.05, -0.005]]
 )
-def test_so_many_more_seeds_would_do(differences, many):
+def test_the_estimated_number_of_seeds_suffices_and_one_less_does_not(differences, many):
     values = {"base": [[0.5] * len(differences)], "changed": [[0.5 + d for d in differences]]}
     row = first(frame(values), PAIR * many, family=["p0"])
     spread, size = np.std(differences, ddof=1), abs(np.mean(differences))
@@ -226,7 +226,7 @@ def test_only_seeds_that_both_have_are_compared():
 
 
 @pytest.mark.parametrize("changed, pairs", [([0.9, np.nan], 1), ([np.nan, np.nan], 0)])
-def test_fewer_than_two_pairs_tell_nothing(changed, pairs):
+def test_fewer_than_two_pairs_give_no_verdict(changed, pairs):
     row = first(frame({"base": [[0.1, 0.2]], "changed": [changed]}))
     assert (row["verdict"], row["pairs"], row["more_seeds"]) == ("cannot tell", pairs, 3 - pairs)
     assert "needs at least 3 seeds" in row["sentence"]
@@ -234,7 +234,7 @@ def test_fewer_than_two_pairs_tell_nothing(changed, pairs):
 
 
 @pytest.mark.parametrize("base", [[0.1, 0.1], [0.1, 0.2, 0.3], [0.7, 0.1, 0.4, 0.15]])
-def test_equal_differences_are_no_proof(base):
+def test_equal_differences_give_no_verdict(base):
     row = first(frame({"base": [base], "changed": [[0.1 + b for b in base]]}))  # but for rounding
     assert row["verdict"] == "cannot tell" and row["more_seeds"] is None and np.isnan(row["p"])
     assert f"all {len(base)} differences are 0.100" in row["sentence"]
@@ -261,7 +261,7 @@ def test_titles_in_sentences_keep_the_capitals_of_names(title, name):
         (dict(comparisons=[]), "comparisons must name"),
     ],
 )
-def test_mistakes_are_one_sentence(given, words):
+def test_mistakes_are_one_sentence_errors(given, words):
     with pytest.raises(UserError, match=words):
         effects(frame({"base": [[0.1, 0.2]], "changed": [[0.1, 0.3]]}), **given)
 
@@ -276,6 +276,6 @@ def test_tables_without_numbers_or_with_two_of_one_run_are_refused(found):
         found(pl.concat([scores, scores.head(1)]))
 
 
-def test_means_refuse_a_senseless_level():
+def test_means_refuse_an_invalid_level():
     with pytest.raises(UserError, match="level=95"):
         means(frame({"base": [[0.1, 0.2]]}), level=95.0)

@@ -1,8 +1,10 @@
-"""The table of means of a summary: one row a configuration, and what is missing in it."""
+"""The table of means of a summary: one row per configuration, with missing seeds."""
 
 import polars as pl
+import pytest
+from markdown_it import MarkdownIt
 
-from siamlab.study.summary import machine, means_table
+from siamlab.study.summary import machines, markdown, means_table, verbatim
 
 NUMBERS = [  # point, probe, seeds
     ("full", "knn", 3),
@@ -14,7 +16,7 @@ NUMBERS = [  # point, probe, seeds
 ]
 
 
-def test_a_configuration_is_one_row_that_says_what_is_missing():
+def test_each_configuration_is_one_row_that_mentions_missing_seeds():
     about = dict(unit="", direction="higher")
     rows = [
         dict(point=point, probe=probe, title=f"{probe}: x", seed=seed, value=0.1 * seed) | about
@@ -31,16 +33,51 @@ def test_a_configuration_is_one_row_that_says_what_is_missing():
     ]
 
 
-def test_machines_are_told_once_with_what_they_computed_in():
+def test_machines_are_listed_once_with_their_precisions():
     about = {"processor": "Xeon", "cores": 2, "gpu": "none"}
     kept = [
-        {},  # before it was kept
+        {},  # before it was recorded
         {"precision": {"0": "float32"}},
         {"precision": {"0": "float32"}},
         {"precision": {"0": "bfloat16", "8": "float32", "9": "bfloat16"}},
     ]
     here = "Xeon, 2 cores, no GPU"
     assert (
-        machine([about | one for one in kept])
+        machines([about | one for one in kept])
         == f"{here}; {here}, float32; {here}, bfloat16 and float32"
     )
+
+
+LABELS = [
+    "a | b", "<b>bold</b>", "*em* **strong**", "_em_ __strong__", "`code`", "[x](http://y)", "|",
+    "![x](http://y)", "[x][y]", "~~gone~~", "&lt;i&gt; &amp; &#42;", "# head", "- item", "1. x",
+    "12) x", "> quote", "+ x", "a\\|b", "\\*", "<script>alert(1)</script>", "two\nlines", "$x$",
+    "http://a_b_c", "snake_case_2", "0.102 [0.098, 0.106]", "a & b", "=", "[x]: http://y", "x]",
+    "<!-- gone", "<http://y>", "C:\\new",
+]  # fmt: skip
+
+
+def shown(tokens):
+    """The text of a rendered page, with the names of all that is not text."""
+    for token in tokens:
+        yield from shown(token.children) if token.children else [token.content]
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_labels_are_shown_as_they_are(label):
+    page = MarkdownIt("gfm-like", {"linkify": False}).enable("table")
+    wanted = " ".join(label.split())
+    table = page.parse(markdown(pl.DataFrame({"point": [label], "seeds": ["3"]})))
+    assert [text for text in shown(table) if text] == ["point", "seeds", wanted, "3"]
+    plain = page.parse(verbatim(label))
+    assert "".join(shown(plain)) == wanted
+    assert [token.type for token in plain] == ["paragraph_open", "inline", "paragraph_close"]
+    kinds = {token.type for token in plain[1].children}
+    assert kinds <= {"text", "text_special"}, kinds
+    (item,) = [t for t in page.parse(f"- {verbatim(label)} raises it") if t.type == "inline"]
+    assert "".join(shown([item])) == f"{wanted} raises it"
+
+
+def test_plain_labels_and_intervals_stay_readable():
+    for text in ("cosine raises it by 0.102 [0.098, 0.106] (4 seeds).", "snake_case", "lr 1e-3"):
+        assert verbatim(text) == text

@@ -1,4 +1,4 @@
-"""Finished trials in a file: out of one study and into another, where nobody does them again."""
+"""Finished trials in a file: exported from one study, imported into another and not repeated."""
 
 import errno
 import getpass
@@ -15,27 +15,28 @@ import test_study_report as report_case
 from optuna.trial import TrialState
 from test_study_report import FILE, LOSSES, SEARCH, finish, rows, waiting
 
-from siamlab import cli
+from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.recipes import demo_size, siameseim
-from siamlab.study import plan as plan_module
-from siamlab.study.export import export_study, placeless
-from siamlab.study.intake import import_study
-from siamlab.study.plan import opened
+from siamlab.study import description as description_module
+from siamlab.study.claims import claim_next, latest_attempts, requeue_lost
+from siamlab.study.export_trials import export_trials, without_paths
+from siamlab.study.import_trials import import_trials
+from siamlab.study.plan import open_study
 from siamlab.study.report import report_study
 from siamlab.study.results import results, trials
-from siamlab.study.storage import claim, give_back_dead, latest, open_storage, quiet
-from siamlab.study.trials_file import hashed, read_trials
+from siamlab.study.storage import ignore_experimental, open_storage
+from siamlab.study.trials_file import content_hash, read_trials
 from siamlab.study.worker import work
-from siamlab.train import Folder
+from siamlab.train import RunFolder
 
 MSE = 'Choice("MSE", "loss=mse")'
 
 
 @pytest.fixture
 def there(tmp_path):
-    """A study elsewhere: all but two of its trials are done."""
-    study = opened(LOSSES, "losses", open_storage("", tmp_path / "there"))
+    """A study elsewhere, with all but two of its trials done."""
+    study = open_study(LOSSES, "losses", open_storage("", tmp_path / "there"))
     for trial in waiting(study)[:-2]:
         finish(study, trial, trial.user_attrs["point"], trial.user_attrs["seed"])
     return study
@@ -43,7 +44,7 @@ def there(tmp_path):
 
 @pytest.fixture
 def exported(there, tmp_path):
-    export_study("losses", tmp_path / "there", "", tmp_path / "kept" / "losses.jsonl")
+    export_trials("losses", tmp_path / "there", "", tmp_path / "kept" / "losses.jsonl")
     return tmp_path / "kept" / "losses.jsonl"
 
 
@@ -54,90 +55,109 @@ def file(tmp_path):
 
 
 def here(tmp_path):
-    """The study that trials are taken into."""
+    """Load the study that trials are imported into."""
     return optuna.load_study(study_name="losses", storage=open_storage("", tmp_path / "here"))
 
 
-def taken_in(file, tmp_path, exported, capsys, *words, **options):
-    """What is said when they are."""
+def imported(file, tmp_path, exported, capsys, *words, **options):
+    """Import the file and return the output."""
     capsys.readouterr()
-    import_study(str(file), words, tmp_path / "here", "", [exported], **options)
+    import_trials(str(file), words, tmp_path / "here", "", [exported], **options)
     return capsys.readouterr().out
 
 
 def edited(path, change, line=1, rehash=True):
-    """One line of the file changed by hand."""
+    """Change one line of the file by hand."""
     lines = path.read_text().split("\n")
     fields = json.loads(lines[line - 1])
     change(fields["content"])
     if rehash:
-        fields["hash"] = hashed(fields["content"])
+        fields["hash"] = content_hash(fields["content"])
     lines[line - 1] = json.dumps(fields)
     path.write_text("\n".join(lines))
 
 
-def test_numbers_parameters_and_what_is_left_are_the_same_elsewhere(
+def test_values_parameters_and_unfinished_trials_are_the_same_elsewhere(
     there, exported, file, tmp_path, capsys
 ):
-    said = taken_in(file, tmp_path, exported, capsys)
-    assert said == "taken in: 10 trials\nlosses: 2 of 12 trials are left to do\n"
+    output = imported(file, tmp_path, exported, capsys)
+    assert output == "imported: 10 trials\nlosses: 2 of 12 trials are not finished yet\n"
     study = here(tmp_path)
     assert results(study).equals(results(there).select(results(study).columns))
-    for one, other in zip(latest(study), latest(there), strict=True):
+    for one, other in zip(latest_attempts(study), latest_attempts(there), strict=True):
         assert (one.values, one.params, one.state) == (other.values, other.params, other.state)
     assert trials(study)["seconds"].sum() == 10 * 3600
     again = tmp_path / "again.jsonl"
-    export_study("losses", tmp_path / "here", "", again)
+    export_trials("losses", tmp_path / "here", "", again)
     assert again.read_bytes() == exported.read_bytes()
 
 
-def test_twice_is_as_once(exported, file, tmp_path, capsys):
-    taken_in(file, tmp_path, exported, capsys)
+def test_the_file_has_the_keys_of_its_format(exported):
+    """Files that were exported earlier must still be read: a change needs another FORMAT."""
+    header, record, *_ = [json.loads(line) for line in exported.read_text().splitlines()]
+    assert header.keys() == record.keys() == {"hash", "content"}
+    assert [*header["content"]] == ["format", "study", "definition", "about", "trials"]
+    assert [*header["content"]["about"]] == [
+        "question", "kind", "suite", "probe images", "seeds", "trials", "prune", "sampler_seed",
+        "points", "comparisons", "objectives", "versions", "held out", "data", "test images",
+    ]  # fmt: skip
+    assert [*record["content"]] == [
+        "point", "seed", "params", "run", "values", "scores", "seconds", "collapsed", "finished",
+        "environment",
+    ]  # fmt: skip
+    assert [*record["content"]["scores"][0]] == [
+        "probe", "title", "property", "value", "low", "high", "chance", "ceiling", "unit",
+        "direction", "protocol",
+    ]  # fmt: skip
+
+
+def test_importing_twice_changes_nothing(exported, file, tmp_path, capsys):
+    imported(file, tmp_path, exported, capsys)
     before = results(here(tmp_path))
-    said = taken_in(file, tmp_path, exported, capsys)
-    assert said == "there already: 10 trials\nlosses: 2 of 12 trials are left to do\n"
+    output = imported(file, tmp_path, exported, capsys)
+    assert output == "already complete: 10 trials\nlosses: 2 of 12 trials are not finished yet\n"
     assert len(here(tmp_path).get_trials()) == 12 and results(here(tmp_path)).equals(before)
 
 
-def test_numbers_are_the_same_to_the_bit_and_nan_stays_nan(tmp_path, file, capsys, monkeypatch):
+def test_values_are_the_same_to_the_bit_and_nan_stays_nan(tmp_path, file, capsys, monkeypatch):
     odd = {"chance": math.nan, "low": 0.1 + 0.2, "high": 5e-324}
     monkeypatch.setattr(report_case, "rows", lambda *who: [row | odd for row in rows(*who)])
-    study = opened(LOSSES, "losses", open_storage("", tmp_path / "there"))
+    study = open_study(LOSSES, "losses", open_storage("", tmp_path / "there"))
     finish(study, waiting(study)[0], "UniGrad", 0)
-    export_study("losses", tmp_path / "there", "", tmp_path / "x.jsonl")
-    taken_in(file, tmp_path, tmp_path / "x.jsonl", capsys)
-    for row in latest(here(tmp_path))[0].user_attrs["scores"]:
+    export_trials("losses", tmp_path / "there", "", tmp_path / "x.jsonl")
+    imported(file, tmp_path, tmp_path / "x.jsonl", capsys)
+    for row in latest_attempts(here(tmp_path))[0].user_attrs["scores"]:
         assert math.isnan(row["chance"]) and (row["low"], row["high"]) == (0.1 + 0.2, 5e-324)
-    said = taken_in(file, tmp_path, tmp_path / "x.jsonl", capsys)
-    assert said.startswith("there already: 1 trial\n")
+    output = imported(file, tmp_path, tmp_path / "x.jsonl", capsys)
+    assert output.startswith("already complete: 1 trial\n")
 
 
-def test_a_worker_passes_over_what_was_taken_in(exported, file, tmp_path, capsys, monkeypatch):
+def test_a_worker_skips_imported_trials(exported, file, tmp_path, capsys, monkeypatch):
     from siamlab.study import worker as worker_module
 
-    taken_in(file, tmp_path, exported, capsys)
+    imported(file, tmp_path, exported, capsys)
     done = []
 
-    def measured(definition, study, handle, run, path):
+    def train_and_probe(definition, study, handle, run, path):
         done.append((run.name, run.seed))
         return [0.0, 0.0]
 
-    monkeypatch.setattr(worker_module, "measured", measured)
+    monkeypatch.setattr(worker_module, "train_and_probe", train_and_probe)
     study = here(tmp_path)
     work(LOSSES, study, study._storage, tmp_path / "here")
     assert done == [("cosine", 3), ("MSE", 3)]
 
 
 def test_the_report_of_trials_from_elsewhere(there, file, tmp_path, capsys):
-    """Their machine is told; pictures and curves, which stayed there, are left out."""
-    made = Folder(tmp_path / "there/runs/UniGrad-seed0")
+    """Their machine is named; pictures and curves, which stayed there, are left out."""
+    made = RunFolder(tmp_path / "there/runs/UniGrad-seed0")
     made.create(LOSSES.points()[0].run)
     path = tmp_path / "losses.jsonl"
-    export_study("losses", tmp_path / "there", "", path)
-    kept = read_trials(path).trials[0].environment
+    export_trials("losses", tmp_path / "there", "", path)
+    kept = read_trials(path).records[0].environment
     assert kept["compute"]["precision"] == "auto" and kept["packages"]["torch"]
     assert not {"git", "uncommitted"} & kept.keys()
-    taken_in(file, tmp_path, path, capsys)
+    imported(file, tmp_path, path, capsys)
     report_study(str(file), [], tmp_path / "here", "", 0.02)
     summary = (tmp_path / "here/summary.md").read_text()
     assert "10 of 12 trials" in summary and kept["processor"] in summary
@@ -146,59 +166,61 @@ def test_the_report_of_trials_from_elsewhere(there, file, tmp_path, capsys):
     assert len(pl.read_parquet(tmp_path / "here/scores.parquet")) == 20
 
 
-def test_what_is_there_with_other_numbers_is_kept(there, exported, file, tmp_path, capsys):
-    study = opened(LOSSES, "losses", open_storage("", tmp_path / "here"))
+def test_complete_trials_with_other_values_are_kept(there, exported, file, tmp_path, capsys):
+    study = open_study(LOSSES, "losses", open_storage("", tmp_path / "here"))
     finish(study, waiting(study)[0], "UniGrad", 1)  # numbers of another seed
-    before = latest(study)[0].values
-    said = taken_in(file, tmp_path, exported, capsys)
-    assert "taken in: 9 trials\n" in said
-    assert "there already with other numbers, which are kept: 1 trial (UniGrad, seed 0)" in said
-    assert latest(here(tmp_path))[0].values == before
+    before = latest_attempts(study)[0].values
+    output = imported(file, tmp_path, exported, capsys)
+    assert "imported: 9 trials\n" in output
+    assert (
+        "already complete with other numbers, which are kept: 1 trial (UniGrad, seed 0)" in output
+    )
+    assert latest_attempts(here(tmp_path))[0].values == before
 
 
-def test_what_is_at_work_is_left_to_its_worker_and_taken_when_that_is_dead(
+def test_running_trials_are_left_to_their_workers_and_imported_once_those_are_dead(
     exported, file, tmp_path, capsys
 ):
     storage = open_storage("", tmp_path / "here")
-    study = opened(LOSSES, "losses", storage)
-    trial, lock = claim(study, storage, tmp_path / "here/locks")
-    said = taken_in(file, tmp_path, exported, capsys)
-    assert "taken in: 9 trials\nat work at this moment, and left to their workers: 1 trial" in said
-    assert "(UniGrad, seed 0)" in said
+    study = open_study(LOSSES, "losses", storage)
+    trial, lock = claim_next(study, storage, tmp_path / "here/locks")
+    output = imported(file, tmp_path, exported, capsys)
+    assert "imported: 9 trials\nrunning now, and left to their workers: 1 trial" in output
+    assert "(UniGrad, seed 0)" in output
     assert study.get_trials()[trial.number].state == TrialState.RUNNING
     lock.close()
-    assert "taken in: 1 trial\nthere already: 9 trials\n" in taken_in(
+    assert "imported: 1 trial\nalready complete: 9 trials\n" in imported(
         file, tmp_path, exported, capsys
     )
     assert len(results(here(tmp_path))) == 20
 
 
-def test_what_failed_here_is_taken_from_elsewhere(exported, file, tmp_path, capsys):
-    study = opened(LOSSES, "losses", open_storage("", tmp_path / "here"))
+def test_failed_trials_are_imported(exported, file, tmp_path, capsys):
+    study = open_study(LOSSES, "losses", open_storage("", tmp_path / "here"))
     study._storage.set_trial_state_values(waiting(study)[0]._trial_id, TrialState.FAIL)
-    assert "taken in: 10 trials\n" in taken_in(file, tmp_path, exported, capsys)
-    states = [trial.state.name for trial in latest(here(tmp_path))]
+    assert "imported: 10 trials\n" in imported(file, tmp_path, exported, capsys)
+    states = [trial.state.name for trial in latest_attempts(here(tmp_path))]
     assert states == ["COMPLETE"] * 10 + ["WAITING"] * 2
 
 
-def test_a_study_of_more_seeds_takes_them_and_one_of_fewer_says_what_it_leaves(
+def test_a_study_of_more_seeds_imports_all_and_one_of_fewer_names_the_skipped(
     exported, file, tmp_path, capsys
 ):
-    said = taken_in(file, tmp_path, exported, capsys, "seeds=6")
-    assert said == "taken in: 10 trials\nlosses: 8 of 18 trials are left to do\n"
+    output = imported(file, tmp_path, exported, capsys, "seeds=6")
+    assert output == "imported: 10 trials\nlosses: 8 of 18 trials are not finished yet\n"
     fewer = tmp_path / "fewer"
-    import_study(str(file), ["seeds=3"], fewer, "", [exported])
-    said = capsys.readouterr().out
+    import_trials(str(file), ["seeds=3"], fewer, "", [exported])
+    output = capsys.readouterr().out
     assert (
-        "taken in: 9 trials\nof seeds that this study does not have, and left out: 1 trial" in said
+        "imported: 9 trials\nskipped, since this study does not have their seeds: 1 trial" in output
     )
-    assert "(UniGrad, seed 3)" in said and "0 of 9 trials are left" in said
+    assert "(UniGrad, seed 3)" in output and "0 of 9 trials are not finished" in output
 
 
-def test_a_study_of_more_choices_takes_them(exported, file, tmp_path, capsys):
+def test_a_study_of_more_choices_imports_them(exported, file, tmp_path, capsys):
     file.write_text(FILE.replace(MSE, f'{MSE}, Choice("VICReg", "loss=vicreg")'))
-    said = taken_in(file, tmp_path, exported, capsys)
-    assert "taken in: 10 trials\nlosses: 6 of 16 trials" in said
+    output = imported(file, tmp_path, exported, capsys)
+    assert "imported: 10 trials\nlosses: 6 of 16 trials" in output
 
 
 @pytest.mark.parametrize(
@@ -215,28 +237,26 @@ def test_a_study_of_more_choices_takes_them(exported, file, tmp_path, capsys):
 )
 def test_trials_of_another_definition_are_refused(exported, file, tmp_path, change, words, named):
     file.write_text(FILE.replace(*change) if change else FILE)
-    with pytest.raises(
-        UserError, match=f"losses.jsonl holds trials of another definition: {named}"
-    ):
-        import_study(str(file), words, tmp_path / "here", "", [exported])
+    with pytest.raises(UserError, match=f"losses.jsonl has trials of another definition: {named}"):
+        import_trials(str(file), words, tmp_path / "here", "", [exported])
     assert not (tmp_path / "here").exists()
 
 
-def test_trials_by_other_versions_are_refused_or_told(exported, file, tmp_path, capsys):
+def test_trials_of_other_versions_are_refused_or_mentioned(exported, file, tmp_path, capsys):
     def older(content):
         content["about"]["versions"]["torch"] = "1.0+cu999"
 
     edited(exported, older)
-    with pytest.raises(UserError, match="by other versions: .*'torch': '1.0'.*add --any-version"):
-        import_study(str(file), [], tmp_path / "here", "", [exported])
+    with pytest.raises(UserError, match="of other versions: .*'torch': '1.0'.*add --any-version"):
+        import_trials(str(file), [], tmp_path / "here", "", [exported])
     assert not (tmp_path / "here").exists()
-    assert "10 trials" in taken_in(file, tmp_path, exported, capsys, any_version=True)
+    assert "10 trials" in imported(file, tmp_path, exported, capsys, any_version=True)
 
 
-def test_builds_of_one_version_are_one_version(exported, file, tmp_path, capsys, monkeypatch):
-    whole = plan_module.version_of
-    monkeypatch.setattr(plan_module, "version_of", lambda package: whole(package) + "+cu999")
-    assert "10 trials" in taken_in(file, tmp_path, exported, capsys)
+def test_builds_of_one_version_are_the_same_version(exported, file, tmp_path, capsys, monkeypatch):
+    whole = description_module.version_of
+    monkeypatch.setattr(description_module, "version_of", lambda package: whole(package) + "+cu999")
+    assert "10 trials" in imported(file, tmp_path, exported, capsys)
 
 
 def test_the_summary_names_the_versions_of_trials_from_elsewhere(exported, file, tmp_path, capsys):
@@ -244,44 +264,44 @@ def test_the_summary_names_the_versions_of_trials_from_elsewhere(exported, file,
         content["environment"] = {"siamlab": None, "packages": {"torch": "1.0+cu999"}}
 
     edited(exported, older, line=2)
-    taken_in(file, tmp_path, exported, capsys)
+    imported(file, tmp_path, exported, capsys)
     report_study(str(file), [], tmp_path / "here", "", 0.02)
-    assert "(1 trial by torch 1.0)" in (tmp_path / "here/summary.md").read_text()
+    assert "(1 trial with torch 1.0)" in (tmp_path / "here/summary.md").read_text()
 
 
-def test_trials_that_were_measured_otherwise_are_refused(exported, file, tmp_path):
-    study = opened(LOSSES, "losses", open_storage("", tmp_path / "here"))
+def test_trials_of_other_protocols_are_refused(exported, file, tmp_path):
+    study = open_study(LOSSES, "losses", open_storage("", tmp_path / "here"))
     finish(study, waiting(study)[0], "UniGrad", 0, protocol="q")
     before = (tmp_path / "here/journal.log").read_bytes()
-    with pytest.raises(UserError, match="not measured alike: protocol is p and q for semantic"):
-        import_study(str(file), [], tmp_path / "here", "", [exported])
+    with pytest.raises(UserError, match="measured by different protocols: p and q for semantic"):
+        import_trials(str(file), [], tmp_path / "here", "", [exported])
     assert (tmp_path / "here/journal.log").read_bytes() == before
 
 
-def test_an_import_that_is_killed_goes_on(exported, file, tmp_path, capsys):
+def test_an_import_that_is_killed_can_be_repeated(exported, file, tmp_path, capsys):
     child = os.fork()
     if not child:  # dies between a trial's numbers and its end
-        told, tell = [], optuna.Study.tell
+        calls, tell = [], optuna.Study.tell
 
         def dying(self, *args, **kwargs):
-            told.append(args)
-            return tell(self, *args, **kwargs) if len(told) < 4 else os.kill(os.getpid(), 9)
+            calls.append(args)
+            return tell(self, *args, **kwargs) if len(calls) < 4 else os.kill(os.getpid(), 9)
 
         optuna.Study.tell = dying
-        import_study(str(file), [], tmp_path / "here", "", [exported])
+        import_trials(str(file), [], tmp_path / "here", "", [exported])
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     study = here(tmp_path)
-    counted = [trial.state.name for trial in latest(study)]
+    counted = [trial.state.name for trial in latest_attempts(study)]
     assert (counted.count("COMPLETE"), counted.count("RUNNING")) == (3, 1)
-    give_back_dead(study, study._storage, tmp_path / "here/locks")  # as the next worker does
-    assert [trial.state.name for trial in latest(study)].count("WAITING") == 9
-    said = taken_in(file, tmp_path, exported, capsys)
-    assert said.startswith("taken in: 7 trials\nthere already: 3 trials\n")
+    requeue_lost(study, study._storage, tmp_path / "here/locks")  # as the next worker does
+    assert [trial.state.name for trial in latest_attempts(study)].count("WAITING") == 9
+    output = imported(file, tmp_path, exported, capsys)
+    assert output.startswith("imported: 7 trials\nalready complete: 3 trials\n")
     assert len(results(here(tmp_path))) == 20
 
 
-def test_nothing_of_the_machine_is_in_the_file(tmp_path):
+def test_the_file_has_no_path_or_name_of_the_machine(tmp_path):
     from PIL import Image
 
     for name in "ab":
@@ -290,10 +310,10 @@ def test_nothing_of_the_machine_is_in_the_file(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (40, 40), (k, 9, 9)).save(path)
     base = LOSSES.base.change("data=folder", f"data.path={tmp_path}/photos", "data.side=40")
-    study = opened(LOSSES.replace(base=base), "losses", open_storage("", tmp_path / "there"))
+    study = open_study(LOSSES.replace(base=base), "losses", open_storage("", tmp_path / "there"))
     finish(study, waiting(study)[0], "UniGrad", 0)
-    Folder(tmp_path / "there/runs/UniGrad-seed0").create(base)
-    export_study("losses", tmp_path / "there", "", tmp_path / "x.jsonl")
+    RunFolder(tmp_path / "there/runs/UniGrad-seed0").create(base)
+    export_trials("losses", tmp_path / "there", "", tmp_path / "x.jsonl")
     text = (tmp_path / "x.jsonl").read_text()
     assert "photos" in study.user_attrs["about"]["points"]["UniGrad"]
     for private in (
@@ -305,7 +325,7 @@ def test_nothing_of_the_machine_is_in_the_file(tmp_path):
     ):
         assert private not in text
     objects = demo_size(siameseim()).change("data.objects=folder", "data.objects.path=/secret")
-    assert "secret" in objects.toml() and "secret" not in placeless(objects.toml())
+    assert "secret" in objects.toml() and "secret" not in without_paths(objects.toml())
 
 
 def damage(path, how):
@@ -337,22 +357,20 @@ def damage(path, how):
         ("missing", "cannot be read .No such file or directory.; name a file"),
         ("folder", "cannot be read .Is a directory"),
         ("binary", "cannot be read .it is not text"),
-        ("empty", "line 1, is not what `siamlab study export` writes"),
-        ("foreign", "line 1, is not what `siamlab study export` writes"),
-        ("list", "line 1, is not what `siamlab study export` writes"),
-        ("deep", "line 1, is not what `siamlab study export` writes"),
-        ("a digit", "line 2, is damaged: its content is not that of its hash"),
-        ("a line less", "has 9 of its 10 trials, so it was cut off"),
-        ("cut off", "line 11, is not what"),
+        ("empty", "line 1, was not written by `siamlab study export`"),
+        ("foreign", "line 1, was not written by `siamlab study export`"),
+        ("list", "line 1, was not written by `siamlab study export`"),
+        ("deep", "line 1, was not written by `siamlab study export`"),
+        ("a digit", "line 2, is damaged: its content does not match its hash"),
+        ("a line less", "has 9 of its 10 trials, so it was truncated"),
+        ("cut off", "line 11, was not written"),
         ("only its head", "has 0 of its 10 trials"),
     ],
 )
-def test_damaged_and_foreign_files_are_one_sentence(
-    exported, file, tmp_path, capsys, how, sentence
-):
+def test_damaged_and_foreign_files_are_refused(exported, file, tmp_path, capsys, how, sentence):
     damage(exported, how)
     with pytest.raises(UserError, match=sentence):
-        import_study(str(file), [], tmp_path / "here", "", [exported])
+        import_trials(str(file), [], tmp_path / "here", "", [exported])
     assert not (tmp_path / "here").exists()
 
 
@@ -360,17 +378,17 @@ def test_damaged_and_foreign_files_are_one_sentence(
     "line, change, sentence",
     [
         (1, {"format": 2}, "has format=2, and this siamlab reads 1"),
-        (2, {"seed": -1}, "line 2, is not of the form that this siamlab knows .seed: "),
-        (2, {"more": 1}, "line 2, is not of the form.*.KeptTrial has no field 'more'"),
+        (2, {"seed": -1}, "line 2, is not in the form that this siamlab reads .seed: "),
+        (2, {"more": 1}, "line 2, is not in the form.*.TrialRecord has no field 'more'"),
         (2, {"run": "0"}, "line 2, has run=0, which is not the hash of the run of 'UniGrad'"),
         (2, {"point": "none"}, "line 2, has run=.*of the run of 'none' in line 1"),
-        (1, {"about": {}}, "line 1, is not of the form.*it lacks the table points"),
+        (1, {"about": {}}, "line 1, is not in the form.*it lacks the table points"),
     ],
 )
-def test_files_of_other_forms_are_one_sentence(exported, file, tmp_path, line, change, sentence):
+def test_files_of_other_forms_are_refused(exported, file, tmp_path, line, change, sentence):
     edited(exported, lambda content: content.update(change), line)
     with pytest.raises(UserError, match=sentence):
-        import_study(str(file), [], tmp_path / "here", "", [exported])
+        import_trials(str(file), [], tmp_path / "here", "", [exported])
 
 
 def test_a_full_disk_leaves_the_old_file(there, exported, tmp_path, monkeypatch):
@@ -382,39 +400,43 @@ def test_a_full_disk_leaves_the_old_file(there, exported, tmp_path, monkeypatch)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(UserError, match="cannot be written .No space left on device.; make room"):
-        export_study("losses", tmp_path / "there", "", exported)
+    with pytest.raises(
+        UserError, match="cannot be written .No space left on device.; free some space"
+    ):
+        export_trials("losses", tmp_path / "there", "", exported)
     assert exported.read_bytes() == before and len(list(exported.parent.iterdir())) == 1
 
 
-def test_what_cannot_be_exported_is_one_sentence(tmp_path, file):
+def test_studies_that_cannot_be_exported_are_refused(tmp_path, file):
     storage, out = open_storage("", tmp_path / "there"), tmp_path / "there"
-    with pytest.raises(UserError, match="no study 'losses'"):
-        export_study("losses", out, "", tmp_path / "x")
-    opened(LOSSES, "losses", storage)
+    with pytest.raises(UserError, match="the storage has no study yet; `siamlab study run"):
+        export_trials("losses", out, "", tmp_path / "x")
+    open_study(LOSSES, "losses", storage)
+    with pytest.raises(UserError, match="no study 'loses'; did you mean 'losses'"):
+        export_trials("loses", out, "", tmp_path / "x")
     with pytest.raises(UserError, match="no trial of 'losses' is complete yet"):
-        export_study("losses", out, "", tmp_path / "x")
-    opened(SEARCH, "deep", storage)
+        export_trials("losses", out, "", tmp_path / "x")
+    open_study(SEARCH, "deep", storage)
     with pytest.raises(UserError, match="'deep' is a search.*share its --storage"):
-        export_study("deep", out, "", tmp_path / "x")
+        export_trials("deep", out, "", tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
 
 def test_the_commands(there, file, tmp_path, capsys):
-    def said(*words):
-        cli.main(["study", *map(str, words)])
+    def run(*words):
+        main(["study", *map(str, words)])
         return capsys.readouterr().out
 
     to = tmp_path / "losses.jsonl"
-    told = said("export", file, "--to", to, "--out", tmp_path / "there")
-    assert told == f"10 of 12 trials of losses are in {to}\n"
-    told = said("import", file, "seeds=4", "--from", to, to, "--out", tmp_path / "here")
-    assert "taken in: 10 trials\nthere already: 10 trials\n" in told
+    output = run("export", file, "--to", to, "--out", tmp_path / "there")
+    assert output == f"10 of 12 trials of losses are in {to}\n"
+    output = run("import", file, "seeds=4", "--from", to, to, "--out", tmp_path / "here")
+    assert "imported: 10 trials\nalready complete: 10 trials\n" in output
 
 
-def test_a_database_takes_trials_too(exported, file, tmp_path, capsys):
+def test_trials_can_be_imported_into_a_database(exported, file, tmp_path, capsys):
     url = f"sqlite:///{tmp_path}/trials.db"
-    for expected in ("taken in: 10 trials\n", "there already: 10 trials\n"):
-        with quiet():
-            import_study(str(file), [], tmp_path / "here", url, [exported])
+    for expected in ("imported: 10 trials\n", "already complete: 10 trials\n"):
+        with ignore_experimental():
+            import_trials(str(file), [], tmp_path / "here", url, [exported])
         assert expected in capsys.readouterr().out

@@ -8,8 +8,9 @@ import torch
 
 from siamlab.component import variants
 from siamlab.geometry import View
-from siamlab.model.encoder import frozen_transformer, standardise
+from siamlab.model.encoder import standardise
 from siamlab.model.siamese import Siamese
+from siamlab.model.timm_names import frozen_transformer
 from siamlab.positions import own_places
 from siamlab.recipes import siameseim
 from siamlab.target import Frozen, Momentum, Online, Pixels, Target, patch_pixels
@@ -27,7 +28,7 @@ def choice(cls):
 
 
 def build(target, **fields):
-    """A run, its model and its teacher, as `siamlab.train.setup` makes them."""
+    """A run, its model and its teacher, as `siamlab.train.device` makes them."""
     run = RUN.change(target=target, **fields)
     torch.manual_seed(0)
     model = Siamese(run, target.widths(run)).train()
@@ -209,3 +210,16 @@ def test_looking_up_the_sizes_of_a_model_draws_nothing():
     frozen_transformer.cache_clear()
     assert frozen_transformer("test_vit", "shape").embed_dim == 64
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_constant_momentum_stays_at_the_start():
+    _, _, teacher = build(Momentum(start=0.9, schedule="constant"))
+    assert [teacher.momentum(progress) for progress in (0.0, 0.5, 1.0)] == [0.9, 0.9, 0.9]
+
+
+def test_a_momentum_teacher_skips_no_block():
+    model = RUN.model.replace(drop_path=0.9)
+    _, student, teacher = build(Momentum(), model=model)
+    assert student.encoder.vit.blocks[1].drop_path1.drop_prob > 0.8
+    first, second = goals(teacher)[0], goals(teacher)[0]
+    assert teacher.training and torch.equal(first, second)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from siamlab.colour import LightColour, NoColour
 from siamlab.component import variants
 from siamlab.geometry import overlap
-from siamlab.photometric import LightColour, NoColour
 from siamlab.recipes import siameseim
 from siamlab.views import (
     Crops,

@@ -6,7 +6,8 @@ import torch
 from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.data import Scenes
-from siamlab.probe import features, inputs, knn
+from siamlab.evaluate.models import open_model
+from siamlab.probe import features, knn
 from siamlab.train import run_of, untrained
 
 SCENES = ("scenes_mae", "scenes_moco_v3", "scenes_siameseim")
@@ -19,8 +20,7 @@ def scenes():
 
 
 def accuracy(model, train, test):
-    want = inputs(model)
-    seen = [features(model, images.pixels, *want).pooled for images in (train, test)]
+    seen = [features(model, images.pixels).pooled for images in (train, test)]
     return knn(seen[0], train.labels, seen[1], test.labels).value
 
 
@@ -28,7 +28,10 @@ def accuracy(model, train, test):
 def test_each_knows_more_of_the_image_than_before_training(name, scenes):
     run = run_of(zoo.file(name))
     assert f"scenes_{run.name}" == name
-    assert accuracy(zoo.load(name), *scenes) > accuracy(untrained(run), *scenes) + 0.03
+    assert (
+        accuracy(open_model(f"zoo:{name}").model, *scenes)
+        > accuracy(untrained(run), *scenes) + 0.03
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in zoo.names() if name not in SCENES])
@@ -36,7 +39,7 @@ def test_those_of_photographs_say_who_made_them_and_no_machines_paths(name):
     run = run_of(zoo.file(name))
     assert run.name == name and run.data.kind == "cifar10" and run.data.path == ""
     assert run.grid == (8, 8) and run.compute.threads == 0
-    assert zoo.load(name)(torch.rand(2, 3, 32, 32)).isfinite().all()
+    assert open_model(f"zoo:{name}").model(torch.rand(2, 3, 32, 32)).isfinite().all()
 
 
 def test_their_scores_come_with_them_and_siameseim_is_first_on_both():
@@ -70,7 +73,8 @@ def test_the_zoo_is_a_few_megabytes_and_names_what_it_has():
 
 def test_loading_twice_gives_the_same_numbers():
     image = torch.rand(2, 3, 40, 40)
-    assert torch.equal(zoo.load("scenes_mae")(image), zoo.load("scenes_mae")(image))
+    first, second = (open_model("zoo:scenes_mae").model(image) for _ in range(2))
+    assert torch.equal(first, second)
 
 
 def test_an_unknown_model_is_refused_by_name():

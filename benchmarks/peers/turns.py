@@ -1,4 +1,4 @@
-"""A peer's side of peer.py: for each line that comes in, work once and answer with the seconds."""
+"""The peer's side of peer.py: work once per line of input and answer with the seconds."""
 
 import json
 import sys
@@ -9,8 +9,8 @@ from typing import Any
 
 
 def serve(works: dict[str, Callable[..., Callable[[], Any]]], *packages: str) -> None:
-    """Make the work that the command line names, say the packages' versions, and take turns."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # some packages print what they do
+    """Set up the work named on the command line, print versions, and answer each line."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # some packages print messages
     work = works[sys.argv[1]](**json.loads(sys.argv[2]))
     print(*(f"{name} {version(name)}" for name in packages), file=answers, flush=True)
     for _ in sys.stdin:

@@ -1,4 +1,4 @@
-"""lightly's parts as its users put them together; run by peer.py."""
+"""Work by lightly, composed as its users would; run by peer.py."""
 
 import warnings
 
@@ -8,7 +8,7 @@ warnings.simplefilter("ignore")
 
 
 def views(images, size, height, width, device):
-    """BYOL's two views of PIL images, one image at a time, whatever the device."""
+    """Return a function that makes BYOL's two views, one PIL image at a time, on any device."""
     import torch
     from lightly.transforms import BYOLTransform, BYOLView1Transform, BYOLView2Transform
     from PIL import Image
@@ -26,7 +26,7 @@ def views(images, size, height, width, device):
 
 
 def mae(images, size, patch, width, depth, heads, decoder, decoder_depth, decoder_heads, device):
-    """A training step of MAE on float images of the device: everything after the views."""
+    """Return a training step of MAE on float images of the device, without views."""
     import torch
     from lightly.models import utils
     from lightly.models.modules.masked_vision_transformer_decoder_timm import (

@@ -1,4 +1,4 @@
-"""stable-pretraining's two views made on the device, and MoCo-v3 on them; run by peer.py."""
+"""Two views on the device by stable-pretraining, and MoCo-v3 on them; run by peer.py."""
 
 import warnings
 
@@ -9,7 +9,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def views(images, size, height, width, device):
-    """SiameseIM's and BYOL's two recipes on a batch of the device, by the package's transforms."""
+    """Return a function that makes SiameseIM's and BYOL's two views of a batch."""
     import torch
     from stable_pretraining.data import gpu_transforms as on_device
 
@@ -30,14 +30,14 @@ def views(images, size, height, width, device):
 
     def work():
         made = both({"image": pixels.float() / 255})["views"]
-        waited(device)
+        synchronise(device)
         return [view["image"] for view in made]
 
     return work
 
 
 def moco_v3(images, size, height, width, device):
-    """Everything of a step of a ViT-S/16 at 224 pixels, from pixels to the momentum update."""
+    """Return a step of a ViT-S/16 at 224 pixels, from pixels to the momentum update."""
     import torch
     from stable_pretraining.methods.mocov3 import MoCov3
 
@@ -55,13 +55,13 @@ def moco_v3(images, size, height, width, device):
         optimiser.step()
         model.backbone.update_teacher()
         model.projector.update_teacher()
-        waited(device)
+        synchronise(device)
 
     return work
 
 
-def waited(device):
-    """Until the device has done all that it was given."""
+def synchronise(device):
+    """Wait until the device has finished all its work."""
     import torch
 
     if device == "cuda":

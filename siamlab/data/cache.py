@@ -2,40 +2,31 @@
 
 images = cached({"kind": "fashion", "split": "train"}, build)
 
-An entry is a folder of raw arrays and one `about.json`. It is built in a folder of another name
-and renamed when whole, so that a crash leaves nothing half-written; a lock lets one process
-build while others wait.
+An entry (`siamlab.data.entry`) is written atomically and to the disk, so that a crash leaves no
+half of one; a lock lets one process build it while others wait.
 """
 
 import errno
-import fcntl
 import hashlib
 import json
-import mmap
 import os
-import shutil
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.data.entry import ARRAYS, entry, problem, seal
 from siamlab.data.images import Images, Objects
+from siamlab.machine.files import atomic, hold, remove_drafts
+from siamlab.machine.sums import Sums
+from siamlab.machine.terminal import caution
 
-FORMAT = 2  # of the entries; another number, another entry
-NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # a copy-on-write map may exceed the memory
-ARRAYS = {
-    "pixels": torch.uint8,
-    "labels": torch.int64,
-    "masks": torch.uint8,
-    "instance": torch.int64,
-    "box": torch.float32,
-    "flip": torch.bool,
-}
+FEATURES = "features"  # folder of the cache: features of models, see siamlab.machine.shelf
+FORMAT = 3  # of the entries; another number, another entry
 
 Build = Callable[[list[str]], Iterable[Images]]
 
@@ -46,22 +37,27 @@ def cache_root() -> Path:
 
 
 def cached(key: dict[str, Any], build: Build) -> Images:
-    """The images that `build(skipped)` yields piece by piece, decoded at the first call only.
+    """Return the images that `build(skipped)` yields piece by piece; later calls do not build.
 
-    `build` appends to `skipped` what it could not read; that is kept and said at every opening.
-    A full disk or a cache that cannot be written is a UserError.
+    `build` appends to `skipped` the names of what it could not read, and every call warns of them.
+    Damaged entries are built again, with a warning. Raises UserError where the disk is full or the
+    cache cannot be written or read.
     """
     name = f"{key['kind']}-{key['split']}-{_digest(key)}"
     folder = cache_root() / name
-    if not _whole(folder):
-        with _lock(name):
-            if not _whole(folder):
+    if problem(folder):
+        with _hold(name):
+            if wrong := problem(folder):  # no other process has built it
+                if folder.exists():
+                    caution(f"{folder}: {wrong}, so it is built again", stacklevel=3)
                 _write(folder, build)
+    with suppress(OSError):  # `siamlab cache` tells since when nobody used it
+        os.utime(folder)
     return _open(folder)
 
 
 def fingerprint(files: Iterable[Path]) -> str:
-    """Of names, sizes and times of change: other files, another cache entry."""
+    """Return a hash of names, sizes and times of change, for the key of a cache entry."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(repr((str(file), _change(file))).encode())
@@ -69,7 +65,7 @@ def fingerprint(files: Iterable[Path]) -> str:
 
 
 def _change(file: Path) -> tuple[int, int] | None:
-    """Size and time of change; None for a dangling link, which is an unreadable image."""
+    """Return size and time of change; None for a dangling link, an image that cannot be read."""
     try:
         state = os.stat(file)
     except OSError:
@@ -82,47 +78,46 @@ def _digest(key: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@contextmanager
-def _lock(name: str) -> Iterator[None]:
-    """Held by one process; let go by the system when that process dies."""
-    root = cache_root()
+def _hold(name: str) -> ExitStack:
+    """Wait until no other process builds the entry, and lock it."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        handle = open(root / f".{name}.lock", "w")
+        return hold(cache_root() / f".{name}.lock", wait=True)
     except OSError as error:
         raise _unwritable(error) from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _write(folder: Path, build: Build) -> None:
-    part = folder.with_name(f".{folder.name}.part")  # ours alone: the lock is held
-    shutil.rmtree(part, ignore_errors=True)
+    remove_drafts(folder.parent, folder.name)
+    filled = False
     try:
-        _fill(part, build)
-        shutil.rmtree(folder, ignore_errors=True)  # a damaged entry
-        part.rename(folder)
+        with atomic(folder) as draft:
+            _fill(draft, build)
+            filled = True
     except _Unwritable as error:
         raise _unwritable(error.args[0]) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        if not filled:  # an error of the data
+            raise
+        raise _unwritable(error) from error
 
 
-def _fill(part: Path, build: Build) -> None:
+def _fill(draft: Path, build: Build) -> None:
     skipped: list[str] = []
     shapes: dict[str, list[int]] = {}
+    sums = {name: Sums() for name in ARRAYS}
     with _disk():
-        part.mkdir()
+        draft.mkdir()
     for images in build(skipped):
         for name, array in _arrays(images).items():
-            _append(part / name, array.to(ARRAYS[name]))
+            array = array.to(ARRAYS[name]).contiguous()
+            _append(draft / name, array)
+            sums[name].add(array.numpy().reshape(-1).view(np.uint8))
             rows = shapes.get(name, [0])[0] + len(array)
             shapes[name] = [rows, *array.shape[1:]]
     about = {"shapes": shapes, "skipped": skipped}
     about |= {"classes": images.classes, "regions": images.regions}
     with _disk():
-        (part / "about.json").write_text(json.dumps(about))
+        seal(draft, about, sums)
 
 
 def _append(path: Path, array: Tensor) -> None:
@@ -135,39 +130,13 @@ def _arrays(images: Images) -> dict[str, Tensor]:
     return {name: array for name, array in everything.items() if name in ARRAYS}
 
 
-def _whole(folder: Path) -> bool:
-    """The entry is there and every array has its full length."""
-    try:
-        shapes = json.loads((folder / "about.json").read_text())["shapes"]
-        return all((folder / n).stat().st_size == _bytes(n, shapes[n]) for n in ARRAYS)
-    except (OSError, ValueError, KeyError):
-        return False
-
-
 def _open(folder: Path) -> Images:
-    about = json.loads((folder / "about.json").read_text())
-    arrays = {name: _map(folder / name, about["shapes"][name]) for name in ARRAYS}
+    about, arrays = entry(folder)
     pixels, labels, masks, *objects = arrays.values()
     if about["skipped"]:
-        warnings.warn(_skipped(about["skipped"], len(labels)), stacklevel=4)
+        caution(_skipped(about["skipped"], len(labels)), stacklevel=4)
     names = tuple(about["classes"]), tuple(about["regions"])
     return Images(pixels, labels, masks, *names, Objects(*objects))
-
-
-def _map(path: Path, shape: list[int]) -> Tensor:
-    """The array, read from disk as it is touched; writing into it changes only this process."""
-    dtype = ARRAYS[path.name]
-    if 0 in shape:
-        return torch.empty(shape, dtype=dtype)
-    with open(path, "rb") as file:
-        flags = mmap.MAP_PRIVATE | NORESERVE
-        prot = mmap.PROT_READ | mmap.PROT_WRITE
-        memory = mmap.mmap(file.fileno(), 0, flags=flags, prot=prot)
-    return torch.frombuffer(memory, dtype=dtype).view(shape)
-
-
-def _bytes(name: str, shape: list[int]) -> int:
-    return torch.Size(shape).numel() * ARRAYS[name].itemsize
 
 
 def _skipped(names: list[str], kept: int) -> str:
@@ -176,7 +145,7 @@ def _skipped(names: list[str], kept: int) -> str:
 
 
 class _Unwritable(Exception):
-    """The disk, not the data, failed; carries the OSError."""
+    """The cache could not be written; carries the OSError."""
 
 
 @contextmanager
@@ -190,7 +159,8 @@ def _disk() -> Iterator[None]:
 def _unwritable(error: OSError) -> UserError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     why = "the disk is full" if full else f"it cannot be written ({error.strerror})"
+    way = "free some space" if full else "make it writable"
     return UserError(
         f"the cache SIAMLAB_CACHE={cache_root()} must be a folder with room for the decoded "
-        f"images, but {why}; free some space or set SIAMLAB_CACHE to another folder"
+        f"images, but {why}; {way} or set SIAMLAB_CACHE to another folder"
     )

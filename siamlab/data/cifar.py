@@ -9,16 +9,15 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 
-from siamlab.component import Component
 from siamlab.data.cache import cached
 from siamlab.data.fashion import Split
-from siamlab.data.images import Images
+from siamlab.data.images import DataChoice, Images
 from siamlab.data.published import DOWNLOAD, PATH, pieces, published_files, read
 
-SIDE = Field(32, ge=1, le=4096, description="side of the stored image, pixels")
+SIDE = Field(default=32, ge=1, le=4096, description="side of the stored image, pixels")
 
 
-class Cifar10(Component):
+class Cifar10(DataChoice):
     """CIFAR-10: 60,000 photographs of 10 kinds of things, 32 px."""
 
     licence: ClassVar[str] = "none stated; for research (Krizhevsky 2009)"
@@ -33,7 +32,7 @@ class Cifar10(Component):
         return _cifar(self, "cifar-10-batches-py", "CIFAR10", split)
 
 
-class Cifar100(Component):
+class Cifar100(DataChoice):
     """CIFAR-100: 60,000 photographs of 100 kinds of things, 32 px."""
 
     licence: ClassVar[str] = "none stated; for research (Krizhevsky 2009)"

@@ -1,4 +1,4 @@
-"""Order of content: one set of images is the same Images, whichever source it is read from.
+"""Order by content: a set of images is the same Images, whichever source it is read from.
 
 images = by_content(Cifar10()("train"))    # equal to by_content(Folder(path=..., side=32)("train"))
 """
@@ -10,24 +10,24 @@ import torch
 
 from siamlab.data.images import Images, take
 
-MOST = 2**30  # bytes of pixels; to order images their pixels are read whole and kept in memory
+MOST = 2**30  # bytes of pixels, which are read into memory to order them
 
 
 def has_content_order(*sets: Images) -> bool:
-    """Whether `by_content` is for these sets: they know of no objects and are not too large.
+    """Return whether `by_content` applies: the sets hold no objects and are not too large.
 
-    Scenes are drawn from a seed, in pairs: their order is theirs. Sets of more than MOST bytes of
-    pixels together stay as they come, memory-mapped.
+    Scenes are drawn from a seed, in pairs, and keep their order. Sets of more than MOST bytes of
+    pixels together keep theirs too, and stay memory-mapped.
     """
     plain = all(images.objects.instance.shape[1] == 0 for images in sets)
     return plain and sum(images.pixels.nbytes for images in sets) <= MOST
 
 
 def by_content(images: Images) -> Images:
-    """The images in an order that their pixels, masks and labels alone decide.
+    """Return the images in an order that depends only on their pixels, masks and labels.
 
-    Labels follow the sorted names of classes; a class is its place among them. The order is that
-    of hashes, so each part of it is a random part of the set.
+    Classes are sorted by name, and labels follow them. Images are sorted by their hashes, so that
+    each part of the order is a random part of the set.
     """
     images = _classes_sorted(images)
     digests = list(_digests(images))
@@ -35,14 +35,14 @@ def by_content(images: Images) -> Images:
 
 
 def _classes_sorted(images: Images) -> Images:
-    """Class k is the k-th name; images without a label stay without."""
+    """Sort the classes by name; images without a label stay without."""
     names = sorted(images.classes)
     place = torch.tensor([*map(names.index, images.classes), -1])  # the last is that of label -1
     return images._replace(labels=place[images.labels], classes=tuple(names))
 
 
 def _digests(images: Images) -> Iterator[bytes]:
-    """16 bytes for each image that stand for its label, pixels and mask."""
+    """Yield a hash of label, pixels and mask of each image."""
     pixels, masks = images.pixels.numpy(), images.masks.numpy()
     for k, label in enumerate(images.labels.tolist()):
         digest = hashlib.blake2b(str(label).encode(), digest_size=16)

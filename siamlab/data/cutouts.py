@@ -21,7 +21,13 @@ from siamlab.component import Component, UserError
 from siamlab.data.cache import fingerprint
 from siamlab.data.decode import decode_all, eight_bits
 from siamlab.data.fashion import CLASSES, Source, Split, fashion_files, garments
-from siamlab.data.folder import Files, refuse_all_unreadable, split_files
+from siamlab.data.folder import (
+    TEST_FRACTION,
+    TEST_PATH,
+    Files,
+    refuse_all_unreadable,
+    split_files,
+)
 
 INK = 16  # of 255: darker than this is the black behind a garment
 
@@ -37,15 +43,20 @@ class FashionObjects(Component):
     """Garments of Fashion-MNIST, cut from their black background."""
 
     kind: Literal["fashion"] = "fashion"
-    source: Source = Field("shipped", description="12,000 shipped images, or the full 70,000")
-    path: str = Field("", description="folder of the full set's idx files; empty: look, download")
+    source: Source = Field(
+        default="shipped", description="12,000 shipped images, or the full 70,000"
+    )
+    path: str = Field(
+        default="",
+        description="folder of the full set's idx files; empty: search, then download",
+    )
 
     def __call__(self, split: Split, skipped: list[str]) -> Cutouts:
         grey, labels = garments(self.source, self.path, split)
         return Cutouts(grey, silhouette(grey > INK), labels, CLASSES)
 
     def files(self, split: Split) -> str:
-        """What the cache must notice of the files behind the objects."""
+        """Return a fingerprint of the files behind the objects."""
         with of_objects():
             return fashion_files(self.source, self.path, split)
 
@@ -54,12 +65,17 @@ class FolderObjects(Component):
     """Your own objects: class folders of images with transparency or on a plain background."""
 
     kind: Literal["folder"] = "folder"
-    path: str = Field("", description="folder of one folder for each class")
-    test_path: str = Field("", description="the same for testing; empty: hold out a part of path")
-    test_fraction: float = Field(0.1, gt=0, lt=1, description="share held out of each class")
-    side: int = Field(64, ge=4, le=1024, description="longer side of a stored object, pixels")
+    path: str = Field(default="", description="folder of one folder for each class")
+    test_path: str = TEST_PATH
+    test_fraction: float = TEST_FRACTION
+    side: int = Field(
+        default=64, ge=4, le=1024, description="longer side of a stored object, pixels"
+    )
     tolerance: int = Field(
-        24, ge=0, le=254, description="levels of 255 by which an object differs from its border"
+        default=24,
+        ge=0,
+        le=254,
+        description="levels of 255 by which an object differs from its border",
     )
 
     def __call__(self, split: Split, skipped: list[str]) -> Cutouts:
@@ -69,11 +85,11 @@ class FolderObjects(Component):
             for index, (grey, shape) in piece:
                 shade.append(grey), inside.append(shape), labels.append(files.labels[index])
         with of_objects():
-            refuse_all_unreadable(files, skipped)
+            refuse_all_unreadable(files, skipped, split)
         return Cutouts(torch.stack(shade), torch.stack(inside), torch.tensor(labels), files.classes)
 
     def files(self, split: Split) -> str:
-        """What the cache must notice of the files behind the objects."""
+        """Return a fingerprint of the files behind the objects."""
         return fingerprint(self._files(split).paths)
 
     def _files(self, split: Split) -> Files:
@@ -82,7 +98,7 @@ class FolderObjects(Component):
         if -1 in files.labels:
             raise UserError(
                 f"data.objects.path={self.path!r} must hold its images in one folder for each "
-                f"class, but {files.paths[files.labels.index(-1)].name} is in none; move it"
+                f"class, but {files.paths[files.labels.index(-1)].name} is in none; move it to one"
             )
         return files
 
@@ -92,7 +108,7 @@ class FolderObjects(Component):
 
 @contextmanager
 def of_objects() -> Iterator[None]:
-    """A mistake in `data.path` is one in `data.objects.path`, and so on."""
+    """Rename keys in a UserError: `data.path` is `data.objects.path` here, and so on."""
     try:
         yield
     except UserError as mistake:
@@ -104,17 +120,17 @@ ObjectSource = Annotated[FashionObjects | FolderObjects, Field(discriminator="ki
 
 
 def cut(file: Path, side: int, tolerance: int) -> tuple[UInt8[Tensor, "S S"], Bool[Tensor, "S S"]]:
-    """Shading and silhouette of the object in a file, longer side `side` pixels.
+    """Return shading and silhouette of the object in a file, longer side `side` pixels.
 
-    Inside is what is opaque, or else what differs from the median colour of the border by more
-    than `tolerance`, with its holes. An image without any object is a ValueError.
+    The object is what is opaque, or, in an opaque image, what differs from the median colour of
+    the border by more than `tolerance`, with its holes. Raises ValueError if there is none.
     """
     with Image.open(file) as image:
         image = eight_bits(ImageOps.exif_transpose(image))
     image = ImageOps.contain(image.convert("RGBA"), (side, side), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)  # [4, h, w]
     inside = pixels[3] > 127
-    if inside.all():  # nothing is transparent, whatever the file's format can hold
+    if inside.all():  # no pixel is transparent, even if the format could hold some
         inside = silhouette(differs(pixels[:3], tolerance)[None])[0]
     if not inside.any():
         raise ValueError(f"{file} shows no object")
@@ -123,18 +139,18 @@ def cut(file: Path, side: int, tolerance: int) -> tuple[UInt8[Tensor, "S S"], Bo
 
 
 def differs(pixels: UInt8[Tensor, "3 h w"], tolerance: int) -> Bool[Tensor, "h w"]:
-    """Where a channel is more than `tolerance` away from the median of the image's border."""
+    """Return where a channel differs from the border's median by more than `tolerance`."""
     edges = [pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]]
     plain = torch.cat(edges, dim=1).median(dim=1).values
     return (pixels.int() - plain[:, None, None].int()).abs().amax(dim=0) > tolerance
 
 
 def silhouette(ink: Bool[Tensor, "n H W"]) -> Bool[Tensor, "n H W"]:
-    """The ink and all holes in it: whatever a walk from the border cannot reach without ink."""
+    """Return the ink and the holes in it: all that no path without ink joins to the border."""
     free = F.pad(~ink, (1, 1, 1, 1), value=True).permute(1, 2, 0).contiguous()  # [H, W, n]
     reached = torch.zeros_like(free)
     reached[0] = True
-    while True:  # once or twice for most, as often as the longest spiral turns
+    while True:  # mostly once or twice, at most as often as the longest spiral turns
         before = reached.clone()
         _sweep(reached, free)
         _sweep(reached.transpose(0, 1), free.transpose(0, 1))
@@ -143,7 +159,7 @@ def silhouette(ink: Bool[Tensor, "n H W"]) -> Bool[Tensor, "n H W"]:
 
 
 def frames(inside: Bool[Tensor, "n H W"]) -> Float[Tensor, "n 4"]:
-    """The tight box of each silhouette: top, left, height, width in pixels."""
+    """Return the tight box of each silhouette: top, left, height, width in pixels."""
     rows, columns = inside.any(dim=2), inside.any(dim=1)
     (top, height), (left, width) = _extent(rows), _extent(columns)
     return torch.stack([top, left, height, width], dim=1).float()
@@ -156,7 +172,7 @@ def _extent(line: Bool[Tensor, "n L"]) -> tuple[Tensor, Tensor]:
 
 
 def _sweep(lines: Tensor, free: Tensor) -> None:
-    """Walk on along free places, from each line to the next and back again; in place."""
+    """Spread along free places, from each line to the next and back again; in place."""
     last = len(lines) - 1
     for here in range(last):
         lines[here + 1] |= lines[here] & free[here + 1]

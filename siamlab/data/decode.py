@@ -28,35 +28,52 @@ AHEAD = 8  # images for each core that are decoded while a list is written
 
 
 def decode(file: Path, side: int) -> UInt8[Tensor, "3 S S"]:
-    """Upright RGB, shorter side to `side` pixels (antialiased), centre square.
+    """Return the upright centre square in RGB, `side` pixels wide, resized with antialiasing.
 
-    By torch's bicubic of 8 bits: four times as fast as Pillow's, and within one level of it.
-    Raises whatever Pillow raises where the file is not a whole image.
+    Torch's 8-bit bicubic is four times as fast as Pillow's, and within one level of it. Raises
+    what Pillow raises where the file is not a whole image.
     """
-    image = central(opened(file, side))
+    return square_pixels(opened(file, side), side)
+
+
+def square_pixels(image: Image.Image, side: int) -> UInt8[Tensor, "3 S S"]:
+    """Return the centre square of an upright image as `decode` does."""
+    image = central(image)
     image = image if image.mode == "RGB" else image.convert("RGB")  # it would copy
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
     return F.interpolate(pixels, (side, side), mode="bicubic", antialias=True)[0].contiguous()
 
 
 def central(image: Image.Image) -> Image.Image:
-    """The largest square in its middle."""
+    """Return the largest centre square."""
     side = min(image.size)
     left, top = ((length - side) // 2 for length in image.size)
     return image.crop((left, top, left + side, top + side))
 
 
 def opened(file: Path, side: int) -> Image.Image:
-    """The upright image, 8 bits a channel; without transparency (white behind), or as it was."""
+    """Open a file as an upright image of 8 bits per channel; transparency is laid on white."""
+    check_file(file)
     with Image.open(file) as image:
-        image.draft("RGB", (2 * side, 2 * side))  # large JPEGs: decode at 1/2, 1/4, 1/8 of the size
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        return on_white(eight_bits(image))
+        return upright(image, side)
+
+
+def upright(image: Image.Image, side: int) -> Image.Image:
+    """Load an image, upright, with 8 bits per channel; transparency is laid on white."""
+    image.draft("RGB", (2 * side, 2 * side))  # large JPEGs: decode at 1/2, 1/4, 1/8 of the size
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    return on_white(eight_bits(image))
+
+
+def check_file(file: Path) -> None:
+    """Raise OSError for what is no file, as a pipe, which would be waited for without end."""
+    if not file.is_file():
+        raise OSError(f"{file} is not a file")
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float greys to 8 bits; others as they are."""
+    """Convert 16-bit, 32-bit and float greys to 8 bits; return others unchanged."""
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
     grey = np.nan_to_num(np.asarray(image).astype(np.float64))
@@ -72,7 +89,7 @@ def has_alpha(image: Image.Image) -> bool:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """Transparent images laid on white; others as they are."""
+    """Lay a transparent image on white; return others unchanged."""
     if not has_alpha(image):
         return image
     image = image.convert("RGBA")
@@ -82,9 +99,9 @@ def on_white(image: Image.Image) -> Image.Image:
 def decode_all(
     jobs: Sequence[Any], work: Callable[[Any], Any], skipped: list[str], name: Callable[[Any], str]
 ) -> Iterator[list[tuple[int, Any]]]:
-    """`(index, work(job))` in order, in lists; a job that fails adds its name to `skipped`.
+    """Yield lists of `(index, work(job))` in order; a job that fails adds its name to `skipped`.
 
-    On all cores, a little further than was asked for; with a progress bar on a terminal.
+    Works on all cores, a little ahead of the caller; shows a progress bar on a terminal.
     """
     from rich.progress import Progress
 
@@ -110,12 +127,12 @@ def decode_all(
 
 
 def stacked(arrays: Sequence[Tensor]) -> Tensor:
-    """One tensor of equal ones, by this thread alone: torch's own would spin on busy cores."""
+    """Stack tensors in this thread alone; torch.stack would use threads that spin on busy cores."""
     return torch.from_numpy(np.stack([array.numpy() for array in arrays]))
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -124,7 +141,7 @@ def cores() -> int:
 def _in_order(
     pool: Executor, work: Callable[[Any], Any], jobs: Sequence[Any], ahead: int
 ) -> Iterator[Any]:
-    """`work(job)` of each; unlike `pool.map`, no more than `ahead` results wait to be taken."""
+    """Yield `work(job)` of each; unlike `pool.map`, at most `ahead` results are kept waiting."""
     begun = deque(pool.submit(work, job) for job in jobs[:ahead])
     for job in jobs[ahead:]:
         result = begun.popleft().result()

@@ -14,9 +14,9 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from siamlab.component import Component, UserError
+from siamlab.component import UserError
 from siamlab.data.cache import cache_root, cached, fingerprint
-from siamlab.data.images import Images, plain
+from siamlab.data.images import DataChoice, Images, plain
 from siamlab.data.resize import square
 
 ASSETS = Path(__file__).parent / "assets"
@@ -29,16 +29,21 @@ Split = Literal["train", "test"]
 Source = Literal["shipped", "full"]
 
 
-class Fashion(Component):
+class Fashion(DataChoice):
     """Fashion-MNIST, 10 kinds of clothes: 12,000 images shipped inside the package, or all."""
 
     licence: ClassVar[str] = "MIT, (c) 2017 Zalando SE"
     origin: ClassVar[str] = "inside the package; full: Debian's files or a download"
 
     kind: Literal["fashion"] = "fashion"
-    source: Source = Field("shipped", description="12,000 shipped images, or the full 70,000")
-    path: str = Field("", description="folder of the full set's idx files; empty: look, download")
-    side: int = Field(28, ge=1, le=4096, description="side of the stored image, pixels")
+    source: Source = Field(
+        default="shipped", description="12,000 shipped images, or the full 70,000"
+    )
+    path: str = Field(
+        default="",
+        description="folder of the full set's idx files; empty: search, then download",
+    )
+    side: int = Field(default=28, ge=1, le=4096, description="side of the stored image, pixels")
 
     def __call__(self, split: Split) -> Images:
         files = fashion_files(self.source, self.path, split)
@@ -53,7 +58,7 @@ class Fashion(Component):
 def garments(
     source: Source, path: str, split: Split
 ) -> tuple[UInt8[Tensor, "n 28 28"], Int64[Tensor, " n"]]:
-    """Grey images on black, and their classes."""
+    """Return grey images on black, and their classes."""
     if source == "shipped":
         return _shipped(split)
     images, labels = (_idx(file) for file in _full(path, split))
@@ -61,19 +66,19 @@ def garments(
 
 
 def fashion_files(source: Source, path: str, split: Split) -> str:
-    """What the cache must notice of the files behind `source` and `path`."""
+    """Return a fingerprint of the files behind `source` and `path`; "" for the shipped ones."""
     return fingerprint(_full(path, split)) if source == "full" else ""
 
 
 def _shipped(split: Split) -> tuple[Tensor, Tensor]:
-    """A mosaic of 28 px tiles, row by row, whose k-th tile is of class k modulo 10."""
+    """Cut a mosaic into tiles of 28 px, row by row; tile k is of class k modulo 10."""
     mosaic = torch.from_numpy(np.array(Image.open(ASSETS / f"fashion-{split}.png")))
     tiles = mosaic.unfold(0, 28, 28).unfold(1, 28, 28).reshape(-1, 28, 28)
     return tiles, torch.arange(len(tiles)) % 10
 
 
 def _full(path: str, split: Split) -> list[Path]:
-    """The two idx files, images and labels, from `path`, Debian's package or a download."""
+    """Return the idx files of images and labels, from `path`, Debian's package or a download."""
     stem = {"train": "train", "test": "t10k"}[split]
     names = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
     downloads = cache_root() / "downloads"
@@ -97,14 +102,14 @@ def _download(folder: Path) -> None:
         FashionMNIST(str(folder), download=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f'data.source="full" needs the Fashion-MNIST files, which are neither in {DEBIAN} nor '
-            f"could be downloaded ({error}); install Debian's dataset-fashion-mnist, set "
+            f'data.source="full" needs the Fashion-MNIST files, which are not in {DEBIAN} and '
+            f"could not be downloaded ({error}); install Debian's dataset-fashion-mnist, set "
             'data.path to their folder, or use data.source="shipped"'
         ) from error
 
 
 def _idx(file: Path) -> UInt8[Tensor, "..."]:
-    """An idx file of bytes: two zeros, type 8, rank, sizes as big-endian int32, the bytes."""
+    """Read an idx file: two zeros, type 8, rank, sizes as big-endian int32, then the bytes."""
     try:
         raw = gzip.open(file).read() if file.suffix == ".gz" else file.read_bytes()
         rank = raw[3]

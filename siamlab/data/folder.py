@@ -16,7 +16,11 @@ from siamlab.component import Component, UserError
 from siamlab.data.cache import cached, fingerprint
 from siamlab.data.decode import SUFFIXES, decode, decode_all, stacked
 from siamlab.data.fashion import Split
-from siamlab.data.images import Images, plain
+from siamlab.data.images import DataChoice, Images, plain
+
+MOST_FOLDERS = 10_000  # more than there are images
+TEST_PATH = Field(default="", description="the same for testing; empty: hold out a part of path")
+TEST_FRACTION = Field(default=0.1, gt=0, lt=1, description="share held out of each class")
 
 
 class Files(NamedTuple):
@@ -26,17 +30,19 @@ class Files(NamedTuple):
     classes: tuple[str, ...]
 
 
-class Folder(Component):
+class Folder(DataChoice):
     """Your own image files: a folder of class folders, or a flat one without labels."""
 
     licence: ClassVar[str] = "that of your files"
     origin: ClassVar[str] = "data.path"
 
     kind: Literal["folder"] = "folder"
-    path: str = Field("", description="folder of images, or of one folder for each class")
-    test_path: str = Field("", description="the same for testing; empty: hold out a part of path")
-    test_fraction: float = Field(0.1, gt=0, lt=1, description="share held out of each class")
-    side: int = Field(64, ge=1, le=4096, description="side of the stored square image, pixels")
+    path: str = Field(default="", description="folder of images, or of one folder for each class")
+    test_path: str = TEST_PATH
+    test_fraction: float = TEST_FRACTION
+    side: int = Field(
+        default=64, ge=1, le=4096, description="side of the stored square image, pixels"
+    )
 
     def __call__(self, split: Split) -> Images:
         files = split_files(self.path, self.test_path, self.test_fraction, split)
@@ -44,9 +50,9 @@ class Folder(Component):
 
 
 def decoded(data: Component, split: Split, files: Files, side: int) -> Images:
-    """The files decoded through the cache; unreadable ones are skipped and said.
+    """Return the decoded files, from the cache or into it; a warning names unreadable ones.
 
-    All of them unreadable is a UserError.
+    Raises UserError if no file can be read.
     """
 
     def build(skipped: list[str]) -> Iterator[Images]:
@@ -54,25 +60,28 @@ def decoded(data: Component, split: Split, files: Files, side: int) -> Images:
         for piece in decode_all(files.paths, lambda f: decode(f, side), skipped, name):
             labels = torch.tensor([files.labels[index] for index, _ in piece])
             yield plain(stacked([pixels for _, pixels in piece]), labels, files.classes)
-        refuse_all_unreadable(files, skipped)
+        refuse_all_unreadable(files, skipped, split)
 
     key = data.model_dump() | {"split": split, "files": fingerprint(files.paths)}
     return cached(key, build)
 
 
-def refuse_all_unreadable(files: Files, skipped: list[str]) -> None:
+def refuse_all_unreadable(files: Files, skipped: list[str], split: Split) -> None:
+    """Raise UserError if none of the images of a split could be read."""
     if len(skipped) == len(files.paths):
+        use = "training" if split == "train" else "testing"
         raise UserError(
-            f"data.path={str(files.root)!r} must hold images that can be read, but none of its "
-            f"{len(skipped)} could ({', '.join(skipped[:5])}); replace them"
+            f"{files.root} must hold images for {use} that can be read, but none of its "
+            f"{len(skipped)} could ({', '.join(skipped[:5])}); replace them, or set data.path to "
+            "other images"
         )
 
 
 def split_files(path: str, test_path: str, test_fraction: float, split: Split) -> Files:
-    """The files of one split: of `test_path`, or held out by a hash of their names.
+    """Return the files of one split: those of `test_path`, or held out by a hash of their names.
 
-    The same file stays in the same split as long as its class has the same files; a class of two
-    or more has at least one on each side.
+    A file stays in its split as long as its class has the same files; a class of two or more files
+    has at least one in each split.
     """
     files = find_files(path, "data.path")
     if not test_path:
@@ -82,8 +91,8 @@ def split_files(path: str, test_path: str, test_fraction: float, split: Split) -
     test = find_files(test_path, "data.test_path")
     if strange := set(test.classes) - set(files.classes):
         raise UserError(
-            f"data.test_path={test_path!r} must have the class folders of data.path, but has also "
-            f"{', '.join(sorted(strange)[:5])}; rename them or leave data.test_path empty"
+            f"data.test_path={test_path!r} must have the class folders of data.path, but it also "
+            f"has {', '.join(sorted(strange)[:5])}; rename them or leave data.test_path empty"
         )
     names = [test.classes[label] if label >= 0 else None for label in test.labels]
     labels = [files.classes.index(name) if name else -1 for name in names]
@@ -91,12 +100,12 @@ def split_files(path: str, test_path: str, test_fraction: float, split: Split) -
 
 
 def find_files(path: str, key: str) -> Files:
-    """All images below `path`, sorted; the first folder below it is the class."""
+    """Return all images below `path`, sorted; the first folder below it is the class."""
     root = Path(path).expanduser().absolute()
-    if not path or not root.is_dir():
+    if not path or not os.path.isdir(root):
         raise UserError(
             f"{key}={path!r} must be a folder of images, or of one folder for each class, but "
-            f"{root} is none; set {key} to where your images are"
+            f"{root} is not a folder; set {key} to where your images are"
         )
     paths = sorted(_walk(root))
     if not paths:
@@ -112,23 +121,40 @@ def find_files(path: str, key: str) -> Files:
 
 
 def _below(root: Path, paths: list[Path]) -> list[str]:
-    """The paths as seen from `root`; `relative_to` takes seconds for a hundred thousand."""
+    """Return the paths relative to `root`; `relative_to` takes seconds for a hundred thousand."""
     start = len(os.path.join(root, ""))
     return [str(path)[start:] for path in paths]
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Visible files of an image suffix; links are followed, each folder once."""
-    seen = set()
-    for folder, below, names in os.walk(root, followlinks=True):
+    """Yield visible files with the suffix of an image; links are followed, each folder once.
+
+    Raises UserError for a folder that cannot be read: without it, it would be another set; and for
+    many folders with few images, as in the root of a disk, which would take hours.
+    """
+    seen, images = set(), 0
+    for folder, below, names in os.walk(root, onerror=_refuse_unreadable, followlinks=True):
         below[:] = sorted(name for name in below if not name.startswith("."))
         if (real := os.path.realpath(folder)) in seen:
             below.clear()
             continue
         seen.add(real)
+        if len(seen) > MOST_FOLDERS + images:
+            raise UserError(
+                f"{root} has {len(seen):,} folders or more but only {images:,} images in them; "
+                "set data.path to the folder of your images alone"
+            )
         for name in names:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                images += 1
                 yield Path(folder, name)
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    raise UserError(
+        f"the image folder {error.filename} cannot be read ({error.strerror}); make it readable, "
+        "or move it out of data.path"
+    ) from error
 
 
 def _refuse_split_folders(path: str, key: str, classes: tuple[str, ...]) -> None:
@@ -142,7 +168,7 @@ def _refuse_split_folders(path: str, key: str, classes: tuple[str, ...]) -> None
 
 
 def _held_out(files: Files, fraction: float) -> set[int]:
-    """Indices of the test files: the first of each class in the order of their names' hashes."""
+    """Return the indices of the test files: the first of each class by the hashes of names."""
     groups: dict[int, list[int]] = {}
     for index, label in enumerate(files.labels):
         groups.setdefault(label, []).append(index)

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from siamlab.component import Component, UserError
+from siamlab.component import UserError
 from siamlab.data.fashion import Split
 from siamlab.data.folder import decoded, find_files
-from siamlab.data.images import Images
+from siamlab.data.images import DataChoice, Images
 from siamlab.data.published import DOWNLOAD, PATH, home, published_files
 
 FOLDERS = {"160px": "imagenette2-160", "320px": "imagenette2-320", "full": "imagenette2"}
@@ -28,7 +28,7 @@ CLASSES = {
 }
 
 
-class Imagenette(Component):
+class Imagenette(DataChoice):
     """Imagenette: 13,394 photographs of 10 easily told classes of ImageNet."""
 
     licence: ClassVar[str] = "Apache-2.0 (the collection); photographs: terms of ImageNet"
@@ -37,8 +37,12 @@ class Imagenette(Component):
     kind: Literal["imagenette"] = "imagenette"
     path: str = PATH
     download: bool = DOWNLOAD
-    size: Literal["160px", "320px", "full"] = Field("160px", description="published version")
-    side: int = Field(160, ge=1, le=4096, description="side of the stored square image, pixels")
+    size: Literal["160px", "320px", "full"] = Field(
+        default="160px", description="published version"
+    )
+    side: int = Field(
+        default=160, ge=1, le=4096, description="side of the stored square image, pixels"
+    )
 
     def __call__(self, split: Split) -> Images:
         folder = FOLDERS[self.size]

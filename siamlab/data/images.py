@@ -3,19 +3,21 @@
 images = data("train")   # B images, pixels uint8 [n, 3, H, W], never standardised
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from siamlab.component import UserError
+from siamlab.component import Component, UserError
 from siamlab.geometry import View, to_source, to_view
+from siamlab.machine.sums import check_rows
 
 
 class Objects(NamedTuple):
-    """The objects of each scene; O = 0 for sources that know of none."""
+    """The objects of each scene; O = 0 for sources without objects."""
 
     instance: Int64[Tensor, "n O"]  # the same number: the same object; train and test share none
     box: Float[Tensor, "n O 4"]  # tight frame: top, left, height, width; fractions of the scene
@@ -25,19 +27,29 @@ class Objects(NamedTuple):
 class Images(NamedTuple):
     pixels: UInt8[Tensor, "n 3 H W"]  # memory-mapped from the cache
     labels: Int64[Tensor, " n"]  # index into `classes`; -1 = unknown
-    masks: UInt8[Tensor, "m H W"]  # index into `regions`, 255 = void; m = n, or 0 without masks
+    masks: UInt8[Tensor, "m h w"]  # index into `regions`, 255 = void; m = n, or 0 without masks
     classes: tuple[str, ...]
     regions: tuple[str, ...]
     objects: Objects
 
 
+class DataChoice(Component):
+    """Base of every source: `data("train")` or `data("test")` returns its images."""
+
+    licence: ClassVar[str] = "not stated"
+    origin: ClassVar[str] = "not stated"
+
+    @abstractmethod
+    def __call__(self, split: Literal["train", "test"]) -> Images: ...
+
+
 def no_masks(side: int) -> UInt8[Tensor, "0 H W"]:
-    """The masks of a source that has none."""
+    """Return the masks of a source without masks."""
     return torch.empty(0, side, side, dtype=torch.uint8)
 
 
 def no_objects(n: int) -> Objects:
-    """The objects of a source that knows of none."""
+    """Return the objects of a source without objects."""
     return Objects(
         torch.empty(n, 0, dtype=torch.int64),
         torch.empty(n, 0, 4),
@@ -48,13 +60,15 @@ def no_objects(n: int) -> Objects:
 def plain(
     pixels: UInt8[Tensor, "n 3 H H"], labels: Int64[Tensor, " n"], classes: Sequence[str]
 ) -> Images:
-    """Images with labels only."""
+    """Return images with labels only."""
     masks, objects = no_masks(pixels.shape[-1]), no_objects(len(pixels))
     return Images(pixels, labels, masks, tuple(classes), (), objects)
 
 
 def take(images: Images, index: Int64[Tensor, " k"]) -> Images:
-    """The images at `index`, in that order."""
+    """The images at `index`, in that order. Raises UserError where the cache of them is damaged."""
+    for part in (*images[:3], *images.objects):
+        check_rows(part, index if len(part) else None)
     return images._replace(
         pixels=images.pixels[index],
         labels=images.labels[index],
@@ -63,28 +77,41 @@ def take(images: Images, index: Int64[Tensor, " k"]) -> Images:
     )
 
 
-def subset(images: Images, n: int, seed: int = 0) -> Images:
-    """`n` images without repetition, in their first order; pairs of scenes stay together.
+def sample(images: Images, n: int | None, seed: int = 0) -> Images:
+    """Return `n` of the images in their order, drawn without replacement; all where n is None.
 
-    Images without a label are taken only when all that have one are. The same for the same seed; a
-    smaller subset lies inside a larger one.
+    All images are returned where there are no more than `n`. Pairs of scenes stay together for an
+    even `n`, and images with a label are drawn first. A smaller sample lies inside a larger one of
+    the same seed.
     """
+    index = sampled(images, n, seed)
+    if index is not None:
+        return take(images, index)
+    for part in (*images[:3], *images.objects):
+        check_rows(part)
+    return images
+
+
+def sampled(images: Images, n: int | None, seed: int = 0) -> Int64[Tensor, " k"] | None:
+    """Return which images `sample` draws, in their order; None for all of them."""
     total = len(images.labels)
-    if not 0 < n <= total:
-        raise UserError(f"a subset of n={n} images must have 1 to {total}: the source has no more")
+    if n is None or n >= total:
+        return None
+    if n < 1:
+        raise UserError(f"a sample of n={n} images must have at least one; there are {total}")
     step = 2 if is_paired(images) and n % 2 == 0 else 1
     rng = torch.Generator().manual_seed(seed)
     order = torch.randperm(total // step, generator=rng) * step
     blank = images.labels[order] < 0
     first = order[blank.argsort(stable=True)][: n // step]
     index = (first[:, None] + torch.arange(step)).flatten()
-    return take(images, index.sort().values)
+    return index.sort().values
 
 
 def windows(pixels: UInt8[Tensor, "n 3 H W"], per_side: int) -> UInt8[Tensor, "m 3 h w"]:
-    """Each image cut into `per_side`² windows, row by row, each half over the next; m = n · those.
+    """Cut each image into `per_side`² windows that overlap by half, row by row; m = n·per_side².
 
-    Of few photographs they make many images. Raises UserError for windows without a pixel.
+    Makes many images of a few photographs. Raises UserError for windows without a pixel.
     """
     height, width = (2 * side // (per_side + 1) for side in pixels.shape[2:])
     if min(height, width) < 2:
@@ -97,14 +124,14 @@ def windows(pixels: UInt8[Tensor, "n 3 H W"], per_side: int) -> UInt8[Tensor, "m
 
 
 def is_paired(images: Images) -> bool:
-    """Scenes 2k and 2k + 1 hold the same objects, for every k."""
+    """Return whether scenes 2k and 2k + 1 hold the same objects, for every k."""
     instance = images.objects.instance
     paired = instance.numel() > 0 and len(instance) % 2 == 0
     return paired and torch.equal(instance[0::2], instance[1::2])
 
 
 def pairs(images: Images) -> Int64[Tensor, "m 2"]:
-    """The two scenes of every object: rows (2k, 2k + 1). Test scenes have them, others do not."""
+    """Return the two scenes of every object, (2k, 2k + 1); only test scenes have pairs."""
     if not is_paired(images):
         raise UserError(
             "these images hold no pairs of scenes with the same object; "
@@ -116,7 +143,7 @@ def pairs(images: Images) -> Int64[Tensor, "m 2"]:
 def across(
     points: Float[Tensor, "B M 2"], a: Objects, b: Objects, slot: int = 0
 ) -> Float[Tensor, "B M 2"]:
-    """Where points of the object in scenes `a` lie in scenes `b`; fractions of a scene, (y, x).
+    """Map points of the object in scenes `a` to scenes `b`; (y, x), fractions of a scene.
 
     Row i of `a` and row i of `b` must hold the same instance in `slot`.
     """
@@ -124,6 +151,6 @@ def across(
 
 
 def object_view(objects: Objects, slot: int = 0) -> View:
-    """The frames of one object of each scene, as views of their scenes (without pixels)."""
+    """Return the frame of one object of each scene, as a view without pixels."""
     box, flip = objects.box[:, slot], objects.flip[:, slot]
     return View(torch.empty(len(box), 3, 0, 0), box, flip)

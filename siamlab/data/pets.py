@@ -14,19 +14,20 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from siamlab.component import Component, UserError
+from siamlab.component import UserError
 from siamlab.data.cache import cached
-from siamlab.data.decode import central, decode, decode_all, stacked
+from siamlab.data.decode import central, check_file, decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, refuse_all_unreadable
-from siamlab.data.images import Images, no_objects
+from siamlab.data.images import DataChoice, Images, no_objects
 from siamlab.data.published import DOWNLOAD, PATH, home, published_files
 
 FOLDER = "oxford-iiit-pet"
+BREEDS = 37
 TRIMAP = torch.tensor([255, 1, 0, 255], dtype=torch.uint8)  # of 1 pet, 2 background, 3 border
 
 
-class Pets(Component):
+class Pets(DataChoice):
     """Oxford-IIIT Pet: 7,349 photographs of 37 breeds of cats and dogs, with outlines."""
 
     licence: ClassVar[str] = "CC BY-SA 4.0 (Parkhi et al. 2012)"
@@ -35,7 +36,9 @@ class Pets(Component):
     kind: Literal["pets"] = "pets"
     path: str = PATH
     download: bool = DOWNLOAD
-    side: int = Field(128, ge=1, le=4096, description="side of the stored square image, pixels")
+    side: int = Field(
+        default=128, ge=1, le=4096, description="side of the stored square image, pixels"
+    )
 
     def __call__(self, split: Split) -> Images:
         stamp = published_files(self, FOLDER, "OxfordIIITPet")
@@ -49,17 +52,21 @@ class Pets(Component):
                 pixels, masks = (stacked(part) for part in zip(*results, strict=True))
                 regions = ("background", "pet")
                 yield Images(pixels, labels, masks, files.classes, regions, no_objects(len(piece)))
-            refuse_all_unreadable(files, skipped)
+            refuse_all_unreadable(files, skipped, split)
 
         return cached(self.model_dump() | {"split": split, "files": stamp}, build)
 
 
 def listed(root: Path, split: Split) -> Files:
-    """Lines of `trainval.txt` or `test.txt`: name, breed from 1, species, breed of the species."""
+    """Return the files in the list of a split; a line is name, breed from 1, species, its breed."""
     listing = root / "annotations" / {"train": "trainval.txt", "test": "test.txt"}[split]
     try:
         rows = [line.split() for line in listing.read_text().splitlines() if line[:1] != "#"]
         names, breeds = [row[0] for row in rows], [int(row[1]) - 1 for row in rows]
+        if strange := [
+            row[1] for row, breed in zip(rows, breeds, strict=True) if not 0 <= breed < BREEDS
+        ]:
+            raise ValueError(f"breed {strange[0]} is not 1 to {BREEDS}")
         called = {breed: name.rsplit("_", 1)[0] for name, breed in zip(names, breeds, strict=True)}
         classes = [called.get(b, f"breed_{b + 1}") for b in range(max(called) + 1)]
     except (OSError, ValueError, IndexError) as error:
@@ -72,7 +79,8 @@ def listed(root: Path, split: Split) -> Files:
 
 
 def decode_trimap(file: Path, side: int) -> UInt8[Tensor, "S S"]:
-    """0 background, 1 pet, 255 the border between; cut like its image, without mixing pixels."""
+    """Return 0 background, 1 pet, 255 border; cropped like the image, resized by nearest pixel."""
+    check_file(file)
     with Image.open(file) as image:
         image = central(image).resize((side, side), Image.Resampling.NEAREST)
     return TRIMAP[torch.from_numpy(np.array(image)).long()]

@@ -1,4 +1,4 @@
-"""Photographs inside the package, to look at what an encoder does without fetching anything.
+"""Photographs inside the package, to show what an encoder does without fetching anything.
 
 images = Photographs()("test")   # eleven, without labels
 """
@@ -13,10 +13,9 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from siamlab.component import Component
 from siamlab.data.cache import cached
 from siamlab.data.fashion import ASSETS, Split
-from siamlab.data.images import Images, plain
+from siamlab.data.images import DataChoice, Images, plain
 from siamlab.data.resize import square
 
 NAMES = (  # things first, textures last
@@ -25,14 +24,16 @@ NAMES = (  # things first, textures last
 )
 
 
-class Photographs(Component):
+class Photographs(DataChoice):
     """Eleven photographs in the public domain, to look at: both splits are the same."""
 
     licence: ClassVar[str] = "CC0 or public domain, each listed beside the files"
     origin: ClassVar[str] = "inside the package"
 
     kind: Literal["photographs"] = "photographs"
-    side: int = Field(192, ge=1, le=4096, description="side of the stored square image, pixels")
+    side: int = Field(
+        default=192, ge=1, le=4096, description="side of the stored square image, pixels"
+    )
 
     def __call__(self, split: Split) -> Images:
         return cached(self.model_dump() | {"split": split, "names": NAMES}, self._read)

@@ -1,4 +1,4 @@
-"""Public sets: where their files lie, and fetching them, only when asked to."""
+"""Public sets: where their files are, and fetching them, which happens only on request."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,10 @@ from siamlab.data.images import Images, plain
 from siamlab.data.resize import square
 
 CHUNK = 1000
-PATH = Field("", description="folder that holds the set's folder; empty: SIAMLAB_CACHE/downloads")
-DOWNLOAD = Field(False, description="fetch the files when they are not there")
+PATH = Field(
+    default="", description="folder that holds the set's folder; empty: SIAMLAB_CACHE/downloads"
+)
+DOWNLOAD = Field(default=False, description="fetch the files when they are not there")
 
 
 @runtime_checkable
@@ -27,13 +29,13 @@ class Published(Protocol):
 
 
 def home(data: Published, folder: str) -> Path:
-    """What holds the set's `folder`; `data.path` may name either of the two."""
+    """Return the parent of the set's `folder`; `data.path` may name either of the two."""
     path = Path(data.path).expanduser().absolute() if data.path else cache_root() / "downloads"
     return path.parent if path.name == folder else path
 
 
 def published_files(data: Published, folder: str, name: str, **arguments: Any) -> str:
-    """What the cache must notice of the set's files; fetched first if they are not there."""
+    """Return a fingerprint of the set's files, which are fetched if they are missing."""
     where = home(data, folder) / folder
     if not where.is_dir():
         read(data, folder, name, **arguments)
@@ -41,9 +43,9 @@ def published_files(data: Published, folder: str, name: str, **arguments: Any) -
 
 
 def read(data: Published, folder: str, name: str, **arguments: Any) -> Any:
-    """The set as torchvision's class `name` reads it, checksums and all.
+    """Return the set as torchvision's class `name` reads it, after checking its checksums.
 
-    Missing or changed files, and a failed download, are UserErrors.
+    Raises UserError for missing or changed files, and for a failed download.
     """
     root = home(data, folder)
     try:
@@ -51,8 +53,8 @@ def read(data: Published, folder: str, name: str, **arguments: Any) -> Any:
     except (OSError, RuntimeError) as missing:
         if not data.download:
             raise UserError(
-                f"data.path={data.path!r} must hold the files of {name}, whole and unchanged, but "
-                f"{root / folder} is not that; set data.path to them, or data.download=true"
+                f"the files of {name} are not in {root / folder}, whole and unchanged; add "
+                "data.download=true to fetch them, or set data.path to the folder where they are"
             ) from missing
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -68,13 +70,13 @@ def _open(name: str, root: Path, **arguments: Any) -> Any:
     from torchvision import datasets
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of arrays pickled long ago
+        warnings.simplefilter("ignore")  # about arrays pickled by old versions of numpy
         return getattr(datasets, name)(str(root), **arguments)
 
 
 def pieces(
     pixels: UInt8[Tensor, "n 3 h w"], labels: Int64[Tensor, " n"], classes: Sequence[str], side: int
 ) -> Iterator[Images]:
-    """Resized, a thousand at a time."""
+    """Yield the images resized, a thousand at a time."""
     for some, theirs in zip(pixels.split(CHUNK), labels.split(CHUNK), strict=True):
         yield plain(square(some, side), theirs, classes)

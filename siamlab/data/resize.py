@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def resize(pixels: UInt8[Tensor, "n 3 h w"], side: int) -> UInt8[Tensor, "n 3 H W"]:
-    """Shorter side to `side` pixels."""
+    """Resize the shorter side to `side` pixels."""
     height, width = pixels.shape[-2:]
     scale = side / min(height, width)
     shape = max(side, round(height * scale)), max(side, round(width * scale))
@@ -17,7 +17,7 @@ def resize(pixels: UInt8[Tensor, "n 3 h w"], side: int) -> UInt8[Tensor, "n 3 H 
 
 
 def square(pixels: UInt8[Tensor, "n 3 h w"], side: int) -> UInt8[Tensor, "n 3 S S"]:
-    """Shorter side to `side` pixels, then the centre square of it."""
+    """Resize the shorter side to `side` pixels and cut the centre square."""
     pixels = resize(pixels, side)
     top, left = (pixels.shape[2] - side) // 2, (pixels.shape[3] - side) // 2
     return pixels[:, :, top : top + side, left : left + side].contiguous()

@@ -1,10 +1,10 @@
-"""Scenes: coloured objects over photographs, with everything about them known.
+"""Scenes: coloured objects over photographs, with exact masks, boxes and correspondences.
 
 images = Scenes()("test")     # masks, boxes and, in pairs(images), the same object twice
 
-Two views of a scene share their background before they share their object, so a rich background
-is a shortcut for every method that compares views. `contrast`, `size` and `photographs` say how
-much of a shortcut there is; by default the objects are what pays.
+Two views of a scene share more of the background than of the object, so a rich background is a
+shortcut for every method that compares views. `contrast`, `size` and `photographs` control that
+shortcut; by default, telling the objects apart lowers the loss more.
 
 Test scenes show objects and photographs that training never saw. Test scenes 2k and 2k + 1 show
 the same objects at another place, size, colour, mirroring and background; `across` maps points
@@ -23,14 +23,13 @@ from PIL import Image
 from pydantic import Field, model_validator
 from torch import Generator, Tensor
 
-from siamlab.component import Component
 from siamlab.data.cache import cached
 from siamlab.data.cutouts import Cutouts, FashionObjects, ObjectSource, frames
 from siamlab.data.fashion import ASSETS, Split
-from siamlab.data.images import Images, Objects
+from siamlab.data.images import DataChoice, Images, Objects
 from siamlab.data.resize import resize
 
-PHOTOGRAPHS = {
+PHOTOGRAPHS: dict[str, tuple[str, ...]] = {
     "train": ("astronaut", "grass", "rocket", "camera", "brick", "retina", "hubble_deep_field"),
     "test": ("chelsea", "coffee", "gravel"),
 }
@@ -40,24 +39,33 @@ STEPS = 128  # resampling weights are whole numbers of 1/STEPS: sums are exact o
 CHUNK = 1000
 
 
-class Scenes(Component):
+class Scenes(DataChoice):
     """Coloured objects over photographs, with exact masks, boxes and correspondences."""
 
     licence: ClassVar[str] = "Fashion-MNIST: MIT, (c) 2017 Zalando SE; photographs: CC0 or public"
     origin: ClassVar[str] = "drawn from objects and photographs inside the package"
 
     kind: Literal["scenes"] = "scenes"
-    side: int = Field(48, ge=8, le=1024, description="side of a scene, pixels")
-    images: int = Field(20_000, ge=1, description="number of training scenes")
-    test_images: int = Field(2_000, ge=2, multiple_of=2, description="number of test scenes, even")
-    per_scene: int = Field(1, ge=1, le=16, description="objects in each scene")
-    size: tuple[float, float] = Field(
-        (0.7, 1.0), description="least and largest longer side of an object, fractions of the side"
+    side: int = Field(default=48, ge=8, le=1024, description="side of a scene, pixels")
+    images: int = Field(
+        default=20_000, ge=1, le=10_000_000, description="number of training scenes"
     )
-    contrast: float = Field(1 / 3, ge=0, le=1, description="contrast left to the photographs")
-    photographs: int = Field(7, ge=1, le=7, description="number of photographs in training")
-    objects: ObjectSource = Field(FashionObjects(), description="where the objects come from")
-    seed: int = Field(0, ge=0, description="seed of the drawing")
+    test_images: int = Field(
+        default=2_000, ge=2, le=1_000_000, multiple_of=2, description="number of test scenes, even"
+    )
+    per_scene: int = Field(default=1, ge=1, le=16, description="objects in each scene")
+    size: tuple[float, float] = Field(
+        default=(0.7, 1.0),
+        description="least and largest longer side of an object, fractions of the side",
+    )
+    contrast: float = Field(
+        default=1 / 3, ge=0, le=1, description="contrast left to the photographs"
+    )
+    photographs: int = Field(default=7, ge=1, le=7, description="number of photographs in training")
+    objects: ObjectSource = Field(
+        default=FashionObjects(), description="where the objects come from"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**32, description="seed of the drawing")
 
     @model_validator(mode="after")
     def _ordered(self) -> "Scenes":
@@ -81,7 +89,7 @@ class Scenes(Component):
             yield _scenes(self, cutouts, frame, photographs, which, split, rng)
 
     def _instances(self, n: int, split: Split, rng: Generator) -> Int64[Tensor, "m O"]:
-        """Which object each scene shows: all of them equally often; in test scenes, twice."""
+        """Return the objects of each scene: all appear equally often, in test scenes in pairs."""
         scenes = self.images if split == "train" else self.test_images // 2
         rounds = -(-scenes * self.per_scene // n)
         order = torch.cat([torch.randperm(n, generator=rng) for _ in range(rounds)])
@@ -92,7 +100,7 @@ class Scenes(Component):
 def load_photographs(
     split: Split, count: int, side: int, contrast: float
 ) -> list[list[UInt8[Tensor, "3 h w"]]]:
-    """Each photograph at each zoom, its contrast lowered about mid grey."""
+    """Return each photograph at each zoom, its contrast lowered about mid grey."""
     tones = (128 + contrast * (torch.arange(256) - 128.0)).round().byte()
     names = PHOTOGRAPHS[split][:count] if split == "train" else PHOTOGRAPHS[split]
     pixels = [np.array(Image.open(ASSETS / f"photographs/{n}.png").convert("RGB")) for n in names]
@@ -130,7 +138,7 @@ def _scenes(
 def _boxes(
     frame: Float[Tensor, "B O 4"], size: tuple[float, float], rng: Generator
 ) -> Float[Tensor, "B O 4"]:
-    """Random sizes, the largest first, at random places wholly inside the scene."""
+    """Draw boxes of random sizes, the largest first, at random places inside the scene."""
     longest = size[0] + (size[1] - size[0]) * torch.rand(frame.shape[:2], generator=rng)
     longest = longest.sort(dim=1, descending=True).values[..., None]  # [B, O, 1]
     extent = longest * frame[..., 2:] / frame[..., 2:].amax(dim=-1, keepdim=True)
@@ -146,7 +154,7 @@ def _render(
     flip: Bool[Tensor, " B"],
     side: int,
 ) -> tuple[Float[Tensor, "B S S"], Bool[Tensor, "B S S"]]:
-    """The object in its box: shading 0..255 and silhouette, seen from the scene's pixels."""
+    """Draw the object into its box: shading 0..255 and silhouette, in pixels of the scene."""
     n = shade.shape[-1]
     rows = _weights(frame[:, 0::2], box[:, 0::2], torch.zeros_like(flip), n, side)  # [B, S, s]
     columns = _weights(frame[:, 1::2], box[:, 1::2], flip, n, side).transpose(1, 2)
@@ -162,7 +170,7 @@ def _weights(
     n: int,
     side: int,
 ) -> Float[Tensor, "B S s"]:
-    """Along one axis, the share of each of `n` cut-out pixels in each scene pixel.
+    """Return the share of each of `n` cut-out pixels in each scene pixel, along one axis.
 
     Bilinear, widened when the object shrinks; in whole steps of 1/STEPS.
     """
@@ -175,7 +183,7 @@ def _weights(
 
 
 def _colours(n: int, rng: Generator) -> Float[Tensor, "n 3"]:
-    """Random hues, saturation 0.3..1, brightest channel 0.6..1: nothing about the class."""
+    """Draw random hues, saturation 0.3..1, brightest channel 0.6..1, independent of the class."""
     hue, saturation, value = torch.rand(3, n, 1, generator=rng)
     channel = (hue * 6 + torch.tensor([0.0, 4.0, 2.0])) % 6  # [n, 3]
     pure = ((channel - 3).abs() - 1).clamp(0, 1)
@@ -185,7 +193,7 @@ def _colours(n: int, rng: Generator) -> Float[Tensor, "n 3"]:
 def _backgrounds(
     photographs: list[list[Tensor]], n: int, side: int, rng: Generator
 ) -> UInt8[Tensor, "n 3 S S"]:
-    """Windows of the photographs at a random zoom and place, half of them mirrored."""
+    """Cut windows of the photographs at random zooms and places, half of them mirrored."""
     sources = [level for levels in photographs for level in levels]
     source = torch.randint(len(sources), (n,), generator=rng)
     place, mirror = torch.rand(n, 2, generator=rng), torch.rand(n, generator=rng) < 0.5

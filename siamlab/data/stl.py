@@ -9,14 +9,13 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 
-from siamlab.component import Component
 from siamlab.data.cache import cached
 from siamlab.data.fashion import Split
-from siamlab.data.images import Images
+from siamlab.data.images import DataChoice, Images
 from siamlab.data.published import DOWNLOAD, PATH, pieces, published_files, read
 
 
-class Stl10(Component):
+class Stl10(DataChoice):
     """STL-10: 10 kinds of things, 96 px; 5,000 labelled and 100,000 unlabelled for training."""
 
     licence: ClassVar[str] = "none stated; for research, from ImageNet (Coates et al. 2011)"
@@ -26,9 +25,9 @@ class Stl10(Component):
     path: str = PATH
     download: bool = DOWNLOAD
     train: Literal["all", "labelled"] = Field(
-        "all", description="training images: with or without the unlabelled ones"
+        default="all", description="training images: with or without the unlabelled ones"
     )
-    side: int = Field(96, ge=1, le=4096, description="side of the stored image, pixels")
+    side: int = Field(default=96, ge=1, le=4096, description="side of the stored image, pixels")
 
     def __call__(self, split: Split) -> Images:
         part = "train+unlabeled" if self.train == "all" and split == "train" else split

@@ -1,8 +1,8 @@
-"""Explorers: linked pictures that answer by the click, in a notebook or as one HTML file."""
+"""Explorers: linked pictures that answer clicks, in a notebook or as one HTML file."""
 
 from siamlab.explore.eye import EyeExplorer
 from siamlab.explore.models import ModelsExplorer
 from siamlab.explore.pair import PairExplorer
-from siamlab.explore.plane import PlaneExplorer
+from siamlab.explore.plane.explorer import PlaneExplorer
 
 __all__ = ["EyeExplorer", "ModelsExplorer", "PairExplorer", "PlaneExplorer"]

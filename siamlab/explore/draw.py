@@ -1,4 +1,4 @@
-"""A scene as a picture, without a browser: what a notebook shows where no script runs.
+"""Draw a scene as an image without a browser, for notebooks where no script runs.
 
 drawn(scene, images).save("explorer.png")
 """
@@ -13,22 +13,32 @@ from plotly.colors import unlabel_rgb
 from torch import Tensor
 
 from siamlab.explore.draw_chart import RATIO, charted
-from siamlab.explore.scene import STOPS, Heat, Mark, Panel, Scale, Scene, levels, shortened
+from siamlab.explore.scene import (
+    FADE,
+    OPACITY,
+    STOPS,
+    Heat,
+    Mark,
+    Panel,
+    Scale,
+    Scene,
+    levels,
+    shortened,
+)
 
 WIDTH = 776  # pixels
 GAP, TITLE, LINE = 14, 24, 18
 INK, WHITE = "#1F2328", "#FFFFFF"
 COLOURS = {"query": "#000000", "match": "#D55E00", "true": "#0072B2", "next": INK}
 ARROW = INK
-OPACITY = 0.6  # of heat, as in the browser
 Images = dict[str, UInt8[Tensor, "3 H W"]]
 
 
 def drawn(scene: Scene, images: Images) -> Image.Image:
-    """Text above, panels in their columns, legend and colour scales below."""
+    """Draw the text, the panels in columns below it, then legend and colour scales."""
     settings = " · ".join(f"{control.label}: {control.value}" for control in scene.controls)
-    said = [*scene.text.splitlines(), settings]
-    text = [line for part in said for line in textwrap.wrap(part, WIDTH // 7)]
+    paragraphs = [*scene.text.splitlines(), settings]
+    text = [line for part in paragraphs for line in textwrap.wrap(part, WIDTH // 7)]
     foot = _entries(scene)
     top = GAP + len(text) * LINE + 6
     places = list(_places(scene, images, top))
@@ -51,7 +61,7 @@ def drawn(scene: Scene, images: Images) -> Image.Image:
 
 
 def _places(scene: Scene, images: Images, top: int) -> Iterator[tuple[Panel, int, int, int, int]]:
-    """Each panel with left, top, width, height of its picture; rows fill up as in the browser."""
+    """Yield each panel with left, top, width and height of its picture, placed as in CSS grid."""
     unit, used, highest = (WIDTH - GAP) // scene.columns, 0, 0
     for panel in scene.panels:
         if used + panel.span > scene.columns:
@@ -80,7 +90,7 @@ def _panel(
     for i, box in enumerate(panel.boxes):
         corners = [box.left, box.top, box.left + box.width, box.top + box.height]
         _outline(pen, _pixels(corners, size), box.colour)
-        x, y, right, _ = _pixels(corners, size)  # names at both sides, as the script has them
+        x, y, right, _ = _pixels(corners, size)  # the first name at the left, as in the browser
         place, anchor = ((right - 5.0, y + 5.0), "ra") if i else ((x + 5.0, y + 5.0), "la")
         pen.text(place, box.name, WHITE, _font(12), anchor, stroke_width=2, stroke_fill="#000000")
     for y, x, to_y, to_x in panel.arrows:
@@ -96,17 +106,19 @@ def _panel(
 
 
 def _heated(picture: Image.Image, heat: Heat, scale: Scale) -> Image.Image:
-    """Heat laid over it; where there is no number the picture stays."""
+    """Return the picture in grey under heat, which is the more opaque the larger its value is."""
     shades = torch.tensor([unlabel_rgb(stop) for stop in STOPS])  # [stops, 3]
     level = torch.tensor(list(levels(heat, scale))).view(heat.grid)
     at = (level - 1).clamp(min=0) / 254 * (len(STOPS) - 1)
     low = at.long().clamp(max=len(STOPS) - 2)
     colour = torch.lerp(shades[low], shades[low + 1], (at - low)[..., None])
     over = Image.fromarray(colour.round().to(torch.uint8).numpy())
-    clear = Image.fromarray(((level > 0) * round(255 * OPACITY)).to(torch.uint8).numpy())
+    opaque = (level > 0) * (level - 128).abs() * (255 * OPACITY / 127)
+    mask = Image.fromarray(opaque.round().to(torch.uint8).numpy())
     size, nearest = picture.size, Image.Resampling.NEAREST
-    picture.paste(over.resize(size, nearest), (0, 0), clear.resize(size, nearest))
-    return picture
+    grey = picture.convert("L").point(lambda v: FADE[0] * v + 255 * FADE[1]).convert("RGB")
+    grey.paste(over.resize(size, nearest), (0, 0), mask.resize(size, nearest))
+    return grey
 
 
 def _mark(pen: ImageDraw.ImageDraw, mark: Mark, x: float, y: float, w: float, h: float) -> None:
@@ -130,7 +142,7 @@ def _outline(pen: ImageDraw.ImageDraw, corners: list[float], colour: str) -> Non
 
 
 def _entries(scene: Scene) -> list[list[tuple]]:
-    """Legend and scales in lines of the picture's width: (kind or None, text, scale or None)."""
+    """Arrange legend and scales in lines: entries are (kind or None, text, scale or None)."""
     entries = [(kind, text, None) for kind, text in scene.legend]
     entries += [(None, scale.title, scale) for scale in scene.scales.values()]
     lines: list[list[tuple]] = [[]]
@@ -158,16 +170,16 @@ def _foot(pen: ImageDraw.ImageDraw, canvas: Image.Image, entries: list[tuple], t
         else:
             pen.text((left, top), f"{text}: {scale.low:.2g}", INK, _font(13))
             start = left + round(_font(13).getlength(f"{text}: {scale.low:.2g}")) + 6
-            bar = Heat([i / 79 for i in range(80)], (1, 80), "")
-            strip = _heated(Image.new("RGB", (80, 12), WHITE), bar, Scale("", 0.0, 1.0))
+            values = torch.linspace(scale.low, scale.high, 80).tolist()
+            strip = _heated(Image.new("RGB", (80, 12), WHITE), Heat(values, (1, 80), ""), scale)
             canvas.paste(strip, (start, top + 3))
             pen.text((start + 86, top), f"{scale.high:.2g}", INK, _font(13))
         left += _room((kind, text, scale))
 
 
-def _pixels(shares: list[float], size: tuple[int, int], add: float = 0.0) -> list[float]:
-    """x, y, x, y fractions to pixels."""
-    return [share * size[i % 2] + add for i, share in enumerate(shares)]
+def _pixels(shares: list[float], size: tuple[int, int]) -> list[float]:
+    """Convert x, y, x, y, … from fractions to pixels."""
+    return [share * size[i % 2] for i, share in enumerate(shares)]
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

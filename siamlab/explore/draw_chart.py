@@ -1,4 +1,4 @@
-"""A chart of a scene as a picture, the twin of what the browser draws."""
+"""Draw a chart of a scene as an image, as the browser draws it."""
 
 from collections.abc import Callable
 
@@ -6,18 +6,18 @@ from PIL import Image, ImageDraw, ImageFont
 
 from siamlab.explore.scene import Chart, outline
 
-RATIO = 0.75  # height of a chart over its width
-LEFT, RIGHT, TOP, BOTTOM = 0.17, 0.03, 0.03, 0.12  # margins, shares of the width
-ROW = 0.05  # of the names of lines, above them, two a row; share of the width
+RATIO = 0.75  # height of a chart / its width
+LEFT, RIGHT, TOP, BOTTOM = 0.17, 0.03, 0.03, 0.12  # margins, fractions of the width
+ROW = 0.05  # height of a row of two names above the lines, a fraction of the width
 INK, LINE, BAR, CHOSEN, WHITE = "#1F2328", "#9AA0A6", "#56B4E9", "#D55E00", "#FFFFFF"
-SMALL, LARGE = 0.013, 0.02  # radius of a point, shares of the width
-FAR = 0.03  # from a point to its name: further needs a line
-EDGE = 0.02  # of an axis: how near its end a number is set inwards
+SMALL, LARGE = 0.013, 0.02  # radius of a point, fractions of the width
+FAR = 0.03  # a name further from its point is joined to it by a line; fraction of the width
+EDGE = 0.02  # labels this close to an end of the axis move inwards; fraction of the axis
 Place = Callable[[float], float]
 
 
 def charted(chart: Chart, size: tuple[int, int]) -> Image.Image:
-    """Axes with their ticks and titles, then points with names, bars, or lines."""
+    """Draw axes with ticks and titles, then points with names, bars, or lines."""
     picture = Image.new("RGB", size, WHITE)
     pen = ImageDraw.Draw(picture)
     width = size[0]
@@ -41,7 +41,7 @@ def charted(chart: Chart, size: tuple[int, int]) -> Image.Image:
 
 
 def names_rows(chart: Chart) -> int:
-    """Rows that the names of lines take."""
+    """Return the number of rows that the names of lines take."""
     return -(-len(chart.names) // 2) if chart.kind == "lines" else 0
 
 
@@ -53,8 +53,8 @@ def _points(pen: ImageDraw.ImageDraw, chart: Chart, px: Place, py: Place, letter
             pen.line([*start, px(place[0]), py(place[1])], LINE)
     for i in sorted(range(len(chart.x)), key=lambda i: i in chart.chosen):
         chosen = i in chart.chosen
-        look = chart.symbols[i], chart.colours[i], INK if chosen else WHITE
-        _symbol(pen, px(chart.x[i]), py(chart.y[i]), width * (LARGE if chosen else SMALL), *look)
+        style = chart.symbols[i], chart.colours[i], INK if chosen else WHITE
+        _symbol(pen, px(chart.x[i]), py(chart.y[i]), width * (LARGE if chosen else SMALL), *style)
     for name, place in zip(chart.names, chart.places, strict=True):
         if place:
             at = px(place[0]), py(place[1])
@@ -70,19 +70,19 @@ def _bars(pen: ImageDraw.ImageDraw, chart: Chart, px: Place, py: Place, letters)
 def _lines(pen: ImageDraw.ImageDraw, chart: Chart, px: Place, py: Place, letters) -> None:
     width = (px(1) - px(0)) / (1 - LEFT - RIGHT)
     for i, (x, y) in enumerate(zip(chart.x, chart.y, strict=True)):
-        look = chart.symbols[i], chart.colours[i], WHITE
+        style = chart.symbols[i], chart.colours[i], WHITE
         places = [(px(a), py(b)) for a, b in zip(x, y, strict=True)]
         pen.line(places, chart.colours[i], 2)
-        _symbol(pen, *places[-1], width * SMALL, *look)
+        _symbol(pen, *places[-1], width * SMALL, *style)
         left, top = width * (0.03 + 0.49 * (i % 2)), width * (TOP + ROW * (i // 2))
-        _symbol(pen, left, top, width * SMALL, *look)
+        _symbol(pen, left, top, width * SMALL, *style)
         pen.text((left + 0.025 * width, top), chart.names[i], INK, letters, "lm")
 
 
 def _symbol(
     pen: ImageDraw.ImageDraw, x: float, y: float, r: float, symbol: str, colour: str, edge: str
 ) -> None:
-    """Open ones are white inside."""
+    """Draw a symbol; an open one is white inside."""
     corners = [(x + r * right, y + r * down) for right, down in outline(symbol)]
     hollow = symbol.endswith("open")
     pen.polygon(corners, WHITE if hollow else colour, colour if hollow else edge)

@@ -1,10 +1,9 @@
-"""Explorer: what all explorers are, a plain object with a widget, a page and a picture of itself.
+"""Explorer: the base of all explorers, a plain object with a widget, an HTML page and a PNG.
 
 explorer.select("a", 17); explorer.brush("plane", [0, 2]); explorer.set(layer=3); explorer.state
 """
 
 import io
-import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,115 +13,147 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from siamlab.component import UserError, unknown
+from siamlab.explore.answers import Answer, Change
 from siamlab.explore.draw import drawn
-from siamlab.explore.scene import Control, Scene
+from siamlab.explore.held import Held
+from siamlab.explore.scene import Control, Scene, whole_number
 from siamlab.figure.image import data_uri
 
 
 class Explorer:
-    """Subclasses give `scene()` and `images()` for `values` (of controls) and `selected`."""
+    """Subclasses define `scene()` and `images()` from `values` (of controls) and `selected`."""
 
     title = "explorer"
 
     def __init__(self, values: dict[str, Any], panel: str, patch: int):
-        self.values = values
-        self.selected = panel, patch
-        self._shown: Any = None
+        self.values: dict[str, Any] = values
+        self.selected: tuple[str, int] = panel, patch
+        self._widget: Any = None
 
     def scene(self) -> Scene:
-        """What is to be seen now."""
+        """Return what is shown in the present state."""
         raise NotImplementedError
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
-        """The pictures that the scene names."""
+        """Return the images that the scene names."""
         raise NotImplementedError
 
     def controls(self) -> Sequence[Control]:
-        """Those of the scene; a subclass that knows them without it says so."""
+        """Return the controls of the scene; override this where they are known without it."""
         return self.scene().controls
 
     def select(self, view: str, patch: int) -> "Explorer":
-        """Choose a patch, row by row from 0, of a panel. Raises UserError for one not there."""
+        """Select a patch (row by row from 0) of a panel. Raises UserError if it does not exist."""
         panels = {panel.id: panel for panel in self.scene().panels if panel.parts}
         if view not in panels:
             raise UserError(unknown("view", str(view), panels))
-        (rows, columns), number = panels[view].grid, _whole(patch)
+        (rows, columns), number = panels[view].grid, whole_number(patch)
         if number is None or not 0 <= number < rows * columns:
             raise UserError(
                 f"patch={patch!r} must be a whole number from 0 to {rows * columns - 1}: {view} "
                 f"has {rows} × {columns} patches"
             )
-        return self.turn(*self.click(view, number))
+        return self.apply(self.on_select(view, number))
 
     def brush(self, view: str, parts: Sequence[int]) -> "Explorer":
-        """Choose several points or bars of a panel. Raises UserError for those not there."""
+        """Select several points or bars of a panel. Raises UserError if one does not exist."""
         panels = {panel.id: panel for panel in self.scene().panels if panel.several}
         if not panels:
             raise UserError(f"the {self.title} has no points or bars to brush; select one patch")
         if view not in panels:
             raise UserError(unknown("view", str(view), panels))
-        count, numbers = panels[view].parts, {_whole(part) for part in parts}
+        count, numbers = panels[view].parts, {whole_number(part) for part in parts}
         if not numbers or not numbers <= set(range(count)):
             raise UserError(
                 f"parts={list(parts)} must be one or more from 0 to {count - 1}: {view} has {count}"
             )
-        return self.turn(*self.brushed(view, sorted(numbers)))
+        return self.apply(self.on_brush(view, sorted(numbers)))
 
     def set(self, **values: Any) -> "Explorer":
-        """Put controls to values. Raises UserError for a control or value that is not there."""
-        return self.turn(self.turned(self.checked(values)))
+        """Set controls. Raises UserError for an unknown control or a value that it cannot take."""
+        return self.apply(self.on_set(self.checked(values)))
+
+    def move(self, top: float, left: float, height: float, width: float) -> "Explorer":
+        """Move and resize the movable box, in fractions of its panel."""
+        raise UserError(f"the {self.title} has no box to move")
 
     def checked(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The values as their controls have them. Raises UserError as `set`."""
+        """Return the values as their controls store them. Raises UserError as `set` does."""
         controls = {control.name: control for control in self.controls()}
         for name in values:
             if name not in controls:
                 raise UserError(unknown("control", name, controls))
-        return {name: _checked(controls[name], value) for name, value in values.items()}
+        return {name: controls[name].checked(value) for name, value in values.items()}
 
-    def click(self, panel: str, patch: int) -> tuple[dict[str, Any], tuple[str, int] | None]:
-        """What a click changes: values of controls, and the chosen patch if it chooses one."""
-        return {}, (panel, patch)
+    def on_select(self, panel: str, patch: int) -> Change:
+        """Return what a click on a patch changes."""
+        return Change({}, (panel, patch))
 
-    def brushed(
-        self, panel: str, parts: Sequence[int]
-    ) -> tuple[dict[str, Any], tuple[str, int] | None]:
-        """What a brush over parts changes, as `click`."""
+    def on_brush(self, panel: str, parts: Sequence[int]) -> Change:
+        """Return what a brush over several parts of a panel changes."""
         raise NotImplementedError
 
-    def brushes(self) -> list[tuple[str, list[int]]]:
-        """Panels and several parts of them: the brushes that a page answers."""
+    def on_set(self, values: dict[str, Any]) -> Change:
+        """Return what setting these controls changes, other controls included."""
+        return Change(values)
+
+    def exported_brushes(self) -> list[tuple[str, list[int]]]:
+        """Return the panels and parts whose brushes an exported page answers."""
         return []
 
-    def turned(self, values: dict[str, Any]) -> dict[str, Any]:
-        """These values, and those of other controls that change with them."""
-        return values
+    def exported_boxes(self) -> list[tuple[float, ...]]:
+        """Return the places of the movable box that an exported page answers."""
+        return []
 
     @property
     def state(self) -> dict[str, Any]:
-        """The values of the controls, the chosen patch, and the sentence that is shown."""
+        """The values of the controls, the selected patch, and the sentence that is shown."""
         panel, patch = self.selected
         return self.values | {"view": panel, "patch": patch, "text": self.scene().text}
 
+    def apply(self, change: Change) -> "Explorer":
+        """Change the state and update the widget; a state without a scene is undone."""
+        before = self.values, self.selected
+        try:
+            self._change(change)
+            return self._update_widget(self.scene())
+        except BaseException:  # an interrupt too
+            self.values, self.selected = before
+            raise
+
+    @contextmanager
+    def preview(self, change: Change) -> Iterator["Explorer"]:
+        """Change the state until the block ends, without updating the widget."""
+        before = self.values, self.selected
+        try:
+            self._change(change)
+            yield self
+        finally:
+            self.values, self.selected = before
+
+    def _change(self, change: Change) -> None:
+        self.values = self.values | change.values
+        self.selected = change.selected or self.selected
+
     def widget(self) -> Any:
-        """The anywidget of this explorer; each further one shows the same state."""
-        if self._shown is None:
+        """Return the anywidget of this explorer; all its displays share one state."""
+        if self._widget is None:
             from siamlab.explore.widget import Panels
 
-            self._shown = Panels(scene=self.scene().as_dict(), images=self.pictures())
-            self._shown.observe(lambda change: self._answer(change["new"]), "event")
-        return self._shown
+            self._widget = Panels(scene=self.scene().as_dict(), images=self.data_uris())
+            self._widget.observe(lambda change: self._answer(change["new"]), "event")
+        return self._widget
 
     def _answer(self, event: dict[str, Any]) -> None:
-        """Handle it; the browser hears in one message what is to be seen, and that it is done."""
-        with self._shown.hold_sync():
+        """Handle an event; scene and acknowledgement reach the browser in one message."""
+        with self._widget.hold_sync():
             try:
                 self.handle(event)
             finally:
-                self._shown.answered = event.get("count", 0)
+                self._widget.answered = event.get("count", 0)
 
     def handle(self, event: dict[str, Any]) -> None:
-        """What the browser says: a patch, a control, parts that were brushed or a box."""
+        """Apply an event of the browser: a control, a patch, a brush or a moved box."""
         if "control" in event:
             self.set(**{event["control"]: event["value"]})
         elif "patch" in event:
@@ -132,24 +163,15 @@ class Explorer:
         elif "box" in event:
             self.move(*event["box"])
 
-    def move(self, top: float, left: float, height: float, width: float) -> "Explorer":
-        """Put the movable box there, in fractions of its panel."""
-        raise UserError(f"the {self.title} has no box to move")
-
-    def places(self) -> list[tuple[float, ...]]:
-        """Of the movable box: where a page holds an answer."""
-        return []
-
-    def _show(self, scene: Scene) -> "Explorer":
-        """In the widget, if there is one."""
-        if self._shown is not None:
-            images = self.pictures(self._shown.images)
-            with self._shown.hold_sync():
-                self._shown.images, self._shown.scene = images, scene.as_dict()
+    def _update_widget(self, scene: Scene) -> "Explorer":
+        if self._widget is not None:
+            images = self.data_uris(self._widget.images)
+            with self._widget.hold_sync():
+                self._widget.images, self._widget.scene = images, scene.as_dict()
         return self
 
     def snapshot(self, path: str | Path | None = None) -> bytes:
-        """A PNG of what is to be seen, also written to `path`; no browser is needed."""
+        """Return a PNG of what is shown, and write it to `path` if given; needs no browser."""
         if path is not None:
             if Path(path).suffix.lower() != ".png":
                 raise UserError(
@@ -162,66 +184,56 @@ class Explorer:
         return file.getvalue()
 
     def to_html(self, path: str | Path) -> Path:
-        """A page that answers clicks without Python: every patch as the controls stand now,
-        every value of each control for the patch of now, and `brushes()`. Anything else it says it
-        does not hold.
+        """Write a page that answers clicks without Python, and return its path.
+
+        With `held()` it computes them: every patch with every value that its controls have.
+        Otherwise it holds every patch with the controls as they are, every value of each control
+        with the patch as it is, and the exported brushes and boxes; for anything else it says what
+        it holds.
         """
         from siamlab.explore.page import write_page
 
-        return write_page(Path(path), self)
+        answers = self.answers()
+        return write_page(Path(path), self.title, self.controls(), answers, self.held)
 
-    @contextmanager
-    def at(self, values: dict[str, Any], selected: tuple[str, int] | None) -> Iterator["Explorer"]:
-        """Another state for a moment; the widget does not see it."""
-        before = self.values, self.selected
-        self.values, self.selected = self.values | values, selected or self.selected
-        try:
-            yield self
-        finally:
-            self.values, self.selected = before
+    def held(self) -> Held | None:
+        """Return what a page computes its answers from; None if it holds them ready-made."""
+        return None
 
-    def turn(self, values: dict[str, Any], selected: tuple[str, int] | None = None) -> "Explorer":
-        """Another state, shown; one of which no scene can be made is not kept."""
-        before = self.values, self.selected
-        self.values, self.selected = self.values | values, selected or self.selected
-        try:
-            return self._show(self.scene())
-        except BaseException:  # an interrupt too
-            self.values, self.selected = before
-            raise
+    def answers(self) -> Iterator[Answer]:
+        """Yield the present state, then the answer to every event of an exported page."""
+        images: dict[str, str] = {}
+        for event, change in [("", Change({})), *self.events()]:
+            with self.preview(change):
+                images |= self.data_uris(images)
+                scene = self.scene().as_dict()
+                yield Answer(event, change, self.values, self.selected, scene, images)
 
-    def pictures(self, known: dict[str, str] | None = None) -> dict[str, str]:
-        """`images()` as data URIs; those that are known already are not made again."""
-        made, images = known or {}, self.images().items()
-        return {key: made.get(key) or data_uri(image) for key, image in images}
+    def events(self) -> Iterator[tuple[str, Change]]:
+        """Yield the events of an exported page, as its script names them, and what they change."""
+        scene = self.scene()
+        for panel in scene.panels:
+            for patch in range(panel.parts):
+                yield f"{panel.id} {patch}", self.on_select(panel.id, patch)
+        for panel, parts in self.exported_brushes():
+            yield f"{panel} {','.join(map(str, parts))}", self.on_brush(panel, parts)
+        for control in scene.controls:
+            for value in control.nearby():
+                yield f"{control.name} {value}", self.on_set({control.name: value})
+        for box in self.exported_boxes():
+            yield f"box {' '.join(map(str, box))}", Change({"box": box})
 
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        """The widget, and its PNG for where no script runs."""
+    def data_uris(self, known: dict[str, str] | None = None) -> dict[str, str]:
+        """Return `images()` as data URIs; those in `known` are not encoded again."""
+        known, images = known or {}, self.images().items()
+        return {key: known.get(key) or data_uri(image) for key, image in images}
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Return the widget, and a PNG for places where no script runs."""
         import base64
 
-        data, metadata = self.widget()._repr_mimebundle_(**given), {}
+        data, metadata = self.widget()._repr_mimebundle_(**options), {}
         if isinstance(data, tuple):
             data, metadata = data
         picture = base64.b64encode(self.snapshot()).decode()
         return {**data, "image/png": picture, "text/plain": self.scene().text}, metadata
-
-
-def _checked(control: Control, value: Any) -> Any:
-    if control.options:
-        if str(value) not in control.options:
-            raise UserError(unknown(f"{control.name} has no choice", str(value), control.options))
-        return str(value)
-    number = _whole(value)
-    if number is None or not control.low <= number <= control.high:
-        raise UserError(
-            f"{control.name}={value!r} must be a whole number from {control.low} to {control.high}"
-        )
-    return number
-
-
-def _whole(value: Any) -> int | None:
-    """A plain int of any kind of whole number; None of all else."""
-    try:
-        return None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        return None

@@ -1,57 +1,67 @@
-"""Predictor's eye: what a dense predictor expects at any place of an image, beside what is there.
+"""Predictor's eye: the features that a dense predictor expects in a box, and those of the target.
 
-EyeExplorer("runs/mine")        # a run's folder: the predictor is in its checkpoints
+EyeExplorer("runs/mine")        # the folder of a run, whose checkpoints hold the predictor
 EyeExplorer("zoo:siameseim")
 """
 
 import math
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from siamlab import zoo
 from siamlab.component import UserError
+from siamlab.crop import cut, finest
 from siamlab.data import Images
+from siamlab.evaluate.images import first_image, pixels_to_show
+from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.scene import Box, Control, Heat, Mark, Panel, Scale, Scene
+from siamlab.explore.kept import kept
+from siamlab.explore.scene import COSINE, Box, Control, Heat, Mark, Panel, Scene
 from siamlab.figure import components_table
 from siamlab.figure.image import to_bytes
-from siamlab.geometry import View, patch_centres
-from siamlab.given import chosen_images, first_image
+from siamlab.geometry import Grid, View, patch_centres
+from siamlab.machine.device import device_named
 from siamlab.masking import Mask
-from siamlab.resample import cut, finest
+from siamlab.run import Run
 from siamlab.train import load_branches
 
-LEAST = 0.15  # of the image: the smallest side of a query box
-STEPS = 5  # of a page's boxes along each side
-FLIPS = ("as it is", "mirrored")
+LEAST = 0.15  # smallest side of a query box, a fraction of the image
+STEPS = 5  # boxes along each side of the image in an exported page
+FLIPS = ("not mirrored", "mirrored")
 LEGEND = (
-    ("query", "patch that is asked for"),
-    ("match", "patch of the target most like the expectation"),
+    ("query", "selected patch"),
+    ("match", "target patch most similar to the prediction"),
 )
 
 
 def inside(top: float, left: float, height: float, width: float) -> tuple[float, ...]:
-    """The box with sides of LEAST to 1, moved into the image."""
+    """Return the box with its sides clamped to LEAST..1 and moved inside the image."""
     height, width = (min(1.0, max(LEAST, side)) for side in (height, width))
     top, left = min(1 - height, max(0.0, top)), min(1 - width, max(0.0, left))
     return tuple(round(side, 4) for side in (top, left, height, width))
 
 
 class Expected(NamedTuple):
-    """Of each patch of the query view: what was predicted, and what the target branch saw."""
+    """Features of each patch of the query view: predicted, and from the target branch."""
 
     prediction: Float[Tensor, "N D"]
     target: Float[Tensor, "N D"]
 
 
+def asked_anywhere(run: Run) -> int | None:
+    """Return the first head that predicts features of any patch of any view; None without one."""
+    heads = [part.head for part in run.prediction.parts] if run.target.goals == "features" else []
+    fits = (i for i, head in enumerate(heads) if head.per == "patch" and not head.in_context)
+    return next(fits, None)
+
+
 class EyeExplorer(Explorer):
-    """The whole image is the context; the box is the query view, moved, resized and mirrored."""
+    """Prediction from the whole image for the query view: a box that is moved and mirrored."""
 
     title = "predictor's eye"
 
@@ -60,34 +70,41 @@ class EyeExplorer(Explorer):
         folder: str | Path = "zoo:siameseim",
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
         image: int | None = None,
+        device: str | torch.device = "auto",
     ):
         if str(folder).startswith("timm:"):
             raise UserError(
-                f"{folder} is an encoder alone; the predictor's eye needs the predictor too, which "
-                "is in the folder of a run with a dense prediction of features, such as siameseim's"
+                f"{folder} is an encoder only; the predictor's eye also needs a predictor: name "
+                "the folder of a run with a dense prediction of features, such as siameseim's"
             )
         zoo_name = str(folder).removeprefix("zoo:")
         place = zoo.branches(zoo_name) if zoo_name != str(folder) else folder
-        self.run, self.model, self.teacher = load_branches(place)
-        if self.run.prediction.kind != "dense" or self.run.target.kind == "pixels":
+        run, model, teacher = load_branches(place)
+        self.run: Run = run
+        self.device: torch.device = device_named(device)
+        self.model: nn.Module = model.to(self.device)
+        self.teacher: nn.Module = teacher.to(self.device)
+        self.head: int | None = asked_anywhere(run)
+        if self.head is None:
             raise UserError(
-                f"{folder} predicts {self.run.prediction.kind} from {self.run.target.kind}; the "
-                "predictor's eye needs a dense prediction of features, as siameseim makes"
+                f"{folder} has prediction={self.run.prediction.kind} and "
+                f"target={self.run.target.kind}; the predictor's eye needs a dense prediction of "
+                "features: name the folder of such a run, for example of siameseim"
             )
-        self.pixels = chosen_images(images, self.run)
-        self.grid = self.run.grid
-        self._expected = lru_cache(maxsize=64)(self._expected)  # of this object alone
-        self._cut = lru_cache(maxsize=64)(self._cut)
+        self.pixels: UInt8[Tensor, "n 3 H W"] = pixels_to_show(images, run)
+        self.grid: Grid = run.grid
+        self._expected = kept(self._expected, 64)  # per object
+        self._cut = kept(self._cut, 64)
         image = first_image(self.pixels) if image is None else image
         values = {"image": image, "flip": FLIPS[0], "box": (0.2, 0.2, 0.6, 0.6)}
         super().__init__(values, "query", self.grid[0] // 2 * self.grid[1] + self.grid[1] // 2)
-        self.values = values | self.checked({"image": image})
+        self.values: dict[str, Any] = values | self.checked({"image": image})
 
     def scene(self) -> Scene:
-        """The image with the box; the query view; expectation and target in common colours."""
-        found, centres, patch = self.expected(), patch_centres(self.grid), self.selected[1]
-        own, wanted = (F.normalize(x, dim=1) for x in found)
-        cosine = own @ wanted.T  # [N, N]: expectation against every patch of the target
+        """The image with the box, the query view, and prediction and target in shared colours."""
+        centres, patch = patch_centres(self.grid), self.selected[1]
+        own, wanted = (F.normalize(x, dim=1) for x in self.expected())
+        cosine = own @ wanted.T  # [N, N]: each prediction with every patch of the target
         best = int(cosine[patch].argmax())
         query = Mark(*centres[patch].tolist(), "query")
         marks = [query, Mark(*centres[best].tolist(), "match")]
@@ -97,31 +114,31 @@ class EyeExplorer(Explorer):
         return Scene(
             panels=[
                 Panel("context", "context: the whole image", f"image {where[0]}", boxes=[box]),
-                Panel("query", "query view: agreement", marks=[query], **view,
+                Panel("query", "query view: prediction against target", marks=[query], **view,
                       heat=Heat(cosine.diagonal().tolist(), self.grid, "cosine")),
-                Panel("match", "the expectation against all its patches", marks=marks, **view,
+                Panel("match", "selected prediction against all patches", marks=marks, **view,
                       heat=Heat(cosine[patch].tolist(), self.grid, "cosine")),
-                Panel("expected", "expected", f"expected {where}", self.grid, marks=[query]),
+                Panel("expected", "predicted", f"expected {where}", self.grid, marks=[query]),
                 Panel("target", "target", f"target {where}", self.grid, marks=[query]),
             ],
             columns=3,
             text=self._text(cosine, patch, best),
             controls=self.controls(),
-            scales={"cosine": Scale("cosine", 0.0, 1.0)},
+            scales={"cosine": COSINE},
             legend=LEGEND,
         )  # fmt: skip
 
     def controls(self) -> list[Control]:
-        """Image and mirroring: known before any pass through the model."""
+        """Image and mirroring, known without a pass through the model."""
         return [
             Control("image", "image", self.values["image"], 0, len(self.pixels) - 1),
             Control("flip", "query view", self.values["flip"], options=FLIPS),
         ]
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
-        """The image, the query view, and both sets of features as colours."""
-        where, found = self._name(), self.expected()
-        table = components_table(F.normalize(torch.stack(found), dim=-1), self.grid)
+        """The image, the query view, and the two sets of features in colour."""
+        where, features = self._name(), self.expected()
+        table = components_table(F.normalize(torch.stack(features), dim=-1), self.grid)
         colours = torch.tensor(table.select("red", "green", "blue").rows()).view(2, *self.grid, 3)
         painted = (colours.permute(0, 3, 1, 2) * 255).round().to(torch.uint8)
         source = self.pixels[self.values["image"]]
@@ -133,11 +150,11 @@ class EyeExplorer(Explorer):
         }
 
     def expected(self) -> Expected:
-        """Prediction and target as the box stands now."""
+        """Return prediction and target for the present box."""
         return self._expected(*self._name())
 
     def move(self, top: float, left: float, height: float, width: float) -> "EyeExplorer":
-        """Put the query box there; cut to the image and to LEAST of its sides."""
+        """Move the query box, kept inside the image and at least LEAST high and wide."""
         try:
             box = [float(side) for side in (top, left, height, width)]
         except (TypeError, ValueError):
@@ -147,10 +164,10 @@ class EyeExplorer(Explorer):
                 f"the box {top!r}, {left!r}, {height!r}, {width!r} must be four numbers: top, "
                 "left, height and width, in fractions of the image"
             )
-        return self.turn({"box": inside(*box)})
+        return self.apply(Change({"box": inside(*box)}))
 
-    def places(self) -> list[tuple[float, ...]]:
-        """Boxes of this size all over the image, for a page."""
+    def exported_boxes(self) -> list[tuple[float, ...]]:
+        """Boxes of the present size on a regular grid over the image."""
         _, _, height, width = self.values["box"]
         tops, lefts = ([i / (STEPS - 1) * (1 - side) for i in range(STEPS)]
                        for side in (height, width))  # fmt: skip
@@ -169,12 +186,13 @@ class EyeExplorer(Explorer):
 
     @torch.no_grad()
     def _expected(self, image: int, flip: str, box: tuple[float, ...]) -> Expected:
-        context, target = self._views()
-        # the encoder sees all of the context, and all of the query view is asked for
+        context, target = (View(*(part.to(self.device) for part in v)) for v in self._views())
+        # nothing is masked: the encoder sees the whole context and predicts the whole query view
         places = self.run.positions(context, target, self.grid)
-        every = torch.ones(1, self.grid[0] * self.grid[1], dtype=torch.bool)
-        prediction = self.model(context.image, places, Mask(every, every))[0][0]
-        return Expected(prediction, self.teacher(target, places.own, every)[0][0])
+        every = torch.ones(1, self.grid[0] * self.grid[1], dtype=torch.bool, device=self.device)
+        prediction = self.model(context.image, places, Mask(every, every))[self.head][0]
+        goal = self.teacher(target, places.own, every)[self.head][0]
+        return Expected(prediction.cpu(), goal.cpu())
 
     def _text(self, cosine: Float[Tensor, "N N"], patch: int, best: int) -> str:
         right = int((cosine.argmax(dim=1) == torch.arange(len(cosine))).sum())
@@ -182,7 +200,8 @@ class EyeExplorer(Explorer):
             f"row {p // self.grid[1] + 1}, column {p % self.grid[1] + 1}" for p in (patch, best)
         ]
         return (
-            f"What is expected in {rows[0]} is most like the target's {rows[1]} (cosine "
-            f"{cosine[patch, best]:.2f}; in its own place {cosine[patch, patch]:.2f}). "
-            f"{right} of {len(cosine)} expectations are most like their own place; 1 by chance."
+            f"The prediction for {rows[0]} is most similar to the target patch in {rows[1]} "
+            f"(cosine {cosine[patch, best]:.2f}; {cosine[patch, patch]:.2f} at its own place). "
+            f"{right} of {len(cosine)} predictions are most similar to the target patch at their "
+            "own place; 1 is expected at random."
         )

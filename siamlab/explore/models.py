@@ -1,74 +1,85 @@
-"""Models explorer: one click, and every model answers: attention, similarity, correspondence.
+"""Models explorer: attention, similarity and match of one patch, for several models at once.
 
 ModelsExplorer(["zoo:siameseim", "zoo:mae", "zoo:moco_v3"])
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from itertools import product
 from typing import Any
 
+import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from siamlab import probe
 from siamlab.component import UserError
 from siamlab.data import Images
+from siamlab.evaluate.images import pixels_to_show
+from siamlab.evaluate.models import ModelLike, NamedModel, last_layer, open_models
+from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.pair import LEGEND, PairExplorer
-from siamlab.explore.scene import Control, Heat, Mark, Panel, Scale, Scene
-from siamlab.geometry import patch_centres
-from siamlab.given import Model, chosen_images, chosen_subjects, last_layer
-from siamlab.probe.attend import attended
+from siamlab.explore.held import BASE64, Held, limited, packed, ranges
+from siamlab.explore.kept import kept
+from siamlab.explore.pair import LEGEND, PairExplorer, pair_bytes
+from siamlab.explore.scene import COSINE, Control, Heat, Mark, Panel, Scale, Scene
+from siamlab.geometry import Grid, patch_centres
 from siamlab.probe.attention import normalised_rows, over_patches
-from siamlab.subject import Subject
+from siamlab.probe.attention_maps import attended
 
-ALL = "mean"  # of heads
+ALL = "mean"  # the option of the control `head` that averages over heads
 HEADS = "heads of"
 
 
+QUERY = "Patch in row {row}, column {column} of view a"
+HIDDEN = QUERY + ": view b does not show it, so no model can match it there."
+MATCHED = QUERY + "; distance of its match in view b from its true place, in pixels: {errors}."
+
+
 class ModelsExplorer(Explorer):
-    """View a of each model's pair: attention of the clicked patch and its similarity to the others;
-    view b: where it is found. Below, every head of one model: click one to show it above.
+    """For each model, attention and similarity of the selected patch, and its match in view b.
+
+    The panels below them show the heads of one model; a click on one shows that head above.
     """
 
     title = "one query, many models"
 
     def __init__(
         self,
-        models: Model | Sequence[Model] = ("zoo:siameseim", "zoo:mae", "zoo:moco_v3"),
+        models: ModelLike | Sequence[ModelLike] = ("zoo:siameseim", "zoo:mae", "zoo:moco_v3"),
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
         image: int | None = None,
         views: int = 1,
+        device: str | torch.device = "auto",
     ):
-        subjects = chosen_subjects(models)
-        pixels = chosen_images(images, subjects[0].run)
-        self.pairs = {s.name: PairExplorer(s, pixels, image, views) for s in subjects}
-        _check_alike(subjects)
-        self.first = next(iter(self.pairs.values()))
-        self.grid, self.pixels = self.first.grid, pixels
-        shown = 2 * len(subjects)  # every model's attention, and that of the setting before
-        self._attentions = lru_cache(maxsize=shown)(self._attentions)  # of this object alone
-        self.depth = min(last_layer(s) for s in subjects)
+        opened = open_models(models)
+        _check_patches(opened)
+        pixels = pixels_to_show(images, opened[0].run)
+        pairs = {m.name: PairExplorer(m, pixels, image, views, device) for m in opened}
+        self.pairs: dict[str, PairExplorer] = pairs
+        self.first: PairExplorer = next(iter(pairs.values()))
+        self.grid: Grid = self.first.grid
+        self.pixels: UInt8[Tensor, "n 3 H W"] = pixels
+        shown = 2 * len(opened)  # attention of all models, in the present and the last setting
+        self._attentions = kept(self._attentions, shown)  # per object
+        self.depth: int = min(last_layer(m) for m in opened)
         names = list(self.pairs)
         values = self.first.values | {"layer": self.depth, "head": ALL, HEADS: names[0]}
         super().__init__(values, "a", self.first.selected[1])
 
     def scene(self) -> Scene:
-        """Three panels a model, then a panel a head of one of them."""
-        self._follow()
+        """Three panels per model, then one panel per head of one model."""
+        self._update_pairs()
         attention = {name: self._row(name) for name in self.pairs}
         heads = self._heads()
-        highest = max(float(row.max()) for row in [*attention.values(), heads])
         scales = {
-            "attention": Scale("share of attention", 0.0, highest),
-            "cosine": Scale("cosine", 0.0, 1.0),
+            "attention": Scale("share of attention", 0.0, self._highest()),
+            "cosine": COSINE,
         }
         panels = [p for name, row in attention.items() for p in self._answers(name, row)]
         controls = [c for c in self.first.controls() if c.name != "layer"]
         controls += [
             Control("layer", "layer", self.values["layer"], 1, self.depth),
             Control("head", "head", self.values["head"], options=self._names_of_heads()),
-            Control(HEADS, "heads below are of", self.values[HEADS], options=list(self.pairs)),
+            Control(HEADS, "heads below", self.values[HEADS], options=list(self.pairs)),
         ]
         return Scene(
             panels=[*panels, *self._atlas(heads)],
@@ -80,22 +91,22 @@ class ModelsExplorer(Explorer):
         )
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
-        """The two views: the same for all models."""
-        self._follow()
+        """The two views, which all models share."""
+        self._update_pairs()
         return self.first.images()
 
-    def click(self, panel: str, patch: int) -> tuple[dict[str, str], tuple[str, int] | None]:
-        """A patch of any model's view a is the query; a head below becomes the head above."""
+    def on_select(self, panel: str, patch: int) -> Change:
+        """A patch of view a becomes the query; a head below becomes the head shown above."""
         if panel.startswith("head "):
-            return {"head": panel.removeprefix("head ")}, None
-        return {}, ("a", patch)
+            return Change({"head": panel.removeprefix("head ")})
+        return Change({}, ("a", patch))
 
-    def turned(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Another model's heads begin at their mean."""
-        return {"head": ALL} | values if HEADS in values else values
+    def on_set(self, values: dict[str, Any]) -> Change:
+        """Show the mean of heads when another model's are chosen: it may have fewer."""
+        return Change({"head": ALL} | values if HEADS in values else values)
 
-    def _follow(self) -> None:
-        """The pairs stand as the controls do."""
+    def _update_pairs(self) -> None:
+        """Bring the pair explorer of each model to the present state."""
         for pair in self.pairs.values():
             pair.values = {key: self.values[key] for key in ("image", "views", "layer")}
             pair.selected = self.selected
@@ -103,21 +114,30 @@ class ModelsExplorer(Explorer):
     def _attentions(
         self, name: str, image: int, draw: int, layer: int
     ) -> Float[Tensor, "heads N N"]:
-        """Of all patches to all, one pass through the model; each click reads its row."""
-        model = self.pairs[name].subject.model
+        """Attention between all patches, in one pass; a click only selects a row."""
+        model = self.pairs[name].named.model
         view = self.pairs[name]._views(image, draw)[0].image
         measure = lambda _, matrix: over_patches(matrix, model.num_prefix_tokens)  # noqa: E731
-        (found,) = attended(model, view, *probe.inputs(model), measure, [layer - 1])
-        return normalised_rows(found[0].cpu())
+        (maps,) = attended(model, view, measure, layers=[layer - 1])
+        return normalised_rows(maps[0].cpu())
 
     def _rows(self, name: str) -> Float[Tensor, "heads N"]:
         place = (self.values[key] for key in ("image", "views", "layer"))
         return self._attentions(name, *place)[:, self.selected[1]]
 
     def _row(self, name: str) -> Float[Tensor, " N"]:
-        """Of the head that is chosen, or the mean where a model has no such head."""
+        """Attention of the chosen head, or the mean for a model without that head."""
         rows, head = self._rows(name), self.values["head"]
         return rows[int(head) - 1] if head != ALL and int(head) <= len(rows) else rows.mean(dim=0)
+
+    def _highest(self) -> float:
+        """The largest attention of the median patch, mean over heads: the end of the scale.
+
+        That of the model where it is largest; it stays while patches and heads are clicked.
+        """
+        place = [self.values[key] for key in ("image", "views", "layer")]
+        maps = (self._attentions(name, *place) for name in self.pairs)
+        return max(float(a.mean(dim=0).amax(dim=1).median()) for a in maps)
 
     def _heads(self) -> Float[Tensor, "heads N"]:
         return self._rows(self.values[HEADS])
@@ -146,7 +166,7 @@ class ModelsExplorer(Explorer):
                 f"head {i}",
                 f"{self.values[HEADS]}: head {i}",
                 view,
-                (1, 1),  # one place to click: the whole head
+                (1, 1),  # a click anywhere chooses the head
                 Heat(row.tolist(), self.grid, "attention"),
                 chosen=self.values["head"] == str(i),
             )
@@ -155,31 +175,52 @@ class ModelsExplorer(Explorer):
 
     def _text(self) -> str:
         row, column = divmod(self.selected[1], self.grid[1])
-        found = {name: pair.matches("a") for name, pair in self.pairs.items()}
-        what, patch = f"Patch in row {row + 1}, column {column + 1} of view a", self.selected[1]
-        if not found[self.first.subject.name].inside[patch]:
-            return f"{what}: view b does not show it, so no model can find it there."
-        said = [f"{name} finds it {m.error[patch]:.1f} px off" for name, m in found.items()]
-        return f"{what}, looked for in view b: " + "; ".join(said) + "."
+        matches = {name: pair.matches("a") for name, pair in self.pairs.items()}
+        place, patch = dict(row=row + 1, column=column + 1), self.selected[1]
+        if not matches[self.first.named.name].inside[patch]:
+            return HIDDEN.format(**place)
+        errors = [f"{name} {m.error[patch]:.1f}" for name, m in matches.items()]
+        return MATCHED.format(**place, errors="; ".join(errors))
+
+    def held(self) -> Held:
+        """Cosines and attention of all patches in all models, for the ranges that fit a page."""
+        controls, patches = self.scene().controls, self.grid[0] * self.grid[1]
+        images = sum(map(len, self.data_uris().values()))
+        key = [self.values[name] for name in ("image", "views", "layer")]
+        maps = sum(len(self._attentions(name, *key)) + 1 for name in self.pairs)
+        layer_bytes = len(self.pairs) * pair_bytes(patches) + BASE64 * maps * patches**2
+        held = ranges(controls, layer_bytes, images)
+        shown: dict[str, str] = {}
+        models = {n: {"pairs": {}, "attention": {}} for n in self.pairs}
+        highest = {}
+        for image, draw in product(held.image, held.views):
+            place = f"{image} {draw}"
+            for name, pair in self.pairs.items():
+                models[name]["pairs"][place] = pair.held_pair(image, draw, held.layer)
+                models[name]["attention"][place] = {}
+            for layer in held.layer:
+                with self.preview(Change({"image": image, "views": draw, "layer": layer})):
+                    high = highest[f"{place} {layer}"] = self._highest()
+                    shown |= self.data_uris(shown)
+                for name in self.pairs:
+                    rows = self._attentions(name, image, draw, layer)
+                    rows = torch.cat([rows.mean(dim=0, keepdim=True), rows])
+                    part = {"levels": packed(rows, high), "heads": len(rows) - 1}
+                    models[name]["attention"][place][layer] = part
+        text = {"hidden": HIDDEN, "matched": MATCHED}
+        data = {"grid": self.grid, "models": models, "highest": highest, "text": text}
+        return Held("modelsScene", data, shown, limited(controls, held))
 
 
-def _check_alike(subjects: list[Subject]) -> None:
-    first, (size, patch) = subjects[0], _sight(subjects[0])
-    for s in subjects:
-        own_size, own_patch = _sight(s)
-        if (own_size, own_patch) != (size, patch):
-            way = (
-                "one size, as siamlab.subject.at_size makes them"
-                if own_patch == patch
-                else "one size of patch"
-            )
+def _check_patches(models: list[NamedModel]) -> None:
+    """Raise UserError for models whose patches have different sizes."""
+    first, *others = models
+    patch = tuple(first.model.patch_embed.patch_size)
+    for named in others:
+        other = tuple(named.model.patch_embed.patch_size)
+        if other != patch:
             raise UserError(
-                f"{s.name} sees {own_size} pixels in patches of {own_patch} and {first.name} "
-                f"{size} in patches of {patch}; models side by side must see alike: take those of "
-                f"{way}"
+                f"{named.name} has patches of {other} pixels and {first.name} of {patch}; models "
+                "can be compared only at the same patch size: use such models, or explore each by "
+                "itself"
             )
-
-
-def _sight(s: Subject) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Pixels of the whole input, and of a patch."""
-    return tuple(probe.inputs(s.model).size), tuple(s.model.patch_embed.patch_size)

@@ -1,123 +1,96 @@
-"""An explorer as one HTML file that answers clicks without Python, from answers made before.
+"""An explorer as one HTML file that answers clicks without Python, from answers made beforehand.
 
-write_page(path, explorer)
+write_page(path, "pair explorer", answers)      # the page opens with the first of the answers
 """
 
-import html
-import json
-from collections.abc import Iterator
-from importlib.resources import files
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from siamlab.explore.scene import Control
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-if TYPE_CHECKING:
-    from siamlab.explore.explorer import Explorer
+from siamlab.explore.answers import Answer, Patch
+from siamlab.explore.held import Held
+from siamlab.explore.scene import MOST, Control
+from siamlab.explore.web.assets import script, style
+from siamlab.machine.files import atomic
 
-# of a scene: alike in all answers
-FIXED = "columns", "scales", "stops", "symbols", "legend", "jumps_title"
-
-MOST = 24  # values of one slider that a page holds: each has pictures of its own
-HERE = files("siamlab") / "explore"
-
-
-def script() -> str:
-    """The module of the widget, and of pages but for its last line, the export."""
-    names = ("shapes.js", "input.js", "panels.js")
-    return "\n".join((HERE / name).read_text("utf-8") for name in names)
+# parts of a scene that rarely differ between answers: stored once, and again where they differ
+SHARED = "columns", "scales", "stops", "symbols", "legend", "jumps_title"
 
 
-def style() -> str:
-    """Its style sheet."""
-    return (HERE / "panels.css").read_text("utf-8")
+def write_page(
+    path: Path,
+    title: str,
+    controls: Sequence[Control],
+    answers: Iterator[Answer],
+    hold: Callable[[], Held | None] = lambda: None,
+) -> Path:
+    """Write the page and return its path. `controls` are those of the first answer.
 
-
-def write_page(path: Path, explorer: "Explorer") -> Path:
-    """The path. States are those of `Explorer.to_html`."""
-    path.parent.mkdir(parents=True, exist_ok=True)  # before the answers, which take their time
-    first, start = explorer.scene().as_dict(), _state(explorer)
-    answers, images, moves = {}, explorer.pictures(), {}
-    for name, values, selected in _events(explorer):
-        moves[name] = {"values": values, "selected": selected}
-        with explorer.at(values, selected):
-            whole = explorer.scene().as_dict()
-            answers[_key(explorer)] = {
-                k: v for k, v in whole.items() if k not in FIXED or v != first[k]
-            }
-            images |= explorer.pictures(images)
-    page = Template((HERE / "page.html").read_text("utf-8")).substitute(
-        title=html.escape(explorer.title),
+    If `hold` returns what a page computes from, only the first answer is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)  # fails before the answers take their time
+    first, held = next(answers), hold()
+    moves, scenes, images = {}, {}, dict(first.images)
+    if held:
+        images |= held.images
+        limits = [control._asdict() for control in held.controls]
+        first = first._replace(scene=first.scene | {"controls": limits})
+    for answer in () if held else answers:
+        moves[answer.event] = answer.change._asdict()
+        scenes[state_key(answer.values, answer.selected)] = {
+            key: part
+            for key, part in answer.scene.items()
+            if key not in SHARED or part != first.scene[key]
+        }
+        images |= answer.images
+    page = _template().render(
+        title=title[0].upper() + title[1:],
         style=style(),
-        script=script().split("export default")[0],
-        first=_json(first),
-        start=_json(start),
-        moves=_json(moves),
-        answers=_json(answers),
-        images=_json(images),
-        held=_json(_held(explorer)),
+        script=script(page=True).split("export default")[0],
+        held={"scene": held.scene, "data": held.data} if held else None,
+        first=first.scene,
+        state={"values": first.values, "selected": first.selected},
+        moves=moves,
+        scenes=scenes,
+        images=images,
+        refusal=refusal(controls, boxes=any(event.startswith("box ") for event in moves)),
     )
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(page, encoding="utf-8")
-    return draft.replace(path)
+    with atomic(path) as draft:
+        draft.write_text(page, encoding="utf-8")
+    return path
 
 
-def _events(
-    explorer: "Explorer",
-) -> Iterator[tuple[str, dict[str, Any], tuple[str, int] | None]]:
-    """A click on every patch, brushes, every value of every control, boxes: name, what changes."""
-    scene = explorer.scene()
-    for panel in scene.panels:
-        for patch in range(panel.parts):
-            yield f"{panel.id} {patch}", *explorer.click(panel.id, patch)
-    for panel, parts in explorer.brushes():
-        yield f"{panel} {','.join(map(str, parts))}", *explorer.brushed(panel, parts)
-    for control in scene.controls:
-        for value in _range(control):
-            yield f"{control.name} {value}", explorer.turned({control.name: value}), None
-    for box in explorer.places():
-        yield f"box {' '.join(map(str, box))}", {"box": box}, None
+def state_key(values: dict[str, Any], selected: Patch) -> str:
+    """The name of a state, as the script of the page makes it: values by name, panel and patch."""
+    words = [f"{name}={_as_javascript(value)}" for name, value in sorted(values.items())]
+    return " ".join([*words, *map(str, selected)])
 
 
-def _range(control: Control) -> list[Any]:
-    """All options, or at most MOST values of a slider, those around its own."""
-    if control.options:
-        return list(control.options)
-    first = max(control.low, min(control.value - MOST // 2, control.high - MOST + 1))
-    return list(range(first, min(control.high, first + MOST - 1) + 1))
-
-
-def _held(explorer: "Explorer") -> str:
-    """What the page can answer, for the sentence that it cannot."""
-    controls = explorer.scene().controls
-    now = ", ".join(f"{c.label} {c.value}" for c in controls)
-    cut = [(c.label, _range(c)) for c in controls if c.high - c.low >= MOST]
-    parts = "".join(f"; {label} from {held[0]} to {held[-1]}" for label, held in cut)
-    size = "; the box in no other size" if explorer.places() else ""
+def refusal(controls: Sequence[Control], boxes: bool) -> str:
+    """What the page says when it has no answer: which answers it has, and the way to the others."""
+    now = ", ".join(f"{control.label} {control.value}" for control in controls)
+    cut = [(c.label, c.nearby()) for c in controls if c.high - c.low >= MOST]
+    ranges = "".join(f", {label} from {values[0]} to {values[-1]}" for label, values in cut)
+    size = ", and the box in its present size only" if boxes else ""
     return (
-        f"This page does not hold that. It holds every click with {now}; and with its first click "
-        f"each of these changed alone{parts}{size}. For all else open the notebook."
+        f"This page does not hold that answer. It holds every click with {now}; for the patch that "
+        f"it opened with, it also holds each of these settings changed alone{ranges}{size}. For "
+        "any other answer, open the notebook."
     )
 
 
-def _state(explorer: "Explorer") -> dict[str, Any]:
-    return {"values": explorer.values, "selected": list(explorer.selected)}
+def _template():
+    pages = Environment(
+        loader=PackageLoader("siamlab", "explore/web"), autoescape=True, undefined=StrictUndefined
+    )
+    pages.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # in the order of the events
+    return pages.get_template("page.html")
 
 
-def _key(explorer: "Explorer") -> str:
-    """As the script makes it: the values by name, then panel and patch."""
-    values = [f"{name}={_text(value)}" for name, value in sorted(explorer.values.items())]
-    return " ".join([*values, *map(str, explorer.selected)])
-
-
-def _text(value: Any) -> str:
-    """As JavaScript writes it: a list by commas, no zeros at the end of a number."""
+def _as_javascript(value: Any) -> str:
+    """A value as JavaScript writes it: a list by commas, a number without zeros at its end."""
     if isinstance(value, tuple | list):
-        return ",".join(map(_text, value))
+        return ",".join(map(_as_javascript, value))
     return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-def _json(value: Any) -> str:
-    """JSON that cannot end its script element."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,10 +1,11 @@
-"""Pair explorer: click a patch of one view, see where the model finds it in the other.
+"""Pair explorer: the match that a model finds in one view for a patch clicked in the other.
 
 PairExplorer("zoo:siameseim")       PairExplorer("runs/mine", images, image=3)
 """
 
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,71 +13,101 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Generator, Tensor
 
 from siamlab import probe
+from siamlab.crop import finest
 from siamlab.data import Images
+from siamlab.evaluate.images import first_image, pixels_to_show
+from siamlab.evaluate.models import ModelLike, NamedModel, last_layer, open_model
+from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.scene import Box, Control, Heat, Jump, Mark, Panel, Scale, Scene
+from siamlab.explore.held import BASE64, Held, limited, packed, ranges, triangle
+from siamlab.explore.kept import kept
+from siamlab.explore.scene import (
+    COSINE,
+    Box,
+    Control,
+    Heat,
+    Jump,
+    Mark,
+    Panel,
+    Scene,
+    rounded,
+)
 from siamlab.figure.image import to_bytes
-from siamlab.geometry import View, correspondence, patch_centres
-from siamlab.given import Model, chosen_images, chosen_subject, first_image, last_layer
+from siamlab.geometry import Grid, View, match_patches, patch_centres
+from siamlab.machine.device import on_device
 from siamlab.probe.pairs import pairs
-from siamlab.resample import finest
 
 DRAWS = 20  # pairs of views to choose from
-TOP = 5  # nearest patches that are shown
-WORST = 8  # matches in the list
+TOP = 5  # most similar patches that are marked
+WORST = 8  # matches in the list of the worst
 COLOURS = {"a": "#0072B2", "b": "#D55E00"}
 LEGEND = (
-    ("query", "clicked patch"),
+    ("query", "selected patch"),
     ("true", "its true place"),
-    ("match", "most alike"),
-    ("next", "2nd to 5th"),
+    ("match", "most similar patch"),
+    ("next", "2nd to 5th most similar"),
 )
 
 
-class Matches(NamedTuple):
-    """Every patch of one view looked for in the other; places are fractions of that other view."""
+QUERY = "{name}, patch in row {row}, column {column}"
+HIDDEN = "{query}: view {there} does not show this place; the most similar patch is marked."
+MATCHED = (
+    "{query}: matched {error} pixels from its true place in view {there} (nearest patch centre: "
+    "{least}). Mean over the {shared} patches that both views show: {mean}; {mean_least} is the "
+    "least possible."
+)
+JUMPS = "Worst matches of view {here}"
 
-    cosine: Float[Tensor, "N N"]
+
+class PairMatches(NamedTuple):
+    """The match of every patch of one view in the other view.
+
+    Places are (y, x) fractions of the other view, distances are in its pixels.
+    """
+
+    cosine: Float[Tensor, "N N"]  # to each patch of the other view
     true: Float[Tensor, "N 2"]
-    inside: Bool[Tensor, " N"]  # the other view shows the place
-    error: Float[Tensor, " N"]  # pixels of the other view, from the most alike to the true place
-    ceiling: Float[Tensor, " N"]  # the same of the nearest patch centre: no match can be closer
+    inside: Bool[Tensor, " N"]  # whether the other view shows the true place
+    error: Float[Tensor, " N"]  # from the most similar patch to the true place
+    ceiling: Float[Tensor, " N"]  # from the nearest patch centre: no match can be closer
 
 
 class PairExplorer(Explorer):
-    """Two views of one image, drawn as for the correspondence probe; click in either."""
+    """Two views of one image, drawn as in the correspondence probe; both can be clicked."""
 
     title = "pair explorer"
 
     def __init__(
         self,
-        model: Model = "zoo:siameseim",
+        model: ModelLike = "zoo:siameseim",
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
         image: int | None = None,
         views: int = 1,
+        device: str | torch.device = "auto",
     ):
-        self.subject = chosen_subject(model)
-        self.pixels = chosen_images(images, self.subject.run)
-        self._views = lru_cache(maxsize=32)(self._views)  # of this object alone
-        self._layers = lru_cache(maxsize=4)(self._layers)  # 15 MB each of a ViT-B/16
-        self._matches = lru_cache(maxsize=64)(self._matches)
-        grid = self.subject.model.patch_embed.grid_size
-        self.grid = grid[0], grid[1]
+        named = open_model(model)
+        self.named: NamedModel = named._replace(model=on_device(named.model, device))
+        self.pixels: UInt8[Tensor, "n 3 H W"] = pixels_to_show(images, self.named.run)
+        self._views = kept(self._views, 32)  # per object
+        self._layers = kept(self._layers, 4)  # 15 MB each for a ViT-B/16
+        self._matches = kept(self._matches, 64)
+        grid = self.named.model.patch_embed.grid_size
+        self.grid: Grid = grid[0], grid[1]
         middle = self.grid[0] // 2 * self.grid[1] + self.grid[1] // 2
         image = first_image(self.pixels) if image is None else image
-        values = {"image": image, "views": views, "layer": last_layer(self.subject)}
+        values = {"image": image, "views": views, "layer": last_layer(self.named)}
         super().__init__(values, "a", middle)
-        self.values = self.checked(values)
+        self.values: dict[str, Any] = self.checked(values)
 
     def scene(self) -> Scene:
-        """Both views and the source; heat: cosine of the clicked patch to all of both views."""
+        """Source and both views, with the cosine of the selected patch to all their patches."""
         here, patch = self.selected
         there = "b" if here == "a" else "a"
-        found = self.matches(here)
+        matches = self.matches(here)
         centres = patch_centres(self.grid)
-        order = found.cosine[patch].argsort(descending=True)[:TOP].tolist()
-        query, true = centres[patch].tolist(), found.true[patch].tolist()
-        inside = bool(found.inside[patch])
+        order = matches.cosine[patch].argsort(descending=True)[:TOP].tolist()
+        query, true = centres[patch].tolist(), matches.true[patch].tolist()
+        inside = bool(matches.inside[patch])
         best = centres[order[0]].tolist()
         marks = [Mark(*best, "match")]
         marks += [Mark(*true, "true")] * inside
@@ -84,63 +115,62 @@ class PairExplorer(Explorer):
         own = self._own(here)[patch]
         shown = {
             here: (own, [Mark(*query, "query")], []),
-            there: (found.cosine[patch], marks, [(*best, *true)] * inside),
+            there: (matches.cosine[patch], marks, [(*best, *true)] * inside),
         }
         return Scene(
             panels=[self._source(query), *(self._panel(side, *shown[side]) for side in "ab")],
             columns=3,
-            text=self._text(found, patch, inside, there),
+            text=self._text(matches, patch, inside, there),
             controls=self.controls(),
-            scales={"cosine": Scale("cosine", 0.0, 1.0)},
+            scales={"cosine": COSINE},
             legend=LEGEND,
-            jumps=self._jumps(here, found),
-            jumps_title=f"Worst matches of view {here}",
+            jumps=self._jumps(here, matches),
+            jumps_title=JUMPS.format(here=here),
         )
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
         """The source and the two views."""
         number, draw = self.values["image"], self.values["views"]
         source, views = self.pixels[number : number + 1], self._views(number, draw)
-        found = {
+        cuts = {
             f"{side}-{number}-{draw}": to_bytes(finest(source, view))
             for side, view in zip("ab", views, strict=True)
         }
-        return {f"source-{number}": self.pixels[number]} | found
+        return {f"source-{number}": self.pixels[number]} | cuts
 
-    def matches(self, view: str) -> Matches:
-        """All matches of a view, "a" or "b", in the other, as the controls stand."""
+    def matches(self, view: str) -> PairMatches:
+        """Return the matches of view "a" or "b" in the other view, for the present controls."""
         return self._matches(*self._key(), view)
 
     def _key(self) -> tuple[int, int, int]:
         return self.values["image"], self.values["views"], self.values["layer"]
 
     def _views(self, image: int, draw: int) -> tuple[View, View]:
-        size = probe.inputs(self.subject.model).size
+        size = probe.inputs(self.named.model).size
         rng = Generator().manual_seed(draw)
         return next(pairs(self.pixels[image : image + 1], size, rng))
 
     def _layers(self, image: int, draw: int) -> list[Float[Tensor, "2 N D"]]:
-        """Unit patch features of both views after each block: one pass through the model."""
-        model = self.subject.model
+        """Unit patch features of both views after each block, on the model's device."""
+        model = self.named.model
         both = torch.cat([view.image for view in self._views(image, draw)])
-        found = probe.by_layer(model, both, *probe.inputs(model), "patches")
-        return [F.normalize(layer.cpu(), dim=-1) for layer in found]
+        return [F.normalize(layer, dim=-1) for layer in probe.by_layer(model, both, "patches")]
 
-    def _matches(self, image: int, draw: int, layer: int, view: str) -> Matches:
+    def _matches(self, image: int, draw: int, layer: int, view: str) -> PairMatches:
         views, sides = self._views(image, draw), (0, 1) if view == "a" else (1, 0)
         features = self._layers(image, draw)[layer - 1]
-        cosine = features[sides[0]] @ features[sides[1]].T
-        match = correspondence(views[sides[0]], views[sides[1]], self.grid)
+        cosine = cosines(features[sides[0]], features[sides[1]])
+        match = match_patches(views[sides[0]], views[sides[1]], self.grid)
         size = torch.tensor(views[sides[1]].image.shape[2:])
         centres = patch_centres(self.grid)
         true, inside = match.points[0], match.inside[0]
         error = ((centres[cosine.argmax(dim=1)] - true) * size).norm(dim=1)
         ceiling = ((centres[None] - true[:, None]) * size).norm(dim=2).amin(dim=1)
-        return Matches(cosine, true, inside, error, ceiling)
+        return PairMatches(cosine, true, inside, error, ceiling)
 
     def _own(self, view: str) -> Float[Tensor, "N N"]:
         features = self._layers(*self._key()[:2])[self.values["layer"] - 1]["ab".index(view)]
-        return features @ features.T
+        return cosines(features, features)
 
     def _panel(
         self, side: str, cosine: Float[Tensor, " N"], marks: list[Mark], arrows: list
@@ -158,33 +188,107 @@ class PairExplorer(Explorer):
         ]
         return Panel("source", "source, with both views", f"source-{number}", boxes=boxes)
 
-    def _text(self, found: Matches, patch: int, inside: bool, there: str) -> str:
+    def _text(self, matches: PairMatches, patch: int, inside: bool, there: str) -> str:
         row, column = divmod(patch, self.grid[1])
-        what = f"{self.subject.name}, patch in row {row + 1}, column {column + 1}"
+        query = QUERY.format(name=self.named.name, row=row + 1, column=column + 1)
         if not inside:
-            return f"{what}: view {there} does not show this place; its most alike patch is marked."
-        right = found.inside.nonzero()[:, 0]
-        mean = found.error[right].mean()
-        return (
-            f"{what}: found {found.error[patch]:.1f} pixels from its true place in view {there} "
-            f"(nearest patch centre: {found.ceiling[patch]:.1f}). All {len(right)} patches that "
-            f"both views show: {mean:.1f} on average, at best {found.ceiling[right].mean():.1f}."
-        )
+            return HIDDEN.format(query=query, there=there)
+        shared, mean, least = shared_means(matches)
+        return MATCHED.format(
+            query=query, there=there, error=f"{matches.error[patch]:.1f}", shared=shared,
+            least=f"{matches.ceiling[patch]:.1f}", mean=f"{mean:.1f}", mean_least=f"{least:.1f}",
+        )  # fmt: skip
+
+    def held(self) -> Held:
+        """The cosines of all patches, for the ranges of the controls that fit a page."""
+        patches = self.grid[0] * self.grid[1]
+        images = sum(map(len, self.data_uris().values()))
+        held = ranges(self.controls(), pair_bytes(patches), images)
+        shown, places = {}, {}
+        for image, draw in product(held.image, held.views):
+            places[f"{image} {draw}"] = self.held_pair(image, draw, held.layer)
+            with self.preview(Change({"image": image, "views": draw})):
+                shown |= self.data_uris(shown)
+        query = QUERY.format(name=self.named.name, row="{row}", column="{column}")
+        text = {"query": query, "hidden": HIDDEN, "matched": MATCHED, "jumps": JUMPS}
+        data = {"grid": self.grid, "pairs": places, "text": text}
+        return Held("pairScene", data, shown, limited(self.controls(), held))
+
+    def held_pair(self, image: int, draw: int, layers: Sequence[int]) -> dict[str, Any]:
+        """One pair of views: its places, and the cosines of its patches after each layer."""
+        found = {n: {s: self._matches(image, draw, n, s) for s in "ab"} for n in layers}
+        with self.preview(Change({"image": image, "views": draw})):
+            boxes = rounded([box._asdict() for box in self._source([]).boxes])
+        places = {side: held_places(matches) for side, matches in found[layers[0]].items()}
+        return {"boxes": boxes, **places, "layers": {
+            layer: {"across": packed(sides["a"].cosine)} | {
+                side: self._held_side(image, draw, layer, side, matches)
+                for side, matches in sides.items()
+            }
+            for layer, sides in found.items()
+        }}  # fmt: skip
+
+    def _held_side(
+        self, image: int, draw: int, layer: int, side: str, matches: PairMatches
+    ) -> dict[str, Any]:
+        features = self._layers(image, draw)[layer - 1]["ab".index(side)]
+        order = matches.cosine.argsort(dim=1, descending=True)[:, :TOP]
+        worst = [[jump.text, jump.patch] for jump in self._jumps(side, matches)]
+        return {
+            "own": packed(triangle(cosines(features, features))),
+            "top": order.tolist(),
+            "error": shown_numbers(matches.error),
+            "mean": shown_numbers(shared_means(matches)[1])[0],
+            "worst": worst,
+        }
 
     def controls(self) -> list[Control]:
-        """Image, pair and layer: known before any pass through the model."""
-        last = last_layer(self.subject)
+        """Image, pair of views and layer, known without a pass through the model."""
+        last = last_layer(self.named)
         return [
             Control("image", "image", self.values["image"], 0, len(self.pixels) - 1),
             Control("views", "pair of views", self.values["views"], 0, DRAWS - 1),
             Control("layer", "layer", self.values["layer"], 1, last),
         ]
 
-    def _jumps(self, view: str, found: Matches) -> list[Jump]:
-        error = found.error.where(found.inside, torch.tensor(-1.0))
-        worst = error.argsort(descending=True)[: min(WORST, int(found.inside.sum()))].tolist()
+    def _jumps(self, view: str, matches: PairMatches) -> list[Jump]:
+        error = matches.error.where(matches.inside, torch.tensor(-1.0))
+        worst = error.argsort(descending=True)[: min(WORST, int(matches.inside.sum()))].tolist()
         rows = [(patch, *divmod(patch, self.grid[1])) for patch in worst]
         return [
             Jump(f"row {r + 1}, column {c + 1}: {error[patch]:.1f} px", view, patch)
             for patch, r, c in rows
         ]
+
+
+def cosines(a: Float[Tensor, "N D"], b: Float[Tensor, "N D"]) -> Float[Tensor, "N N"]:
+    """Products of unit features, computed where these lie and returned on the processor."""
+    return (a @ b.T).cpu()
+
+
+def shared_means(matches: PairMatches) -> tuple[int, Tensor, Tensor]:
+    """How many patches both views show, and their mean error and mean least error."""
+    error, ceiling = (x[matches.inside] for x in (matches.error, matches.ceiling))
+    return len(error), error.mean(), ceiling.mean()
+
+
+def held_places(matches: PairMatches) -> dict[str, Any]:
+    """Where the patches of one view lie in the other, whatever the layer."""
+    shared, _, least = shared_means(matches)
+    return {
+        "true": [[round(v, 4) for v in place] for place in matches.true.tolist()],
+        "inside": "".join("1" if shown else "0" for shown in matches.inside.tolist()),
+        "ceiling": shown_numbers(matches.ceiling),
+        "shared": shared,
+        "least": shown_numbers(least)[0],
+    }
+
+
+def shown_numbers(values: Tensor) -> list[float]:
+    """The values with the one decimal that is shown; 0 for nan, which no text has."""
+    return [float(f"{v:.1f}") if v == v else 0.0 for v in values.flatten().tolist()]
+
+
+def pair_bytes(patches: int) -> float:
+    """Bytes of one layer of a pair of views in a page: the cosines, and some 60 per patch."""
+    return BASE64 * 2 * patches**2 + 60.0 * patches

@@ -1,18 +1,26 @@
-"""What an explorer shows, as plain data: panels with heat, marks and boxes, controls, a sentence.
+"""Scene: what an explorer shows, as plain data: panels, marks, controls and a sentence.
 
-scene.as_dict() goes to the browser; draw.drawn(scene, images) makes a PNG of the same.
+scene.as_dict() goes to the browser; draw.drawn(scene, images) draws the same as an image.
 """
 
 import base64
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from plotly.colors import sequential
+from plotly.colors import cmocean
 
-STOPS = tuple(sequential.YlOrBr)  # colours of heat, from low to high: as in the figures
-KINDS = ("query", "true", "match", "next")  # of marks: drawn alike in browser and PNG
-# of points: corners, the first one's angle in eighths of a turn from the top, radius of every other
+from siamlab.component import UserError, unknown
+
+# colours of heat, from the most negative value through 0 to the most positive: perceptually
+# uniform and safe for the colour-blind (Thyng et al. 2016); the more of it, the less transparent
+STOPS: tuple[str, ...] = tuple(cmocean.balance[1:-1])  # without its ends, almost black
+OPACITY = 0.75  # of the strongest value; that of 0 is 0
+FADE = 0.857, 0.143  # slope and offset of the brightness of the grey image below the heat
+MOST = 24  # values of one slider in an exported page: each needs images of its own
+KINDS = ("query", "true", "match", "next")  # of marks; browser and PNG draw them the same way
+# number of corners, angle of the first from the top in eighths of a turn, radius of every second
 SYMBOLS = {
     "circle": (24, 0, 1.0),
     "square": (4, 1, 1.0),
@@ -24,15 +32,23 @@ SYMBOLS = {
 
 
 class Scale(NamedTuple):
-    """One colour scale, shared by all heat that names it."""
+    """A colour scale, shared by all heat maps that name it: from `low`, 0 or less, to `high`."""
 
     title: str
     low: float
     high: float
 
+    @property
+    def bound(self) -> float:
+        """The size of a value, of either sign, that has the strongest colour."""
+        return max(abs(self.low), abs(self.high)) or 1.0
+
+
+COSINE = Scale("cosine", -1.0, 1.0)
+
 
 class Heat(NamedTuple):
-    values: Sequence[float]  # one a patch, row by row; nan stays clear
+    values: Sequence[float]  # one per patch, row by row; nan is transparent
     grid: tuple[int, int]  # rows, columns
     scale: str  # key of Scene.scales
 
@@ -55,46 +71,46 @@ class Box(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """Points, bars or lines; all places are fractions of the drawing area, from its lower left."""
+    """Points, bars or lines; places are fractions of the drawing area, from its lower left."""
 
     kind: str  # "points", "bars" or "lines"
-    x: Sequence[float] | Sequence[Sequence[float]]  # of bars: their n + 1 edges; a list a line
+    x: Sequence[float] | Sequence[Sequence[float]]  # bars: their n + 1 edges; lines: a list each
     y: Sequence[float] | Sequence[Sequence[float]]
-    names: Sequence[str]  # of points and lines; of bars: what the pointer is told
+    names: Sequence[str]  # of points and lines; bars: the hover text
     colours: Sequence[str]  # of points and lines
     x_title: str
     y_title: str
     x_ticks: Sequence[tuple[float, str]]
     y_ticks: Sequence[tuple[float, str]]
     chosen: Sequence[int] = ()
-    symbols: Sequence[str] = ()  # of points, and of lines at their end: keys of SYMBOLS
-    places: Sequence[tuple[float, float] | None] = ()  # of points' names, their middle
-    note: str = ""  # in words, in place of lines that are not there
+    symbols: Sequence[str] = ()  # keys of SYMBOLS, for points and the ends of lines
+    places: Sequence[tuple[float, float] | None] = ()  # middles of the names of points
+    note: str = ""  # shown where there are no lines
 
 
 class Panel(NamedTuple):
     id: str
     title: str
     image: str  # key of the explorer's images; "" for a chart
-    grid: tuple[int, int] | None = None  # patches that can be clicked, unless they are still
+    grid: tuple[int, int] | None = None  # patches, which can be clicked unless `still`
     heat: Heat | None = None
     marks: Sequence[Mark] = ()
     boxes: Sequence[Box] = ()
     arrows: Sequence[tuple[float, float, float, float]] = ()  # y, x to y, x
-    chosen: bool = False  # outlined, as the head that is shown
-    span: int = 1  # columns that it takes
-    still: bool = False
-    chart: Chart | None = None  # its points or bars are clicked as patches of `grid` (1, n) are
-    several: bool = False  # more than one point or bar can be chosen
+    chosen: bool = False  # outlined
+    span: int = 1  # width in columns
+    still: bool = False  # cannot be clicked
+    chart: Chart | None = None  # its n points or bars are patches of `grid` (1, n)
+    several: bool = False  # several points or bars can be chosen at once
 
     @property
     def parts(self) -> int:
-        """How many patches, points or bars can be clicked."""
+        """The number of patches, points or bars that can be clicked."""
         return 0 if self.still or not self.grid else self.grid[0] * self.grid[1]
 
 
 class Control(NamedTuple):
-    """A slider over low..high, or one of `options`."""
+    """A slider over low..high, or a choice among `options`."""
 
     name: str
     label: str
@@ -103,9 +119,29 @@ class Control(NamedTuple):
     high: int = 0
     options: Sequence[str] = ()
 
+    def checked(self, value: Any) -> Any:
+        """The value as one of the options or a plain int. Raises UserError if it is neither."""
+        if self.options:
+            if str(value) not in self.options:
+                raise UserError(unknown(f"{self.name} has no choice", str(value), self.options))
+            return str(value)
+        number = whole_number(value)
+        if number is None or not self.low <= number <= self.high:
+            raise UserError(
+                f"{self.name}={value!r} must be a whole number from {self.low} to {self.high}"
+            )
+        return number
+
+    def nearby(self) -> list[Any]:
+        """All options; of a slider, at most MOST values around its present one."""
+        if self.options:
+            return list(self.options)
+        first = max(self.low, min(self.value - MOST // 2, self.high - MOST + 1))
+        return list(range(first, min(self.high, first + MOST - 1) + 1))
+
 
 class Jump(NamedTuple):
-    """A line of a list that leads to a patch."""
+    """An entry of a list, which selects a patch."""
 
     text: str
     panel: str
@@ -115,7 +151,7 @@ class Jump(NamedTuple):
 class Scene(NamedTuple):
     panels: Sequence[Panel]
     columns: int
-    text: str  # what is to be seen, in a sentence or a few lines
+    text: str  # describes what is shown, in a sentence or a few lines
     controls: Sequence[Control] = ()
     scales: dict[str, Scale] = {}
     legend: Sequence[tuple[str, str]] = ()  # kind, meaning
@@ -123,59 +159,68 @@ class Scene(NamedTuple):
     jumps_title: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain lists and tables; heat as bytes, 1..255 from low to high and 0 for nan, base64."""
+        """Return plain lists and dicts; heat becomes the base64 text of its `levels`."""
         return {
             "panels": [_panel(panel, self.scales) for panel in self.panels],
             "columns": self.columns,
             "text": self.text,
             "controls": [control._asdict() for control in self.controls],
-            "scales": {key: scale._asdict() for key, scale in self.scales.items()},
+            "scales": {
+                key: scale._asdict() | {"bound": scale.bound} for key, scale in self.scales.items()
+            },
             "legend": [list(entry) for entry in self.legend],
             "jumps": [jump._asdict() for jump in self.jumps],
             "jumps_title": self.jumps_title,
             "stops": list(STOPS),
-            "symbols": {name: _rounded(outline(name)) for name in SYMBOLS},
+            "symbols": {name: rounded(outline(name)) for name in SYMBOLS},
         }
 
 
+def whole_number(value: Any) -> int | None:
+    """A plain int for a whole number of any type; None for anything else."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
 def outline(symbol: str) -> list[tuple[float, float]]:
-    """Corners of a symbol of radius 1 around 0, 0: right, down."""
-    corners, eighths, other = SYMBOLS[symbol]
-    found = []
-    for i in range(corners):
-        angle, radius = math.tau * (eighths / 8 + i / corners), other if i % 2 else 1.0
-        found.append((radius * math.sin(angle), -radius * math.cos(angle)))
-    return found
+    """Return the corners (right, down) of a symbol of radius 1 around the origin."""
+    count, eighths, second = SYMBOLS[symbol]
+    corners = []
+    for i in range(count):
+        angle, radius = math.tau * (eighths / 8 + i / count), second if i % 2 else 1.0
+        corners.append((radius * math.sin(angle), -radius * math.cos(angle)))
+    return corners
 
 
 def levels(heat: Heat, scale: Scale) -> bytes:
-    """1..255 from low to high, beyond them clamped; 0 where there is no number."""
-    span = (scale.high - scale.low) or 1.0
-    shares = ((v - scale.low) / span if math.isfinite(v) else None for v in heat.values)
-    return bytes(0 if s is None else 1 + round(254 * min(1.0, max(0.0, s))) for s in shares)
+    """Return 128 for zero, to 1 and 255 at the bound of either sign; 0 for what is not finite."""
+    shares = (v / scale.bound if math.isfinite(v) else None for v in heat.values)
+    return bytes(0 if s is None else 128 + round(127 * min(1.0, max(-1.0, s))) for s in shares)
 
 
 def shortened(name: str, most: int) -> str:
-    """A name of at most so many letters: its middle left out, since its end tells the seed."""
+    """Shorten a name to `most` letters by its middle: its end names the seed."""
     half = (most - 1) // 2
     return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
 
 
 def _panel(panel: Panel, scales: dict[str, Scale]) -> dict[str, Any]:
-    found = panel._asdict()
-    found["marks"] = [mark._asdict() for mark in panel.marks]
-    found["chart"] = panel.chart._asdict() if panel.chart else None
-    found["boxes"] = [box._asdict() for box in panel.boxes]
+    fields = panel._asdict()
+    fields["marks"] = [mark._asdict() for mark in panel.marks]
+    fields["chart"] = panel.chart._asdict() if panel.chart else None
+    fields["boxes"] = [box._asdict() for box in panel.boxes]
     if heat := panel.heat:
         shades = base64.b64encode(levels(heat, scales[heat.scale])).decode()
-        found["heat"] = {"levels": shades, "grid": list(heat.grid)}
-    return _rounded(found)
+        fields["heat"] = {"levels": shades, "grid": list(heat.grid), "scale": heat.scale}
+    return rounded(fields)
 
 
-def _rounded(value: Any) -> Any:
-    """Floats to four decimals: a tenth of a pixel of a large screen."""
+def rounded(value: Any) -> Any:
+    """Round floats to four decimals, a tenth of a pixel on a large screen."""
     if isinstance(value, float):
         return round(value, 4)
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
-    return [_rounded(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return {key: rounded(inner) for key, inner in value.items()}
+    return [rounded(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -1,17 +1,20 @@
-"""Panels: the one widget of all explorers, and the script that it shares with exported pages."""
+"""Panels: the widget of all explorers."""
+
+from typing import Any
 
 import anywidget
 import traitlets
 
-from siamlab.explore.page import script, style
+from siamlab.explore.web.assets import script, style
 
 
 class Panels(anywidget.AnyWidget):
-    """Shows a scene; what the user does comes back as `event`."""
+    """Shows `scene`, and reports what the user does as `event`."""
 
     _esm = script()
     _css = style()
-    scene = traitlets.Dict().tag(sync=True)
-    images = traitlets.Dict().tag(sync=True)  # data URIs by key
-    event = traitlets.Dict().tag(sync=True)
-    answered = traitlets.Int().tag(sync=True)  # count of the last event that was handled
+    scene: "traitlets.Dict[str, Any]" = traitlets.Dict().tag(sync=True)
+    images: "traitlets.Dict[str, str]" = traitlets.Dict().tag(sync=True)  # data URIs by key
+    event: "traitlets.Dict[str, Any]" = traitlets.Dict().tag(sync=True)
+    # the count of the last handled event
+    answered: "traitlets.Int[int, int]" = traitlets.Int().tag(sync=True)

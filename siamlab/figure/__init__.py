@@ -1,4 +1,4 @@
-"""Figures: rows to a named table, table to a plotly figure, as two functions each.
+"""Figures: each is two functions, from data to a table and from the table to a plotly figure.
 
 from siamlab import figure
 figure.plane(scores).show()
@@ -24,6 +24,7 @@ from siamlab.figure.curves import (
     loss_table,
 )
 from siamlab.figure.effects import effects_figure, effects_table
+from siamlab.figure.film import film_figure, film_table
 from siamlab.figure.importances import importances_figure, importances_table
 from siamlab.figure.plane import plane, plane_figure, plane_table
 from siamlab.figure.probes import probes_figure, probes_table
@@ -54,6 +55,8 @@ __all__ = [
     "correspondence_table",
     "effects_figure",
     "effects_table",
+    "film_figure",
+    "film_table",
     "importances_figure",
     "importances_table",
     "learning_figure",

@@ -1,8 +1,8 @@
-"""Head atlas: each attention head a point, how far it looks and how much that tells of the query.
+"""Head atlas: each attention head as a point, by attention distance and query–key information.
 
 atlas_figure(atlas_table(scores))
 
-`scores` is the long table of the probes, with their layers and heads.
+`scores` is the long table of probes, with layers and heads.
 """
 
 import plotly.graph_objects as go
@@ -18,28 +18,29 @@ from siamlab.figure.template import (
     panels,
     plain,
 )
+from siamlab.probe.table import check_frame
 
 SIDES = {"distance": "attention_distance", "nmi": "attention_nmi"}  # column: probe
 COLUMNS = ("model", "layer", "head", "probe", "value", "low", "high", "chance", "unit")
 KEYS = ["model", "layer", "head"]
+ENDS = ("distance_low", "distance_high", "nmi_low", "nmi_high")
+DRAWN = (*KEYS, *SIDES, *ENDS, "even", "unit")
 ACROSS = 2  # panels in a row
-PANEL = 250  # pixels a row of panels is high
-TICKS = 12  # layers named at the colour bar, at most
-SCALE = "Viridis"  # sequential, also to the colour-blind: its brightness alone tells the order
-ROOM = 0.06  # of an axis, beyond the outermost heads
+PANEL = 250  # pixels: height of a row of panels
+TICKS = 12  # labels of the colour bar, at most
+SCALE = "Viridis"  # its brightness alone shows the order, also to the colour-blind
+ROOM = 0.06  # margin beyond the outermost heads, a fraction of the axis
 HOVER = "distance %{x:.3g} (%{customdata[2]:.3g} to %{customdata[3]:.3g})<br>"
 HOVER += "NMI %{y:.3f} (%{customdata[4]:.3f} to %{customdata[5]:.3f})"
 
 
 def atlas_table(scores: pl.DataFrame) -> pl.DataFrame:
-    """One row a head: model, layer, head (both from 1), distance, nmi, each with _low and _high,
-    even (the distance of uniform attention) and unit (of distances).
+    """model, layer, head (both from 1), distance, nmi, each with _low and _high, even, unit.
 
-    From the rows of the long table whose probe is "attention_distance" or "attention_nmi"; heads
-    without both are left out.
+    One row per head that has both probes, "attention_distance" and "attention_nmi", in the long
+    table. `even` is the distance of uniform attention, `unit` that of distances.
     """
-    if missing := [name for name in COLUMNS if name not in scores.columns]:
-        raise UserError(f"scores has no column {missing}; it needs {list(COLUMNS)}")
+    check_frame(scores, COLUMNS, "scores", "probe the attention of a model first")
     heads = scores.drop_nulls(KEYS).filter(pl.col("value").is_finite())
     sides = [
         heads.filter(pl.col("probe") == probe).select(
@@ -58,7 +59,8 @@ def atlas_table(scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def atlas_figure(table: pl.DataFrame, title: str = "Attention heads") -> go.Figure:
-    """A panel a model of an `atlas_table`: distance to the right, NMI upward, colour by layer."""
+    """One panel per model of an `atlas_table`: NMI over distance, coloured by layer."""
+    check_frame(table, DRAWN)
     models = table["model"].unique(maintain_order=True).to_list()
     across, rows = min(ACROSS, len(models) or 1), -(-len(models) // ACROSS)
     gaps = dict(horizontal_spacing=0.1, vertical_spacing=0.22 / max(rows, 1))
@@ -83,16 +85,16 @@ def atlas_figure(table: pl.DataFrame, title: str = "Attention heads") -> go.Figu
     bar = dict(title=dict(text="layer"), tickvals=ticks)
     scale = dict(colorscale=SCALE, cmin=first, cmax=last, colorbar=bar)
     figure.update_layout(coloraxis=scale, showlegend=False)
-    caption = f"Each point is a head: how far its queries look on average, in {unit}, and how much "
-    caption += "the patch looked at tells of the query (0: every query looks alike; 1: each at a "
-    caption += "patch of its own). All heads of all layers: no head was picked. "
-    caption += "Cross: uniform attention."
+    caption = f"Each point is a head: its mean attention distance, in {unit}, and the normalised "
+    caption += "mutual information between query and attended patch (0: all queries attend to the "
+    caption += "same patches; 1: each attends to a different one). All heads of all layers are "
+    caption += "shown. Cross: uniform attention."
     return finish(figure, title, caption, rows * PANEL + 40)
 
 
 def _panel(figure: go.Figure, heads: pl.DataFrame, model: str, symbol: str, **place: int) -> None:
-    """The heads of one model, and the cross of uniform attention."""
-    known = heads.select("layer", "head", "distance_low", "distance_high", "nmi_low", "nmi_high")
+    """Draw the heads of one model, and a cross at uniform attention."""
+    known = heads.select("layer", "head", *ENDS)
     edge = dict(color=INK, width=0.6)
     marker = dict(color=heads["layer"].to_list(), coloraxis="coloraxis", symbol=symbol, size=9)
     figure.add_scatter(
@@ -113,14 +115,14 @@ def _panel(figure: go.Figure, heads: pl.DataFrame, model: str, symbol: str, **pl
 def _check(table: pl.DataFrame) -> None:
     if table.is_empty():
         raise UserError(
-            f"scores has no head with both probes {list(SIDES.values())}; probe the attention of a "
-            "model first"
+            f"scores has no head with both probes {list(SIDES.values())}; probe the attention of "
+            "a model first"
         )
     for row in table.filter(table.select(KEYS).is_duplicated()).head(1).iter_rows(named=True):
         raise UserError(
             f"scores has head {row['head']} of layer {row['layer']} of {row['model']!r} more than "
-            "once; give each model a name of its own"
+            "once; give each model a different name"
         )
     units = table["unit"].unique(maintain_order=True).to_list()
     if len(units) > 1:
-        raise UserError(f"distances are in {units}, but must be in one unit: give models of one")
+        raise UserError(f"distances are in {units} but must share one unit; leave out the others")

@@ -1,4 +1,4 @@
-"""Attention over the image: of the class token, one panel a head; of all layers and heads.
+"""Attention over the image: one panel per head, or all layers and heads at once.
 
 attention_figure(image, attention_table(attention, grid), model="siameseim")
 attention_maps_figure(image, attention_maps_table(attentions, grid), model="siameseim")
@@ -24,15 +24,19 @@ from siamlab.figure.template import (
     panels,
 )
 from siamlab.geometry import Grid
+from siamlab.probe.table import check_frame
 
 COLUMNS = 5  # panels in a row
-PANEL = 152  # pixels a row of panels is high
-PIXELS = 96  # longer side of the image in each of many small panels
+PANEL = 152  # pixels: height of a row of panels
+PIXELS = 96  # longer side of the image in a small panel
 GAP = 6  # pixels of the small image between panels
-SIDE, BAR = 48, 96  # pixels of a figure left and right of its many panels
-QUERY = OKABE_ITO[0]  # outline of the patch that looks
-SQUARE = np.array([(0, 0), (0, 1), (1, 1), (1, 0), (0, 0), (np.nan, np.nan)])  # its corners, y x
-SCALE = [  # none is clear, so that the image shows; more is darker
+SIDE, BAR = 48, 96  # pixels left and right of the small panels
+QUERY = OKABE_ITO[0]  # outline of the query patch
+SQUARE = np.array(
+    [(0, 0), (0, 1), (1, 1), (1, 0), (0, 0), (np.nan, np.nan)]
+)  # corners of a closed square (y, x), then a gap
+# transparent at 0, so that the image shows; darker with more attention
+SCALE: list[tuple[float, str]] = [
     (0, "rgba(240,228,66,0)"),
     (0.3, "rgba(240,200,40,0.6)"),
     (0.65, "rgba(213,94,0,0.85)"),
@@ -41,12 +45,12 @@ SCALE = [  # none is clear, so that the image shows; more is darker
 
 
 def attention_table(attention: Float[Tensor, "heads N"], grid: Grid) -> pl.DataFrame:
-    """head, row, column, attention (share of the class token's attention, 0..1) of each patch."""
+    """head, row, column, attention: the share of the class token's attention, 0..1, per patch."""
     return attention_maps_table(attention[None], grid).drop("layer")
 
 
 def attention_maps_table(attention: Float[Tensor, "L heads N"], grid: Grid) -> pl.DataFrame:
-    """layer, head (from 0), row, column, attention (share of one token's attention, 0..1)."""
+    """layer, head (from 0), row, column, attention: the share of one token's attention, 0..1."""
     if attention.shape[2] != grid[0] * grid[1]:
         raise UserError(
             f"attention is over {attention.shape[2]} patches; a grid of {grid} has "
@@ -66,9 +70,10 @@ def attention_figure(
 ) -> go.Figure:
     """The image, then a heat map over its grey copy for each head of an `attention_table`.
 
-    `highest` is the end of the colour scale; the largest value in the table if not given. Give the
-    same to all figures that are to be compared.
+    The colour scale ends at `highest`, by default the largest value of the table. Figures can be
+    compared only if they share it.
     """
+    check_frame(table, ("head", "row", "column", "attention"))
     heads = table["head"].unique(maintain_order=True).to_list()
     count = len(heads) + 1
     rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
@@ -88,8 +93,8 @@ def attention_figure(
     figure.update_layout(margin=dict(l=12, r=12, b=12))
     grid = f"{table['row'].max() + 1} × {table['column'].max() + 1}"
     caption = f"Share of the class token's attention on each of {grid} patches, by head: "
-    caption += f"no head was picked. One colour scale for all heads of {model}, from 0 to "
-    caption += f"{highest:.3g}; even attention would be {1 / _count(table):.3g} everywhere."
+    caption += f"all heads are shown. The heads of {model} share one colour scale, from 0 to "
+    caption += f"{highest:.3g}; uniform attention is {1 / _count(table):.3g} everywhere."
     return finish(figure, f"Attention of the class token: {model}", caption, rows * PANEL + 12)
 
 
@@ -100,12 +105,12 @@ def attention_maps_figure(
     query: tuple[int, int] | None = None,
     highest: float | None = None,
 ) -> go.Figure:
-    """A heat map over the grey image for each layer (rows) and head (columns) of an
-    `attention_maps_table`.
+    """Heat maps over the grey image, by layer (rows) and head (columns).
 
-    Of the class token; or of the patch in row and column `query`, from 0, which is then outlined.
-    `highest`: where the colour scale ends, by default at the 99th percentile of the table.
+    From an `attention_maps_table` of the class token, or of the patch at (row, column) `query`,
+    from 0, which is outlined. The colour scale ends at `highest`, by default the 99th percentile.
     """
+    check_frame(table, ("layer", "head", "row", "column", "attention"))
     maps = _maps(table)  # [layers, heads, rows, columns]
     small = _small(to_grey(image))
     height, width = small.shape[1:]
@@ -125,8 +130,8 @@ def attention_maps_figure(
     caption = f"Share of {who}'s attention on each of {maps.shape[2]} × {maps.shape[3]} patches. "
     if query is not None:
         caption += f"The patch (row {query[0] + 1}, column {query[1] + 1}) is outlined. "
-    caption += f"Every layer and head of {model}: no head was picked. One colour scale from 0 to "
-    caption += f"{highest:.3g}, and darkest above; even attention would be "
+    caption += f"Every layer and head of {model} is shown, on one colour scale from 0 to "
+    caption += f"{highest:.3g}; larger values have the darkest colour. Uniform attention is "
     caption += f"{1 / (maps.shape[2] * maps.shape[3]):.3g} everywhere."
     across = WIDTH - SIDE - BAR
     tall = across * (maps.shape[0] * pitch[0] - GAP) / (maps.shape[1] * pitch[1] - GAP)
@@ -134,14 +139,14 @@ def attention_maps_figure(
 
 
 def _maps(table: pl.DataFrame) -> np.ndarray:
-    """Attention [layers, heads, rows, columns] of a table that has each once."""
+    """Attention as an array [layers, heads, rows, columns]."""
     keys = ["layer", "head", "row", "column"]
     shape = [table[key].n_unique() for key in keys]
     return table.sort(keys)["attention"].to_numpy().reshape(shape)
 
 
 def _small(image: UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 h w"]:
-    """The image with its longer side at most PIXELS; much smaller ones in larger squares."""
+    """The image with a longer side of at most PIXELS; smaller images with enlarged pixels."""
     longer = max(image.shape[1:])
     if longer <= PIXELS:
         times = PIXELS // longer
@@ -152,13 +157,13 @@ def _small(image: UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 h w"]:
 
 
 def _tiled(image: UInt8[Tensor, "3 h w"], rows: int, columns: int) -> UInt8[Tensor, "3 H W"]:
-    """Copies of the image with white between: one picture, as a hundred would weigh a hundred."""
+    """Copies of the image with white gaps, as one picture: many would make the page heavy."""
     tile = F.pad(image, (0, GAP, 0, GAP), value=255)
     return tile.repeat(1, rows, columns)[:, :-GAP, :-GAP]
 
 
 def _heats(maps: np.ndarray, size: tuple[int, int]) -> go.Heatmap:
-    """All heat maps as one, nothing between them."""
+    """All heat maps as one trace, with gaps between them."""
     layers, heads, rows, columns = maps.shape
     padded = np.pad(maps, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan)
     z = padded.transpose(0, 2, 1, 3).reshape(layers * (rows + 1), heads * (columns + 1))
@@ -167,13 +172,13 @@ def _heats(maps: np.ndarray, size: tuple[int, int]) -> go.Heatmap:
     names = names.transpose(1, 3, 2, 4, 0).reshape(*z.shape, 2)
     y, x = (_edges(n, k, s) for n, k, s in zip(maps.shape[:2], maps.shape[2:], size, strict=True))
     hover = "layer %{customdata[0]}, head %{customdata[1]}: %{z:.3f}<extra></extra>"
-    z, names = z[:-1, :-1].astype(np.float32), names[:-1, :-1].astype(np.uint8)  # lighter pages
+    z, names = z[:-1, :-1].astype(np.float32), names[:-1, :-1].astype(np.uint8)  # smaller pages
     cells = dict(z=z, customdata=names, x=x, y=y)
     return go.Heatmap(**cells, coloraxis="coloraxis", hovertemplate=hover, hoverongaps=False)
 
 
 def _edges(panels: int, patches: int, side: int) -> np.ndarray:
-    """Borders of cells along one axis: those of each panel's patches, a gap between panels."""
+    """Borders of the cells along one axis, with a gap between panels."""
     inside = np.arange(patches + 1) * (side / patches)
     return (np.arange(panels)[:, None] * (side + GAP) + inside).ravel()
 
@@ -195,7 +200,7 @@ def _outlines(shape: tuple[int, ...], query: tuple[int, int], size: tuple[int, i
 
 
 def _name_panels(figure: go.Figure, counts: tuple[int, ...], size: tuple[int, int]) -> None:
-    """Numbers of layers and heads, from 1, as ticks at the middle of each panel."""
+    """Number layers and heads, from 1, at the middle of each panel."""
     middle = [[i * (s + GAP) + s / 2 for i in range(n)] for n, s in zip(counts, size, strict=True)]
     text = [[str(i + 1) for i in range(n)] for n in counts]
     style = dict(tickmode="array", ticks="", showticklabels=True)
@@ -209,7 +214,7 @@ def _count(table: pl.DataFrame) -> int:
 
 
 def _heat(figure: go.Figure, rows: pl.DataFrame, shape: tuple, row: int, col: int) -> None:
-    """One head's heat map, patch by patch, half transparent."""
+    """Draw the half transparent heat map of one head."""
     across = rows["column"].max() + 1
     values = rows.sort("row", "column")["attention"].to_numpy().reshape(-1, across)
     height, width = shape[1] / values.shape[0], shape[2] / values.shape[1]

@@ -1,4 +1,4 @@
-"""Attribution over the image, one panel a method.
+"""Attribution over the image, one panel per method.
 
 tables = {"integrated gradients": attribution_table(found.map[0], grid), ...}
 attribution_figure(image, tables, target="the other view", model="mae")
@@ -21,11 +21,13 @@ from siamlab.figure.template import (
     panels,
 )
 from siamlab.geometry import Grid
+from siamlab.probe.table import check_frame
 
 COLUMNS = 4  # panels in a row
-PANEL, BELOW = 146, 40  # pixels a row of panels is high; and what is below them all
-LINE = 14  # characters of a panel's title
-SCALE = [  # blue lowers, orange raises, none is clear, so that the image shows
+PANEL, BELOW = 146, 40  # pixels: height of a row of panels, and of the space below them
+LINE = 14  # characters of a line of a panel's title
+# blue lowers, orange raises; transparent at 0, so that the image shows
+SCALE: list[tuple[float, str]] = [
     (0, "rgba(0,60,120,0.95)"),
     (0.25, "rgba(0,114,178,0.75)"),
     (0.5, "rgba(255,255,255,0)"),
@@ -35,15 +37,15 @@ SCALE = [  # blue lowers, orange raises, none is clear, so that the image shows
 
 
 def attribution_table(attribution: Float[Tensor, "h w"], grid: Grid | None = None) -> pl.DataFrame:
-    """row, column, attribution of each cell of one image's map.
+    """row, column, attribution: one row per cell of the map of one image.
 
-    With a grid, cells are summed over its patches, so that their sum stays what it is.
+    With a grid, the cells of each patch are added up, which keeps the sum of the map.
     """
     rows, columns = grid or attribution.shape
     if attribution.shape[0] % rows or attribution.shape[1] % columns:
         raise UserError(
-            f"a map of {tuple(attribution.shape)} cannot be summed over grid={grid}: both sides "
-            "must be multiples; give the grid of the model that the map is of"
+            f"a map of {tuple(attribution.shape)} cannot be summed over grid={grid}: its sides "
+            "must be multiples of the grid's; pass the grid of the model"
         )
     cells = attribution.detach().cpu().double().unflatten(1, (columns, -1)).sum(dim=2)
     values = cells.unflatten(0, (rows, -1)).sum(dim=1).flatten().tolist()
@@ -62,12 +64,14 @@ def attribution_figure(
 ) -> go.Figure:
     """The image, then a heat map over its grey copy for each method's `attribution_table`.
 
-    `target` says what the feature was compared to. Each panel has its own largest value at the
-    ends of the one colour scale; it is written below. If the target is of one `patch`, row by row
-    on `grid`, that is outlined.
+    `target` names what the feature was compared with. Each panel is scaled by its own largest
+    value, which is written below it. If the feature is that of one `patch`, row by row on `grid`,
+    the patch is outlined.
     """
     if not tables:
-        raise UserError("tables has no method; give an attribution_table for one or more")
+        raise UserError("tables has no method; pass the attribution_table of at least one")
+    for method, table in tables.items():
+        check_frame(table, ("row", "column", "attribution"), f"the table of {method!r}")
     count = len(tables) + 1
     rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
     gaps = dict(horizontal_spacing=0.02, vertical_spacing=0.25 / rows)
@@ -86,15 +90,15 @@ def attribution_figure(
     figure.update_layout(coloraxis=dict(cmin=-1, cmax=1, colorscale=SCALE, colorbar=bar))
     figure.update_layout(margin=dict(l=12, r=12, b=BELOW))
     caption = f"What raises (orange) and lowers (blue) the cosine to {target}. "
-    caption += "Each panel reaches its darkest at its own largest value, which stands below it in "
-    caption += "units of the cosine."
+    caption += "Each panel is scaled by its own largest value, given below it in units of the "
+    caption += "cosine."
     if patch is not None:
         caption += " Outlined: the patch whose feature is compared."
     return finish(figure, f"Attribution: {model}", caption, rows * PANEL + BELOW)
 
 
 def _heat(figure: go.Figure, table: pl.DataFrame, shape: tuple, row: int, col: int) -> None:
-    """One method's map, cell by cell, half transparent; its largest value below it."""
+    """Draw the half transparent map of one method, and its largest value below."""
     across = table["column"].max() + 1
     values = table.sort("row", "column")["attribution"].to_numpy().reshape(-1, across)
     largest = abs(values).max()
@@ -112,11 +116,11 @@ def _outline(
 ) -> None:
     if grid is None or not 0 <= patch < grid[0] * grid[1]:
         raise UserError(
-            f"patch={patch} must lie on grid={grid}, row by row from 0: give the grid of the model"
+            f"patch={patch} must lie on grid={grid}, row by row from 0; pass the grid of the model"
         )
     (down, across), height, width = divmod(patch, grid[1]), shape[1] / grid[0], shape[2] / grid[1]
     box = dict(x0=across * width, x1=(across + 1) * width)
     box |= dict(y0=down * height, y1=(down + 1) * height)
-    for colour, thick in (("white", 4), (INK, 2)):  # seen on dark and on light
+    for colour, thick in (("white", 4), (INK, 2)):  # visible on dark and on light
         line = dict(color=colour, width=thick)
         figure.add_shape(type="rect", line=line, **box, row=row, col=col)

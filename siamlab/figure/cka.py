@@ -1,4 +1,4 @@
-"""Linear CKA between the layers of models, as one matrix of blocks.
+"""Linear CKA between the layers of models, as a matrix with one block per pair of models.
 
 cka_figure(cka_table(rows))     # rows: model, layer, other_model, other_layer, cka
 """
@@ -13,14 +13,15 @@ import polars as pl
 
 from siamlab.component import UserError, unknown
 from siamlab.figure.template import LETTER, TOP, WIDTH, broken, finish, plain
+from siamlab.probe.table import check_frame
 
 COLUMNS = ("model", "layer", "other_model", "other_layer", "cka")
-SCALE = "Viridis_r"  # more alike is darker
-WRITTEN = 16  # cells in a row at most for values to be written into them
-NAME, FEWEST = 22, 12  # characters in a line of a name at most; fewer than these, it is turned
-LINE = 14  # pixels: height of a line of a name
-TICK = 18  # pixels from one layer number to the next, at least
-NUMBERS = 24  # pixels beside the matrix for the layer numbers
+SCALE = "Viridis_r"  # darker is more similar
+WRITTEN = 16  # values are written into the cells of rows of at most this many
+NAME, FEWEST = 22, 12  # characters in a line of a name, at most; a name with less room is turned
+LINE = 14  # pixels: height of a line of text
+TICK = 18  # pixels between layer numbers, at least
+NUMBERS = 24  # pixels for the layer numbers
 RIGHT = 84  # pixels, for the colour bar
 
 
@@ -28,20 +29,19 @@ class Block(NamedTuple):
     """The layers of one model on an axis of the matrix."""
 
     model: str
-    start: int  # index of the first
+    start: int  # index of the first layer
     layers: list[int]
 
 
 def cka_table(
     rows: pl.DataFrame | Sequence[Mapping[str, Any]], models: Sequence[str] | None = None
 ) -> pl.DataFrame:
-    """model, layer, other_model, other_layer, cka; each pair of layers both ways round, once.
+    """model, layer, other_model, other_layer, cka: each pair of layers once in either order.
 
-    Of these models, in this order; of all by first appearance if none are given. Layers ascend.
+    Models are in the order of `models`, by default all in order of appearance; layers ascend.
     """
     table = pl.DataFrame(rows)
-    if missing := [name for name in COLUMNS if name not in table.columns]:
-        raise UserError(f"rows have no column {missing}; they need {list(COLUMNS)}")
+    check_frame(table, COLUMNS, "rows", "cka_pairs makes them")
     here, there = COLUMNS[:2], COLUMNS[2:4]
     table = table.select(COLUMNS).cast({"layer": pl.Int64, "other_layer": pl.Int64})
     mirrored = table.rename(dict(zip(here + there, there + here, strict=True))).select(COLUMNS)
@@ -61,9 +61,8 @@ def cka_table(
 
 
 def cka_figure(table: pl.DataFrame, title: str = "Similarity of layers (CKA)") -> go.Figure:
-    """A heat map of a `cka_table`, a block for each two models; pairs not in it stay white."""
-    if table.is_empty():
-        raise UserError("the table of this figure has no rows; there is nothing to draw")
+    """A heat map of a `cka_table`, one block per pair of models; missing pairs are white."""
+    check_frame(table, COLUMNS)
     down, across = _blocks(table, "model", "layer"), _blocks(table, "other_model", "other_layer")
     left = NUMBERS + 12 + _wide(down, NAME)
     cell = (WIDTH - left - RIGHT) / _count(across)  # pixels
@@ -78,13 +77,13 @@ def cka_figure(table: pl.DataFrame, title: str = "Similarity of layers (CKA)") -
         coloraxis=dict(cmin=0, cmax=1, colorscale=SCALE, colorbar=bar),
         margin=dict(l=left, r=RIGHT, b=bottom),
     )
-    caption = "Linear CKA between the features of two layers: 1 where they are the same up to "
-    caption += "rotation and scale, 0 where unrelated. White lines part the models."
+    caption = "Linear CKA between the features of two layers: 1 if they are equal up to rotation "
+    caption += "and scale, 0 if they are unrelated. White lines separate the models."
     return finish(figure, title, caption, int(cell * _count(down) + TOP + bottom))
 
 
 def _blocks(table: pl.DataFrame, model: str, layer: str) -> list[Block]:
-    """The models of one axis with their layers, models in the order of the table."""
+    """The models of one axis with their layers, in the order of the table."""
     blocks = []
     for (name,), rows in table.group_by(model, maintain_order=True):
         blocks.append(Block(name, _count(blocks), rows[layer].unique().sort().to_list()))
@@ -100,17 +99,17 @@ def _label(block: Block, characters: int) -> list[str]:
 
 
 def _wide(blocks: list[Block], characters: int) -> float:
-    """Pixels of the longest line of their names."""
+    """Width in pixels of the longest line of the names."""
     return LETTER * max(len(line) for block in blocks for line in _label(block, characters))
 
 
 def _tall(blocks: list[Block], characters: int) -> int:
-    """Pixels of the highest of their names."""
+    """Height in pixels of the tallest name."""
     return LINE * max(len(_label(block, characters)) for block in blocks)
 
 
 def _heat(figure: go.Figure, table: pl.DataFrame, down: list[Block], across: list[Block]) -> None:
-    """All cells; a pair that the table lacks is left out."""
+    """Draw all cells except those of missing pairs."""
     row, column = ({(b.model, n): b.start + i for b in blocks for i, n in enumerate(b.layers)}
                    for blocks in (down, across))  # fmt: skip
     cka = np.full((len(row), len(column)), np.nan)
@@ -125,7 +124,7 @@ def _heat(figure: go.Figure, table: pl.DataFrame, down: list[Block], across: lis
 
 
 def _axes(figure: go.Figure, down: list[Block], across: list[Block], cell: float) -> None:
-    """Layer numbers, as many as there is room for, and lines between the models."""
+    """Add as many layer numbers as fit, and lines between the models."""
     step = math.ceil(TICK / cell)
     small = dict(tickfont=dict(size=10), tickangle=0, showgrid=False, automargin=False)
     figure.update_xaxes(range=[-0.5, _count(across) - 0.5], **_ticks(across, step), **small)
@@ -138,7 +137,7 @@ def _axes(figure: go.Figure, down: list[Block], across: list[Block], cell: float
 
 
 def _ticks(blocks: list[Block], step: int) -> dict[str, list]:
-    """Every so many layers of each model; none so near its end as to meet the next model's."""
+    """Every `step`-th layer of each model, clear of the first of the next model."""
     marks = [
         (block.start + i, str(block.layers[i]))
         for block in blocks
@@ -148,7 +147,7 @@ def _ticks(blocks: list[Block], step: int) -> dict[str, list]:
 
 
 def _names(figure: go.Figure, down: list[Block], across: list[Block], fits: int) -> None:
-    """`layer of ...` beside each block of rows and below each block of columns."""
+    """Write `layer of …` beside each block of rows and below each block of columns."""
     style = dict(showarrow=False, font=dict(size=11))
     beside = dict(x=0, xref="x domain", xanchor="right", xshift=-NUMBERS, align="right")
     below = dict(y=0, yref="y domain", yanchor="top", yshift=-NUMBERS)

@@ -1,4 +1,4 @@
-"""Patch PCA in colour (Oquab et al. 2023): what the patches of several images have in common.
+"""Principal components of patch features as colours (Oquab et al. 2023).
 
 tables = {"mae": components_table(patches, grid), ...}
 components_figure(images, tables)
@@ -17,20 +17,21 @@ from siamlab.component import UserError
 from siamlab.figure.image import frame, show
 from siamlab.figure.template import TOP, WIDTH, finish, plain
 from siamlab.geometry import Grid
+from siamlab.probe.table import check_frame
 
 COLOURS = ("red", "green", "blue")  # first, second, third component
-ENDS = (0.01, 0.99)  # quantiles that become dark and bright; beyond them is clipped
-FLAT = 1e-10  # of the first component's variance: less is rounding, and drawn as mid grey
-GAP, LABEL = 6, 28  # pixels between images; above each row, for the model's name
-TALLEST = 180  # pixels of one image
+ENDS = (0.01, 0.99)  # quantiles that become 0 and 1; values beyond them are clipped
+FLAT = 1e-10  # share of the first variance below which a component is rounding: mid grey
+GAP, LABEL = 6, 28  # pixels between images, and above each row for the name of the model
+TALLEST = 180  # pixels: height of one image, at most
 
 
 def components_table(patches: Float[Tensor, "n N D"], grid: Grid) -> pl.DataFrame:
-    """image, row, column, red, green, blue of each patch: the first three principal components.
+    """image, row, column, red, green, blue: the first three principal components of each patch.
 
-    Of all patches of these images together, each component scaled so that its 1st and 99th
-    percentile are 0 and 1, and clipped. Its sign makes the sum of cubes of its values positive:
-    the longer tail is bright. Unchanged when features are rotated, shifted or scaled by one number.
+    The components are those of all patches of these images together. Each is scaled so that its
+    1st and 99th percentiles are 0 and 1, clipped, and signed so that its longer tail is bright
+    (positive sum of cubes). Invariant to rotation, shift and scaling of the features by a scalar.
     Cost: n · N · D² multiplications and one eigendecomposition, in float64.
     """
     images, count, width = patches.shape
@@ -58,12 +59,14 @@ def components_figure(
     tables: Mapping[str, pl.DataFrame],
     title: str = "Principal components of patches",
 ) -> go.Figure:
-    """The images in a row, and below them a row of coloured patches for each model's table."""
+    """The images in a row, and a row of coloured patches below for the table of each model."""
     if not tables or not len(images):
         raise UserError(
-            f"{len(images)} images and {len(tables)} models must be at least one of each; "
-            "give images and a components_table for a model"
+            f"{len(images)} images and {len(tables)} tables must be at least one of each; "
+            "pass images and the components_table of a model"
         )
+    for model, table in tables.items():
+        check_frame(table, ("image", "row", "column", *COLOURS), f"the table of {model!r}")
     names, count = ["image", *tables], len(images)
     width = (WIDTH - 24 - (count - 1) * GAP) / count
     tall = min(TALLEST, width * images.shape[2] / images.shape[3])
@@ -79,17 +82,17 @@ def components_figure(
         place = dict(x=0, xref="paper", y=1 - i * (tall + LABEL) / height, yref="paper")
         align = dict(xanchor="left", yanchor="bottom", showarrow=False, font=dict(size=13))
         figure.add_annotation(text=plain(name), **place, **align)
-    figure.update_xaxes(constraintoward="left")  # below their labels, however wide the page
+    figure.update_xaxes(constraintoward="left")  # keeps images below their labels on a wide page
     figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
     figure.update_layout(margin=dict(l=12, r=12, b=12))
     caption = "Red, green and blue: the first three principal components of the patch features of "
-    caption += "these images together, by model. Patches of one colour are alike within a model; "
-    caption += "colours of different models have nothing to do with each other."
+    caption += "all these images, computed for each model separately. Patches of one colour have "
+    caption += "similar features; colours cannot be compared between models."
     return finish(figure, title, caption, int(height) + TOP + 12)
 
 
 def _components(features: Float[Tensor, "m D"]) -> Float[Tensor, "m 3"]:
-    """Along the three axes of largest variance, signed; zero along axes without variance."""
+    """Signed values along the three axes of largest variance; 0 along axes without variance."""
     centred = features - features.mean(dim=0)
     variance, axes = torch.linalg.eigh(centred.T @ centred)  # ascending
     values = centred @ axes[:, -3:].flip(1)
@@ -98,7 +101,7 @@ def _components(features: Float[Tensor, "m D"]) -> Float[Tensor, "m 3"]:
 
 
 def _scaled(values: Float[Tensor, "m 3"]) -> Float[Tensor, "m 3"]:
-    """Each column from 0 at its 1st percentile to 1 at its 99th; ½ where all are equal."""
+    """Each column scaled to 0 at its 1st and 1 at its 99th percentile; ½ if all are equal."""
     low, high = values.quantile(values.new_tensor(ENDS), dim=0)
     span = high - low
     return torch.where(span > 0, ((values - low) / span).clamp(0, 1), 0.5)
@@ -107,9 +110,11 @@ def _scaled(values: Float[Tensor, "m 3"]) -> Float[Tensor, "m 3"]:
 def _patches(
     figure: go.Figure, table: pl.DataFrame, name: str, images: Tensor, row: int, col: int
 ) -> None:
-    """One image's patches in their colours, in the frame of the image."""
+    """Draw the patches of one image in their colours."""
     if table.is_empty():
-        raise UserError(f"the table of {name!r} has no image {col - 1}; it needs all {len(images)}")
+        raise UserError(
+            f"the table of {name!r} has no image {col - 1}; it must have all {len(images)}"
+        )
     rows, columns = table["row"].max() + 1, table["column"].max() + 1
     shares = table.sort("row", "column").select(COLOURS).to_numpy().reshape(rows, columns, 3)
     height, width = images.shape[2] / rows, images.shape[3] / columns

@@ -1,4 +1,4 @@
-"""Correspondences: where patches of one view are found in the other, and where they truly are.
+"""Correspondences: predicted and true places in one view for the patches of another.
 
 correspondence_figure(a, b, correspondence_table(points, true, predicted, a_size, b_size))
 """
@@ -13,12 +13,13 @@ from torch import Tensor
 
 from siamlab.figure.image import draw, frame
 from siamlab.figure.template import INK, finish, legend
+from siamlab.probe.table import check_frame
 
 COLUMNS = ("ay", "ax", "true_y", "true_x", "predicted_y", "predicted_x", "error")  # pixels
-SCALE = ["#56B4E9", "#F0E442", "#D55E00"]  # from none to the largest
+SCALE = ["#56B4E9", "#F0E442", "#D55E00"]  # from no error to the largest
 EDGE = "rgba(0,0,0,0.45)"
-SHADES = 12  # colours of lines; markers have the continuous scale
-GAP = 0.12  # between the views, in widths of the first
+SHADES = 12  # colours of lines; the scale of markers is continuous
+GAP = 0.12  # between the views, a fraction of the first one's width
 DOTS = dict(mode="markers", showlegend=False)
 MARKERS = {
     name: dict(symbol=symbol, size=8, line=dict(color=INK, width=1))
@@ -38,11 +39,10 @@ def correspondence_table(
     a_size: tuple[int, int],
     b_size: tuple[int, int],
 ) -> pl.DataFrame:
-    """One row a patch of view a, all in pixels: ay, ax, true_y, true_x, predicted_y, predicted_x,
-    error (distance from the predicted to the true place).
+    """ay, ax, true_y, true_x, predicted_y, predicted_x, error: one row per patch, in pixels.
 
-    Points are (y, x) fractions: `points` of view a, `true` and `predicted` of view b; sizes are
-    (height, width) in pixels.
+    `error` is the distance from the predicted to the true place. Points are (y, x) fractions:
+    `points` of view a, `true` and `predicted` of view b; sizes are (height, width) in pixels.
     """
     places = zip((points, true, predicted), (a_size, b_size, b_size), strict=True)
     pixels = [place.detach().cpu().double() * torch.tensor(size) for place, size in places]
@@ -60,8 +60,9 @@ def correspondence_figure(
 ) -> go.Figure:
     """View a, view b, and a line for each row of a `correspondence_table`, coloured by error.
 
-    At most so many rows are drawn, spread over the table.
+    At most `most` rows are drawn, spread over the table.
     """
+    check_frame(table, COLUMNS)
     shown = _spread(table, most)
     start = a.shape[2] * (1 + GAP)  # where b begins, in pixels
     size = (max(a.shape[1], b.shape[1]), start + b.shape[2])
@@ -69,27 +70,27 @@ def correspondence_figure(
     draw(figure, a)
     draw(figure, b, left=start)
     frame(figure, *size)
-    highest = max(table["error"].max() or 0, 1e-9)
+    highest = max(table["error"].max(), 1e-9)
     _lines(figure, shown, start, highest)
     _points(figure, shown, start, highest)
     _ticks(figure, a.shape[2], b.shape[2], start)
     figure.update_layout(margin=dict(l=44, r=12, b=80))
-    mean = table["error"].mean() or 0
+    mean = table["error"].mean()
     caption = "Each patch centre of view a (left) is joined to the place in view b (right) "
-    caption += f"predicted for it; {len(shown)} of {len(table)} patches drawn. A cross is the true "
-    caption += f"place, tied to its prediction by a dotted line. Mean error {mean:.1f} pixels."
+    caption += f"predicted for it; {len(shown)} of {len(table)} patches are drawn. A dotted line "
+    caption += f"joins the prediction to the true place, a cross. Mean error: {mean:.1f} pixels."
     return finish(figure, title, caption, HEIGHT)
 
 
 def _spread(table: pl.DataFrame, most: int) -> pl.DataFrame:
-    """At most so many rows, steps of the golden ratio apart: a stride would pick out columns."""
+    """At most `most` rows in golden-ratio steps: a fixed stride would pick single columns."""
     if len(table) <= most:
         return table
     return table[sorted({int(i * 0.6180339887 % 1 * len(table)) for i in range(most)})]
 
 
 def _lines(figure: go.Figure, table: pl.DataFrame, start: float, highest: float) -> None:
-    """A line from each patch to its prediction, one trace a shade, on a dark edge."""
+    """Draw a line from each patch to its prediction, one trace per shade, with a dark edge."""
     shades: dict[int, tuple[list, list]] = {}
     for row in table.iter_rows(named=True):
         shade = min(SHADES - 1, int(row["error"] / highest * SHADES))
@@ -104,7 +105,7 @@ def _lines(figure: go.Figure, table: pl.DataFrame, start: float, highest: float)
 
 
 def _points(figure: go.Figure, table: pl.DataFrame, start: float, highest: float) -> None:
-    """Patch centres in a; predictions, true places and the dotted line between them in b."""
+    """Draw patch centres in a; predictions, true places and the lines between them in b."""
     predicted = dict(x=(table["predicted_x"] + start).to_list(), y=table["predicted_y"].to_list())
     true = dict(x=(table["true_x"] + start).to_list(), y=table["true_y"].to_list())
     ties = {axis: _pairs(predicted[axis], true[axis]) for axis in "xy"}
@@ -124,12 +125,12 @@ def _points(figure: go.Figure, table: pl.DataFrame, start: float, highest: float
 
 
 def _pairs(starts: list, ends: list) -> list:
-    """Start, end, gap, start, end, gap, ...: the coordinates of separate lines."""
+    """Coordinates of separate lines: start, end, gap, start, end, gap, …"""
     return [value for pair in zip(starts, ends, strict=True) for value in (*pair, None)]
 
 
 def _ticks(figure: go.Figure, a_width: int, b_width: int, start: float) -> None:
-    """Each view's own pixels on the one axis, and each view's name over it."""
+    """Label the axis with the pixels of each view, and write their names above."""
     places = [0, a_width // 2, a_width], [0, b_width // 2, b_width]
     values = [*places[0], *(start + value for value in places[1])]
     text = list(map(str, places[0] + places[1]))

@@ -1,9 +1,9 @@
-"""What happened during training: loss terms, signs of collapse and probes, over images seen.
+"""Curves of training: loss terms, signs of collapse and probes over the number of images seen.
 
     loss_figure(loss_table(metrics)); collapse_figure(collapse_table(metrics))
     learning_figure(learning_table(metrics))
 
-`metrics` is one polars frame of many runs: `run`, `images`, and the keys of metrics.jsonl.
+`metrics` is one polars table of all runs: `run`, `images`, and the keys of metrics.jsonl.
 """
 
 from collections.abc import Sequence
@@ -13,33 +13,34 @@ import polars as pl
 
 from siamlab.component import UserError
 from siamlab.figure.template import (
-    OKABE_ITO,
     colours,
     finish,
     legend,
     legend_height,
     panels,
     plain,
+    repeats,
 )
-from siamlab.probe.catalogue import about
-from siamlab.probe.suite import PARTS
+from siamlab.probe.suite import PARTS, PROBES
+from siamlab.probe.table import check_frame
 
 Dashes = tuple[str, ...]
 
 MEASURES = {"rankme": "RankMe (dimensions)", "spread": "spread (0 collapsed)"}
 LEARNED = ("semantic", "spatial", "knn", "linear", "correspondence_centred")
 SIDES = ("context", "target")
-# of lines of features of images and of patches: another one when the colours start again
+# dashes of lines, of images and of patches; they change when the colours repeat
 SOLID, DOTTED = ("solid", "dash", "longdashdot"), ("dot", "2px,6px", "2px,3px,2px,9px")
-POOLINGS = {"": "image", "patch_": "patch"}  # prefix of the key: what a feature is of
+POOLINGS = {"": "image", "patch_": "patch"}  # prefix of the key -> what the features describe
 
 
 def loss_table(metrics: pl.DataFrame) -> pl.DataFrame:
-    """run, images, term, value: one row a logged number; the keys `loss/...` without their prefix.
+    """run, images, term, value: one row per logged number.
 
-    The key `loss` itself where no term is named. Values that are missing or not finite are left
-    out, and of a step logged twice (a resumed run) all but the last.
+    Terms are the keys `loss/...` without their prefix, or `loss` if there is none. Values that are
+    missing or not finite are left out; of a step logged twice (a resumed run) the last is kept.
     """
+    check_frame(metrics, ("run", "images"), "metrics")
     keys = [key for key in metrics.columns if key.startswith("loss/")]
     return _long(metrics, keys or ["loss"], "term").with_columns(
         pl.col("term").str.strip_prefix("loss/")
@@ -47,11 +48,12 @@ def loss_table(metrics: pl.DataFrame) -> pl.DataFrame:
 
 
 def collapse_table(metrics: pl.DataFrame) -> pl.DataFrame:
-    """run, images, side, measure, of, value: one row a logged number.
+    """run, images, side, measure, of, value: one row per logged number.
 
     side: context or target; measure: rankme (1..dimensions) or spread (0 collapsed); of: image
     (pooled features) or patch.
     """
+    check_frame(metrics, ("run", "images"), "metrics")
     meaning = {
         f"{side}/{prefix}{measure}": (side, measure, of)
         for side in SIDES
@@ -66,15 +68,16 @@ def collapse_table(metrics: pl.DataFrame) -> pl.DataFrame:
 
 
 def learning_table(metrics: pl.DataFrame, probes: Sequence[str] = LEARNED) -> pl.DataFrame:
-    """run, images, probe, value: one row a number that a run's own probes found (`probe_every`).
+    """run, images, probe, value: one row per probe during training (`probe_every`).
 
-    Scores from chance (0) to ceiling (1), all others in percent. Raises UserError where no run of
-    the metrics was probed while it trained.
+    Scores are from 0 (chance) to 1 (ceiling), all other values in percent. Raises UserError if no
+    run was probed during training.
     """
+    check_frame(metrics, ("run", "images"), "metrics")
     keys = [f"probe/{probe}" for probe in probes if f"probe/{probe}" in metrics.columns]
     if not keys:
         raise UserError(
-            "no run of these metrics was probed while it trained; train with probe_every=100, or "
+            "no run of these metrics was probed during training; train with probe_every=100, or "
             "another number of steps"
         )
     share = ~pl.col("probe").is_in(PARTS)
@@ -86,19 +89,21 @@ def learning_table(metrics: pl.DataFrame, probes: Sequence[str] = LEARNED) -> pl
 
 
 def loss_figure(table: pl.DataFrame, title: str = "Loss") -> go.Figure:
-    """A panel a loss term, a line a run, from a `loss_table`."""
+    """One panel per loss term and one line per run of a `loss_table`."""
+    check_frame(table, ("run", "images", "term", "value"))
     terms = table["term"].unique(maintain_order=True).to_list()
     figure, places = _panels([f"loss: {term}" for term in terms], columns=3)
     for term, place in zip(terms, places, strict=True):
         _lines(figure, table.filter(pl.col("term") == term), table, SOLID, **place)
         figure.update_yaxes(title_text="loss (no unit)" if place["col"] == 1 else None, **place)
-    caption = "One panel a loss term, each with its own scale: the terms have different forms, so "
-    caption += "heights compare runs within a panel only. Values as logged, not smoothed."
+    caption = "One panel per loss term, each with its own scale: terms have different forms, so "
+    caption += "runs can be compared only within a panel. Values are as logged, without smoothing."
     return _finish(figure, table, title, caption, places[-1]["row"])
 
 
 def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go.Figure:
-    """RankMe and spread by context and target, a line a run, from a `collapse_table`."""
+    """RankMe and spread of context and target, one line per run of a `collapse_table`."""
+    check_frame(table, ("run", "images", "side", "measure", "of", "value"))
     sides = [side for side in SIDES if side in table["side"]]
     shown = [(measure, side) for measure in MEASURES for side in sides]
     titles = [f"{MEASURES[measure].split(' (')[0]} · {side}" for measure, side in shown]
@@ -110,28 +115,28 @@ def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go
         figure.update_yaxes(title_text=MEASURES[measure] if place["col"] == 1 else None, **place)
     figure.update_yaxes(rangemode="tozero")
     caption = "Solid or dashed: features of images (pooled). Dotted: features of patches. RankMe "
-    caption += "counts the directions in use; spread is of unit-length features. Either near its "
-    caption += "floor (1 and 0) is a collapse."
+    caption += "measures how many directions the features use, spread how far unit-length "
+    caption += "features vary. A value near the floor, 1 or 0, is a sign of collapse."
     return _finish(figure, table, title, caption, places[-1]["row"])
 
 
 def learning_figure(table: pl.DataFrame, title: str = "Learning curves") -> go.Figure:
-    """A panel a probe, a line a run, from a `learning_table`."""
+    """One panel per probe and one line per run of a `learning_table`."""
+    check_frame(table, ("run", "images", "probe", "value"))
     probes = table["probe"].unique(maintain_order=True).to_list()
-    figure, places = _panels([about(probe).title.split(":")[0] for probe in probes], columns=3)
+    figure, places = _panels([PROBES[probe].title.split(":")[0] for probe in probes], columns=3)
     for probe, place in zip(probes, places, strict=True):
         _lines(figure, table.filter(pl.col("probe") == probe), table, SOLID, **place)
         unit = "score (0 chance, 1 ceiling)" if probe in PARTS else "%"
         figure.update_yaxes(title_text=unit, **place)
     figure.update_yaxes(rangemode="tozero")
-    caption = "By the probes of `siamlab probe` on some of the images, the same ones each time: a "
-    caption += "course to compare with others of its kind, not with numbers of a table."
+    caption = "The probes of `siamlab probe` on a fixed subset of the images: compare these curves "
+    caption += "with each other, not with the numbers of a full probe."
     return _finish(figure, table, title, caption, places[-1]["row"])
 
 
 def _long(metrics: pl.DataFrame, keys: Sequence[str], name: str) -> pl.DataFrame:
-    if missing := {"run", "images"} - set(metrics.columns):
-        raise UserError(f"metrics has no column {sorted(missing)}; it has {metrics.columns}")
+    check_frame(metrics, ("run", "images", *keys), "metrics")
     numbers = metrics.with_columns(pl.col(keys).cast(pl.Float64, strict=False)) if keys else metrics
     table = numbers.unpivot(keys, index=["run", "images"], variable_name=name)
     table = table.filter(pl.col("value").is_not_null() & pl.col("value").is_finite())
@@ -141,7 +146,7 @@ def _long(metrics: pl.DataFrame, keys: Sequence[str], name: str) -> pl.DataFrame
 
 
 def _panels(titles: list[str], columns: int) -> tuple[go.Figure, list[dict[str, int]]]:
-    """Small multiples, and the row and column of each."""
+    """An empty figure of small multiples, and the row and column of each."""
     across, rows = min(columns, len(titles) or 1), -(-len(titles) // columns) or 1
     gaps = dict(vertical_spacing=0.36 / rows, horizontal_spacing=0.24 / across)
     places = [dict(row=i // across + 1, col=i % across + 1) for i in range(len(titles))]
@@ -166,14 +171,15 @@ def _lines(
 
 
 def _styles(table: pl.DataFrame, dashes: Dashes) -> dict[str, dict]:
-    """How the line of each run is drawn, in the order of the runs."""
+    """The line style of each run, in the order of the runs."""
     colour, runs = colours(table["run"]), table["run"].unique(maintain_order=True).to_list()
-    turn = {run: i // len(OKABE_ITO) % len(dashes) for i, run in enumerate(runs)}
-    return {run: dict(color=colour[run], dash=dashes[turn[run]], width=2) for run in runs}
+    turn = repeats(runs)
+    dash = {run: dashes[turn[run] % len(dashes)] for run in runs}
+    return {run: dict(color=colour[run], dash=dash[run], width=2) for run in runs}
 
 
 def _finish(figure: go.Figure, table: pl.DataFrame, title: str, caption: str, rows: int):
-    """Axis of images, legend in the order of the runs, title and caption."""
+    """Add axis titles, a legend in the order of the runs, title and caption."""
     styles = _styles(table, SOLID)
     legend(figure, {run: dict(mode="lines", line=line) for run, line in styles.items()})
     below = 52 + legend_height(styles)

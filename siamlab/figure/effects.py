@@ -1,9 +1,10 @@
-"""Effects of ablations: one panel a probe, a point with two intervals a comparison (forest plot).
+"""Forest plot of ablations: one panel per probe, one point with two intervals per comparison.
 
 effects_figure(effects_table(effects, probes=("semantic", "spatial")))
 
-`effects` has one row a comparison and probe: the mean difference of `point` to `base` over pairs of
-runs of the same seed, its 95 % interval, and that interval corrected for many comparisons.
+`effects` has one row per comparison and probe: the mean difference of `point` from `base` over
+pairs of runs with the same seed, its 95 % interval, and that interval corrected for the number of
+comparisons.
 """
 
 import math
@@ -30,11 +31,12 @@ from siamlab.figure.template import (
     row_labels,
     rule,
 )
+from siamlab.probe.table import check_frame
 
 COLUMNS = 2
-LINE = 15  # pixels: height of one line of text
-TICKS = 32  # pixels: the numbers of an axis
-VERDICTS = {  # colour and symbol
+LINE = 15  # pixels: height of a line of text
+TICKS = 32  # pixels: height of the numbers of an axis
+VERDICTS = {  # verdict -> colour, symbol
     "raises": (OKABE_ITO[0], "triangle-right"),
     "lowers": (OKABE_ITO[1], "triangle-left"),
     "no difference": (OKABE_ITO[6], "circle"),
@@ -50,25 +52,28 @@ NEEDED = ["base", "point", *(name for name in KEPT if name != "comparison")]
 def effects_table(
     effects: pl.DataFrame, probes: Sequence[str] = ("semantic", "spatial")
 ) -> pl.DataFrame:
-    """probe, title, unit, direction, comparison, difference, its two intervals, pairs, verdict, …
+    """probe, title, unit, direction, comparison, difference, two intervals, pairs, verdict, …
 
-    One row a comparison and probe, in the order of `probes`, then of appearance. A comparison is
-    called by its `point` where all have the same base, else "base → point". Ends of an interval
-    that one pair of runs does not give are nan.
+    One row per comparison and probe, in the order of `probes`, then of appearance. A comparison is
+    named by its `point` if all have the same base, else "base → point". With a single pair of runs
+    there is no interval, and its ends are nan.
     """
     _check(effects, probes)
-    one = effects["base"].n_unique() == 1
-    names = pl.col("point") if one else pl.format("{} → {}", "base", "point")
+    one_base = effects["base"].n_unique() == 1
+    names = pl.col("point") if one_base else pl.format("{} → {}", "base", "point")
     table = effects.filter(pl.col("probe").is_in(list(probes))).with_columns(comparison=names)
     order = (_ranks(table["comparison"], "comparison"), _ranks(probes, "probe"))
     table = table.sort(order[1], order[0], maintain_order=True).select(KEPT)
     if table.select("probe", "comparison").is_duplicated().any():
-        raise UserError("effects has two rows of one base, point and probe; keep one of them")
+        raise UserError(
+            "effects has two rows with the same base, point and probe; keep one of them"
+        )
     return table
 
 
 def effects_figure(table: pl.DataFrame, title: str = "Effects of the ablations") -> go.Figure:
-    """Points with thick and thin whiskers around zero, for an `effects_table`."""
+    """Points with a thick and a thin whisker each, for an `effects_table`."""
+    check_frame(table, KEPT)
     parts = table.partition_by("probe", maintain_order=True)
     names = table["comparison"].unique(maintain_order=True).to_list()
     verdicts = [verdict for verdict in VERDICTS if verdict in table["verdict"]]
@@ -95,10 +100,9 @@ def effects_figure(table: pl.DataFrame, title: str = "Effects of the ablations")
 
 
 def _check(effects: pl.DataFrame, probes: Sequence[str]) -> None:
-    if effects.is_empty() or not probes:
-        raise UserError("effects has no rows, or no probes are asked for; there is nothing to draw")
-    if missing := set(NEEDED) - set(effects.columns):
-        raise UserError(f"effects has no column {sorted(missing)}; it has {effects.columns}")
+    check_frame(effects, NEEDED, "effects")
+    if not probes:
+        raise UserError("probes is empty; there is nothing to draw")
     for column, asked, allowed in (
         ("probe", probes, set(effects["probe"])),
         ("verdict", set(effects["verdict"]), VERDICTS),
@@ -109,7 +113,7 @@ def _check(effects: pl.DataFrame, probes: Sequence[str]) -> None:
 
 
 def _ranks(names: Iterable[str], column: str) -> pl.Expr:
-    """The place of each value of the column among the names, by first appearance."""
+    """The index of each value of the column among the unique names."""
     rank = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return pl.col(column).replace_strict(rank)
 
@@ -120,7 +124,7 @@ def _axis_title(row: dict[str, Any]) -> list[str]:
 
 
 def _panel(figure: go.Figure, rows: pl.DataFrame, names: list[str], **place: int) -> bool:
-    """One probe: zero, intervals and points. Says whether a thin whisker is cut at the edge."""
+    """Draw one probe, and return whether a thin whisker is cut off at the edge."""
     rule(figure, [0.0, 0.0], [-0.6, len(names) - 0.4], "solid", **place)
     for row in rows.iter_rows(named=True):
         y, verdict = names.index(row["comparison"]), row["verdict"]
@@ -146,7 +150,7 @@ def _panel(figure: go.Figure, rows: pl.DataFrame, names: list[str], **place: int
 
 
 def _range(rows: pl.DataFrame) -> tuple[float, float]:
-    """Zero, points and thick whiskers; thin ones too, unless they would fill half the axis."""
+    """Zero, points and thick whiskers; also thin ones, unless they would fill half the axis."""
     inner = [0.0, *_ends(rows, "difference", "low", "high")]
     low, high = min(inner), max(inner)
     wide = [low, high, *_ends(rows, "wide_low", "wide_high")]
@@ -173,7 +177,7 @@ def _caption(table: pl.DataFrame, clipped: bool) -> str:
     low, high = table["pairs"].min(), table["pairs"].max()
     pairs = f"{low}" if low == high else f"{low} to {high}"
     text = "Whiskers: 95 % intervals of the mean difference over pairs of runs with the same seed "
-    text += f"(pairs: {pairs}), thick alone, thin corrected for the number of comparisons."
+    text += f"(pairs: {pairs}); thick: uncorrected, thin: corrected for the number of comparisons."
     if clipped:
-        text += " Thin whiskers that reach the edge go on beyond it."
+        text += " Thin whiskers that reach the edge extend beyond it."
     return text

@@ -1,4 +1,4 @@
-"""Images inside figures: PNG data URIs, and a panel whose axes are the image's pixels.
+"""Images in figures: PNG data URIs, and panels with axes in pixels.
 
 show(figure, pixels, row=1, column=2)
 """
@@ -11,23 +11,23 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-SHARP = 320  # pixels: smaller images are enlarged to about this, so that a browser does not blur
+SHARP = 320  # pixels: smaller images are enlarged to about this, or a browser would blur them
 
 
 def to_bytes(image: Float[Tensor, "3 H W"]) -> UInt8[Tensor, "3 H W"]:
-    """0..1 to 0..255."""
+    """Convert 0..1 to 0..255."""
     return image.detach().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
 def to_grey(pixels: UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 H W"]:
-    """Luma of Rec. 601 in all three channels, lightened to stand behind colour."""
+    """Rec. 601 luma in all three channels, lightened as a background for colour."""
     weights = torch.tensor([0.299, 0.587, 0.114])
     luma = torch.einsum("chw,c->hw", pixels.cpu().float(), weights)
     return (80 + luma * 175 / 255).round().to(torch.uint8).expand(3, -1, -1)
 
 
 def data_uri(pixels: UInt8[Tensor, "3 H W"]) -> str:
-    """A PNG as `data:image/png;base64,...`; each pixel a square of whole size, never blurred."""
+    """A PNG as `data:image/png;base64,...`; small images are enlarged without interpolation."""
     from PIL import Image
 
     image = Image.fromarray(pixels.cpu().permute(1, 2, 0).contiguous().numpy())
@@ -42,7 +42,7 @@ def data_uri(pixels: UInt8[Tensor, "3 H W"]) -> str:
 def draw(
     figure: go.Figure, pixels: UInt8[Tensor, "3 H W"], left: float = 0.0, **panel: int
 ) -> None:
-    """The image below the traces of a panel, its left edge at `left`; data units are pixels."""
+    """Draw the image below the traces of a panel, its left edge at `left`, in pixels."""
     _, height, width = pixels.shape
     place = dict(x=left, y=0, sizex=width, sizey=height, sizing="stretch", layer="below")
     figure.add_layout_image(source=data_uri(pixels), xref="x", yref="y", **place, **panel)
@@ -51,7 +51,7 @@ def draw(
 def frame(
     figure: go.Figure, height: float | int, width: float | int, row: int = 1, col: int = 1
 ) -> None:
-    """Axes of a panel in pixels, y downward, square pixels, no grid."""
+    """Set the axes of a panel to pixels: y downward, square, no grid."""
     bare = dict(showgrid=False, constrain="domain", showline=False, nticks=4, row=row, col=col)
     x = next(figure.select_xaxes(row=row, col=col)).plotly_name.replace("axis", "")
     figure.update_xaxes(range=[0, width], **bare)
@@ -60,6 +60,6 @@ def frame(
 
 
 def show(figure: go.Figure, pixels: UInt8[Tensor, "3 H W"], row: int, col: int) -> None:
-    """One image in its own panel."""
+    """Show an image in a panel of its own."""
     draw(figure, pixels, row=row, col=col)
     frame(figure, *pixels.shape[1:], row=row, col=col)

@@ -1,4 +1,4 @@
-"""Importances of hyperparameters: how much each one explains, or decides, of each objective.
+"""Importances of hyperparameters for each objective.
 
 importances_figure(importances_table({"semantic": {"loss": 0.6, "views": 0.4}}))
 """
@@ -12,6 +12,7 @@ import polars as pl
 
 from siamlab.component import UserError
 from siamlab.figure.template import (
+    INK,
     TOP,
     broken,
     colours,
@@ -20,54 +21,65 @@ from siamlab.figure.template import (
     plain,
     row_labels,
 )
+from siamlab.probe.table import check_frame
 
-AXIS = 56  # pixels: numbers and title of the axis
-
-
-class Measure(NamedTuple):
-    """What an importance is of."""
-
-    axis: str  # the axis' title
-    what: str  # completes "How much ..."
+CHANCE = "chance (95 %)"
+GAP = 0.25  # between groups of bars, of the distance of their middles
+AXIS = 56  # pixels: height of the numbers and the title of the axis
 
 
-EXPLAINED = Measure(
+class Importance(NamedTuple):
+    """The meaning of an importance, in words."""
+
+    axis: str  # title of the axis
+    caption: str  # first sentence of the caption, without its end
+
+
+EXPLAINED = Importance(
     "share of the variance explained (0–1)",
-    "of the variance of an objective over the runs each parameter explains",
+    "Share of the variance of each objective over the runs that a parameter explains",
 )
-DECIDED = Measure(
-    "share in who is in the best tenth (0–1)",
-    "each parameter decides who is in the best tenth of the runs",
+DECIDED = Importance(
+    "importance for the best tenth (0–1)",
+    "Importance of each parameter for being among the best tenth of the runs",
 )
 
 
-def importances_table(importances: Mapping[str, Mapping[str, float]]) -> pl.DataFrame:
-    """objective, parameter, importance (0–1), the parameter with the largest mean first.
+Importances = Mapping[str, Mapping[str, float]]  # objective → parameter → importance
 
-    From objective → parameter → importance. A parameter that an objective lacks has no row there,
-    and its mean is of the others.
+
+def importances_table(importances: Importances, chance: Importances | None = None) -> pl.DataFrame:
+    """objective, parameter, importance (0–1), chance; the parameter with the largest mean first.
+
+    The mean is over the objectives that have the parameter; `chance` is the importance that a
+    parameter without any effect stays below in 95 % of cases, or null.
     """
-    rows = [(o, p, float(v)) for o, shares in importances.items() for p, v in shares.items()]
+    levels = chance or {}
+    rows = [
+        (o, p, float(v), levels.get(o, {}).get(p))
+        for o, shares in importances.items()
+        for p, v in shares.items()
+    ]
     if not rows:
         raise UserError("importances names no objective with parameters; there is nothing to draw")
-    for objective, parameter, value in rows:
+    for objective, parameter, value, _ in rows:
         if not math.isfinite(value):
             raise UserError(f"importances[{objective!r}][{parameter!r}]={value} must be 0 to 1")
-    schema = {"objective": pl.String, "parameter": pl.String, "importance": pl.Float64}
+    numbers = {"importance": pl.Float64, "chance": pl.Float64}
+    schema = {"objective": pl.String, "parameter": pl.String, **numbers}
     table = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
         mean=pl.col("importance").mean().over("parameter"),
-        first=pl.int_range(pl.len()).min().over("parameter"),  # of equal means, the first stays so
+        first=pl.int_range(pl.len()).min().over("parameter"),  # keeps the order of equal means
     )
     order = dict(descending=[True, False], maintain_order=True)
     return table.sort("mean", "first", **order).drop("mean", "first")
 
 
 def importances_figure(
-    table: pl.DataFrame, title: str = "What matters", measure: Measure = EXPLAINED
+    table: pl.DataFrame, title: str = "What matters", measure: Importance = EXPLAINED
 ) -> go.Figure:
-    """Horizontal bars, one a parameter and objective, for an `importances_table`."""
-    if table.is_empty():
-        raise UserError("the table of this figure has no rows; there is nothing to draw")
+    """One horizontal bar per parameter and objective of an `importances_table`."""
+    check_frame(table, ("objective", "parameter", "importance", "chance"))
     names = table["parameter"].unique(maintain_order=True).to_list()
     objectives = table["objective"].unique(maintain_order=True).to_list()
     labels = [broken(name, 22) for name in names]
@@ -86,14 +98,36 @@ def importances_figure(
             hovertemplate="%{x:.3f}",
             showlegend=True,
         )
+    known = table.filter(pl.col("chance").is_not_null())
+    _chance(figure, known, names, objectives)
     row_labels(figure, labels)
     figure.update_xaxes(
         title_text=measure.axis,
         range=[0, 1.08],  # room for the number beside a full bar
         tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1],
     )
-    below = AXIS + 12 + legend_height(objectives)
-    figure.update_layout(barmode="group", bargap=0.25, margin_b=below)
+    below = AXIS + 12 + legend_height([*objectives, CHANCE])
+    figure.update_layout(barmode="group", bargap=GAP, margin_b=below)
     inner = len(names) * max(12 + 18 * len(objectives), 10 + 15 * max(map(len, labels))) + 8
-    caption = f"How much {measure.what}; most important first, by the mean over objectives."
+    caption = f"{measure.caption}; sorted by the mean over objectives, most important first."
+    if len(known):
+        caption += " Black line: the level of chance, which 95 % of random orders of the scores "
+        caption += "stay below; a shorter bar shows no effect."
     return finish(figure, title, caption, TOP + inner + below)
+
+
+def _chance(
+    figure: go.Figure, table: pl.DataFrame, names: list[str], objectives: list[str]
+) -> None:
+    """Draw a line across each bar at its level of chance."""
+    if table.is_empty():
+        return
+    width = (1 - GAP) / len(objectives)
+    ends: list[tuple[float | None, float | None]] = []
+    for row in table.iter_rows(named=True):
+        group = names.index(row["parameter"]) - (1 - GAP) / 2
+        start = group + width * objectives.index(row["objective"])
+        ends += [(row["chance"], start), (row["chance"], start + width), (None, None)]
+    x, y = zip(*ends, strict=True)
+    line = dict(color=INK, width=2)
+    figure.add_scatter(x=x, y=y, mode="lines", line=line, name=CHANCE, hovertemplate="%{x:.3f}")

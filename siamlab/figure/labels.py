@@ -1,4 +1,4 @@
-"""Where the labels of points go, so that none covers another, at several figure widths at once."""
+"""Placement of the labels of points without overlap, at several figure widths at once."""
 
 import numpy as np
 from jaxtyping import Float
@@ -15,32 +15,38 @@ def place_labels(
     sizes: Float[ndarray, "n 2"],
     obstacles: Float[ndarray, "K m 4"],
     areas: Float[ndarray, "K 4"],
+    solid: Float[ndarray, "K d 4"] | None = None,
 ) -> Float[ndarray, "n 2"]:
-    """Offset of each label's centre from its point, in pixels (right, down).
+    """Offset of each label's centre from its point, in pixels (right, down), for all K widths.
 
-    K figure widths; `points` and `sizes` in pixels; `obstacles` (whiskers, markers) and `areas`
-    (the plot) are boxes: left, top, right, bottom. One offset serves all widths. Labels are moved
-    in turn to the candidate that costs least: first other labels and the edge of the area, then
-    lines to points that cross labels or points, then obstacles, then distance.
+    `points` and `sizes` are in pixels; `obstacles` (whiskers, markers) and `areas` (the plot) are
+    boxes: left, top, right, bottom, as is `solid`: the markers, by default of the points alone.
+    Labels are moved in turn to their cheapest candidate. Overlap with other labels, with markers
+    and with the edge costs most, then lines that cross labels or points, then overlap with
+    obstacles, then distance.
     """
+    dots = _boxes(points, np.zeros_like(sizes), DOT)  # [K, n, 4]
+    solid = dots if solid is None else solid
     candidates = [_candidates(size) for size in sizes]  # [C, 2] each
-    chosen = np.stack([c[0] for c in candidates])
+    best = np.stack([c[0] for c in candidates])
     for _ in range(ROUNDS):
-        before = chosen.copy()
+        before = best.copy()
         for i, offsets in enumerate(candidates):
-            others = np.delete(_boxes(points, chosen, sizes), i, axis=1)
+            others = np.delete(_boxes(points, best, sizes), i, axis=1)
             boxes = _boxes(points[:, i], offsets[:, None], sizes[i])  # [C, K, 4]
             far = np.hypot(*(np.abs(offsets) - sizes[i] / 2).clip(min=0).T)
-            dots = np.delete(_boxes(points, 0 * chosen, DOT), i, axis=1)
-            crossed = _crossed(points[:, i], offsets, np.concatenate([others, dots], axis=1))
-            chosen[i] = offsets[np.argmin(far + crossed + _cost(boxes, others, obstacles, areas))]
-        if np.array_equal(before, chosen):
+            crossed = _crossed(
+                points[:, i], offsets, np.concatenate([others, np.delete(dots, i, axis=1)], axis=1)
+            )
+            clear = np.concatenate([others, solid], axis=1)
+            best[i] = offsets[np.argmin(far + crossed + _cost(boxes, clear, obstacles, areas))]
+        if np.array_equal(before, best):
             break
-    return chosen
+    return best
 
 
 def covered(box: Float[ndarray, "*#B 4"], other: Float[ndarray, "*#B 4"]) -> Float[ndarray, "..."]:
-    """Area two boxes share, in square pixels."""
+    """Area of the intersection of two boxes, in square pixels."""
     low, high = np.maximum(box[..., :2], other[..., :2]), np.minimum(box[..., 2:], other[..., 2:])
     return (high - low).clip(min=0).prod(axis=-1)
 
@@ -56,7 +62,7 @@ def _boxes(points: ndarray, offsets: ndarray, sizes: ndarray) -> ndarray:
 
 
 def _cost(boxes: ndarray, others: ndarray, obstacles: ndarray, areas: ndarray) -> ndarray:
-    """Of each candidate [C, K, 4], over all widths."""
+    """Cost of each candidate [C, K, 4], summed over all widths."""
     outside = np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1) - covered(boxes, areas)
     labels = covered(boxes[:, :, None], others).sum(axis=-1)
     hidden = covered(boxes[:, :, None], obstacles).sum(axis=-1)
@@ -64,7 +70,7 @@ def _cost(boxes: ndarray, others: ndarray, obstacles: ndarray, areas: ndarray) -
 
 
 def _crossed(point: ndarray, offsets: ndarray, boxes: ndarray) -> ndarray:
-    """Of each candidate [C, 2]: how much of the line to its label runs through boxes [K, m, 4]."""
+    """Cost of each candidate [C, 2] for the part of its line that runs through boxes [K, m, 4]."""
     along = np.linspace(0.1, 0.7, 7)[:, None] * offsets[:, None, None]  # [C, 1, 7, 2]
     steps = _boxes(point[:, None], along, np.array([3.0, 3.0]))[..., None, :]  # [C, K, 7, 1, 4]
     return 5 * covered(steps, boxes[:, None]).sum(axis=(1, 2, 3))

@@ -1,4 +1,4 @@
-"""The semantic-spatial plane: each model a point with its intervals, the Pareto front drawn.
+"""The semantic–spatial plane: models as points with intervals, and their Pareto front.
 
 plane_figure(plane_table(scores), arrows=[("mae", "siameseim")])
 """
@@ -12,7 +12,7 @@ import polars as pl
 
 from siamlab.component import UserError, unknown
 from siamlab.figure.labels import place_labels
-from siamlab.figure.scores import SUMMARY, whole
+from siamlab.figure.scores import SUMMARY, whole_models
 from siamlab.figure.template import (
     GREY,
     INK,
@@ -27,35 +27,37 @@ from siamlab.figure.template import (
     symbols,
     whisker,
 )
+from siamlab.probe.table import check_frame
 
+PLACED = tuple(f"{name}{end}" for name in SUMMARY for end in ("", "_low", "_high"))
 HEIGHT = 480  # pixels, without title and caption
-WIDTHS = (WIDTH, 800, 1100)  # pixels: labels keep clear of each other at all of them
+WIDTHS = (WIDTH, 800, 1100)  # pixels: labels do not overlap at any of these
 MARGIN = dict(l=60, r=16, b=56)
-NAMED = 20  # models that have names; of more, those on the front alone
-LINE = 15  # pixels: height of one line of a label
+NAMED = 20  # models with names; of more, only those on the front
+LINE = 15  # pixels: height of a line of a label
 
 
-def plane(scores: pl.DataFrame, **drawn: Any) -> go.Figure:
-    """The plane of a long table of scores; `drawn` as for `plane_figure`."""
-    return plane_figure(plane_table(scores), **drawn)
+def plane(scores: pl.DataFrame, **options: Any) -> go.Figure:
+    """The plane of a long table of scores; `options` are those of `plane_figure`."""
+    return plane_figure(plane_table(scores), **options)
 
 
 def plane_table(scores: pl.DataFrame) -> pl.DataFrame:
-    """One row a model: semantic, spatial, each with _low and _high, and front (not dominated).
+    """model, semantic, spatial, each score with _low and _high, front: one row per model.
 
-    From the rows of the long table whose probe is "semantic" or "spatial" (0 chance, 1 ceiling);
-    models without both, or with one that is not finite, are left out.
+    Scores are from 0 (chance) to 1 (ceiling); `front` is true if no other model dominates. Models
+    without two finite scores are left out.
     """
     sides = []
     for name in SUMMARY:
-        rows = whole(scores).filter(pl.col("probe") == name, pl.col("value").is_finite())
+        rows = whole_models(scores).filter(pl.col("probe") == name, pl.col("value").is_finite())
         ends = [pl.col(end).alias(f"{name}_{end}") for end in ("low", "high")]
         sides.append(rows.select("model", pl.col("value").alias(name), *ends))
     table = sides[0].join(sides[1], on="model", how="inner", maintain_order="left")
     if table.is_empty():
         raise UserError(
-            "scores has no model with both probes 'semantic' and 'spatial'; the first needs labels "
-            "of two classes or more, which a folder of images has as class folders"
+            "scores has no model with both probes 'semantic' and 'spatial'; the first needs images "
+            "of at least two classes, which are the subfolders of a folder of images"
         )
     return table.with_columns(front=pl.Series(_undominated(table.select(SUMMARY).to_numpy())))
 
@@ -66,7 +68,8 @@ def plane_figure(
     reference: str = "untrained",
     title: str = "Semantic–spatial plane",
 ) -> go.Figure:
-    """The plane of a `plane_table`; `arrows` lead from one model to another."""
+    """The plane of a `plane_table`, with arrows from one model to another."""
+    check_frame(table, ("model", *PLACED, "front"))
     figure = go.Figure()
     x_range, y_range = (_range(table, name) for name in SUMMARY)
     steps = _steps(table, x_range[0], y_range[0])
@@ -83,11 +86,11 @@ def plane_figure(
     figure.update_xaxes(title_text=f"semantic {scale}", range=x_range, automargin=False)
     figure.update_yaxes(title_text=f"spatial {scale}", range=y_range, automargin=False)
     caption = "Up and right is better. Whiskers: 95 % intervals. Dashed steps: the Pareto front, "
-    caption += "the models that no other beats on both scores."
+    caption += "of models that no other model beats on both scores."
     if reference in table["model"]:
         caption += f" Open diamond: the {reference} network."
     if len(named) < len(table):
-        caption += " Small grey dots: all others, named where the pointer is."
+        caption += " Small grey dots: all other models; hover to see their names."
     if min(x_range[0], y_range[0]) < 0:
         caption += " Dotted: chance."
     figure.update_layout(showlegend=False, margin=MARGIN)
@@ -95,14 +98,14 @@ def plane_figure(
 
 
 def _undominated(points: np.ndarray) -> list[bool]:
-    """For each point: is no other at least as far on both axes and further on one?"""
+    """Whether no other point is at least as good on both axes and better on one."""
     no_less = (points[None] >= points[:, None]).all(axis=2)  # [point, other]
     more = (points[None] > points[:, None]).any(axis=2)
     return (~(no_less & more).any(axis=1)).tolist()
 
 
 def _range(table: pl.DataFrame, name: str) -> tuple[float, float]:
-    """All whiskers with room around, and chance unless that would leave half the axis empty."""
+    """All whiskers with a margin, and chance unless it would leave half the axis empty."""
     ends = table.select(name, f"{name}_low", f"{name}_high").to_numpy()
     low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
     if low > 0 and low < high - low:
@@ -112,7 +115,7 @@ def _range(table: pl.DataFrame, name: str) -> tuple[float, float]:
 
 
 def _steps(table: pl.DataFrame, left: float, bottom: float) -> tuple[list[float], list[float]]:
-    """Corners of the steps around all that the front dominates: across to a point, then down."""
+    """Corners of the boundary of the dominated region: across to a point, then down."""
     front = table.filter("front").sort("semantic")
     x, y = front["semantic"].to_list(), front["spatial"].to_list()
     across = [left, *(value for value in x for _ in (0, 1))]
@@ -138,7 +141,7 @@ def _points(figure: go.Figure, table: pl.DataFrame, reference: str) -> None:
 
 
 def _others(figure: go.Figure, table: pl.DataFrame) -> None:
-    """Models without a name of their own in the figure."""
+    """Draw the models without names."""
     if table.is_empty():
         return
     figure.add_scatter(
@@ -165,7 +168,7 @@ def _arrow(figure: go.Figure, table: pl.DataFrame, start: str, end: str) -> None
 def _labels(
     figure: go.Figure, table: pl.DataFrame, steps: tuple, ranges: np.ndarray, reference: str
 ) -> None:
-    """Names beside their points, joined to them by a thin line."""
+    """Write names beside their points, joined by a thin line."""
     lines = [broken(name) for name in table["model"]]
     sizes = np.array([(LETTER * max(map(len, text)) + 6, LINE * len(text) + 4) for text in lines])
     offsets = place_labels(*_pixels(table, steps, ranges, sizes))
@@ -186,7 +189,7 @@ def _labels(
 
 
 def _pixels(table: pl.DataFrame, steps: tuple, ranges: np.ndarray, sizes: np.ndarray) -> tuple:
-    """Points, sizes, obstacles (dots, whiskers, front) and areas, as `place_labels` takes them."""
+    """The arguments of `place_labels`; obstacles are dots, whiskers and the front."""
     plots = np.array([(w - MARGIN["l"] - MARGIN["r"], HEIGHT - TOP - MARGIN["b"]) for w in WIDTHS])
     plots = plots.astype(float)  # [K, 2]
 

@@ -1,4 +1,4 @@
-"""All probes of all models: one panel a probe, a dot with its interval a model.
+"""All probes of all models: one panel per probe, one dot with its interval per model.
 
 probes_figure(probes_table(scores))
 """
@@ -8,7 +8,7 @@ import math
 import plotly.graph_objects as go
 import polars as pl
 
-from siamlab.figure.scores import whole
+from siamlab.figure.scores import whole_models
 from siamlab.figure.template import (
     LETTER,
     broken,
@@ -20,41 +20,32 @@ from siamlab.figure.template import (
     symbols,
     whisker,
 )
+from siamlab.probe.table import check_frame
 
 COLUMNS = 2
-ARROWS = {"higher": "better →", "lower": "← better", "neither": ""}  # where better lies
-BETWEEN = 112  # pixels between rows of panels: axis, its title, the next panel's title
+KEPT = "property probe title model value low high chance ceiling unit".split()
+ARROWS = {"higher": "better →", "lower": "← better", "neither": ""}  # points to the better side
+BETWEEN = 112  # pixels between rows of panels: axis, its title, title of the next panel
 
 
 def probes_table(scores: pl.DataFrame) -> pl.DataFrame:
-    """property, probe, title, model, value, low, high, chance, ceiling, unit, arrow, by property.
+    """property, probe, title, model, value, low, high, chance, ceiling, unit, arrow.
 
-    `arrow` points to the better side. Properties, probes and models keep the order they came in.
+    `arrow` points to the better side. Rows are grouped by property; otherwise the order is kept.
     """
     arrow = pl.col("direction").replace_strict(ARROWS)
-    scores = whole(scores)
+    scores = whole_models(scores)
     properties = scores["property"].unique(maintain_order=True)
     rank = pl.col("property").replace_strict({name: i for i, name in enumerate(properties)})
     table = scores.sort(rank, maintain_order=True)
-    kept = (
-        "property",
-        "probe",
-        "title",
-        "model",
-        "value",
-        "low",
-        "high",
-        "chance",
-        "ceiling",
-        "unit",
-    )
-    return table.select(*kept, arrow.alias("arrow"))
+    return table.select(*KEPT, arrow.alias("arrow"))
 
 
 def probes_figure(
     table: pl.DataFrame, reference: str = "untrained", title: str = "Probes"
 ) -> go.Figure:
-    """Dots with whiskers for a `probes_table`, chance and ceiling marked in each panel."""
+    """Dots with whiskers for a `probes_table`; each panel shows chance and ceiling."""
+    check_frame(table, (*KEPT[1:], "arrow"))
     probes = table["probe"].unique(maintain_order=True).to_list()
     models = table["model"].unique(maintain_order=True).to_list()
     names = [broken(name, 22) for name in models]
@@ -75,13 +66,13 @@ def probes_figure(
     )
     left = 20 + LETTER * max(len(line) for lines in names for line in lines)
     figure.update_layout(margin=dict(l=left, r=16, b=56), showlegend=False)
-    caption = "Whiskers: 95 % intervals. Dotted line: chance. Solid line: ceiling, the best that "
-    caption += "can be reached. Arrows point to the better side."
+    caption = "Whiskers: 95 % intervals. Dotted line: chance. Solid line: ceiling, the best "
+    caption += "possible value. Arrows point to the better side."
     return finish(figure, title, caption, height)
 
 
 def _panel(figure: go.Figure, rows: pl.DataFrame, models: list[str], reference: str, **place: int):
-    """One probe: its dots, its two lines, and its unit."""
+    """Draw one probe: dots, lines at chance and ceiling, unit."""
     for limit, dash in (("chance", "dot"), ("ceiling", "solid")):
         for value in filter(_finite, rows[limit].unique(maintain_order=True)):
             rule(figure, [value] * 2, [-0.6, len(models) - 0.4], dash, **place)
@@ -105,7 +96,7 @@ def _panel(figure: go.Figure, rows: pl.DataFrame, models: list[str], reference: 
 
 
 def _range(rows: pl.DataFrame) -> tuple[float, float]:
-    """All values, whiskers, chance and ceiling, with room around."""
+    """All values, whiskers, chance and ceiling, with a margin."""
     ends = rows.select("value", "low", "high", "chance", "ceiling").to_numpy().ravel()
     known = [value for value in ends if _finite(value)]
     if not known:

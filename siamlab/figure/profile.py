@@ -1,8 +1,8 @@
-"""Profiles: a probe's value at each layer of the encoder, a line a model.
+"""Profiles: the value of a probe at each layer of the encoder, one line per model.
 
 profile_figure(profile_table(scores, ["knn", "attention_distance"]))
 
-`scores` is the long table of the probes with their layer and head.
+`scores` is the long table of probes, with layers and heads.
 """
 
 import math
@@ -27,24 +27,24 @@ from siamlab.figure.template import (
     symbols,
     whisker,
 )
+from siamlab.probe.table import check_frame
 
 NUMBERS = ("value", "low", "high", "chance", "ceiling")
 COLUMNS = ("probe", "title", "model", "layer", "head", *NUMBERS, "unit", "direction")
 ACROSS = 2  # panels in a row
-PANEL, UNIT = 250, 28  # pixels a row of panels is high; characters in a line of the unit
-TICKS = 12  # layer numbers on an axis at most
-JITTER = 0.5  # layers over which the dots of heads are spread, by model
+PANEL, UNIT = 250, 28  # pixels: height of a row of panels; characters in a line of the unit
+TICKS = 12  # layer numbers on an axis, at most
+JITTER = 0.5  # layers: width over which the dots of different models are spread
 
 
 def profile_table(scores: pl.DataFrame, probes: Sequence[str] | None = None) -> pl.DataFrame:
     """probe, title, model, layer, head, value, low, high, chance, ceiling, unit, direction.
 
-    The rows of the long table that have a layer, of these probes in this order (all if none are
-    given). head is null for all heads together; where a probe has only single heads, such a row
-    is added, the mean of theirs, without an interval.
+    The rows of the long table that have a layer, for `probes` in this order (by default all).
+    `head` is null in rows over all heads; if a probe has only single heads, their mean is added
+    without an interval.
     """
-    if missing := [name for name in COLUMNS if name not in scores.columns]:
-        raise UserError(f"scores has no column {missing}; it needs {list(COLUMNS)}")
+    check_frame(scores, COLUMNS, "scores", "probe the layers of a model first")
     table = scores.filter(pl.col("layer").is_not_null()).select(COLUMNS)
     table = table.with_columns(pl.col(NUMBERS).cast(pl.Float64), pl.col("head").cast(pl.Int64))
     if table.is_empty():
@@ -53,7 +53,7 @@ def profile_table(scores: pl.DataFrame, probes: Sequence[str] | None = None) -> 
     probes = known if probes is None else list(probes)
     for name in probes:
         if name not in known:
-            raise UserError(unknown("probes: with a layer there is no probe", name, known))
+            raise UserError(unknown("probes: no rows with a layer for the probe", name, known))
     table = table.filter(pl.col("probe").is_in(probes))
     _check_once(table)
     models = scores["model"].unique(maintain_order=True)
@@ -67,7 +67,8 @@ def profile_table(scores: pl.DataFrame, probes: Sequence[str] | None = None) -> 
 def profile_figure(
     table: pl.DataFrame, reference: str = "untrained", title: str = "Profiles over layers"
 ) -> go.Figure:
-    """A panel a probe of a `profile_table`: a line a model in its band, a faint dot a head."""
+    """One panel per probe of a `profile_table`: lines with bands by model, a dot per head."""
+    check_frame(table, COLUMNS)
     probes = table["probe"].unique(maintain_order=True).to_list()
     models = table["model"].unique(maintain_order=True).to_list()
     titles = [table.filter(pl.col("probe") == name)["title"][0] for name in probes]
@@ -88,11 +89,11 @@ def profile_figure(
 def _check_once(table: pl.DataFrame) -> None:
     keys = table.select("model", "probe", "layer", "head")
     if twice := keys.filter(keys.is_duplicated()).unique(maintain_order=True).rows():
-        raise UserError(f"scores has more than one row for {twice[0]}; keep one protocol each")
+        raise UserError(f"scores has more than one row for {twice[0]}; keep one protocol for each")
 
 
 def _means(table: pl.DataFrame) -> pl.DataFrame:
-    """A row over all heads for each probe, model and layer that has none."""
+    """The mean over heads for each probe, model and layer without a row over all heads."""
     keys = ["probe", "title", "model", "layer", "unit", "direction"]
     whole = table.filter(pl.col("head").is_null())
     heads = table.filter(pl.col("head").is_not_null()).join(whole, on=keys, how="anti")
@@ -114,7 +115,7 @@ def _styles(models: list[str], reference: str) -> dict[str, dict]:
 
 
 def _panel(figure: go.Figure, rows: pl.DataFrame, styles: dict[str, dict], **place: int) -> None:
-    """One probe: its limits, bands, heads and lines, from back to front."""
+    """Draw one probe: limits, bands, heads and lines, from back to front."""
     whole, heads = (rows.filter(pl.col("head").is_null() == null) for null in (True, False))
     for limit, dash in (("chance", "dot"), ("ceiling", "solid")):
         _limits(figure, whole, limit, dash, **place)
@@ -132,12 +133,12 @@ def _panel(figure: go.Figure, rows: pl.DataFrame, styles: dict[str, dict], **pla
     ticks = dict(tickvals=list(range(low, high + 1, step)), range=[low - 0.4, high + 0.4])
     figure.update_xaxes(title_text="layer (number)", tickangle=0, **ticks, **place)
     unit = "<br>".join(map(plain, broken(first["unit"] or "no unit", UNIT)))
-    arrow = ARROWS[first["direction"]]  # the title is turned: right is up
+    arrow = ARROWS[first["direction"]]  # the turned title makes right point up
     figure.update_yaxes(title_text=f"{unit} · {arrow}" if arrow else unit, nticks=6, **place)
 
 
 def _limits(figure: go.Figure, whole: pl.DataFrame, limit: str, dash: str, **place: int) -> None:
-    """Chance or ceiling along the layers, once where models share it."""
+    """Draw chance or ceiling along the layers, once if models share it."""
     known = whole.filter(pl.col(limit).is_finite())
     lines = {
         (tuple(rows["layer"].cast(pl.Float64)), tuple(rows[limit])): None
@@ -161,7 +162,7 @@ def _band(figure: go.Figure, rows: pl.DataFrame, colour: str, **place: int) -> N
 def _heads(
     figure: go.Figure, dots: pl.DataFrame, shift: float, marker: dict, name: str, **place: int
 ) -> None:
-    """A faint dot a head, beside its layer so that models keep apart."""
+    """Draw a faint dot per head, shifted from its layer so that models can be told apart."""
     if dots.is_empty():
         return
     figure.add_scatter(
@@ -192,8 +193,8 @@ def _line(figure: go.Figure, rows: pl.DataFrame, style: dict, name: str, **place
 def _caption(table: pl.DataFrame) -> str:
     text = "Bands and whiskers: 95 % intervals over images."
     if table["head"].is_not_null().any():
-        text += " Faint dots: single heads. The line is over all heads; where it is only their "
-        text += "mean it has no interval."
+        text += " Faint dots: single heads. Lines: all heads; where a line is only the mean of "
+        text += "single heads, it has no interval."
     for limit, words in (("chance", "Dotted line: chance."), ("ceiling", "Solid line: ceiling.")):
         if any(value is not None and math.isfinite(value) for value in table[limit]):
             text += f" {words}"

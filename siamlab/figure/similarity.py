@@ -1,11 +1,11 @@
-"""Similarity: how much each patch looks like one query patch, in the eyes of several models.
+"""Similarity of each patch to one query patch, for several models.
 
 query = patches.view(*grid, -1)[row, column]
 tables = {"mae": similarity_table(query, patches, grid), ...}
 similarity_figure(image, tables, query=(row, column))
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import plotly.graph_objects as go
@@ -29,11 +29,12 @@ from siamlab.figure.template import (
     plain,
 )
 from siamlab.geometry import Grid
+from siamlab.probe.table import check_frame
 
-MARGIN = dict(l=12, r=84, b=44)  # pixels; the colour bar stands on the right
-GAP, LINE = 10, 15  # pixels between panels; of one line of a panel's title
-TALLEST = 220  # pixels of one panel
-SCALE = (  # cosine / largest, red, green, blue, opacity: unrelated is clear, so the image shows
+MARGIN = dict(l=12, r=84, b=44)  # pixels; the colour bar is on the right
+GAP, LINE = 10, 15  # pixels between panels; height of a line of a panel's title
+TALLEST = 220  # pixels: height of a panel, at most
+SCALE = (  # cosine / largest, red, green, blue, opacity; transparent at 0, so that the image shows
     (-1.0, 0, 34, 82, 0.95),
     (-0.5, 0, 114, 178, 0.8),
     (-1e-9, 86, 180, 233, 0.0),
@@ -43,15 +44,15 @@ SCALE = (  # cosine / largest, red, green, blue, opacity: unrelated is clear, so
     (1.0, 110, 10, 0, 0.95),
 )
 BEST = dict(symbol="circle", color="white", line=dict(color=INK, width=1.5))
-DOT = 5, 10  # pixels: least and largest size of that mark
+DOT = 5, 10  # pixels: smallest and largest size of that mark
 
 
 def similarity_table(
     query: Float[Tensor, " D"], patches: Float[Tensor, "M D"], grid: Grid
 ) -> pl.DataFrame:
-    """row, column, cosine (-1..1, to the query), rank (1 the most alike) of each patch.
+    """row, column, cosine (to the query, -1..1), rank (1 is the most similar): one row per patch.
 
-    Where the query is one of the patches, it has its own row. Ties go to the earlier patch.
+    If the query is one of the patches, it has a row too. Of equal patches, the earlier ranks first.
     """
     rows, columns = grid
     if len(patches) != rows * columns:
@@ -78,11 +79,11 @@ def similarity_figure(
     other: UInt8[Tensor, "3 h w"] | None = None,
     title: str = "Similarity to one patch",
 ) -> go.Figure:
-    """Cosine to the query over the grey image, a panel a model, from `similarity_table`s.
+    """Cosine to the query over the grey image, one panel per `similarity_table`.
 
     `query` is the (row, column) of the query in `image`, on the grid that all tables share. The
-    tables are of the patches of `other`, or of `image` itself where there is none. One colour
-    scale serves all models.
+    tables describe the patches of `other`, by default of `image` itself. All panels share one
+    colour scale.
     """
     grids = _grids(tables)
     _check(grids, query)
@@ -103,7 +104,7 @@ def similarity_figure(
         _outline(figure, query, grids[0], image.shape, **places[i])
     hide_rest(figure, len(names), columns)
     figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
-    _scale(figure, tables)
+    one_scale(figure, tables.values())
     _legend(figure, query is not None)
     figure.update_layout(margin=MARGIN)
     finish(figure, title, _caption(grids, query, other is not None), height + lines * LINE)
@@ -113,7 +114,9 @@ def similarity_figure(
 def _grids(tables: Mapping[str, pl.DataFrame]) -> list[Grid]:
     """The grid of each table."""
     if not tables:
-        raise UserError("tables={} must name at least one model; give a similarity_table of each")
+        raise UserError("tables={} must name at least one model; pass its similarity_table")
+    for model, table in tables.items():
+        check_frame(table, ("row", "column", "cosine", "rank"), f"the table of {model!r}")
     return [(table["row"].max() + 1, table["column"].max() + 1) for table in tables.values()]
 
 
@@ -122,20 +125,20 @@ def _check(grids: list[Grid], query: tuple[int, int] | None) -> None:
         return
     if len(set(grids)) > 1:
         raise UserError(
-            f"tables have grids {sorted(set(grids))}; a query={query} must lie on one grid: "
-            "draw a figure for each grid, or leave the query out"
+            f"tables have grids {sorted(set(grids))}, but query={query} is a place on one grid: "
+            "draw one figure per grid, or leave the query out"
         )
     if not all(0 <= at < count for at, count in zip(query, grids[0], strict=True)):
         raise UserError(f"query={query} must be a (row, column) of the grid {grids[0]}, from 0")
 
 
 def _columns(count: int) -> int:
-    """Panels in a row: four, or three where that fills the rows better."""
+    """Panels in a row: four, or three if that fills the rows better."""
     return 3 if count in (5, 6) else min(4, count)
 
 
 def _panels(names: list[str], columns: int, aspect: float) -> tuple[go.Figure, int, int]:
-    """Empty panels, the height of all of them, and how many lines their titles are over two."""
+    """Empty panels, their total height, and the lines of the longest title beyond two."""
     rows = -(-len(names) // columns)
     width = (WIDTH - MARGIN["l"] - MARGIN["r"] - (columns - 1) * GAP) / columns
     texts = [broken(name, int(width / LETTER)) for name in names]
@@ -154,7 +157,7 @@ def _panels(names: list[str], columns: int, aspect: float) -> tuple[go.Figure, i
 
 
 def _heat(figure: go.Figure, table: pl.DataFrame, name: str, shape: tuple, **place: int) -> None:
-    """One model's heat map, patch by patch, half transparent."""
+    """Draw the half transparent heat map of one model."""
     across = table["column"].max() + 1
     ordered = table.sort("row", "column")
     cosine, rank = (ordered[key].to_numpy().reshape(-1, across) for key in ("cosine", "rank"))
@@ -166,21 +169,21 @@ def _heat(figure: go.Figure, table: pl.DataFrame, name: str, shape: tuple, **pla
 
 
 def _best(figure: go.Figure, table: pl.DataFrame, query: tuple | None, shape: tuple, **place: int):
-    """A dot on the patch that is most alike, other than the query itself."""
+    """Draw a dot on the most similar patch other than the query."""
     rows, columns = table["row"].max() + 1, table["column"].max() + 1
     if query is not None:
         table = table.filter((pl.col("row") != query[0]) | (pl.col("column") != query[1]))
-    size = min(DOT[1], max(DOT[0], 0.3 * WIDTH / 4 / columns))  # a panel is WIDTH / 4
+    size = min(DOT[1], max(DOT[0], 0.3 * WIDTH / 4 / columns))  # a panel is about WIDTH / 4 wide
     for row in table.sort("rank").head(1).iter_rows(named=True):
         x = (row["column"] + 0.5) * shape[2] / columns
         y = (row["row"] + 0.5) * shape[1] / rows
-        style = dict(mode="markers", marker=dict(BEST, size=size), name="most alike")
+        style = dict(mode="markers", marker=dict(BEST, size=size), name="most similar")
         still = dict(showlegend=False, hoverinfo="skip")
         figure.add_scatter(x=[x], y=[y], **style, **still, **place)
 
 
 def _outline(figure: go.Figure, query: tuple, grid: Grid, shape: tuple, **place: int) -> None:
-    """The query's square, light on dark: seen over any colour."""
+    """Outline the query, light on dark, visible on any colour."""
     top, left = query[0] * shape[1] / grid[0], query[1] * shape[2] / grid[1]
     bottom, right = top + shape[1] / grid[0], left + shape[2] / grid[1]
     path = dict(x=[left, right, right, left, left], y=[top, top, bottom, bottom, top])
@@ -189,9 +192,9 @@ def _outline(figure: go.Figure, query: tuple, grid: Grid, shape: tuple, **place:
         figure.add_scatter(**path, line=dict(color=colour, width=width), **style, **place)
 
 
-def _scale(figure: go.Figure, tables: Mapping[str, pl.DataFrame]) -> None:
-    """One colour axis from the lowest cosine of all models, or 0, to the highest."""
-    cosine = np.concatenate([table["cosine"].to_numpy() for table in tables.values()])
+def one_scale(figure: go.Figure, tables: Iterable[pl.DataFrame]) -> None:
+    """Set one colour axis from the lowest cosine of all tables, at most 0, to the highest."""
+    cosine = np.concatenate([table["cosine"].to_numpy() for table in tables])
     low, high = min(0.0, float(np.nanmin(cosine))), max(0.0, float(np.nanmax(cosine)))
     largest = max(-low, high, 1e-9)
     steps = np.linspace(low, high, 33) / largest
@@ -205,13 +208,13 @@ def _scale(figure: go.Figure, tables: Mapping[str, pl.DataFrame]) -> None:
 def _legend(figure: go.Figure, query: bool) -> None:
     square = dict(symbol="square-open", size=11, color=INK, line=dict(width=2.5))
     entries = {"query": dict(mode="markers", marker=square)} if query else {}
-    legend(figure, entries | {"most alike": dict(mode="markers", marker=dict(BEST, size=DOT[1]))})
+    legend(figure, entries | {"most similar": dict(mode="markers", marker=dict(BEST, size=DOT[1]))})
 
 
 def _caption(grids: list[Grid], query: tuple | None, two: bool) -> str:
     sizes = ", ".join(f"{rows} × {columns}" for rows, columns in dict.fromkeys(grids))
     where = f"row {query[0] + 1}, column {query[1] + 1}" if query else "not shown"
     text = f"Cosine between the query patch ({where}) and each of {sizes} patches of "
-    text += f"the image{' searched' if two else ''}, one panel a model, one colour scale for all: "
-    text += "clear is 0, unrelated. The dot is on the patch most alike"
-    return text + (", the query itself left out." if query and not two else ".")
+    text += f"the {'searched ' if two else ''}image, one panel per model, on one colour scale; "
+    text += "transparent is 0, unrelated. The dot marks the most similar patch"
+    return text + (" other than the query." if query and not two else ".")

@@ -1,4 +1,4 @@
-"""Spectra: how the variance of features falls off along their principal axes.
+"""Spectra: the variance of features along their principal axes.
 
 spectrum_figure(spectrum_table({"mae": eigenvalues(pooled), ...}))
 """
@@ -23,41 +23,43 @@ from siamlab.figure.template import (
     legend_height,
     plain,
 )
+from siamlab.probe.table import check_frame
 
-COLUMNS = {"model": pl.String, "index": pl.Int64, "share": pl.Float64}
-LEAST = 1e-7  # share of variance: less is rounding of float32 features, and not drawn
+COLUMNS: dict[str, type[pl.DataType]] = {"model": pl.String, "index": pl.Int64, "share": pl.Float64}
+LEAST = 1e-7  # share of variance; smaller ones are float32 rounding and not drawn
 GUIDE = "slope −1 (1 / index)"
-DASHES = ("solid", "dash", "dashdot")  # another one when the colours start again
-MANY = 50  # from the least to the largest share: more, and only powers of ten are ticked
+DASHES = ("solid", "dash", "dashdot")  # the dash changes when the colours repeat
+MANY = 50  # largest / smallest share from which only powers of ten are labelled
 HEIGHT = 340  # pixels, without title, caption and legend
 
 
 def spectrum_table(eigenvalues: Mapping[str, Float[Tensor, " r"]]) -> pl.DataFrame:
-    """model, index (1 the largest), share (of the variance, 0..1; they sum to 1 in each model).
+    """model, index (1 is the largest), share (of the variance of the model's features, 0..1).
 
-    From the variances along the principal axes of each model's features, in any order. A model
-    whose features do not vary has no spectrum and is left out; there may be none.
+    From the variances along the principal axes of each model's features, in any order. Models
+    whose features do not vary are left out, which may leave an empty table.
     """
     tables = []
     for model, variances in eigenvalues.items():
         values = variances.detach().double().cpu().sort(descending=True).values
         if not values.isfinite().all():
             raise UserError(
-                f"eigenvalues of {model!r} must be finite; its features have diverged: leave it out"
+                f"eigenvalues of {model!r} must be finite: its features have diverged; leave it out"
             )
         share = (values / values.sum()).tolist() if values.any() else []
         index = list(range(1, len(share) + 1))
         columns = {"model": [model] * len(share), "index": index, "share": share}
         tables.append(pl.DataFrame(columns, schema=COLUMNS))
     if not tables:
-        raise UserError("eigenvalues={} must name at least one model; give a spectrum of each")
+        raise UserError("eigenvalues={} must name at least one model; pass its eigenvalues")
     return pl.concat(tables)
 
 
 def spectrum_figure(
     table: pl.DataFrame, reference: str = "untrained", title: str = "Spectrum of features"
 ) -> go.Figure:
-    """A line a model of a `spectrum_table`, on logarithmic axes, with a guide of slope -1."""
+    """One line per model of a `spectrum_table`, on logarithmic axes, with a guide of slope -1."""
+    check_frame(table, COLUMNS)
     shown = table.filter(pl.col("share") >= LEAST)
     if shown.is_empty():
         raise UserError("the table of this figure has no rows; there is nothing to draw")
@@ -80,13 +82,13 @@ def spectrum_figure(
     below = 60 + legend_height([*models, GUIDE])
     figure.update_layout(margin=dict(l=72, b=below))
     caption = "Share of the variance of the features along each principal axis, largest first; "
-    caption += "both axes are logarithmic. A flatter line uses more directions. Shares under "
-    caption += f"{LEAST:.7f} are rounding and not drawn."
+    caption += "both axes are logarithmic. A flatter line means that more directions are used. "
+    caption += f"Shares below {LEAST:.7f} are rounding errors and not drawn."
     return finish(figure, title, caption, HEIGHT - 60 + below)
 
 
 def _styles(models: Iterable[str], reference: str) -> dict[str, dict]:
-    """How each model's line is drawn."""
+    """The line style of each model."""
     colour = colours(models, reference)
     trained = [name for name in models if not is_reference(name, reference)]
     dash = {name: DASHES[i // len(OKABE_ITO) % len(DASHES)] for i, name in enumerate(trained)}
@@ -100,7 +102,7 @@ def _styles(models: Iterable[str], reference: str) -> dict[str, dict]:
 
 
 def _ticks(low: float, high: float, steps: tuple[int, ...]) -> dict:
-    """A logarithmic axis with numbers at these multiples of each power of ten."""
+    """A logarithmic axis with labels at these multiples of each power of ten."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     pairs = [(step, power) for power in powers for step in steps]
     places = [step * 10.0**power for step, power in pairs]
@@ -108,7 +110,7 @@ def _ticks(low: float, high: float, steps: tuple[int, ...]) -> dict:
 
 
 def _number(step: int, power: int) -> str:
-    """`0.02`, or `2 · 10⁻⁵` where that would be long."""
+    """`0.02`, or `2 · 10⁻⁵` for small numbers."""
     if power >= -3:
         return f"{step * 10.0**power:g}"
     return (f"{step} · " if step > 1 else "") + f"10<sup>−{-power}</sup>"

@@ -1,9 +1,9 @@
-"""The one look of all figures: the plotly template `siamlab`, its colours, and the caption.
+"""The plotly template `siamlab` of all figures, with its colours, titles and captions.
 
-    finish(figure, "Loss", "One panel a loss term.", height=300)
+    finish(figure, "Loss", "One panel per loss term.", height=300)
 
-A figure carries its title and caption twice: drawn above it, wrapped for 600 pixels, so that it
-stands alone in a notebook or a PNG; and in `layout.meta`, so that a page can set them as text.
+A figure has its title and caption twice: drawn above it and wrapped for 600 pixels, for notebooks
+and PNGs, and in `layout.meta`, so that a page can set them as text.
 """
 
 import html
@@ -19,13 +19,22 @@ from plotly.subplots import make_subplots
 
 from siamlab.component import UserError
 
-WIDTH = 600  # pixels: the width at which a figure must be readable
+WIDTH = 600  # pixels: figures must be readable at this width
 TOP = 36  # pixels above the plots, for panel titles
-CHARACTERS = 92  # of a caption in one line of WIDTH, also in the wide fonts of bare machines
+CHARACTERS = 92  # in a line of a caption at WIDTH, even with a wide fallback font
 LETTER = 6.2  # pixels: width of a letter of a label
 
-# Okabe & Ito (2008), without its yellow, which is too faint on white
+# Okabe & Ito (2008), without yellow, which is too faint on white
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+METHODS = {  # pattern of a name -> colour, the same in all figures
+    "siameseim": OKABE_ITO[0],
+    "mae": OKABE_ITO[1],
+    "moco(_?v3)?": OKABE_ITO[2],
+    "(?<!dense_)byol": OKABE_ITO[3],
+    "simmim": OKABE_ITO[4],
+    "ijepa": OKABE_ITO[5],
+    "simsiam": OKABE_ITO[6],
+}
 GREY, FAINT, INK = "#5F6368", "#E8EAED", "#1F2328"
 SYMBOLS = ("circle", "square", "triangle-up", "pentagon", "star")
 
@@ -49,9 +58,9 @@ pio.templates["siamlab"] = go.layout.Template(
 
 
 def finish(figure: go.Figure, title: str, caption: str, height: int) -> go.Figure:
-    """The figure with template, title and caption; `height` in pixels is of all below them.
+    """Add template, title and caption to `figure`, and return it.
 
-    Title and caption are plain text. Written into `figure` and returned.
+    Title and caption are plain text. `height`, in pixels, is that of everything below them.
     """
     lines = textwrap.wrap(caption, CHARACTERS)
     head = 38 + 16 * len(lines)
@@ -68,7 +77,7 @@ def finish(figure: go.Figure, title: str, caption: str, height: int) -> go.Figur
 
 
 def headless(figure: go.Figure) -> tuple[go.Figure, str, str]:
-    """A copy without the drawn title and caption, the title, and the caption."""
+    """Return a copy without the drawn title and caption, the title, and the caption."""
     meta = figure.layout.meta or {}
     copy = go.Figure(figure)
     if "head" in meta:
@@ -78,43 +87,71 @@ def headless(figure: go.Figure) -> tuple[go.Figure, str, str]:
 
 
 def colours(names: Iterable[str], reference: str = "untrained") -> dict[str, str]:
-    """A colour for each name, by first appearance; the reference is grey and takes none.
+    """Return a colour for each name: that of its method, else the first free one.
 
-    A model's own reference, "mae, untrained", has the colour of the model.
+    Runs of one configuration share a colour, as "loss-seed0" and "loss-seed1" do; the reference is
+    grey, and that of one model, "mae, untrained", has the colour of the model.
     """
-    names = list(dict.fromkeys(names))
-    models = dict.fromkeys(_own(name, reference) for name in names if name != reference)
-    taken = {name: OKABE_ITO[i % len(OKABE_ITO)] for i, name in enumerate(models)}
-    return {name: taken[_own(name, reference)] for name in names if name != reference} | {
-        reference: GREY
-    }
+    looks = _looks(names, reference)
+    return {name: colour for name, (colour, _) in looks.items()} | {reference: GREY}
 
 
 def symbols(names: Iterable[str], reference: str = "untrained") -> dict[str, str]:
-    """A marker for each name, another one when the colours start again; references are open."""
+    """Return a marker for each name, which changes when the colours repeat; references are open."""
     names = list(dict.fromkeys(names))
-    models = [name for name in names if name == _own(name, reference) != reference]
-    taken = {name: SYMBOLS[i // len(OKABE_ITO) % len(SYMBOLS)] for i, name in enumerate(models)}
+    turns = repeats(names, reference)
+    models = [name for name in names if not is_reference(name, reference)]
+    taken = {name: SYMBOLS[turns[name] % len(SYMBOLS)] for name in models}
     return dict.fromkeys([*names, reference], "diamond-open") | taken
 
 
+def repeats(names: Iterable[str], reference: str = "untrained") -> dict[str, int]:
+    """Return how many configurations before that of each name have its colour."""
+    return {name: turn for name, (_, turn) in _looks(names, reference).items()}
+
+
+def configuration(name: str) -> str:
+    """The name of a run without its seed: loss for "loss-seed2"."""
+    return re.sub(r"[-_, ]*seed[-_= ]?\d+$", "", name) or name
+
+
+def _method(name: str) -> str | None:
+    """The colour of the method that the name ends in or names: mae in zoo:scenes_mae."""
+    found = (c for m, c in METHODS.items() if re.search(rf"(?<![a-z0-9]){m}(?![a-z0-9])", name))
+    return next(found, None)
+
+
+def _looks(names: Iterable[str], reference: str) -> dict[str, tuple[str, int]]:
+    """The colour of each name but the reference, and how many configurations before have it."""
+    owners = {n: configuration(_own(n, reference)) for n in dict.fromkeys(names) if n != reference}
+    models, looks = list(dict.fromkeys(owners.values())), {}
+    for model in models:  # methods first: their colours are the same in all figures
+        if (colour := _method(model)) and (colour, 0) not in looks.values():
+            looks[model] = colour, 0
+    free = [c for c in OKABE_ITO if (c, 0) not in looks.values()]
+    for i, model in enumerate(model for model in models if model not in looks):
+        turn, place = divmod(max(0, i - len(free)), len(OKABE_ITO))
+        looks[model] = (free[i], 0) if i < len(free) else (OKABE_ITO[place], turn + 1)
+    return {name: looks[owner] for name, owner in owners.items()}
+
+
 def dashed(name: str, reference: str = "untrained") -> str | None:
-    """A model's own reference is dotted, as its colour is the model's."""
+    """Return "dot" for the reference of one model, whose colour is that of the model."""
     return "dot" if _own(name, reference) != name else None
 
 
 def is_reference(name: str, reference: str = "untrained") -> bool:
-    """The reference, or a model's own: "untrained", "mae, untrained"."""
+    """Whether the name is a reference: "untrained", or that of one model, "mae, untrained"."""
     return name == reference or _own(name, reference) != name
 
 
 def _own(name: str, reference: str) -> str:
-    """The model that "mae, untrained" is the reference of: mae."""
+    """The model to which a reference belongs: mae for "mae, untrained"."""
     return name.removesuffix(f", {reference}")
 
 
 def whisker(row: dict[str, Any], value: str, low: str, high: str, colour: str) -> dict[str, Any]:
-    """Error bars of one point from the names of three of its columns; none where one is missing."""
+    """Error bars of one point from three columns of its row; none if a value is missing."""
     ends = (row[value], row[low], row[high])
     if any(end is None or not math.isfinite(end) for end in ends):
         return dict(visible=False)
@@ -126,21 +163,22 @@ def whisker(row: dict[str, Any], value: str, low: str, high: str, colour: str) -
 def rule(
     figure: go.Figure, x: Sequence[float], y: Sequence[float], dash: str, **panel: int
 ) -> None:
-    """A grey line behind the traces that follow: chance, ceiling, a front."""
+    """Add a grey line behind later traces: chance, ceiling, a front."""
     line = dict(color=GREY, width=1.4, dash=dash)
     style = dict(mode="lines", line=line, hoverinfo="skip", showlegend=False)
     figure.add_scatter(x=x, y=y, **style, **panel)
 
 
 def plain(text: str) -> str:
-    """Text that plotly shows as it is, tags and all."""
+    """Escape text so that plotly shows tags verbatim."""
     return html.escape(text, quote=False)
 
 
 def broken(text: str, characters: int = 24) -> list[str]:
-    """Lines of at most so many characters, broken after spaces and `_ - . / :` where it can.
+    """Break a text into lines of at most `characters`, if possible after spaces and `_ - . / :`.
 
-    Numbers stay whole."""
+    Decimal numbers are not broken.
+    """
     parts = re.findall(r"(?:[^\s_\-./:]|\.(?=\d))*[\s_\-./:]?", text)
     lines = [""]
     for part in (p[i : i + characters] for p in parts for i in range(0, len(p), characters)):
@@ -151,18 +189,18 @@ def broken(text: str, characters: int = 24) -> list[str]:
 
 
 def panels(titles: Sequence[str], columns: int, **gaps: Any) -> go.Figure:
-    """An empty figure of small multiples, their titles in two lines where they are long."""
+    """An empty figure of small multiples; long titles are broken into lines."""
     if not titles:
         raise UserError("the table of this figure has no rows; there is nothing to draw")
     rows, columns = -(-len(titles) // columns), min(columns, len(titles))
     lines = [broken(title, 30) for title in titles]
-    text = ["<br>".join(map(plain, some)) for some in lines]
+    text = ["<br>".join(map(plain, title)) for title in lines]
     figure = make_subplots(rows, columns, subplot_titles=text, **gaps)
     return figure.update_annotations(font=dict(size=13))
 
 
 def row_labels(figure: go.Figure, labels: list[list[str]]) -> None:
-    """Labels of rows 0, 1, … from top to bottom, each of some lines; as wide as they need."""
+    """Label the rows 0, 1, … from top to bottom; the margin fits the longest line."""
     figure.update_yaxes(
         tickvals=list(range(len(labels))),
         ticktext=["<br>".join(map(plain, lines)) for lines in labels],
@@ -174,20 +212,20 @@ def row_labels(figure: go.Figure, labels: list[list[str]]) -> None:
 
 
 def hide_rest(figure: go.Figure, count: int, columns: int) -> None:
-    """Panels of the last row that nothing was drawn in."""
+    """Hide the unused panels of the last row."""
     for i in range(count, -(-count // columns) * columns):
         place = dict(row=i // columns + 1, col=i % columns + 1)
         figure.update_xaxes(visible=False, **place).update_yaxes(visible=False, **place)
 
 
 def legend(figure: go.Figure, entries: dict[str, dict[str, Any]]) -> None:
-    """Entries of their own, in this order: a name and how its trace is drawn."""
+    """Add legend entries in this order: names, and the styles of their traces."""
     for name, style in entries.items():
         figure.add_scatter(x=[None], y=[None], name=plain(name), showlegend=True, **style)
 
 
 def legend_height(names: Iterable[str]) -> int:
-    """Pixels a legend below a figure WIDTH wide takes: its entries are as wide as the widest."""
+    """Height in pixels of a legend at WIDTH; all entries are as wide as the widest."""
     names = list(names)
     entry = 48 + LETTER * max(map(len, names), default=0)
     return 22 * -(-len(names) // max(1, int((WIDTH - 30) // entry)))

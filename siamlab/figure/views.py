@@ -1,4 +1,4 @@
-"""The two views of a training step on their source image, with their patches and the mask.
+"""The two views of a training step on their source image, with patches and mask.
 
 boxes = box_table(source, context, target)
 patches = patch_table(context, target, visible, predict, grid)
@@ -16,22 +16,24 @@ from siamlab.component import UserError
 from siamlab.figure.image import show, to_bytes
 from siamlab.figure.template import OKABE_ITO, finish, panels
 from siamlab.geometry import Grid, View
+from siamlab.probe.table import check_frame
 
 ROLES = {"context": OKABE_ITO[0], "target": OKABE_ITO[1]}
+SIDES = ("top", "left", "height", "width")
 HEIGHT = 320  # pixels, without title and caption
 
 
 def box_table(source: UInt8[Tensor, "3 H W"], context: View, target: View) -> pl.DataFrame:
-    """role, top, left, height, width (pixels of the source image), flip; one row a view.
+    """role, top, left, height, width (pixels of the source image), flip: one row per view.
 
-    The views hold one image each.
+    Each view has one image.
     """
     rows, columns = source.shape[1:]
     scale = (rows, columns, rows, columns)
     table = []
     for role, view in (("context", context), ("target", target)):
-        _one(role, view)
-        sides = zip(("top", "left", "height", "width"), view.box[0].tolist(), scale, strict=True)
+        _check_single(role, view)
+        sides = zip(SIDES, view.box[0].tolist(), scale, strict=True)
         box = {name: side * pixels for name, side, pixels in sides}
         table.append({"role": role, **box, "flip": bool(view.flip[0])})
     return pl.DataFrame(table)
@@ -46,8 +48,8 @@ def patch_table(
 ) -> pl.DataFrame:
     """role, row, column, top, left, height, width (pixels of the view), hidden, predicted.
 
-    One row a patch and view. Hidden patches are the context's (the encoder does not see them),
-    predicted ones the target's (the loss scores them).
+    One row per patch and view. Patches of the context are hidden from the encoder, those of the
+    target are predicted.
     """
     (rows, columns), count = grid, grid[0] * grid[1]
     for name, mask in (("visible", visible), ("predict", predict)):
@@ -74,7 +76,13 @@ def views_figure(
     patches: pl.DataFrame,
     title: str = "Two views of one image",
 ) -> go.Figure:
-    """Source with both boxes, context with hidden patches, target with predicted ones."""
+    """The source with both boxes, the context with hidden and the target with predicted patches."""
+    check_frame(boxes, ("role", *SIDES, "flip"), "the table of boxes")
+    check_frame(patches, ("role", *SIDES, "hidden", "predicted"), "the table of patches")
+    if missing := set(ROLES) - set(boxes["role"]):
+        raise UserError(
+            f"the table of boxes has no row for {sorted(missing)}; box_table makes both"
+        )
     mirrored = {row["role"]: " (mirrored)" if row["flip"] else "" for row in boxes.to_dicts()}
     titles = ["source", *(f"{role}{mirrored[role]}" for role in ROLES)]
     figure = panels(titles, 3, horizontal_spacing=0.07)
@@ -87,14 +95,17 @@ def views_figure(
     for col, role in enumerate(ROLES, 2):
         _grid(figure, patches.filter(pl.col("role") == role), col)
     figure.update_layout(margin=dict(l=36, r=12, b=80), showlegend=True)
-    caption = "Left: where the views were cut. Middle: what the encoder sees; hatched patches are "
-    caption += "hidden from it. Right: the target; outlined patches are the ones to predict."
+    caption = "Left: the source image with the boxes of both views. Middle: the context; hatched "
+    caption += "patches are hidden from the encoder. Right: the target; outlined patches are "
+    caption += "predicted."
     return finish(figure, title, caption, HEIGHT)
 
 
-def _one(role: str, view: View) -> None:
+def _check_single(role: str, view: View) -> None:
     if len(view.box) != 1:
-        raise UserError(f"{role} holds {len(view.box)} images; a figure shows one")
+        raise UserError(
+            f"{role} has {len(view.box)} images; a figure shows one: pass a single view"
+        )
 
 
 def _box(figure: go.Figure, row: dict, mirrored: str) -> None:
@@ -106,14 +117,14 @@ def _box(figure: go.Figure, row: dict, mirrored: str) -> None:
 
 
 def _grid(figure: go.Figure, patches: pl.DataFrame, col: int) -> None:
-    """Thin lines between all patches, hatching on hidden ones, an outline inside predicted ones."""
+    """Draw the patch grid, hatch hidden patches and outline predicted ones."""
     line = dict(color="rgba(255,255,255,0.7)", width=1)
     _patches(figure, patches, col, line=line, showlegend=False, name="grid")
     pattern = dict(shape="/", size=5, solidity=0.3, bgcolor="#B8BCC2", fgcolor="#6E737A")
     fill = dict(fill="toself", fillpattern=pattern, line=dict(color="white", width=1))
     _patches(figure, patches.filter("hidden"), col, name="hidden from the encoder", **fill)
     line = dict(color=ROLES["target"], width=1.5)
-    _patches(figure, patches.filter("predicted"), col, inset=0.12, name="to predict", line=line)
+    _patches(figure, patches.filter("predicted"), col, inset=0.12, name="predicted", line=line)
 
 
 def _patches(
@@ -127,7 +138,7 @@ def _patches(
 
 
 def _outline(row: dict, inset: float = 0.0) -> tuple[list[float], list[float]]:
-    """Closed path around a box, drawn in by a share of its sides; (x, y)."""
+    """Closed path (x, y) around a box, inset by a fraction of its sides."""
     top, bottom = (row["top"] + row["height"] * share for share in (inset, 1 - inset))
     left, right = (row["left"] + row["width"] * share for share in (inset, 1 - inset))
     return [left, right, right, left, left], [top, top, bottom, bottom, top]

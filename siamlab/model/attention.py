@@ -1,8 +1,8 @@
-"""Attention of a block: timm's, and on a processor by plain products over packed heads.
+"""Attention of a block: timm's, or on a processor by plain products over packed heads.
 
-torch's fused kernel for processors is made for long sequences. With the tokens of small images or
-masked views, and in bfloat16 always, batched products are up to twice as fast, and the same to
-rounding (docs/speed.md). They keep a matrix of tokens × tokens a head, which of few is little.
+torch's fused kernel for processors is made for long sequences. For the tokens of small images or
+masked views, and always in bfloat16, batched products are up to twice as fast with the same result
+up to rounding (docs/speed.md). They keep a tokens × tokens matrix per head, which is small here.
 """
 
 import torch
@@ -12,13 +12,15 @@ from timm.layers import Attention as TimmAttention
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from siamlab.machine.internals import softmax_backward
+
 SHORT = 100  # tokens up to which float32 takes plain products
 
 
 class Attention(TimmAttention):
-    """timm's attention without dropout, gate and norms of its own, as siamlab's networks have it.
+    """timm's attention without dropout, gate and norms, as in siamlab's networks.
 
-    With `fused_attn` False, a mask, many tokens or a GPU its `forward` is timm's.
+    With `fused_attn` False, a mask, many tokens or on a GPU, its `forward` is timm's.
     """
 
     def forward(
@@ -33,8 +35,8 @@ class Attention(TimmAttention):
             return super().forward(x, attn_mask=attn_mask, is_causal=is_causal)
         return self.proj(attend(self.qkv(x), self.num_heads))
 
-    def of_some(self, x: Float[Tensor, "B N D"], wanted: slice) -> Float[Tensor, "B m D"]:
-        """Of the `wanted` tokens alone, which look at all: no queries and sums of the others."""
+    def attend_from(self, x: Float[Tensor, "B N D"], wanted: slice) -> Float[Tensor, "B m D"]:
+        """Return attention for the `wanted` query tokens only; every token is still a key."""
         weight, bias, width = self.qkv.weight, self.qkv.bias, x.shape[-1]
         query = F.linear(x[:, wanted], weight[:width], bias[:width])
         both = F.linear(x, weight[width:], bias[width:])  # keys, values
@@ -45,16 +47,16 @@ class Attention(TimmAttention):
 
 
 def attend(qkv: Float[Tensor, "B N E"], heads: int) -> Float[Tensor, "B N D"]:
-    """softmax(q · kᵀ / √d) · v of each head; E = 3 · D: all queries, then keys, then values."""
+    """Return softmax(q · kᵀ / √d) · v per head; E = 3 · D: all queries, then keys, then values."""
     return _Attend.apply(qkv, heads)
 
 
 class _Attend(torch.autograd.Function):
-    """With a way back of its own: heads are packed once and unpacked once in each direction."""
+    """`attend` with a custom backward: heads are packed and unpacked once in each direction."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, qkv: Tensor, heads: int) -> Tensor:
-        with torch.autocast("cpu", enabled=False):  # it would make the softmax float32
+        with torch.autocast("cpu", enabled=False):  # autocast would compute the softmax in float32
             packed = _packed(qkv, 3, heads)  # [3, B · heads, N, d]
             query, key, value = packed
             share = _product(query, key.mT, scale=query.shape[-1] ** -0.5).softmax(dim=-1)
@@ -71,7 +73,7 @@ class _Attend(torch.autograd.Function):
         with torch.autocast("cpu", enabled=False):
             grad = _packed(grad, 1, ctx.heads)[0]  # [B · heads, N, d]
             weighed = grad @ value.mT
-            weighed = torch._softmax_backward_data(weighed, share, -1, share.dtype)
+            weighed = softmax_backward(weighed, share)
             grads = torch.empty_like(packed)
             _product(weighed, key, scale, out=grads[0])
             _product(weighed.mT, query, scale, out=grads[1])
@@ -80,7 +82,7 @@ class _Attend(torch.autograd.Function):
 
 
 def _packed(tokens: Float[Tensor, "B N E"], kinds: int, heads: int) -> Float[Tensor, "k H N d"]:
-    """Each head of each image together; H = B · heads."""
+    """Return each head of each image in one batch; H = B · heads."""
     parts = tokens.unflatten(2, (kinds, heads, -1)).permute(2, 0, 3, 1, 4)
     return parts.flatten(1, 2).contiguous()
 
@@ -90,6 +92,6 @@ def _unpacked(parts: Float[Tensor, "k H N d"], heads: int) -> Float[Tensor, "B N
 
 
 def _product(a: Tensor, b: Tensor, scale: float, out: Tensor | None = None) -> Tensor:
-    """scale · a · b, without a pass of its own for the scale."""
-    nothing = a.new_empty(1, 1, 1).expand(len(a), a.shape[1], b.shape[2])  # is not read
+    """Return scale · a · b, without a separate pass for the scale."""
+    nothing = a.new_empty(1, 1, 1).expand(len(a), a.shape[1], b.shape[2])  # never read
     return torch.baddbmm(nothing, a, b, beta=0, alpha=scale, out=out)

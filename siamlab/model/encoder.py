@@ -1,75 +1,153 @@
-"""Backbones: a timm vision transformer that encodes the patches it is shown.
+"""Backbones: a timm vision transformer that encodes the visible patches.
 
     seen = encoder(context.image, places.own, mask.visible)     # [B, prefix + V, D]
 
-Position tables are not timm's own: the positions axis says what the encoder knows.
+Position tables are not timm's: the positions axis decides what the encoder knows.
+
+A choice must have `kind`, `build` and, as fields or properties, all names in `needs`. It should
+declare `class_token`; without, heads that read the class token are refused.
 """
 
+from abc import abstractmethod
+from collections.abc import Callable
 from copy import deepcopy
-from functools import lru_cache
-from typing import Annotated, Literal, NamedTuple
+from math import prod
+from typing import Annotated, Any, ClassVar, Literal
 
 import timm
 import torch
 from jaxtyping import Float
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_serializer
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from siamlab.component import Component, UserError, unknown
-from siamlab.constant import constant
+from siamlab.component import Component, Sizes, unknown
 from siamlab.geometry import Grid
+from siamlab.machine.constant import constant
 from siamlab.model.attention import Attention
-from siamlab.model.blocks import Chosen, every_patch, initialise, pick, through
-from siamlab.positions import Positions, own_places
+from siamlab.model.blocks import (
+    Chosen,
+    every_patch,
+    initialise,
+    pick,
+    through,
+    without_drop_path,
+)
+from siamlab.model.timm_names import timm_sizes, vision_transformers
+from siamlab.positions import PositionsChoice, own_places
 
 Colours = tuple[float, float, float]
 ALL = slice(None)  # tokens
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's RGB, 0..1
+TIMM_STD = 1e-6  # of the class token that timm draws
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's RGB values, 0..1
 Norm = Annotated[Literal["none", "layer"], Field(description="normalisation after the last block")]
 Stem = Annotated[
-    Literal["frozen", "learned"], Field(description="patch embedding: kept as drawn, or trained")
+    Literal["frozen", "learned"],
+    Field(description="patch embedding: never changed, or trained"),
 ]
 
 
-class Vit(Component):
-    """A plain vision transformer of sizes given directly."""
+Init = Annotated[
+    str,
+    Field(
+        description="weights to start from: a checkpoint, a run's folder, zoo:NAME, timm:NAME or "
+        "hf:NAME; empty: random"
+    ),
+]
+
+
+class BackboneChoice(Component):
+    """Base of every backbone."""
+
+    needs: ClassVar[tuple[str, ...]] = ("width", "heads", "patch", "norm", "stem")
+    class_token: ClassVar[bool] = False  # whether the transformer has one
+
+    @abstractmethod
+    def build(self, size: Grid) -> nn.Module:
+        """Return timm's transformer with random weights, without head and pooling, for a size."""
+
+    def shrunk(self, to: Sizes) -> "Vit":
+        sizes = dict(width=to.width, depth=to.depth, heads=to.heads, patch=to.patch)
+        return Vit(**sizes, norm=self.norm, stem=self.stem)
+
+    @model_serializer(mode="wrap")
+    def _without_empty_init(self, plain: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Leave an empty `init` out, so that runs without one are written as before it existed."""
+        fields = plain(self)
+        return {k: v for k, v in fields.items() if k != "init" or v}
+
+
+class Vit(BackboneChoice):
+    """A plain vision transformer with explicit sizes."""
 
     kind: Literal["vit"] = "vit"
-    width: int = Field(768, ge=8, description="numbers a token")
-    depth: int = Field(12, ge=1, description="blocks")
-    heads: int = Field(12, ge=1, description="attention heads a block")
-    patch: int = Field(16, ge=1, description="side of a patch, pixels")
-    registers: int = Field(0, ge=0, description="tokens without a place, besides the class token")
+    class_token = True
+    width: int = Field(default=768, ge=8, le=16_384, description="dimensions of a token")
+    depth: int = Field(default=12, ge=1, le=200, description="blocks")
+    heads: int = Field(default=12, ge=1, description="attention heads per block")
+    patch: int = Field(default=16, ge=1, description="side of a patch, pixels")
+    registers: int = Field(
+        default=0, ge=0, le=1024, description="tokens without a place, besides the class token"
+    )
     norm: Norm = "none"
     stem: Stem = "frozen"
-
-    @property
-    def class_token(self) -> bool:
-        return True
+    class_std: float = Field(
+        default=1e-6,
+        ge=0,
+        le=1,
+        description="standard deviation of the class token's first values; in the releases of MAE "
+        "and SiameseIM 0.02",
+    )
+    layer_scale: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="first value of LayerScale, which multiplies what a block adds; 0: none",
+    )
+    drop_path: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="chance that the last block adds nothing to an image in training; it rises "
+        "linearly from 0 in the first block",
+    )
+    init: Init = ""
 
     def build(self, size: Grid) -> nn.Module:
-        return VisionTransformer(
+        vit = VisionTransformer(
             img_size=size,
             patch_size=self.patch,
             embed_dim=self.width,
             depth=self.depth,
             num_heads=self.heads,
             reg_tokens=self.registers,
+            init_values=self.layer_scale or None,
+            drop_path_rate=self.drop_path,
             pos_embed="none",
             num_classes=0,
             global_pool="",
             attn_layer=Attention,
         )
+        with torch.no_grad():  # scaled, so that other weights have the draws they had before
+            vit.cls_token.mul_(self.class_std / TIMM_STD)
+        return vit
+
+    def shrunk(self, to: Sizes) -> "Vit":
+        kept = {"class_std", "layer_scale", "drop_path"}
+        return super().shrunk(to).replace(**{name: getattr(self, name) for name in kept})
 
 
-class Timm(Component):
-    """Any timm vision transformer by name, from random weights."""
+class Timm(BackboneChoice):
+    """Any timm vision transformer by name."""
 
     kind: Literal["timm"] = "timm"
-    name: str = Field("vit_small_patch16_224", description="timm's name of the architecture")
+    by_name = True
+    name: str = Field(
+        default="vit_small_patch16_224", description="timm's name of the architecture"
+    )
     norm: Norm = "none"
     stem: Stem = "frozen"
+    init: Init = ""
 
     @field_validator("name")
     @classmethod
@@ -80,19 +158,19 @@ class Timm(Component):
 
     @property
     def width(self) -> int:
-        return _sizes(self.name).width
+        return timm_sizes(self.name).width
 
     @property
     def patch(self) -> int:
-        return _sizes(self.name).patch
+        return timm_sizes(self.name).patch
 
     @property
     def heads(self) -> int:
-        return _sizes(self.name).heads
+        return timm_sizes(self.name).heads
 
     @property
     def class_token(self) -> bool:
-        return _sizes(self.name).class_token
+        return timm_sizes(self.name).class_token
 
     def build(self, size: Grid) -> nn.Module:
         return timm.create_model(self.name, img_size=size, num_classes=0, global_pool="")
@@ -102,25 +180,31 @@ Backbone = Annotated[Vit | Timm, Field(discriminator="kind")]
 
 
 class Encoder(nn.Module):
-    """The transformer of a backbone with the places of the positions axis."""
+    """The transformer of a backbone with the embedding of places of the positions axis."""
 
-    def __init__(self, backbone: Backbone, positions: Positions, size: Grid, fills: bool):
+    def __init__(
+        self, backbone: BackboneChoice, positions: PositionsChoice, size: Grid, fills: bool
+    ):
         super().__init__()
-        self.vit = backbone.build(size).apply(initialise)
+        self.vit: nn.Module = backbone.build(size).apply(initialise)
         self.vit.pos_embed = None
         if backbone.norm == "none":
             self.vit.norm = nn.Identity()
         self.vit.patch_embed.requires_grad_(backbone.stem == "learned")
-        self.place = positions.own(backbone.width)
-        self.prefix = self.vit.num_prefix_tokens  # class token and registers
-        for name, colours in (("shift", MEAN), ("scale", STD)):  # known to a compiled graph
+        self.place: nn.Module = positions.own_embedding(backbone.width)
+        self.prefix: int = self.vit.num_prefix_tokens  # class token and registers
+        for name, colours in (("shift", MEAN), ("scale", STD)):  # visible to a compiled graph
             self.register_buffer(name, torch.tensor(colours)[:, None, None], persistent=False)
         self.grid: Grid = tuple(self.vit.patch_embed.grid_size)
-        rope = getattr(self.vit, "rope", None)  # some make their table anew at each call
+        rope = getattr(self.vit, "rope", None)  # some compute their table at each call
         table = None if rope is None else rope.get_embed(shape=list(self.grid))
         self.register_buffer("rotary", table, persistent=False)  # [N, 2 D / heads]
-        # what stands for a hidden patch, where hidden patches are filled in instead of dropped
-        self.filler = nn.Parameter(0.02 * torch.randn(backbone.width)) if fills else None
+        # weights to start from have positions of their own: what is added to those of `place`
+        own = torch.zeros(1, prod(self.grid), backbone.width)
+        self.register_buffer("kept", own if getattr(backbone, "init", "") else None)
+        # stands for hidden patches where they are filled in instead of dropped
+        filler = nn.Parameter(0.02 * torch.randn(backbone.width)) if fills else None
+        self.filler: nn.Parameter | None = filler
 
     def forward(
         self,
@@ -129,24 +213,30 @@ class Encoder(nn.Module):
         seen: Chosen,
         wanted: slice = ALL,
     ) -> Float[Tensor, "B M D"]:
-        """Of [prefix, seen patches] the `wanted` tokens."""
+        """Return the `wanted` tokens of [prefix, seen patches]."""
         image = (image - self.shift) / self.scale  # as `standardise` does
         patches = self.vit.patch_embed(image).flatten(1, -2)  # [B, N, D]
         if self.filler is not None:
             patches, seen = self._filled(patches, seen)
-        patches = patches + self.place(own).to(patches.dtype)
+        patches = patches + self.places(own).to(patches.dtype)
         tokens = torch.cat([self._prefix_tokens(len(image)), pick(patches, seen)], dim=1)
         tokens = self.vit.norm_pre(self.vit.pos_drop(tokens))  # [B, prefix + V, D]
         places = {} if self.rotary is None else {"rope": self._rotary(seen)}
         return self.vit.norm(through(self.vit.blocks, tokens, wanted, **places))
 
+    def places(self, own: Float[Tensor, "1 N 4"]) -> Float[Tensor, "1 N D"]:
+        """Return what tells the encoder each patch's place in its own view."""
+        return self.place(own) if self.kept is None else self.place(own) + self.kept
+
     def plain(self) -> nn.Module:
-        """A timm model of its own with the places written into its position table."""
-        vit = deepcopy(self.vit)
+        """Return an independent timm model with the places written into its position table."""
+        vit = without_drop_path(deepcopy(self.vit))
         device = next(vit.parameters()).device
         with torch.no_grad():
-            vit.pos_embed = nn.Parameter(self.place(own_places(self.grid, device)).float())
+            vit.pos_embed = nn.Parameter(self.places(own_places(self.grid, device)).float())
         vit.no_embed_class = True  # prefix tokens have no place
+        if settings := getattr(vit, "pretrained_cfg", None):  # it was trained on other colours
+            vit.pretrained_cfg = settings | {"mean": MEAN, "std": STD}
         return vit
 
     def _filled(self, patches: Tensor, seen: Chosen) -> tuple[Tensor, Tensor]:
@@ -156,10 +246,10 @@ class Encoder(nn.Module):
         return filled, every_patch(patches)
 
     def _prefix_tokens(self, batch: int) -> Float[Tensor, "B p D"]:
-        found = [t for t in (self.vit.cls_token, self.vit.reg_token) if t is not None]
-        if not found:
+        tokens = [t for t in (self.vit.cls_token, self.vit.reg_token) if t is not None]
+        if not tokens:
             return next(self.vit.parameters()).new_zeros(batch, 0, self.vit.embed_dim)
-        return torch.cat(found, dim=1).expand(batch, -1, -1)
+        return torch.cat(tokens, dim=1).expand(batch, -1, -1)
 
     def _rotary(self, seen: Chosen) -> Float[Tensor, "B 1 V _"]:
         return pick(self.rotary.expand(len(seen), -1, -1), seen)[:, None]
@@ -168,49 +258,6 @@ class Encoder(nn.Module):
 def standardise(
     image: Float[Tensor, "*B 3 H W"], mean: Colours = MEAN, std: Colours = STD
 ) -> Float[Tensor, "*B 3 H W"]:
-    """Zero mean and unit deviation over ImageNet's colours, or those given; 0..1 in."""
+    """Return an image of 0..1 minus `mean`, over `std`; ImageNet's unless given."""
     shift, scale = (constant(v, image.device)[:, None, None] for v in (mean, std))
     return (image - shift) / scale
-
-
-@lru_cache(maxsize=1)
-def frozen_transformer(name: str, weights: Literal["pretrained", "random", "shape"]) -> nn.Module:
-    """A timm transformer as it is; "shape": without memory for its numbers.
-
-    Raises UserError when pretrained weights cannot be had.
-    """
-    with torch.device("meta" if weights == "shape" else "cpu"):
-        try:
-            return timm.create_model(name, num_classes=0, pretrained=weights == "pretrained")
-        except Exception as error:
-            if weights != "pretrained":
-                raise
-            raise UserError(
-                f"target.name={name!r}: its weights cannot be had ({str(error).splitlines()[0]}); "
-                "connect to the network, or set target.weights=random"
-            ) from None
-
-
-@lru_cache
-def vision_transformers() -> tuple[str, ...]:
-    """timm's architectures that siamlab can train: plain ones, registers, rotary places."""
-    return tuple(
-        name
-        for name in timm.list_models(module="vision_transformer") + timm.list_models(module="eva")
-        if "rope_mixed" not in name
-    )
-
-
-class _Sizes(NamedTuple):
-    width: int
-    patch: int
-    heads: int
-    class_token: bool
-
-
-@lru_cache
-def _sizes(name: str) -> _Sizes:
-    with torch.device("meta"):
-        vit = timm.create_model(name, num_classes=0, global_pool="")
-    patch, heads = vit.patch_embed.patch_size[0], vit.blocks[0].attn.num_heads
-    return _Sizes(vit.embed_dim, patch, heads, vit.cls_token is not None)

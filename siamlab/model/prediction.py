@@ -1,215 +1,218 @@
-"""Prediction: what is predicted of the target, and by which network.
+"""Prediction: what is predicted of the target, and by which networks.
 
-    pred = model(context.image, places, mask)       # one [B, P, D] or [B, 1, D] a head
+    pred = model(context.image, places, mask)       # one [B, P, D] or [B, 1, D] per head
 
-A head is a projector, which a momentum target copies, and a predictor, which it does not.
+A choice is a head, or declares several of them as `parts`. A head must have `kind`, `project`,
+`predict` and `goal_width`, and should declare how it predicts: by default it predicts a vector per
+patch, at the places of the positions axis, and may read every token of the encoder.
 """
 
-from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal
+from abc import abstractmethod
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
-import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
-from siamlab.component import Component
-from siamlab.masking import Mask
-from siamlab.model.blocks import (
-    BlockNorm,
-    Chosen,
-    initialise,
-    perceptron,
-    pick,
-    through,
-    transformer,
-)
+from siamlab.component import Component, Sizes
+from siamlab.model.blocks import EPSILON, BlockNorm, perceptron
 from siamlab.model.encoder import ALL
-from siamlab.positions import Places, Positions
+from siamlab.model.heads import (
+    DensePredictor,
+    DenseProjector,
+    GlobalPredictor,
+    GlobalProjector,
+    LinearPredictor,
+    PatchTokens,
+)
+from siamlab.positions import PositionsChoice
 
-Tokens = Float[Tensor, "B M D"]  # what an encoder or a projector gives
-Asked = Float[Tensor, "B P G"]  # a prediction or goal; P = 1 where it is of the whole image
 End = Annotated[Literal["none", "batch"], Field(description="BatchNorm without affine at the end")]
+Per = Literal["patch", "image"]
+Reads = Literal["class", "patches", "both"]
 
 
-class DenseDecoder(Component):
-    """Transformer over the seen patches and one query a predicted patch (MAE, SiameseIM)."""
+class PredictionChoice(Component):
+    """Base of every prediction: one head or several."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> "tuple[Part, ...]":
+        """The heads with the weights of their losses."""
+
+    @property
+    def fills(self) -> bool:
+        """Whether the encoder must fill in hidden patches instead of dropping them."""
+        return any(part.head.fills for part in self.parts)
+
+    @property
+    def tokens(self) -> slice:
+        """The encoder's tokens that the heads read."""
+        return slice(1) if all(part.head.reads == "class" for part in self.parts) else ALL
+
+
+class Head(PredictionChoice):
+    """Base of every prediction that is one head."""
+
+    per: ClassVar[Per] = "patch"  # what one predicted vector belongs to
+    # predicts patches at their places in the context, so that both views must show one crop
+    in_context: ClassVar[bool] = False
+    # the encoder's tokens that it depends on: only the class token; only patches; both
+    reads: ClassVar[Reads] = "both"
+    fills: ClassVar[bool] = False  # the encoder fills in hidden patches instead of dropping them
+    has_blocks: ClassVar[bool] = False  # its fields `width` and `heads` are a transformer's
+
+    @property
+    def parts(self) -> "tuple[Part, ...]":
+        return (Part("", 1.0, self),)
+
+    @abstractmethod
+    def project(self, encoder_width: int) -> nn.Module:
+        """Return the projector, which a momentum target copies (`siamlab.model.heads`)."""
+
+    @abstractmethod
+    def predict(self, encoder_width: int, goal_width: int, positions: PositionsChoice) -> nn.Module:
+        """Return the predictor, which works on the projector's output."""
+
+    @abstractmethod
+    def goal_width(self, encoder_width: int) -> int:
+        """Return the width of the projector's output."""
+
+
+class Part(NamedTuple):
+    field: str  # of the prediction; "" where the prediction is the head
+    weight: float  # of its loss
+    head: Head
+    prefix: str = ""  # before the names of its loss terms
+
+
+class DenseDecoder(Head):
+    """Transformer over the seen patches and one query per predicted patch (MAE, SiameseIM)."""
 
     kind: Literal["dense"] = "dense"
-    fills: ClassVar[bool] = False
-    depth: int = Field(4, ge=1, description="blocks of the predictor")
-    width: int = Field(768, ge=8, description="numbers a token")
-    heads: int = Field(16, ge=1, description="attention heads a block")
+    reads: ClassVar[Reads] = "patches"
+    has_blocks = True
+    depth: int = Field(default=4, ge=1, le=200, description="blocks of the predictor")
+    width: int = Field(default=768, ge=8, le=16_384, description="dimensions of a token")
+    heads: int = Field(default=16, ge=1, description="attention heads per block")
     norm: BlockNorm = "batch"
-    projector: int = Field(2, ge=0, description="blocks before it, which a momentum target copies")
-    end: Literal["none", "layer"] = Field("none", description="norm before the last linear layer")
+    projector: int = Field(
+        default=2, ge=0, le=200, description="blocks before it, which a momentum target copies"
+    )
+    linear: Literal["auto", "projector"] = Field(
+        default="auto",
+        description="where the linear layer from the encoder's width is: in the projector, which a "
+        "momentum target copies, or auto: there if it has blocks, else in the predictor",
+    )
+    projector_norm: Literal["same", "layer", "batch"] = Field(
+        default="same", description="norm of the projector's blocks, where it is not `norm`"
+    )
+    batch_epsilon: float = Field(
+        default=EPSILON,
+        gt=0,
+        le=0.1,
+        description="what BatchNorm adds to a variance; in the release of SiameseIM 1e-5",
+    )
+    end: Literal["none", "layer"] = Field(
+        default="none", description="norm before the last linear layer"
+    )
+    normalise: Literal["none", "layer"] = Field(
+        default="none", description="LayerNorm without affine on each prediction, or none"
+    )
+
+    @property
+    def projects(self) -> bool:
+        """Whether there is a projector, which has the linear layer then."""
+        return self.projector > 0 or self.linear == "projector"
 
     def project(self, encoder_width: int) -> nn.Module:
         return DenseProjector(self, encoder_width)
 
-    def predict(self, encoder_width: int, goal_width: int, positions: Positions) -> nn.Module:
+    def predict(self, encoder_width: int, goal_width: int, positions: PositionsChoice) -> nn.Module:
         return DensePredictor(self, encoder_width, goal_width, positions)
 
     def goal_width(self, encoder_width: int) -> int:
-        return self.width if self.projector else encoder_width
+        return self.width if self.projects else encoder_width
+
+    def shrunk(self, to: Sizes) -> "DenseDecoder":
+        return self.replace(width=to.width, depth=1, heads=to.heads, projector=0)
 
 
-class LinearHead(Component):
-    """Hidden patches are filled in by the encoder itself; one linear layer reads them (SimMIM)."""
+class LinearHead(Head):
+    """One linear layer on the encoder's tokens, where hidden patches are filled in (SimMIM)."""
 
     kind: Literal["linear"] = "linear"
-    fills: ClassVar[bool] = True
+    in_context = True
+    reads: ClassVar[Reads] = "patches"
+    fills = True
 
     def project(self, encoder_width: int) -> nn.Module:
         return PatchTokens()
 
-    def predict(self, encoder_width: int, goal_width: int, positions: Positions) -> nn.Module:
+    def predict(self, encoder_width: int, goal_width: int, positions: PositionsChoice) -> nn.Module:
         return LinearPredictor(encoder_width, goal_width)
 
     def goal_width(self, encoder_width: int) -> int:
         return encoder_width
 
 
-class GlobalHead(Component):
-    """One vector an image through two perceptrons (MoCo-v3, BYOL, SimSiam)."""
+class GlobalHead(Head):
+    """One vector per image through two perceptrons (MoCo-v3, BYOL, SimSiam)."""
 
     kind: Literal["global"] = "global"
-    fills: ClassVar[bool] = False
-    pool: Literal["class", "mean"] = Field("class", description="class token, or mean of patches")
-    projector: int = Field(3, ge=1, description="linear layers before, which a target copies")
-    hidden: int = Field(4096, ge=1, description="width of their hidden layers")
-    width: int = Field(256, ge=1, description="numbers of the projection")
+    per: ClassVar[Per] = "image"
+    pool: Literal["class", "mean"] = Field(
+        default="class", description="class token, or mean of patches"
+    )
+    projector: int = Field(
+        default=3, ge=1, le=20, description="linear layers before, which a target copies"
+    )
+    hidden: int = Field(default=4096, ge=1, le=16_384, description="width of their hidden layers")
+    width: int = Field(default=256, ge=1, le=16_384, description="dimensions of the projection")
     projector_end: End = "batch"
-    predictor: int = Field(2, ge=1, description="linear layers of the predictor")
-    bottleneck: int = Field(4096, ge=1, description="width of the predictor's hidden layers")
+    predictor: int = Field(default=2, ge=1, le=20, description="linear layers of the predictor")
+    bottleneck: int = Field(
+        default=4096, ge=1, le=16_384, description="width of the predictor's hidden layers"
+    )
     predictor_end: End = "batch"
 
-    def project(self, encoder_width: int) -> nn.Module:
-        return GlobalProjector(self, encoder_width)
+    @property
+    def reads(self) -> Literal["class", "patches"]:
+        return "class" if self.pool == "class" else "patches"
 
-    def predict(self, encoder_width: int, goal_width: int, positions: Positions) -> nn.Module:
+    def project(self, encoder_width: int) -> nn.Module:
+        sizes = [encoder_width, *[self.hidden] * (self.projector - 1), self.width]
+        return GlobalProjector(self.pool, sizes, self.projector_end)
+
+    def predict(self, encoder_width: int, goal_width: int, positions: PositionsChoice) -> nn.Module:
         hidden = [self.bottleneck] * (self.predictor - 1)
         return GlobalPredictor(perceptron([self.width, *hidden, goal_width], self.predictor_end))
 
     def goal_width(self, encoder_width: int) -> int:
         return self.width
 
+    def shrunk(self, to: Sizes) -> "GlobalHead":
+        return self.replace(hidden=256, width=64, bottleneck=256)
 
-class Both(Component):
-    """A dense and a global prediction at once, their losses weighted."""
+
+class Both(PredictionChoice):
+    """A dense and a global prediction at once, with weighted losses."""
 
     kind: Literal["both"] = "both"
-    fills: ClassVar[bool] = False
     dense: DenseDecoder = DenseDecoder()
     image: GlobalHead = GlobalHead()
-    share: float = Field(0.5, gt=0, lt=1, description="weight of the dense loss; 1 − it: global")
+    share: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="weight of the dense loss; the global loss has 1 − share",
+    )
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (
+            Part("dense", self.share, self.dense, "dense/"),
+            Part("image", 1 - self.share, self.image, "global/"),
+        )
 
 
 Prediction = Annotated[DenseDecoder | LinearHead | GlobalHead | Both, Field(discriminator="kind")]
-Single = DenseDecoder | LinearHead | GlobalHead
-
-
-class DenseProjector(nn.Module):
-    """Linear to the decoder's width and transformer blocks; nothing at all where depth is 0."""
-
-    def __init__(self, head: DenseDecoder, encoder_width: int):
-        super().__init__()
-        if head.projector:
-            linear = nn.Linear(encoder_width, head.width)
-            initialise(linear)
-            blocks = transformer(head.projector, head.width, head.heads, head.norm)
-            self.layers = nn.Sequential(linear, blocks)
-        else:
-            self.layers = nn.Identity()
-
-    def forward(self, tokens: Tokens, prefix: int) -> Float[Tensor, "B m d"]:
-        return self.layers(tokens)
-
-    def goal(self, projected: Tokens, prefix: int, predict: Chosen) -> Asked:
-        return pick(projected[:, prefix:], predict)
-
-
-class DensePredictor(nn.Module):
-    """Blocks over [prefix, visible + own place, one mask token a query + its place]."""
-
-    def __init__(
-        self, head: DenseDecoder, encoder_width: int, goal_width: int, positions: Positions
-    ):
-        super().__init__()
-        self.embed = nn.Identity() if head.projector else nn.Linear(encoder_width, head.width)
-        self.place, self.query = positions.own(head.width), positions.query(head.width)
-        self.mask_token = nn.Parameter(0.02 * torch.randn(head.width))
-        self.blocks = transformer(head.depth, head.width, head.heads, head.norm)
-        self.norm = nn.LayerNorm(head.width) if head.end == "layer" else nn.Identity()
-        self.out = nn.Linear(head.width, goal_width)
-        for module in (self.embed, self.query, self.out):
-            module.apply(initialise)
-
-    def forward(self, projected: Tokens, prefix: int, places: Places, mask: Mask) -> Asked:
-        tokens = self.embed(projected)  # [B, prefix + V, D]
-        own = self.place(places.own).to(tokens.dtype).expand(len(tokens), -1, -1)
-        seen = tokens[:, prefix:] + pick(own, mask.visible)
-        query = self.query(places.query).to(tokens.dtype).expand(len(tokens), -1, -1)
-        asked = self.mask_token.to(tokens.dtype) + pick(query, mask.predict)  # [B, P, D]
-        tokens = torch.cat([tokens[:, :prefix], seen, asked], dim=1)
-        tokens = through(self.blocks, tokens, slice(-asked.shape[1], None))  # [B, P, D]
-        return self.out(self.norm(tokens))
-
-
-class PatchTokens(nn.Module):
-    """The encoder's patch tokens as they are."""
-
-    def forward(self, tokens: Tokens, prefix: int) -> Float[Tensor, "B m d"]:
-        return tokens[:, prefix:]
-
-    def goal(self, projected: Tokens, prefix: int, predict: Chosen) -> Asked:
-        return pick(projected, predict)
-
-
-class LinearPredictor(nn.Module):
-    """One linear layer on the predicted patches."""
-
-    def __init__(self, encoder_width: int, goal_width: int):
-        super().__init__()
-        self.out = nn.Linear(encoder_width, goal_width)
-
-    def forward(self, projected: Tokens, prefix: int, places: Places, mask: Mask) -> Asked:
-        return self.out(pick(projected, mask.predict))
-
-
-class GlobalProjector(nn.Module):
-    """Class token or mean patch, then a perceptron: [B, 1, width]."""
-
-    def __init__(self, head: GlobalHead, encoder_width: int):
-        super().__init__()
-        sizes = [encoder_width, *[head.hidden] * (head.projector - 1), head.width]
-        self.layers = perceptron(sizes, head.projector_end)
-        self.pool = head.pool
-
-    def forward(self, tokens: Tokens, prefix: int) -> Float[Tensor, "B m d"]:
-        return self.layers(pooled(tokens, prefix, self.pool))
-
-    def goal(self, projected: Tokens, prefix: int, predict: Chosen) -> Asked:
-        return projected
-
-
-class GlobalPredictor(nn.Module):
-    """A perceptron on the projection."""
-
-    def __init__(self, layers: nn.Module):
-        super().__init__()
-        self.layers = layers
-
-    def forward(self, projected: Tokens, prefix: int, places: Places, mask: Mask) -> Asked:
-        return self.layers(projected)
-
-
-def read_by(projectors: Iterable[nn.Module]) -> slice:
-    """The encoder's tokens that any of these projectors reads."""
-    classes = all(isinstance(p, GlobalProjector) and p.pool == "class" for p in projectors)
-    return slice(1) if classes else ALL
-
-
-def pooled(tokens: Tokens, prefix: int, pool: str) -> Float[Tensor, "B 1 D"]:
-    """The class token, or the mean over patches."""
-    return tokens[:, :1] if pool == "class" else tokens[:, prefix:].mean(dim=1, keepdim=True)

@@ -1,23 +1,14 @@
 """Probes: what have the features learned? Arrays in, a `Score` with its interval out.
 
-    measured = probe_model(load("timm:vit_tiny_patch16_224"), data("train"), data("test"))
-    scores = table({"tiny": measured})
+    measured = probe_model(open_model("runs/mae").model, data("train"), data("test"))
+    scores = table({"mae": measured})
 
-`load`, `features`, `layers`, `attend`, `attribution`, `finetune` and `suite` see a model;
+`features`, `layers`, `attend`, `attribution`, `finetune` and `suite` see a model;
 everything else is a pure function of arrays.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from siamlab.probe.attend import (
-    attended,
-    attention_profile,
-    class_attention,
-    class_attentions,
-    is_readable,
-    patch_attentions,
-    rollout,
-)
 from siamlab.probe.attention import (
     as_scores,
     distance,
@@ -27,23 +18,32 @@ from siamlab.probe.attention import (
     nmi,
     over_patches,
     rollout_step,
-    saliency,
 )
-from siamlab.probe.catalogue import PROBES
-from siamlab.probe.cka import cka, cka_table
+from siamlab.probe.attention_maps import (
+    attended,
+    attention_profile,
+    class_attention,
+    class_attentions,
+    is_readable,
+    patch_attentions,
+    rollout,
+)
+from siamlab.probe.catalogue import Doc, Measured, Probe
+from siamlab.probe.cka import cka, cka_pairs
 from siamlab.probe.clusters import alignment, class_separation, uniformity
 from siamlab.probe.contrast import local_contrast
 from siamlab.probe.correspondence import (
-    Matches,
+    MutualMatches,
     correspondence,
-    matches,
+    mutual_matches,
     one_patch,
     place_error,
     without_positions,
 )
 from siamlab.probe.corruption import KINDS, corrupted
+from siamlab.probe.corruption_error import mean_corruption_error
 from siamlab.probe.equivariance import equivariance_error, moves, warped
-from siamlab.probe.features import Features, Inputs, features, inputs, load, view_features
+from siamlab.probe.features import Features, Inputs, features, inputs, view_features
 from siamlab.probe.fewshot import few_shot_per_class, few_shot_share
 from siamlab.probe.fourier import fourier_amplitude
 from siamlab.probe.in_context import in_context
@@ -55,8 +55,9 @@ from siamlab.probe.outliers import outlier_tokens
 from siamlab.probe.position import position
 from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
+from siamlab.probe.saliency import saliency
 from siamlab.probe.scenes import object_match
-from siamlab.probe.score import Score, bootstrap, combine, normalised
+from siamlab.probe.score import Reading, Score, bootstrap, combine, normalised
 from siamlab.probe.segmentation import region_shares, segmentation
 from siamlab.probe.spectrum import (
     alpha_req,
@@ -68,20 +69,29 @@ from siamlab.probe.spectrum import (
     rankme,
     spread,
 )
-from siamlab.probe.table import Measured, join, named, table
+from siamlab.probe.table import join, named, table
 from siamlab.probe.variance import variance_share
 
-_SUITE = ("SUITES", "probe_model")
+if TYPE_CHECKING:  # type checkers and editors cannot follow __getattr__
+    from siamlab.probe.suite import FULL, PROBES, QUICK, SUITES, Suite, probe_model
+
+_SUITE = ("FULL", "PROBES", "QUICK", "SUITES", "Suite", "probe_model")
 
 __all__ = [
+    "FULL",
     "KINDS",
     "PROBES",
+    "QUICK",
     "SUITES",
+    "Doc",
     "Features",
     "Inputs",
-    "Matches",
     "Measured",
+    "MutualMatches",
+    "Probe",
+    "Reading",
     "Score",
+    "Suite",
     "alignment",
     "alpha_req",
     "as_scores",
@@ -90,7 +100,7 @@ __all__ = [
     "bootstrap",
     "by_layer",
     "cka",
-    "cka_table",
+    "cka_pairs",
     "class_attention",
     "class_attentions",
     "class_separation",
@@ -118,11 +128,11 @@ __all__ = [
     "layer_features",
     "lidar",
     "linear",
-    "load",
     "local_contrast",
     "long_tail",
-    "matches",
+    "mean_corruption_error",
     "moves",
+    "mutual_matches",
     "named",
     "nmi",
     "normalised",
@@ -155,7 +165,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The suites, when they are asked for: they alone need the data package."""
+    """Import the suites on first use: they alone need the data package."""
     if name not in _SUITE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from siamlab.probe import suite

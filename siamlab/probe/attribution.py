@@ -1,17 +1,16 @@
-"""Attribution: which parts of an image make its feature like another?
+"""Attribution: which parts of an image make its feature similar to another?
 
-target = ToView(features(model, other[None], *inputs(model)).pooled[0])
-integrated_gradients(model, images, *inputs(model), target).map      # [B, H, W], signed
-grad_cam(model, images, *inputs(model), target)                      # [B, rows, columns]
-attention_gradient(model, images, *inputs(model), target)            # the same, signed
+target = ToView(features(model, other[None]).pooled[0])
+integrated_gradients(model, images, target).map      # [B, H, W], signed
+grad_cam(model, images, target)                      # [B, rows, columns]
+attention_gradient(model, images, target)            # the same, signed
 
-Self-supervised models have no class score, so what is attributed is a cosine: to the other view,
-to a class, or of one patch to another. All three methods are captum's, and need it; the model is
-left as it was. Any function of `Features` that returns one number an image can be a target.
+Self-supervised models have no class score, so a cosine is attributed: to another view, to a class,
+or of one patch to another. All three methods are captum's and need that package; they leave the
+model unchanged. Any function from `Features` to one number per image can be a target.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import ModuleType
 from typing import Literal, NamedTuple
 
@@ -21,13 +20,14 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from siamlab.component import UserError
-from siamlab.geometry import Grid
+from siamlab.machine.internals import attention_dropout, unfused
 from siamlab.probe.features import (
     Features,
-    Triple,
+    Inputs,
     as_features,
     evaluating,
     final_tokens,
+    grid_of,
     standardised,
 )
 
@@ -36,7 +36,7 @@ Target = Callable[[Features], Tensor]  # features of B images -> [B]
 
 
 class ToView(NamedTuple):
-    """Cosine of the image's feature to that of another view of it: what an encoder is trained on.
+    """Cosine of the image's feature to that of another view, which is what encoders train on.
 
     -1..1; unchanged when either feature is scaled.
     """
@@ -44,34 +44,34 @@ class ToView(NamedTuple):
     other: Float[Tensor, " D"]
     feature: Literal["pooled", "cls"] = "pooled"
 
-    def __call__(self, found: Features) -> Float[Tensor, " B"]:
-        return _cosine(getattr(found, self.feature), self.other)
+    def __call__(self, features: Features) -> Float[Tensor, " B"]:
+        return _cosine(getattr(features, self.feature), self.other)
 
 
 class ToPrototype(NamedTuple):
-    """Cosine of the image's feature to one of the `prototypes` of classes. -1..1."""
+    """Cosine of the image's feature to one of the classes' `prototypes`. -1..1."""
 
     prototype: Float[Tensor, " D"]
     feature: Literal["pooled", "cls"] = "pooled"
 
-    def __call__(self, found: Features) -> Float[Tensor, " B"]:
-        return _cosine(getattr(found, self.feature), self.prototype)
+    def __call__(self, features: Features) -> Float[Tensor, " B"]:
+        return _cosine(getattr(features, self.feature), self.prototype)
 
 
 class ToPatch(NamedTuple):
-    """Cosine of one patch's feature to a given one, such as its match in another image. -1..1."""
+    """Cosine of one patch's feature to another, such as its match in another image. -1..1."""
 
     other: Float[Tensor, " D"]
-    patch: int  # which patch of the image, row by row
+    patch: int  # index of the patch in the image, row by row
 
-    def __call__(self, found: Features) -> Float[Tensor, " B"]:
-        count = found.patches.shape[1]
+    def __call__(self, features: Features) -> Float[Tensor, " B"]:
+        count = features.patches.shape[1]
         if not 0 <= self.patch < count:
             raise UserError(
                 f"patch={self.patch} must be from 0 to {count - 1}, row by row on a grid of "
-                f"{found.grid}: row r, column c is patch r * {found.grid[1]} + c"
+                f"{features.grid}: row r, column c is patch r * {features.grid[1]} + c"
             )
-        return _cosine(found.patches[:, self.patch], self.other)
+        return _cosine(features.patches[:, self.patch], self.other)
 
 
 class Integrated(NamedTuple):
@@ -90,29 +90,28 @@ def prototypes(features: Float[Tensor, "n D"], labels: Int[Tensor, " n"]) -> Flo
 def integrated_gradients(
     model: nn.Module,
     images: Images,
-    size: Grid,
-    mean: Triple,
-    std: Triple,
     target: Target,
+    inputs: Inputs | None = None,
     steps: int = 64,
     batch: int = 64,
 ) -> Integrated:
-    """How much each pixel moves the target on the straight way from the mean colour to the image.
+    """How much each pixel changes the target on the straight line from mean colour to image.
 
     Signed; the map of an image sums to `change`, up to `error` (Sundararajan et al. 2017). The
     baseline is the image of the mean colour, 0 after standardisation: pixels of that colour get 0.
     Gauss-Legendre quadrature. Largest error on 8 scenes with 16 steps: under 1e-3 for the zoo's
-    mae and moco_v3, 0.08 for its siameseim; with 64 under 1e-3 for all three. Read `error` for
-    others. Cost: `steps` passes forth and back an image, `batch` of them, or all of one, at once.
+    mae and moco_v3, 0.08 for its siameseim; with 64 under 1e-3 for all three. Check `error` for
+    other models. Cost: `steps` forward and backward passes per image, `batch` of them at once.
     """
     if steps < 1:
         raise UserError(f"steps={steps} must be 1 or more; the default is 64")
+    inputs = inputs or Inputs.of(model)
     method = _captum().IntegratedGradients(_scored(model, target))
-    asked = dict(baselines=0.0, n_steps=steps, return_convergence_delta=True)
+    options = dict(baselines=0.0, n_steps=steps, return_convergence_delta=True)
     maps, errors = [], []
     with evaluating(model):
-        for x in standardised(model, images, size, mean, std, max(1, batch // steps)):
-            found, error = method.attribute(x, **asked)  # [b, 3, H, W], [b]
+        for x in standardised(model, images, inputs, max(1, batch // steps)):
+            found, error = method.attribute(x, **options)  # [b, 3, H, W], [b]
             maps.append(found.sum(dim=1))
             errors.append(error)
     maps, errors = torch.cat(maps), torch.cat(errors)
@@ -122,27 +121,27 @@ def integrated_gradients(
 def grad_cam(
     model: nn.Module,
     images: Images,
-    size: Grid,
-    mean: Triple,
-    std: Triple,
     target: Target,
+    inputs: Inputs | None = None,
     layer: int = -1,
     batch: int = 64,
 ) -> Float[Tensor, "B h w"]:
-    """How far each patch points the way that raises the target, at the input of block `layer`.
+    """How far each patch points in the direction that raises the target, before block `layer`.
 
     0 or more, in cosine per patch: the channels of the patch, weighted by the target's gradient
-    averaged over all patches, below 0 cut off (Selvaraju et al. 2017). It is read before the block
-    and not after, since nothing but the block's own attention brings patches to a class token.
-    Prefix tokens are left out. Cost: one pass forth and back.
+    averaged over all patches, clipped below at 0 (Selvaraju et al. 2017). It is read before the
+    block, since only the block's own attention brings patches to a class token. Prefix tokens are
+    left out. Cost: one forward and backward pass.
     """
+    inputs = inputs or Inputs.of(model)
     block, maps = _block(model, layer), nn.Identity()
+    grid = grid_of(model, inputs.size)
 
     def through(_: nn.Module, args: tuple) -> tuple:
-        """Tokens are channels to captum: it must see the patches as maps [b, D, rows, columns]."""
+        """Show captum the patches as maps [b, D, rows, columns]; it takes tokens for channels."""
         prefix = args[0][:, : model.num_prefix_tokens]
         patches = args[0][:, model.num_prefix_tokens :]
-        patches = maps(patches.mT.unflatten(2, _grid(model, size))).flatten(2).mT
+        patches = maps(patches.mT.unflatten(2, grid)).flatten(2).mT
         return (torch.cat([prefix, patches], dim=1), *args[1:])
 
     method = _captum().LayerGradCam(_scored(model, target), maps)
@@ -151,7 +150,7 @@ def grad_cam(
         with evaluating(model):
             parts = [
                 method.attribute(x.requires_grad_(), relu_attributions=True).squeeze(1)
-                for x in standardised(model, images, size, mean, std, batch)
+                for x in standardised(model, images, inputs, batch)
             ]
     finally:
         hook.remove()
@@ -161,39 +160,41 @@ def grad_cam(
 def attention_gradient(
     model: nn.Module,
     images: Images,
-    size: Grid,
-    mean: Triple,
-    std: Triple,
     target: Target,
+    inputs: Inputs | None = None,
     layer: int = -1,
     batch: int = 16,
 ) -> Float[Tensor, "B h w"]:
     """Attention to each patch in block `layer`, times the gradient of the target by it.
 
-    Signed, summed over heads and over all tokens that attend: the change of the target, to first
-    order, were all attention to the patch twice as much. (Chefer et al. 2021 also drop what is
-    negative in each head, and multiply layers.) Cost: one pass forth and back; memory of the
-    block's attention matrix, heads · tokens² an image.
+    Signed, summed over heads and over all queries: to first order, the change of the target if all
+    attention to the patch were doubled. (Chefer et al. 2021 also drop negative parts of each head,
+    and multiply layers.) Cost: one forward and backward pass; memory: the block's attention
+    matrix, heads · tokens² numbers per image.
     """
     attention = getattr(_block(model, layer), "attn", None)
-    if not has_attention(model, layer):
+    matrix = attention_dropout(attention)
+    if matrix is None:
         raise UserError(
             f"attention of {type(model).__name__} cannot be read in layer={layer}: its blocks "
             "have no timm attention; use grad_cam, or choose another model"
         )
-    method = _captum().LayerGradientXActivation(_scored(model, target), attention.attn_drop)
+    inputs = inputs or Inputs.of(model)
+    method = _captum().LayerGradientXActivation(
+        _scored(model, target), attention_dropout(attention)
+    )
     parts = []
-    with evaluating(model), _unfused(attention):
-        for x in standardised(model, images, size, mean, std, batch):
+    with evaluating(model), unfused(attention):
+        for x in standardised(model, images, inputs, batch):
             found = method.attribute(x.requires_grad_())  # [b, heads, T, T]
             parts.append(found.sum(dim=(1, 2))[:, model.num_prefix_tokens :].detach())
-    return torch.cat(parts).unflatten(1, _grid(model, size))
+    return torch.cat(parts).unflatten(1, grid_of(model, inputs.size))
 
 
 def has_attention(model: nn.Module, layer: int = -1) -> bool:
-    """`attention_gradient` can read the block `layer`."""
+    """Tell whether `attention_gradient` can read the block `layer`."""
     attention = getattr(_block(model, layer), "attn", None)
-    return hasattr(attention, "fused_attn") and hasattr(attention, "attn_drop")
+    return attention_dropout(attention) is not None
 
 
 def _cosine(features: Float[Tensor, "B D"], goal: Float[Tensor, " d"]) -> Float[Tensor, " B"]:
@@ -206,32 +207,18 @@ def _cosine(features: Float[Tensor, "B D"], goal: Float[Tensor, " d"]) -> Float[
 
 
 def _scored(model: nn.Module, target: Target) -> Callable[[Tensor], Tensor]:
-    """Standardised images to the target's value for each."""
+    """The function from standardised images to the target's value for each."""
     return lambda x: target(as_features(model, final_tokens(model, x), x.shape[2:]))
-
-
-def _grid(model: nn.Module, size: Grid) -> Grid:
-    return tuple(model.patch_embed.dynamic_feat_size(size))
 
 
 def _block(model: nn.Module, layer: int) -> nn.Module:
     depth = len(model.blocks)
     if not -depth <= layer < depth:
         raise UserError(
-            f"layer={layer} must be from 0 to {depth - 1}, or from -1 for the last to {-depth}: "
+            f"layer={layer} must be from 0 to {depth - 1}, or from -1 (the last) to {-depth}: "
             f"the model has {depth} blocks"
         )
     return model.blocks[layer]
-
-
-@contextmanager
-def _unfused(attention: nn.Module) -> Iterator[None]:
-    """Fused attention never forms the matrix; without it, the matrix passes through `attn_drop`."""
-    fused, attention.fused_attn = attention.fused_attn, False
-    try:
-        yield
-    finally:
-        attention.fused_attn = fused
 
 
 def _captum() -> ModuleType:

@@ -1,94 +1,78 @@
-"""The catalogue: what each probe of the suites is called, and which property it is about.
+"""The catalogue: one row per probe says what its numbers are called and how to read them.
 
-about("knn_10") == About("k-NN accuracy, k = 10", "semantic")
+Probe("knn", "k-NN accuracy", "semantic", "share of images", "higher", nearest, KNN, ceiling=1.0)
+
+The rows are in `siamlab.probe.suite.rows`. The table of scores, the figures and the tables of
+docs/probes.md take their words from them.
 """
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from siamlab.probe.score import Direction, Reading, Score, Settings
+
+if TYPE_CHECKING:
+    from siamlab.probe.suite.bench import Extracted
 
 Property = Literal["semantic", "spatial", "attention", "representation"]
+Measure = Callable[["Extracted"], Iterable[Reading]]  # yields numbers of one probe or several
+ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
 
 
-class About(NamedTuple):
+class Doc(NamedTuple):
+    """What docs/probes.md says; neighbouring rows with the same text share a line there."""
+
+    functions: str  # in `siamlab.probe`, that compute the number from arrays
+    sentence: str
+    range: str
+
+
+class Probe(NamedTuple):
+    """One row of the catalogue."""
+
+    key: str
     title: str
     property: Property
+    unit: str
+    direction: Direction
+    measure: Measure | None  # of the last layer; rows may share one, which then runs once
+    doc: Doc
+    by_layer: Measure | None = None  # after each block, or head by head
+    chance: float | None = None  # nan: there is no such level; None: it depends on the images
+    ceiling: float | None = None  # the same
 
 
-_SEMANTIC = {
-    "semantic": "Semantic score: k-NN and linear probe",
-    "knn": "k-NN accuracy",
-    "knn_standardised": "k-NN accuracy, standardised features",
-    "knn_class_token": "k-NN accuracy, class token",
-    "knn_10": "k-NN accuracy, k = 10",
-    "knn_100": "k-NN accuracy, k = 100",
-    "knn_200": "k-NN accuracy, k = 200",
-    "linear": "Linear probe accuracy",
-    "few_shot_1": "Few-shot accuracy, 1 image a class",
-    "few_shot_5": "Few-shot accuracy, 5 images a class",
-    "few_shot_share": "Few-shot accuracy, 1 % of the labels",
-    "long_tail": "Long-tail accuracy",
-    "long_tail_many": "Long-tail accuracy, common classes",
-    "long_tail_medium": "Long-tail accuracy, medium classes",
-    "long_tail_few": "Long-tail accuracy, rare classes",
-    "robustness": "Accuracy on corrupted images",
-    "robustness_drop": "Accuracy lost to corruption",
-    "robustness_noise": "Accuracy under noise",
-    "robustness_blur": "Accuracy under blur",
-    "robustness_contrast": "Accuracy at low contrast",
-    "robustness_pixelation": "Accuracy under pixelation",
-    "robustness_jpeg": "Accuracy under JPEG",
-    "retrieval": "Retrieval of the same class (mAP)",
-    "alignment": "Alignment of two views",
-    "uniformity": "Uniformity on the sphere",
-    "class_separation": "Class separation",
-    "fine_tuning": "Accuracy after fine-tuning",
-}
-_SPATIAL = {
-    "spatial": "Spatial score: correspondences without positions",
-    "correspondence": "Correspondence of two views (PCK)",
-    "correspondence_centred": "Correspondence without positions (PCK)",
-    "scene_correspondence": "Correspondence across scenes (PCK)",
-    "scene_correspondence_centred": "Correspondence across scenes without positions (PCK)",
-    "segmentation": "Linear segmentation mIoU",
-    "in_context": "In-context segmentation mIoU",
-    "position": "Position decoding",
-    "position_centred": "Position decoding without position means",
-    "position_null": "Position decoding, shuffled",
-    "local_contrast": "Local contrast",
-    "equivariance_shift": "Equivariance error under shifts",
-    "equivariance_zoom": "Equivariance error under zoom",
-    "equivariance_flip": "Equivariance error under mirroring",
-    "variance_image": "Variance of patches between images",
-    "variance_position": "Variance of patches between positions",
-    "variance_rest": "Variance of patches, the rest",
-}
-_ATTENTION = {
-    "attention_distance": "Attention distance",
-    "attention_entropy": "Attention entropy",
-    "attention_nmi": "Query–key information (NMI)",
-    "head_divergence": "Divergence between heads",
-    "saliency": "Class-token saliency against masks",
-    "saliency_best": "Class-token saliency, best head",
-    "outlier_tokens": "Outlier tokens",
-}
-_REPRESENTATION = {
-    "rankme": "RankMe",
-    "lidar": "LiDAR",
-    "alpha_req": "α-ReQ",
-    "participation": "Participation ratio",
-    "fourier": "Fourier amplitude, highest less lowest",
-}
-PROBES: dict[str, About] = {
-    key: About(title, subject)
-    for subject, titles in (
-        ("semantic", _SEMANTIC),
-        ("spatial", _SPATIAL),
-        ("attention", _ATTENTION),
-        ("representation", _REPRESENTATION),
-    )
-    for key, title in titles.items()
-}
+class Measured(NamedTuple):
+    """A number of one model, with its row and its whole protocol."""
+
+    probe: Probe
+    score: Score
+    settings: Settings
+    layer: int | None = None
+    head: int | None = None
 
 
-def about(probe: str) -> About:
-    """Title and property of a probe of the suites."""
-    return PROBES[probe]
+def join_rows(readings: Iterable[Reading], probes: Iterable[Probe]) -> Iterator[Measured]:
+    """Yield each reading of one of the probes with that probe's row; drop all others.
+
+    Raises ValueError if the unit or direction of a score is not that of the row.
+    """
+    rows = {probe.key: probe for probe in probes}
+    for key, score, *rest in readings:
+        if key not in rows:
+            continue
+        expected, found = rows[key][3:5], (score.unit, score.direction)
+        if found != expected:
+            raise ValueError(f"{key}: the row has {expected}, but the score has {found}")
+        yield Measured(rows[key], score, *rest)
+
+
+def listing(probes: Iterable[Probe], marked: Iterable[Probe] = ()) -> str:
+    """A Markdown table of the probes; `marked` ones, those of the quick suite, get a q."""
+    quick = {probe.key for probe in marked}
+    lines = ["| key | function | what it is | range, direction |", "| --- | --- | --- | --- |"]
+    for (doc, arrow), rows in groupby(probes, lambda p: (p.doc, ARROWS[p.direction])):
+        keys = ", ".join(f"`{p.key}`" + " q" * (p.key in quick) for p in rows)
+        lines.append(f"| {keys} | {doc.functions} | {doc.sentence} | {doc.range}{arrow} |")
+    return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
-"""Linear CKA: do two layers, or two models, see the same images as alike?
+"""Linear CKA: do two layers, or two models, find the same images similar?
 
 cka(a, b)                                             # features of the same n images
-rows = cka_table({"mae": layers, "moco_v3": layers})  # every pair of layers
+rows = cka_pairs({"mae": layers, "moco_v3": layers})  # every pair of layers
 """
 
 import math
@@ -14,38 +14,47 @@ from jaxtyping import Float
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.probe.checks import check_features
 
 ROUNDING = 1e-12  # of the features' squares: a variance below it is zero
+LEAST = 4  # images that the unbiased estimate needs
 
 
 class Layer(NamedTuple):
-    """One matrix of features, as every pair it is in needs it."""
+    """One matrix of features, prepared once for all pairs."""
 
     centred: Float[Tensor, "n D"]  # float64; columns sum to 0
     squares: Float[Tensor, " n"]  # of the length of each row
 
 
 def cka(a: Float[Tensor, "n D"], b: Float[Tensor, "n E"]) -> float:
-    """How alike two sets of features hold the same images to be: unbiased linear CKA.
+    """Similarity of two sets of features of the same images: unbiased linear CKA.
 
-    1: one is a rotated, scaled or shifted copy of the other; about 0: unrelated, on either side of
-    it, whatever n, D and E (−1 at least; the biased estimate tends to 1 when D exceeds n). Of equal
-    features: 0. HSIC₁ of Song et al. (2012), as Nguyen et al. (2021) use it for Kornblith et al.
-    (2019). Cost: n · D · E multiplications in float64; no n × n matrix is formed.
+    1: one is a rotated, scaled or shifted copy of the other; about 0, on either side: unrelated,
+    whatever n, D and E (the biased estimate tends to 1 when D exceeds n); never below −1. Features
+    that are equal for all images give 0. HSIC₁ of Song et al. (2012), as Nguyen et al. (2021) use
+    it for Kornblith et al. (2019). Cost: n · D · E multiplications in float64; no n × n matrix is
+    formed.
     """
-    _check([a, b])
+    _check({"a": a, "b": b})
     one, two = _centred(a), _centred(b)
     return _cka(_hsic(one, two), _hsic(one, one), _hsic(two, two))
 
 
-def cka_table(
+def cka_pairs(
     models: Mapping[str, Sequence[Float[Tensor, "n _"]]],
 ) -> list[dict[str, str | int | float]]:
-    """CKA of every pair of layers, each pair once: model, layer, other_model, other_layer, cka.
+    """CKA of every pair of layers, once each: model, layer, other_model, other_layer, cka.
 
-    Each model has its layers' features of the same n images, first layer (number 1) first.
+    `models` maps each model to its layers' features of the same n images, layer 1 first.
     """
-    _check([layer for layers in models.values() for layer in layers])
+    _check(
+        {
+            f"layer {number} of {model}": layer
+            for model, layers in models.items()
+            for number, layer in enumerate(layers, start=1)
+        }
+    )
     cells = []
     for model, layers in models.items():
         for number, layer in enumerate(map(_centred, layers), start=1):
@@ -76,15 +85,17 @@ def _hsic(a: Layer, b: Layer) -> float:
     """
     n, both = len(a.centred), a.squares @ b.squares
     trace = (a.centred.T @ b.centred).square().sum() - both
-    whole = a.squares.sum() * b.squares.sum() / ((n - 1) * (n - 2))
-    return (trace + whole - 2 / (n - 2) * both).item()
+    total = a.squares.sum() * b.squares.sum() / ((n - 1) * (n - 2))
+    return (trace + total - 2 / (n - 2) * both).item()
 
 
-def _check(layers: Sequence[Tensor]) -> None:
-    """Refuses too few images, and layers that have not seen the same number."""
-    counts = sorted({len(layer) for layer in layers})
-    if len(counts) != 1 or counts[0] < 4:
+def _check(layers: Mapping[str, Tensor]) -> None:
+    """Refuse what is no features, too few images, and layers with different numbers of them."""
+    for name, layer in layers.items():
+        check_features(name, layer)
+    counts = sorted({len(layer) for layer in layers.values()})
+    if len(counts) != 1 or counts[0] < LEAST:
         raise UserError(
-            f"features must be of the same 4 images or more in every layer, got {counts}: "
+            f"features must be of the same {LEAST} images or more in every layer, got {counts}: "
             "give all layers the same images"
         )

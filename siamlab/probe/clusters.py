@@ -1,4 +1,4 @@
-"""Geometry on the unit sphere: views that agree, features that spread, classes that cluster.
+"""Geometry on the unit sphere: do views agree, features spread, and classes cluster?
 
 alignment(a, b), uniformity(pooled), class_separation(pooled, labels)
 """
@@ -11,26 +11,25 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.probe.linear import check_features, check_labels
+from siamlab.probe.checks import check_alike, check_features, check_labels
 from siamlab.probe.retrieval import class_sizes
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
 BLOCK = 2**24  # similarities held at once
-LEAST = math.exp(-8)  # of two opposite images
-FLOOR = 1e-9  # added to both distances of a separation: of collapsed features it is then 0
+LEAST = math.exp(-8)  # similarity of two opposite images
+FLOOR = 1e-9  # added to both distances, so that the separation of collapsed features is 0
 
 
 def alignment(a: Float[Tensor, "n D"], b: Float[Tensor, "n D"], groups: Groups = None) -> Score:
     """Mean squared distance between two views of an image, on unit vectors.
 
     0..4, lower is better: 0 the same direction, 2 unrelated (chance), 4 opposite. Collapsed
-    features have 0: read it with `uniformity`. Unchanged when features are rotated or scaled
+    features give 0: read it with `uniformity`. Unchanged when features are rotated or scaled
     (Wang & Isola 2020). Cost: n · D.
     """
     for name, x in (("a", a), ("b", b)):
         check_features(name, x)
-    if a.shape != b.shape:
-        raise UserError(f"a is {list(a.shape)} and b {list(b.shape)}: give two views of each image")
+    check_alike("a", a, "b", b)
     distance = (_unit(a) - _unit(b)).square().sum(dim=1)  # [n]
     terms = torch.stack([distance, torch.ones_like(distance)], dim=1)
     return bootstrap(terms, ratio, 2.0, 0.0, "squared distance", "lower", groups)
@@ -41,9 +40,9 @@ def uniformity(
 ) -> Score:
     """Log of the mean of exp(−2 ‖x − y‖²) over all pairs of images, on unit vectors.
 
-    About −4..0, lower is better: 0 all alike (collapse), where no chance level exists; the ceiling
-    is the uniform distribution on the sphere of D dimensions, which a small sample may beat by a
-    little. Unchanged when features are rotated or scaled (Wang & Isola 2020). The interval is that
+    About −4..0, lower is better: 0 all the same (collapse). There is no chance level; the ceiling
+    is the uniform distribution on the sphere of D dimensions, which a small sample may slightly
+    exceed. Unchanged when features are rotated or scaled (Wang & Isola 2020). The interval is that
     of the linearised statistic. Cost: n² · D multiplications; memory: chunk · n similarities.
     """
     check_features("features", features)
@@ -71,8 +70,8 @@ def class_separation(
 
     Kornblith et al. (2021): all classes weigh the same, and an image's distance to itself counts.
     0..1, higher is better: 1 each class has one direction, 0 the labels say nothing, as for
-    collapsed features. Chance: labels dealt at random, a little above 0, from the distances of
-    images to themselves. Unchanged when features are rotated or scaled. The interval is that of
+    collapsed features. Chance: random labels, slightly above 0 because an image's distance to
+    itself counts. Unchanged when features are rotated or scaled. The interval is that of
     the linearised statistic. Cost: n · D, from the sums of classes.
     """
     check_features("features", features)
@@ -80,17 +79,17 @@ def class_separation(
     class_sizes(labels)  # refuses unlabelled images
     _, kind, count = labels.unique(return_inverse=True, return_counts=True)
     if (classes := len(count)) < 2:
-        raise UserError("labels must have 2 classes or more, got 1: give images of others")
+        raise UserError("labels must have 2 classes or more, got 1: give images of other classes")
     unit = _unit(features)
     sums = unit.new_zeros(classes, unit.shape[1]).index_add_(0, kind, unit)
     means = sums / count[:, None]  # [K, D]
     centre, own, weight = means.mean(dim=0), means[kind], 2 / (classes * count[kind])
-    # A mean distance is 1 − ‖mean‖²; what one more of an image adds to each, to first order:
+    # A mean distance is 1 − ‖mean‖²; to first order, one more copy of an image adds to each:
     within = -weight * ((unit - own) * own).sum(dim=1)  # [n]
-    whole = -weight * ((unit - own) @ centre)
+    overall = -weight * ((unit - own) @ centre)
     level = torch.stack([1 - means.square().sum(dim=1).mean(), 1 - centre.square().sum()])
-    terms = torch.stack([within, whole], dim=1) + (level + FLOOR) / len(unit)
-    itself = (1 / count.double()).mean()  # share of a class's distances that are of one image
+    terms = torch.stack([within, overall], dim=1) + (level + FLOOR) / len(unit)
+    itself = (1 / count.double()).mean()  # share of distances that are to the image itself
     chance = 1 - (1 - itself) / (1 - itself / classes)
     return bootstrap(
         terms, lambda s: 1 - ratio(s), chance.item(), 1.0, "share of distance", groups=groups
@@ -102,7 +101,7 @@ def _unit(features: Float[Tensor, "n D"]) -> Float[Tensor, "n D"]:
 
 
 def _near(part: Float[Tensor, "c D"], unit: Float[Tensor, "n D"]) -> Float[Tensor, " c"]:
-    """Sum over all images of exp(−2 ‖x − y‖²); of dead features, which have no length, n."""
+    """Sum over all images of exp(−2 ‖x − y‖²); n for zero features, which have no direction."""
     length = unit.square().sum(dim=1)
     squared = part.square().sum(dim=1, keepdim=True) + length - 2 * part @ unit.T  # [c, n]
     return squared.mul_(-2).exp_().sum(dim=1)

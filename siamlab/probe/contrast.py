@@ -1,4 +1,4 @@
-"""Local contrast: are neighbouring patches more alike than patches of the image at large?
+"""Local contrast: are neighbouring patches more similar than other patches of the image?
 
 score = local_contrast(patches, grid)
 """
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
+from siamlab.probe.checks import check_patches
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
-from siamlab.probe.segmentation import check_grid
 
 
 def local_contrast(
@@ -21,12 +21,12 @@ def local_contrast(
 ) -> Score:
     """Mean cosine to the neighbouring patches less mean cosine to all others of the image.
 
-    −2..2, higher is more local: 0 for patches all alike, and for any features whose places are
-    shuffled (chance); no ceiling. Neighbours are the 8 around a patch, fewer at borders; the others
-    are all patches but itself, so that nothing is drawn. Unchanged when features are rotated or
+    −2..2, higher is more local: 0 for equal patches, and for any features in shuffled places
+    (chance); no ceiling. Neighbours are the 8 around a patch, fewer at borders; the others are all
+    patches but itself, so that nothing is sampled. Unchanged when features are rotated or
     scaled. Cost: n · N · D, from sums of unit vectors; memory: chunk images.
     """
-    check_grid(patches, grid)
+    check_patches("patches", patches, grid)
     if patches.shape[1] < 2:
         raise UserError(f"grid={grid} must have 2 patches or more: they are compared")
     contrast = torch.cat([_contrast(part, grid) for part in patches.split(chunk)])  # [n]

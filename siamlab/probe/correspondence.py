@@ -1,6 +1,6 @@
 """Correspondence probe: does the nearest feature in another view lie at the same place?
 
-match = geometry.correspondence(a, b, grid)
+match = match_patches(a, b, grid)
 score = correspondence(features_a, features_b, match, grid, size, alpha=0.1)
 """
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid, Match, patch_centres
+from siamlab.probe.checks import check_alike, check_floats, check_patches, check_places
 from siamlab.probe.score import Direction, Groups, Score, bootstrap, ratio
 
 Size = tuple[int, int]  # height, width of a view in pixels
@@ -21,8 +22,8 @@ ALPHA = 0.1  # the tolerance of most papers
 CLOSE = 1 + 1e-5  # a patch exactly at the tolerance counts, however its distance was rounded
 
 
-class Matches(NamedTuple):
-    """Mutual nearest neighbours between two views, the most alike first."""
+class MutualMatches(NamedTuple):
+    """Mutual nearest neighbours between two views, the most similar first."""
 
     a: Int[Tensor, " M"]  # index of the patch in view a
     b: Int[Tensor, " M"]  # index of the patch in view b
@@ -43,8 +44,8 @@ def correspondence(
     """Share of `a`'s patches whose nearest feature in `b` is within alpha · max(h, w) pixels.
 
     PCK@alpha (Yang & Ramanan 2013), nearest by cosine, over the points that `b` shows. 0..1,
-    higher is better. Chance: a patch of `b` drawn at random; ceiling: the patch of `b` whose
-    centre is closest; both exact for these points. Unchanged when features are rotated or scaled.
+    higher is better. Chance: a random patch of `b`; ceiling: the patch of `b` whose centre is
+    closest; both are exact for these points. Unchanged when features are rotated or scaled.
     Memory: chunk · N² similarities.
     """
     limit = alpha * max(size) * CLOSE
@@ -55,11 +56,14 @@ def correspondence(
 def without_positions(
     a: Float[Tensor, "n N D"], b: Float[Tensor, "n N D"]
 ) -> tuple[Float[Tensor, "n N D"], Float[Tensor, "n N D"]]:
-    """Both less the mean feature of each position over both.
+    """Subtract from both the mean feature of each position over both.
 
-    What is left cannot be the position embedding: one-hot positions become zero, and patches that
-    lie at the same place of the two grids are no longer alike for that alone.
+    The rest does not contain the position embedding: one-hot positions become zero, and patches at
+    the same place of the two grids are no longer similar for that reason alone.
     """
+    for name, x in (("a", a), ("b", b)):
+        check_patches(name, x)
+    check_alike("a", a, "b", b)
     mean = (a.mean(dim=0) + b.mean(dim=0)) / 2
     return a - mean, b - mean
 
@@ -86,14 +90,17 @@ def one_patch(grid: Grid, size: Size) -> float:
     return max(size[0] / grid[0], size[1] / grid[1]) / max(size)
 
 
-def matches(
+def mutual_matches(
     a: Float[Tensor, "N D"],
     b: Float[Tensor, "N D"],
     match: Match,
     grid: Grid,
     size: Size,
-) -> Matches:
+) -> MutualMatches:
     """Patches of one pair of views that are each other's nearest feature; `match` has B = 1."""
+    for name, x in (("a", a), ("b", b)):
+        check_floats(name, x, "N D")
+    check_alike("a", a, "b", b)
     cosine = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T  # [N, N]
     best, there = cosine.max(dim=1)
     back = cosine.argmax(dim=0)
@@ -101,7 +108,7 @@ def matches(
     mutual = mutual[best[mutual].argsort(descending=True, stable=True)]
     pixels = _distances(match.points, grid, size)[0, mutual, there[mutual]]
     error = pixels.where(match.inside[0, mutual], torch.nan)
-    return Matches(mutual, there[mutual], best[mutual], error)
+    return MutualMatches(mutual, there[mutual], best[mutual], error)
 
 
 def _terms(
@@ -113,12 +120,13 @@ def _terms(
     measure: Callable[[Tensor], Tensor],
     chunk: int,
 ) -> Float[Tensor, "B 4"]:
-    """Sums over an image's points of `measure` (of pixels): found, at random, closest; points."""
-    if a.shape[1] != grid[0] * grid[1]:
-        raise UserError(
-            f"features have {a.shape[1]} patches, but grid={grid} has "
-            f"{grid[0] * grid[1]}: drop class and register tokens first"
-        )
+    """Sums over an image's points of `measure` for the nearest feature, a random patch and the
+    closest patch; and the number of points.
+    """
+    for name, x in (("a", a), ("b", b)):
+        check_patches(f"features {name}", x, grid)
+    check_alike("a", a, "b", b)
+    check_places("match.inside", match.inside, a)
     rows = []
     for a_, b_, points, inside in zip(*(t.split(chunk) for t in (a, b, *match)), strict=True):
         nearest = (F.normalize(a_, dim=2) @ F.normalize(b_, dim=2).mT).argmax(dim=2)  # [B, N]

@@ -14,12 +14,13 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from siamlab.component import UserError, unknown
+from siamlab.probe.checks import check_pixels
 
 Chunk = Float[Tensor, "c 3 H W"]  # 0..255
 NOISE = (0.08, 0.12, 0.18, 0.26, 0.38)  # σ, of images in 0..1
 BLUR = (1.0, 2.0, 3.0, 4.0, 6.0)  # σ in pixels of a side of 224
-CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)  # what is left of it
-PIXELATION = (0.6, 0.5, 0.4, 0.3, 0.25)  # share of the pixels that are left along each side
+CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)  # share that remains
+PIXELATION = (0.6, 0.5, 0.4, 0.3, 0.25)  # share of the pixels that remain along each side
 QUALITY = (25, 18, 15, 10, 7)  # of a JPEG file
 SIDE = 224
 
@@ -27,14 +28,16 @@ SIDE = 224
 def corrupted(
     images: UInt8[Tensor, "n 3 H W"], kind: str, severity: int, seed: int = 0, chunk: int = 256
 ) -> UInt8[Tensor, "n 3 H W"]:
-    """The images with one kind of corruption; severity 1..5, and 0 leaves them as they are.
+    """Apply one kind of corruption to the images; severity 1..5, and 0 changes nothing.
 
     The strengths are ImageNet-C's for 224 pixels (Hendrycks & Dietterich 2019). At other sizes the
-    blur's σ goes with the longer side, to hide as much of the picture: at 48 pixels, severity 1 is
-    next to nothing. Pixelation leaves the same share of the pixels along each side, since blocks
-    that go with the side would be smaller than a pixel of small images. The same image in the same
-    place gets the same noise at all severities. Memory: some copies of `chunk` images, float32.
+    blur's σ scales with the longer side, to hide as much of the picture: at 48 pixels, severity 1
+    is nearly invisible. Pixelation keeps the same share of the pixels along each side, since blocks
+    that scale with the side would be smaller than a pixel of small images. The same image in the
+    same place gets the same noise at all severities. Memory: some copies of `chunk` images,
+    float32.
     """
+    check_pixels("images", images, "n 3 H W")
     if kind not in _KINDS:
         raise UserError(unknown("there is no corruption", kind, KINDS))
     if severity not in range(6):
@@ -48,13 +51,13 @@ def corrupted(
 
 
 def _noise(images: Chunk, sigma: float, rng: Generator) -> Chunk:
-    """Gaussian, each value alone; drawn image by image, so that no chunk matters."""
+    """Independent Gaussian noise, drawn image by image, so that chunks do not matter."""
     noise = torch.stack([torch.randn(images.shape[1:], generator=rng) for _ in images])
     return images + 255 * sigma * noise.to(images.device)
 
 
 def _blur(images: Chunk, sigma: float, rng: Generator) -> Chunk:
-    """Gaussian, as diffusion between pixels: of variance σ² also where σ is under a pixel."""
+    """Gaussian blur, as diffusion between pixels: variance σ² even if σ is under a pixel."""
     time = (sigma * max(images.shape[2:]) / SIDE) ** 2 / 2
     rows, columns = (_diffusion(n, time).to(images) for n in images.shape[2:])
     return rows @ images @ columns
@@ -83,7 +86,7 @@ def _jpeg(images: Chunk, quality: int, rng: Generator) -> Chunk:
 
 
 def _each(images: Chunk, change: Callable[[Image.Image], Image.Image]) -> Chunk:
-    """Every image changed by Pillow."""
+    """Apply a Pillow function to every image."""
     pixels = images.byte().permute(0, 2, 3, 1).cpu().numpy()  # [c, H, W, 3]
     changed = numpy.stack([numpy.asarray(change(Image.fromarray(image))) for image in pixels])
     return torch.from_numpy(changed).permute(0, 3, 1, 2).to(images)

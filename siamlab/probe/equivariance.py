@@ -15,26 +15,26 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.geometry import Grid, View, correspondence
+from siamlab.crop import cut
+from siamlab.geometry import Grid, View, match_patches
+from siamlab.probe.checks import check_alike, check_patches, check_pixels, check_places
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
-from siamlab.probe.segmentation import check_grid
-from siamlab.resample import cut
 
 SHIFTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # patches
 ZOOMS = (1.0, 1.25, 1.5, 2.0)
-EDGE = 1e-5  # of the view: a place on the outermost centres counts, however it was rounded
-FLOOR = 1e-12  # of the features' squares, added to their variance: equal ones have no error
+EDGE = 1e-5  # of the view; a place on the outermost centres counts, however it was rounded
+FLOOR = 1e-12  # share of the squares that is added to the variance: equal features have no error
 
 
 class Move(NamedTuple):
     name: Literal["shift", "zoom", "flip"]
-    amount: float  # pixels of the view to the right; times larger; 1 mirrored
-    base: View  # the same object in every move: its features are needed once
+    amount: float  # pixels of the view to the right; magnification; 1 mirrored
+    base: View  # the same in every move, so that its features are needed once
     moved: View
 
 
 class Warped(NamedTuple):
-    """What the features of a view say of another view of the same images."""
+    """The features of a view, moved to another view of the same images."""
 
     patches: Float[Tensor, "n N D"]
     inside: Bool[Tensor, "n N"]  # between the patch centres of the first view
@@ -46,14 +46,18 @@ def equivariance_error(
     inside: Bool[Tensor, "n M"],
     groups: Groups = None,
 ) -> Score:
-    """Mean squared distance of features from where the move should take them, over unrelated ones'.
+    """Mean squared distance of features from their expected place, relative to unrelated features.
 
     ‖f(T x) − T f(x)‖² over the places inside, divided by twice the total variance of the features
-    there, moved and expected ones together: what two of them at random are apart. 0..2, lower is
-    better: 0 the features move with the image (T the identity), 1 unrelated (chance), 2 opposite.
-    Features that are the same everywhere have 0: read it beside a probe that they fail. Unchanged
+    there, moved and expected ones together: the distance of two random ones. 0..2, lower is better:
+    0 the features move with the image (T the identity), 1 unrelated (chance), 2 opposite. Features
+    that are the same everywhere have 0: read it beside a probe on which they fail. Unchanged
     when features are rotated, shifted or scaled. Cost: n · M · D.
     """
+    for name, x in (("moved", moved), ("expected", expected)):
+        check_patches(name, x)
+    check_alike("moved", moved, "expected", expected, "give the same places of the same images")
+    check_places("inside", inside, moved)
     if not inside.any():
         raise UserError("inside has no place: the views lie apart; give moves that overlap")
     weight = inside[..., None].double()  # [n, M, 1]
@@ -70,10 +74,10 @@ def equivariance_error(
 
 def warped(patches: Float[Tensor, "n N D"], view_from: View, view_to: View, grid: Grid) -> Warped:
     """T f(x): the feature map of one view read at the patch centres of the other, bilinearly."""
-    check_grid(patches, grid)
+    check_patches("patches", patches, grid)
     to, start = (view._replace(box=view.box.to(patches.device), flip=view.flip.to(patches.device))
                  for view in (view_to, view_from))  # fmt: skip
-    points = correspondence(to, start, grid).points  # [n, N, 2], fractions of view_from
+    points = match_patches(to, start, grid).points  # [n, N, 2], fractions of view_from
     places = (2 * points - 1).flip(-1)[:, :, None].to(patches.dtype)  # [n, N, 1, (x, y)], −1..1
     maps = patches.mT.unflatten(2, grid)  # [n, D, rows, columns]
     read = F.grid_sample(maps, places, padding_mode="border", align_corners=False)  # [n, D, N, 1]
@@ -82,11 +86,12 @@ def warped(patches: Float[Tensor, "n N D"], view_from: View, view_to: View, grid
 
 
 def moves(images: UInt8[Tensor, "n 3 H W"], size: Grid, patch: int) -> Iterator[Move]:
-    """The images as they are and moved: shifts to the right by 0 to `patch` pixels, zooms, a flip.
+    """Yield views of the images, still and moved: shifts right by 0..`patch` pixels, zooms, a flip.
 
-    Views have `size` pixels and are cut from the same source, so that what comes into sight is
-    real. The base view is the central part that leaves room for a patch on either side.
+    Views have `size` pixels and are cut from the same source, so that no pixels are made up. The
+    base view is the central part that leaves room for a patch on either side.
     """
+    check_pixels("images", images, "n 3 H W")
     if not 1 <= patch <= min(size):
         raise UserError(f"patch={patch} must be from 1 to the sides of size={size}, in pixels")
     return _moves(images, size, patch)
@@ -96,7 +101,7 @@ def _moves(images: UInt8[Tensor, "n 3 H W"], size: Grid, patch: int) -> Iterator
     extent = 1 / (1 + 2 * patch / min(size))  # of the base view, fraction of the source
 
     def view(right: float = 0.0, zoom: float = 1.0, flip: bool = False) -> View:
-        """The base view whose box is moved by views to the right, made smaller, or mirrored."""
+        """The base view with its box moved right (by a share of the view), shrunk, or mirrored."""
         side = extent / zoom
         box = torch.tensor([(1 - side) / 2, (1 - side) / 2 + right * extent, side, side])
         box = box.to(images.device).expand(len(images), 4)

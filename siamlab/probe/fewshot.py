@@ -14,11 +14,11 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from siamlab.component import UserError
-from siamlab.probe.linear import check_labelled
+from siamlab.probe.checks import check_labelled
 from siamlab.probe.score import Groups, Score, bootstrap
 
-PENALTY = 0.1  # λ n: of the sum of losses
-STEPS, TOLERANCE = 500, 1e-6  # of the fit
+PENALTY = 0.1  # λ n: on the sum of losses
+STEPS, TOLERANCE = 500, 1e-6  # of L-BFGS
 
 
 class FewShot(NamedTuple):
@@ -42,12 +42,13 @@ def few_shot_per_class(
     is MSN's (Assran et al. 2022): each feature centred over its dimensions and scaled to unit
     length, multinomial logistic regression without intercept, mean cross entropy + λ/2 ‖W‖² with
     λ = 0.1 / n. Unchanged when features are scaled. The seed and the labels decide the draws, so
-    that models are given the same images. The interval resamples both test images and draws (it
-    is a little narrow for few draws). Cost: `draws` fits, each of per_class · C · D a step.
+    that all models get the same images. The interval resamples both test images and draws (it is
+    slightly too narrow for few draws). Cost: `draws` fits, each of per_class · C · D a step.
     """
     classes = check_labelled(train, train_labels, test, test_labels)
     counts = train_labels.bincount(minlength=classes)
-    if not 1 <= per_class <= (least := int(counts[counts > 0].min())):
+    least = int(counts[counts > 0].min())
+    if not 1 <= per_class <= least:
         raise UserError(
             f"per_class={per_class} must be from 1 to {least}, the size of the smallest training "
             "class: ask for fewer, or leave that class out"
@@ -66,7 +67,7 @@ def few_shot_share(
     seed: int = 0,
     groups: Groups = None,
 ) -> FewShot:
-    """The same when this share of each class is labelled, rounded, and one image at the least."""
+    """`few_shot_per_class` with this share of each class labelled, rounded, at least one image."""
     classes = check_labelled(train, train_labels, test, test_labels)
     if not 0 < share <= 1:
         raise UserError(f"share={share} must be above 0 and at most 1: 0.01 is one per cent")
@@ -75,10 +76,10 @@ def few_shot_share(
     return _few_shot(train, train_labels, test, test_labels, wanted, draws, seed, groups)
 
 
-def subset(
+def draw_per_class(
     labels: Int[Tensor, " n"], wanted: Int[Tensor, " C"], rng: Generator
 ) -> Int[Tensor, " s"]:
-    """Indices of `wanted[c]` images of each class c, drawn without replacement."""
+    """Draw the indices of `wanted[c]` images of each class c, without replacement."""
     order = torch.randperm(len(labels), generator=rng, device=rng.device).to(labels.device)
     order = order[labels[order].argsort(stable=True)]  # class by class, mixed within
     kind = labels[order]
@@ -90,7 +91,7 @@ def subset(
 def regression(
     x: Float[Tensor, "n D"], labels: Int[Tensor, " n"], classes: int
 ) -> Float[Tensor, "D C"]:
-    """Weights with least mean cross entropy + 0.1 ‖W‖² / 2n, by L-BFGS from zero."""
+    """Weights that minimise mean cross entropy + 0.1 ‖W‖² / 2n, by L-BFGS from zero."""
     goal = F.one_hot(labels, classes).to(x.dtype)
     weight = torch.nn.Parameter(x.new_zeros(x.shape[1], classes))
 
@@ -112,7 +113,7 @@ def regression(
 
 
 def directions(features: Float[Tensor, "n D"]) -> Float[Tensor, "n D"]:
-    """Each feature less its own mean over dimensions, at unit length; float64."""
+    """Each feature minus its own mean over dimensions, at unit length, in float64."""
     features = features.double()
     return F.normalize(features - features.mean(dim=1, keepdim=True), dim=1)
 
@@ -132,8 +133,8 @@ def _few_shot(
     rng = torch.Generator().manual_seed(seed)
     queries, hits = directions(test), []
     for _ in range(draws):
-        kept = subset(train_labels, wanted, rng)
-        weight = regression(directions(train[kept]), train_labels[kept], len(wanted))
+        index = draw_per_class(train_labels, wanted, rng)
+        weight = regression(directions(train[index]), train_labels[index], len(wanted))
         hits.append((queries @ weight).argmax(dim=1) == test_labels)
     terms = torch.stack([*hits, torch.ones_like(hits[0])], dim=1).double()  # [m, draws + 1]
     chance = test_labels.bincount().max().item() / len(test_labels)
@@ -145,7 +146,7 @@ def _few_shot(
 
 
 def _over_draws(draws: int, seed: int) -> Callable[[Tensor], Tensor]:
-    """Mean accuracy over the draws; for resampled images, over draws resampled as well."""
+    """The mean accuracy over draws; for resampled images, over resampled draws as well."""
     rng = torch.Generator().manual_seed(seed)
 
     def statistic(sums: Float[Tensor, "*R K"]) -> Float[Tensor, "*R"]:

@@ -1,4 +1,4 @@
-"""Fine-tuning probe: how well does the whole encoder name classes once it may change?
+"""Fine-tuning probe: how well does the encoder predict classes once all its weights train?
 
 score = fine_tune(model, data("train"), data("test"), FineTune(epochs=20, batch=128))
 """
@@ -17,17 +17,18 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.data.images import Images
-from siamlab.probe.features import Inputs, evaluated, inputs, standardised
+from siamlab.probe.checks import class_count
+from siamlab.probe.features import Inputs, evaluated, standardised
 from siamlab.probe.finetune_model import Classifier
 from siamlab.probe.finetune_recipe import FineTune, augmenting, mixing, optimising, scheduling
-from siamlab.probe.linear import accuracy, class_count
+from siamlab.probe.linear import accuracy
 from siamlab.probe.score import Groups, Score
 
-EVALUATED = 256  # test images at once
+EVALUATED = 256  # test images per pass
 
 
 class Epoch(NamedTuple):
-    """What is said after each epoch."""
+    """The progress that is reported after each epoch."""
 
     number: int  # 1 .. recipe.epochs
     loss: float  # mean over its steps, nats
@@ -39,34 +40,34 @@ def fine_tune(
     train: Images,
     test: Images,
     recipe: FineTune | None = None,
-    want: Inputs | None = None,
+    inputs: Inputs | None = None,
     seed: int = 0,
-    said: Callable[[Epoch], None] = lambda epoch: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     groups: Groups = None,
 ) -> Score:
-    """Test accuracy of a copy of the model, trained whole with a new head on labelled images.
+    """Test accuracy of a copy of the model, all of it trained with a new head on labelled images.
 
     0..1, higher is better; chance is the share of the commonest test class, ceiling 1. The head
-    is a LayerNorm and a linear layer on the mean patch token. Test images are resized as `features`
-    does it. `want` is `inputs(model)` unless given. The same seed gives the same score on the same
-    machine; the model and the global random generators are left as they were. Cost: a training
-    pass of the model for epochs · images, which are augmented one by one.
+    is a LayerNorm and a linear layer on the mean patch token. Test images are resized as in
+    `features`. `inputs` are the model's own unless given. The same seed gives the same score on one
+    machine; the model and the global random generators are left unchanged. Cost: a training pass
+    for epochs · images, which are augmented one by one.
     """
-    recipe, want = recipe or FineTune(), want or inputs(model)
+    recipe, inputs = recipe or FineTune(), inputs or Inputs.of(model)
     classes = _check(train, test, recipe)
     with _seeded(seed, next(model.parameters()).device):
         classifier = Classifier(model, classes, recipe.drop_path)
-        for epoch in _epochs(classifier, train, recipe, want, classes):
-            said(epoch)
-    seen = standardised(classifier.encoder, test.pixels, *want, EVALUATED)
-    guess = torch.cat([evaluated(classifier, classifier, x).argmax(dim=1).cpu() for x in seen])
+        for epoch in _epochs(classifier, train, recipe, inputs, classes):
+            on_epoch(epoch)
+    batches = standardised(classifier.encoder, test.pixels, inputs, EVALUATED)
+    guess = torch.cat([evaluated(classifier, classifier, x).argmax(dim=1).cpu() for x in batches])
     return accuracy(guess, test.labels, groups)
 
 
 def _epochs(
-    classifier: Classifier, train: Images, recipe: FineTune, want: Inputs, classes: int
+    classifier: Classifier, train: Images, recipe: FineTune, inputs: Inputs, classes: int
 ) -> Iterator[Epoch]:
-    """The training, an epoch at a time."""
+    """Train, and yield the progress after each epoch."""
     from timm.loss import SoftTargetCrossEntropy
 
     device, each = next(classifier.parameters()).device, len(train.labels) // recipe.batch
@@ -76,7 +77,7 @@ def _epochs(
     classifier.train()
     for epoch in range(recipe.epochs):
         total, start = 0.0, perf_counter()
-        for step, (images, labels) in enumerate(_batches(train, recipe, want), epoch * each):
+        for step, (images, labels) in enumerate(_batches(train, recipe, inputs), epoch * each):
             schedule.step_update(step)
             x, goal = mix(images.to(device), labels.to(device))  # [b, 3, h, w], [b, C]
             loss = loss_of(classifier(x), goal)
@@ -88,12 +89,12 @@ def _epochs(
 
 
 def _batches(
-    train: Images, recipe: FineTune, want: Inputs
+    train: Images, recipe: FineTune, inputs: Inputs
 ) -> Iterator[tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]]:
-    """The images in random order, augmented and standardised, and their labels; whole batches."""
+    """Yield images in random order, augmented and standardised, with labels; full batches only."""
     from torchvision.transforms.functional import to_pil_image
 
-    augment, order = augmenting(recipe, want), torch.randperm(len(train.labels))
+    augment, order = augmenting(recipe, inputs), torch.randperm(len(train.labels))
     for index in order.split(recipe.batch):
         if len(index) == recipe.batch:
             pictures = (to_pil_image(image) for image in train.pixels[index])
@@ -111,7 +112,7 @@ def _finite(loss: float, step: int, recipe: FineTune) -> float:
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """The global generators, which timm draws from, seeded; afterwards as they were."""
+    """Seed the global generators, which timm draws from, and restore them afterwards."""
     python, old = random.getstate(), np.random.get_state()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         random.seed(seed)
@@ -125,11 +126,11 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def _check(train: Images, test: Images, recipe: FineTune) -> int:
-    """Number of classes; refuses images that cannot be learned from."""
+    """Number of classes. Raises UserError for images that cannot be learned from."""
     classes, count = class_count(train.labels, test.labels), len(train.labels)
-    if (found := len(train.labels.unique())) < 2:
+    if (present := len(train.labels.unique())) < 2:
         raise UserError(
-            f"the training images have {found} class; fine-tuning needs 2 or more: "
+            f"the training images have {present} class; fine-tuning needs 2 or more: "
             "give images of other classes too"
         )
     if recipe.batch > count:

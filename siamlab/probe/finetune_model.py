@@ -11,22 +11,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 BLOCK = re.compile(r"encoder\.blocks\.(\d+)\.")
-HEAD = 2e-5  # standard deviation of its first weights, as MAE's: all classes start out even
+HEAD = 2e-5  # standard deviation of the initial weights, as in MAE: all classes start equal
 
 
 class Classifier(nn.Module):
     """A LayerNorm and a linear layer on the mean patch token of a copied timm vision transformer.
 
-    The encoder's own last norm is left out, as in MAE: the new one stands in its place.
+    It replaces the encoder's own last norm, as in MAE.
     """
 
     def __init__(self, encoder: nn.Module, classes: int, drop_path: float):
         super().__init__()
-        self.encoder = deepcopy(encoder).requires_grad_(True)
+        self.encoder: nn.Module = deepcopy(encoder).requires_grad_(True)
         self.encoder.norm = nn.Identity()
         _set_drop_path(self.encoder.blocks, drop_path)
         width, device = encoder.num_features, next(encoder.parameters()).device
-        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, classes)).to(device)
+        head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, classes))
+        self.head: nn.Sequential = head.to(device)
         nn.init.trunc_normal_(self.head[1].weight, std=HEAD)
         nn.init.zeros_(self.head[1].bias)
 
@@ -35,11 +36,11 @@ class Classifier(nn.Module):
         return self.head(tokens[:, self.encoder.num_prefix_tokens :].mean(dim=1))
 
     def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
-        """For timm: the layer of each parameter; embedding 0, blocks from 1, the head last."""
+        """Tell timm the layer of each parameter: embedding 0, blocks from 1, the head last."""
         return self._layer
 
     def no_weight_decay(self) -> set[str]:
-        """For timm: position tables and prefix tokens."""
+        """Tell timm the position tables and prefix tokens."""
         return {f"encoder.{name}" for name in self.encoder.no_weight_decay()}
 
     def _layer(self, parameter: str) -> int:
@@ -50,7 +51,7 @@ class Classifier(nn.Module):
 
 
 def _set_drop_path(blocks: nn.Sequential | nn.ModuleList, largest: float) -> None:
-    """Stochastic depth whose rate grows evenly from 0 in the first block to `largest`."""
+    """Set stochastic depth at a rate that grows linearly from 0 in the first block to `largest`."""
     from timm.layers import DropPath, calculate_drop_path_rates
 
     for block, rate in zip(blocks, calculate_drop_path_rates(largest, len(blocks)), strict=True):

@@ -1,4 +1,4 @@
-"""The recipe of fine-tuning, and what it is made of: timm's own parts.
+"""The recipe of fine-tuning, built from timm's own parts.
 
 recipe = FineTune(epochs=20, batch=128)
 """
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor
 from torch.optim import Optimizer
 
-from siamlab.component import Component, ascending
+from siamlab.component import Allowed, Component, ascending
 from siamlab.probe.features import Inputs
 from siamlab.probe.finetune_model import Classifier
 
@@ -23,50 +23,72 @@ AUGMENT = r"^(rand-m\d+(-n\d+)?(-mstd\d+(\.\d+)?)?-inc1)?$"
 STRONGEST = 9.99  # of 10: at 10, timm posterizes to 0 bits, which Pillow refuses
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+NAMES = Allowed("the name of a RandAugment of timm, as rand-m9-mstd0.5-inc1, or empty")
 
 
 class FineTune(Component):
     """How to fine-tune. The defaults are MAE's for ViT-B/16 on ImageNet (He et al. 2022).
 
-    On few images of a small model they hardly move: set epochs, batch, lr and crop.
+    On few images, a small model hardly changes with them: set epochs, batch, lr and crop.
     """
 
-    epochs: int = Field(100, ge=1)
-    batch: int = Field(1024, ge=2, multiple_of=2, description="images a step; even, as pairs mix")
-    lr: float = Field(2.5e-4, gt=0, description="AdamW's, for 256 images a step")
-    betas: tuple[Share, Share] = (0.9, 0.999)
-    weight_decay: float = Field(0.05, ge=0, description="not of biases, norms, tokens, positions")
-    layer_decay: float = Field(0.65, gt=0, le=1, description="lr of a block over the next one's")
-    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps; then half a cosine")
-    drop_path: float = Field(0.1, ge=0, lt=1, description="of the last block; 0 in the first")
+    epochs: int = Field(
+        default=100, ge=1, le=100_000, description="passes over the training images"
+    )
+    batch: int = Field(
+        default=1024, ge=2, multiple_of=2, description="images per step; even: pairs mix"
+    )
+    lr: float = Field(default=2.5e-4, gt=0, description="AdamW's, for 256 images a step")
+    betas: tuple[Beta, Beta] = Field(
+        default=(0.9, 0.999), description="decay rates of AdamW's running means"
+    )
+    weight_decay: float = Field(
+        default=0.05, ge=0, description="weight decay, except of biases, norms, tokens, positions"
+    )
+    layer_decay: float = Field(
+        default=0.65, gt=0, le=1, description="lr of a block over the next one's"
+    )
+    warmup: float = Field(
+        default=0.05, ge=0, lt=1, description="share of the steps; then half a cosine"
+    )
+    drop_path: float = Field(
+        default=0.1, ge=0, lt=1, description="drop-path rate of the last block; 0 in the first"
+    )
     crop: Annotated[tuple[Share, Share], AfterValidator(ascending)] = Field(
-        (0.08, 1.0), description="least and largest area, shares of the image"
+        default=(0.08, 1.0), description="least and largest area, shares of the image"
     )
-    flip: Share = 0.5
-    augment: str = Field(
-        "rand-m9-mstd0.5-inc1", pattern=AUGMENT, description="timm's name of it; empty for none"
+    flip: Share = Field(default=0.5, description="probability of a mirrored image")
+    augment: Annotated[str, NAMES] = Field(
+        default="rand-m9-mstd0.5-inc1",
+        pattern=AUGMENT,
+        description="timm's name of the augmentation; empty: none",
     )
-    erasing: Share = 0.25
-    mixup: float = Field(0.8, ge=0, description="of its beta distribution; 0 for none")
-    cutmix: float = Field(1.0, ge=0, description="of its beta distribution; 0 for none")
-    smoothing: float = Field(0.1, ge=0, lt=1, description="of the labels")
+    erasing: Share = Field(default=0.25, description="probability of an erased rectangle")
+    mixup: float = Field(
+        default=0.8, ge=0, le=1000, description="parameter of its beta distribution; 0: none"
+    )
+    cutmix: float = Field(
+        default=1.0, ge=0, le=1000, description="parameter of its beta distribution; 0: none"
+    )
+    smoothing: float = Field(default=0.1, ge=0, lt=1, description="label smoothing")
 
 
-def augmenting(recipe: FineTune, want: Inputs) -> Callable[[Image], Tensor]:
-    """Crop, flip, RandAugment, standardising and erasing of one image."""
+def augmenting(recipe: FineTune, inputs: Inputs) -> Callable[[Image], Tensor]:
+    """Build crop, flip, RandAugment, standardisation and erasing for one image."""
     from timm.data import create_transform
     from timm.data.auto_augment import RandAugment
 
     augment = create_transform(
-        want.size,
+        inputs.size,
         is_training=True,
         scale=recipe.crop,
         hflip=recipe.flip,
         color_jitter=None,
         auto_augment=recipe.augment or None,
         interpolation="bicubic",
-        mean=want.mean,
-        std=want.std,
+        mean=inputs.mean,
+        std=inputs.std,
         re_prob=recipe.erasing,
         re_mode="pixel",
     )
@@ -77,7 +99,7 @@ def augmenting(recipe: FineTune, want: Inputs) -> Callable[[Image], Tensor]:
 
 
 def mixing(recipe: FineTune, classes: int) -> "Mixup":
-    """Mixup or cutmix of a batch, as often the one as the other; it also smooths the labels."""
+    """Build mixup or cutmix of a batch, equally often; it also smooths the labels."""
     from timm.data import Mixup
 
     return Mixup(
@@ -90,7 +112,7 @@ def mixing(recipe: FineTune, classes: int) -> "Mixup":
 
 
 def optimising(classifier: Classifier, recipe: FineTune) -> Optimizer:
-    """AdamW with the learning rate of each layer."""
+    """Build AdamW with a learning rate per layer."""
     from timm.optim import create_optimizer_v2
 
     return create_optimizer_v2(
@@ -104,7 +126,7 @@ def optimising(classifier: Classifier, recipe: FineTune) -> Optimizer:
 
 
 def scheduling(optimiser: Optimizer, recipe: FineTune, steps: int) -> "CosineLRScheduler":
-    """Up in a straight line, and down to 0 in half a cosine, by step."""
+    """Build a schedule that rises linearly and falls to 0 in half a cosine, step by step."""
     from timm.scheduler import CosineLRScheduler
 
     warm = min(round(recipe.warmup * steps), steps - 1)

@@ -1,4 +1,4 @@
-"""Fourier amplitude: do the feature maps hold coarse shapes or fine detail?
+"""Fourier amplitude: do the feature maps have coarse shapes or fine detail?
 
 frequencies, log_amplitude, difference = fourier_amplitude(patches, grid)
 """
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
+from siamlab.probe.checks import check_patches
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
-from siamlab.probe.segmentation import check_grid
 
 BLOCK = 2**22  # numbers transformed at once
-FLOOR = 1e-6  # of an image's root mean square amplitude: nothing counts as less
-COMPLEX = math.log(2) / 2  # by which noise has more log amplitude where it has two parts
+FLOOR = 1e-6  # of an image's root mean square amplitude: the least that an amplitude counts
+COMPLEX = math.log(2) / 2  # extra log amplitude of noise in complex coefficients over real ones
 
 
 class Fourier(NamedTuple):
@@ -33,12 +33,12 @@ def fourier_amplitude(
 
     Mean over images and channels, along both diagonals of the 2-D transform (Park et al. 2023).
     Difference: natural logarithms, neither end is better: about −3 coarse (MoCo), −2 (SimMIM), 0
-    white noise (chance), above 0 alternating; for a constant map −13 or less, as amplitudes count
-    as 1e-6 of the image's root mean square at least. No ceiling. So that white noise is flat on any
-    grid, ½ ln 2 is taken off coefficients that are not their own mirror image. Unchanged when
-    features are scaled by one number, or maps mirrored. Cost: n · N · D · log N.
+    white noise (chance), above 0 alternating; a constant map has −13 or less, since an amplitude
+    counts as at least 1e-6 of the image's root mean square. No ceiling. So that white noise is flat
+    on any grid, ½ ln 2 is subtracted from coefficients that are not their own mirror image.
+    Unchanged when features are scaled by one number, or maps mirrored. Cost: n · N · D · log N.
     """
-    check_grid(patches, grid)
+    check_patches("patches", patches, grid)
     if min(grid) < 2:
         raise UserError(f"grid={grid} must have 2 rows and columns or more to have frequencies")
     rows, columns = _diagonal(grid).to(patches.device)
@@ -56,7 +56,7 @@ def fourier_amplitude(
 
 
 def _diagonal(grid: Grid) -> Int[Tensor, "2 K"]:
-    """Row and column frequencies from (0, 0) to the highest of both, whole periods in the map."""
+    """Row and column frequencies from (0, 0) to the highest of both, in periods per map."""
     highest = torch.tensor(grid) // 2
     steps = int(highest.min())
     return (highest[:, None] * torch.arange(steps + 1) / steps).round().long()

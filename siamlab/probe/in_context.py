@@ -13,8 +13,8 @@ from siamlab.geometry import Grid
 from siamlab.probe.score import Groups, Score
 from siamlab.probe.segmentation import region_count, region_score, region_shares
 
-K, TEMPERATURE = 30, 0.02  # of the paper
-BLOCK = 2**24  # similarities held at once
+K, TEMPERATURE = 30, 0.02  # the paper's
+BLOCK = 2**24  # similarities in memory at once
 
 
 def in_context(
@@ -33,11 +33,12 @@ def in_context(
     0..1, higher is better. A patch's answer is the mean of the region shares of its k nearest
     memory patches by cosine, weighted by softmax(cos / temperature), without any training
     (Balažević et al. 2023); upsampled and scored as in `segmentation`, whose chance it shares.
-    Memory patches that are all void are left out. Ceiling: each patch's own true shares, upsampled:
-    what the grid allows (no strict bound). Unchanged when features are rotated or scaled. Cost:
-    n · m · N² · D multiplications; memory: chunk (test patches at a time) · n · N similarities.
+    Memory patches that are all void are left out. Ceiling: each patch's own true shares, upsampled,
+    which is what the grid allows (not a strict bound). Unchanged when features are rotated or
+    scaled. Cost: n · m · N² · D multiplications; memory: chunk (test patches at a time) · n · N
+    similarities.
     """
-    regions = region_count(memory, memory_masks, test, test_masks, grid)
+    regions = region_count(memory, memory_masks, test, test_masks, grid, known="memory")
     if temperature <= 0:
         raise UserError(f"temperature={temperature} must be above 0; the paper has {TEMPERATURE}")
     shares = region_shares(memory_masks, grid, regions).flatten(0, 1).to(memory.device)
@@ -60,7 +61,7 @@ def in_context(
 def _recall(
     similarity: Float[Tensor, "c M"], shares: Float[Tensor, "M C"], k: int, temperature: float
 ) -> Float[Tensor, "c C"]:
-    """The nearest memory patches' shares, weighted by their similarity."""
+    """Shares of the nearest memory patches, weighted by similarity."""
     cosine, index = similarity.topk(k, dim=1)  # [c, k]
     weight = (cosine / temperature).softmax(dim=1)
     return (weight[..., None] * shares[index]).sum(dim=1)

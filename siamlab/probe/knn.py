@@ -9,11 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.probe.linear import accuracy, check_labelled, standardise
+from siamlab.probe.checks import check_labelled
+from siamlab.probe.linear import accuracy, standardise
 from siamlab.probe.score import Groups, Score
 
 TEMPERATURE = 0.07
-BLOCK = 2**24  # similarities held at once
+BLOCK = 2**24  # similarities in memory at once
 
 
 def knn(
@@ -48,10 +49,11 @@ def knn_standardised(
     k: int = 20,
     groups: Groups = None,
 ) -> Score:
-    """`knn` after each dimension is given the training features' mean 0 and variance 1.
+    """`knn` after scaling each dimension to mean 0 and variance 1 on the training features.
 
-    Then no few dimensions of high variance decide who is near, as they do for MAE.
+    Then a few dimensions of high variance do not decide which images are near, as for MAE.
     """
+    check_labelled(train, train_labels, test, test_labels)
     train, test = standardise(train, test)
     return knn(train, train_labels, test, test_labels, k, groups)
 

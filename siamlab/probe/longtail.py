@@ -1,4 +1,4 @@
-"""Long-tail probe: does a linear layer find rare classes when others are a hundred times commoner?
+"""Long-tail probe: does a linear layer find classes a hundred times rarer than others?
 
 tail = long_tail(train, train_labels, test, test_labels)     # overall, many, medium, few
 """
@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from siamlab.component import UserError
-from siamlab.probe.fewshot import subset
-from siamlab.probe.linear import check_labelled, linear_answers
+from siamlab.probe.checks import check_labelled
+from siamlab.probe.fewshot import draw_per_class
+from siamlab.probe.linear import linear_answers
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
 
@@ -35,13 +36,13 @@ def long_tail(
 ) -> LongTail:
     """Test accuracy of the linear probe fitted on an exponentially imbalanced subset.
 
-    The class of rank r among C, an order that the seed draws, keeps n₀ · imbalance^(−r / (C − 1))
-    images (Cui et al. 2019), one at the least; n₀ is the most that the classes allow. Many, medium
+    The class of rank r among C, in an order drawn by the seed, keeps n₀ · imbalance^(−r / (C − 1))
+    images (Cui et al. 2019), at least one; n₀ is the largest that the classes allow. Many, medium
     and few are thirds of the classes by rank, the earlier thirds one larger where C is no multiple
-    of 3 (the usual bounds of 100 and 20 images mean nothing for small sets); the score of a third
-    that the test images lack is nan. 0..1, higher is better. Chance: always the commonest class
-    of the subset, which features that say nothing lead to; so it is 0 for medium and few.
-    Ceiling 1. Unchanged when dimensions are shifted or scaled. Cost: one fit.
+    of 3 (the usual bounds of 100 and 20 images do not suit small sets); the score of a third
+    without test images is nan. 0..1, higher is better. Chance: always the commonest class of the
+    subset, the answer for uninformative features; so it is 0 for medium and few. Ceiling 1.
+    Unchanged when dimensions are shifted or scaled. Cost: one fit.
     """
     classes = check_labelled(train, train_labels, test, test_labels)
     if imbalance < 1:
@@ -50,8 +51,8 @@ def long_tail(
         )
     rng = torch.Generator().manual_seed(seed)
     order, wanted = imbalanced(train_labels.bincount(minlength=classes), imbalance, rng)
-    kept = subset(train_labels, wanted, rng)
-    (guess,) = linear_answers(train[kept], train_labels[kept], [test], classes)
+    index = draw_per_class(train_labels, wanted, rng)
+    (guess,) = linear_answers(train[index], train_labels[index], [test], classes)
     parts = order, *order.tensor_split(3)
     return LongTail(*(_accuracy(guess, test_labels, part, order[0], groups) for part in parts))
 
@@ -62,21 +63,23 @@ def imbalanced(
     """The classes that have images, commonest first, and how many images each class keeps."""
     present = counts.nonzero()[:, 0]
     if len(present) < 2:
-        raise UserError("train_labels must have 2 classes or more, got 1: give images of others")
+        raise UserError(
+            "train_labels must have 2 classes or more, got 1: give images of others too"
+        )
     mixed = torch.randperm(len(present), generator=rng, device=rng.device)
     order = present[mixed.to(counts.device)]
     rank = torch.arange(len(order), dtype=torch.double, device=counts.device)
     share = imbalance ** (-rank / (len(order) - 1))
-    most = (counts[order] / share).min()
+    largest = (counts[order] / share).min()
     wanted = torch.zeros_like(counts)
-    wanted[order] = (most * share).round().long().clamp(min=1)
+    wanted[order] = (largest * share).round().long().clamp(min=1)
     return order, wanted
 
 
 def _accuracy(
     guess: Tensor, labels: Tensor, part: Int[Tensor, " K"], commonest: Tensor, groups: Groups
 ) -> Score:
-    """Among the test images of some classes."""
+    """Accuracy on the test images of some classes."""
     inside = torch.isin(labels, part)
     terms = torch.stack([(guess == labels) & inside, inside], dim=1).double()
     chance = (inside & (labels == commonest)).sum() / inside.sum()

@@ -1,6 +1,6 @@
-"""Outlier tokens: does the model keep notes in patches whose norm is far above the others'?
+"""Outlier tokens: does the model store information in patches of unusually large norm?
 
-found = outlier_tokens(patches)          # share of patches, threshold, norms
+outlier_tokens(patches)          # share of patches, threshold, norms
 """
 
 import math
@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from siamlab.probe.checks import check_patches
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
 SPREADS = 5.0  # robust standard deviations above the median of the log norm
@@ -24,15 +25,16 @@ class Outliers(NamedTuple):
 
 
 def outlier_tokens(patches: Float[Tensor, "n N D"], groups: Groups = None) -> Outliers:
-    """Share of patch tokens whose norm lies apart from the model's own: artifacts, lower is better.
+    """Share of patch tokens whose norm stands apart from the others': artifacts, lower is better.
 
-    0..½: 0 is best and what a cloud with one mode has; trained ViTs of some size have about 2 %
+    0..½: 0 is best, and the value for norms with one mode; large trained ViTs have about 2 %
     (Darcet et al. 2024, who put the threshold by eye into the gap of each model's histogram).
     Threshold: five robust standard deviations (median absolute deviation) above the median of the
-    log norms of all patches, and at least twice the median norm; the interval takes it as given.
+    log norms of all patches, and at least twice the median norm; the interval takes it as fixed.
     Unchanged when features are rotated or scaled by one number. Give the tokens before the final
     norm if the model has one, as it hides norms. Cost: n · N · D multiplications and two sorts.
     """
+    check_patches("patches", patches)
     norms = patches.double().norm(dim=-1)
     logs = norms.clamp(min=torch.finfo(norms.dtype).tiny).log()
     middle = logs.median()

@@ -1,4 +1,4 @@
-"""Position decoding: do the features tell where in the image a patch lies, and by what?
+"""Position decoding: do features tell where in the image a patch lies, and how?
 
 raw, centred, null = position(train, test, grid)        # patch features
 """
@@ -12,26 +12,26 @@ from torch import Generator, Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid, patch_centres
+from siamlab.probe.checks import check_patches, check_width
 from siamlab.probe.linear import EPS
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
-from siamlab.probe.segmentation import check_grid
 
 RIDGE = 0.01  # penalty on the squared weights, beside the mean squared error
-BLOCK = 2**24  # numbers held at once
+BLOCK = 2**24  # numbers in memory at once
 
 
 class Position(NamedTuple):
     """R² of the decoded places."""
 
-    raw: Score  # of the features as they are
-    centred: Score  # less the mean feature of each position: without position embeddings
-    null: Score  # as they are, of places shuffled within each image
+    raw: Score  # from the features
+    centred: Score  # from the features less each position's mean: without position embeddings
+    null: Score  # from the features, of places shuffled within each image
 
 
-class Inputs(NamedTuple):
-    """What the regression sees of a patch: its standardised feature, that without signs, and 1."""
+class Regressors(NamedTuple):
+    """The regressors of a patch: its standardised feature, the absolute values of that, and 1."""
 
-    shift: Float[Tensor, "_ D"]  # one for each position, or one for all
+    shift: Float[Tensor, "_ D"]  # one per position, or one for all
     scale: Float[Tensor, " D"]  # to variance 1
 
     def __call__(self, patches: Float[Tensor, "c N D"]) -> Float[Tensor, "c N F"]:
@@ -49,21 +49,21 @@ def position(
 ) -> Position:
     """R² of row and column, as fractions −½..½, decoded from patch features of test images.
 
-    At most 1, higher is better: 1 exact, 0 no better than the middle (and less by what the fit
-    learns of noise, as `null` shows, the chance of the others). `centred`: the features less the
-    training images' mean of each position. What is added to all images alike (position embeddings)
-    then tells nothing; content does as far as it varies more at some places than at others, not by
-    its mean alone, and may do so better than before. A linear map could not see that: after
-    centring, features and places are uncorrelated, whatever the features. All three are therefore
-    ridge regressions on the standardised features and their absolute values; `seed` draws the
-    shuffles. Unchanged when dimensions are shifted or scaled, in both arrays alike. Cost:
+    At most 1, higher is better: 1 exact, 0 no better than the middle (lower if the fit learns
+    noise, as `null` shows, which is the chance level of the others). `centred`: the features less
+    the training images' mean of each position. What is the same in all images (position embeddings)
+    then has no effect; content has if it varies more at some places than at others, and may then
+    decode better than before. A linear map could not see that: after centring, all features are
+    uncorrelated with places. All three are therefore ridge regressions on the standardised features
+    and their absolute values; `seed` draws the shuffles. Unchanged when dimensions are shifted or
+    scaled in the same way in both arrays. Cost:
     8 n · N · D² multiplications in float64.
     """
     _check(train, test, grid, ridge)
     rng = Generator().manual_seed(seed)
-    whole, within = _inputs(train)
+    overall, within = _regressors(train)
     learned, asked = (_places(len(x), grid, rng).to(x.device) for x in (train, test))  # [_, N, 4]
-    raw = _errors(_fitted(whole, train, learned, ridge), whole, test, asked)  # [m, 4]
+    raw = _errors(_fitted(overall, train, learned, ridge), overall, test, asked)  # [m, 4]
     own = _fitted(within, train, learned[..., :2], ridge)
     centred = _errors(own, within, test, asked[..., :2])  # [m, 2]
     null = _score(raw[:, 2:], asked, 0.0, groups)
@@ -74,28 +74,31 @@ def position(
     )
 
 
-def _inputs(train: Float[Tensor, "n N D"]) -> tuple[Inputs, Inputs]:
-    """Standardised over all patches, and about the mean of each position."""
+def _regressors(train: Float[Tensor, "n N D"]) -> tuple[Regressors, Regressors]:
+    """Regressors standardised over all patches, and about the mean of each position."""
     variance, mean = (t.double() for t in torch.var_mean(train, dim=0, correction=0))  # [N, D]
     within, between = variance.mean(dim=0), mean.var(dim=0, correction=0)
-    whole = Inputs(mean.mean(dim=0, keepdim=True), (within + between + EPS).rsqrt())
-    return whole, Inputs(mean, (within + EPS).rsqrt())
+    overall = Regressors(mean.mean(dim=0, keepdim=True), (within + between + EPS).rsqrt())
+    return overall, Regressors(mean, (within + EPS).rsqrt())
 
 
 def _places(n: int, grid: Grid, rng: Generator) -> Float[Tensor, "n N 4"]:
-    """Row and column of each patch of n images, and those of a random patch of the same image."""
+    """Row and column of each patch of n images, and of a random patch of the same image."""
     place = patch_centres(grid).double() - 0.5  # [N, 2]
     order = torch.rand(n, len(place), generator=rng).argsort(dim=1)
     return torch.cat([place.expand(n, -1, -1), place[order]], dim=2)
 
 
 def _fitted(
-    inputs: Inputs, train: Float[Tensor, "n N D"], targets: Float[Tensor, "n N T"], ridge: float
+    regressors: Regressors,
+    train: Float[Tensor, "n N D"],
+    targets: Float[Tensor, "n N T"],
+    ridge: float,
 ) -> Float[Tensor, "F T"]:
-    """Weights of least mean squared error + ridge · ‖weight‖²; the constant is not penalised."""
+    """Weights that minimise mean squared error + ridge · ‖weight‖², the constant unpenalised."""
     gram, goal = 0.0, 0.0
     for part, target in _blocks(train, targets):
-        x = inputs(part).flatten(0, 1)  # [c N, F]
+        x = regressors(part).flatten(0, 1)  # [c N, F]
         gram, goal = gram + x.T @ x, goal + x.T @ target.flatten(0, 1)
     total = train.shape[0] * train.shape[1]
     penalty = torch.full_like(gram[0], ridge)
@@ -105,17 +108,17 @@ def _fitted(
 
 def _errors(
     weight: Float[Tensor, "F T"],
-    inputs: Inputs,
+    regressors: Regressors,
     test: Float[Tensor, "m N D"],
     targets: Float[Tensor, "m N T"],
 ) -> Float[Tensor, "m T"]:
-    """Squared errors of each image's patches, summed."""
-    parts = (inputs(x) @ weight - y for x, y in _blocks(test, targets))
+    """Sum of squared errors over the patches of each image."""
+    parts = (regressors(x) @ weight - y for x, y in _blocks(test, targets))
     return torch.cat([wrong.square().sum(dim=1) for wrong in parts])
 
 
 def _blocks(patches: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Some images at a time, with their targets."""
+    """Yield blocks of images with their targets."""
     size = max(1, BLOCK // (2 * patches[0].numel()))
     return zip(patches.split(size), targets.split(size), strict=True)
 
@@ -131,8 +134,9 @@ def _score(
 
 def _check(train: Tensor, test: Tensor, grid: Grid, ridge: float) -> None:
     for name, x in [("train", train), ("test", test)]:
-        check_grid(x, grid, f"{name} features")
+        check_patches(f"{name} features", x, grid)
+    check_width("train", train, "test", test)
     if grid[0] * grid[1] < 2:
-        raise UserError(f"grid={grid} must have 2 patches or more: there is one place only")
+        raise UserError(f"grid={grid} must have 2 patches or more: there is only one place")
     if ridge <= 0:
         raise UserError(f"ridge={ridge} must be above 0, as {RIDGE}: it keeps the fit solvable")

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.probe.linear import check_features, check_labels
+from siamlab.probe.checks import check_features, check_labels
 from siamlab.probe.score import Groups, Score, bootstrap
 
 BLOCK = 2**22  # similarities held at once
@@ -23,27 +23,27 @@ def retrieval(
 ) -> Score:
     """Mean average precision of each image's ranking of all others by cosine.
 
-    0..1, higher is better; relevant are the images of the same class; an image whose class has no
-    other is no query. Equal similarities share a rank, as in scikit-learn. Chance: the exact mean
-    of a random ranking, a little above the share of the class; ceiling 1. Unchanged when features
-    are rotated or scaled. The interval is over images, each a query and in all other rankings: that
-    of the statistic linearised in the weights of both (the infinitesimal jackknife). Cost: n² · D
-    multiplications and n sorts of n; memory: some arrays of chunk · n.
+    0..1, higher is better; relevant are the images of the same class; an image without another of
+    its class is not a query. Equal similarities share a rank, as in scikit-learn. Chance: the exact
+    mean of a random ranking, a little above the share of the class; ceiling 1. Unchanged when
+    features are rotated or scaled. The interval is over images, each as a query and as part of all
+    other rankings: that of the statistic linearised in both weights (the infinitesimal jackknife).
+    Cost: n² · D multiplications and n sorts of n; memory: a few arrays of chunk · n.
     """
     check_features("features", features)
     check_labels("labels", labels, len(features))
     relevant = class_sizes(labels) - 1  # [n]
     if not relevant.any():
-        raise UserError("labels must have two images of one class at least: give more images")
+        raise UserError("labels must have at least two images of one class: give more images")
     unit = F.normalize(features, dim=1)
     chunks = torch.arange(len(labels), device=labels.device).split(
         chunk or max(1, BLOCK // len(labels))
     )
     parts = [_precisions(unit, labels, queries) for queries in chunks]
     precision, ranked = torch.cat([p for p, _ in parts]), sum(r for _, r in parts)
-    asked = (relevant > 0).double()
+    valid = (relevant > 0).double()
     chance = _random(relevant, len(labels) - 1)[relevant > 0].mean().item()
-    terms = torch.stack([precision * asked, ranked, asked], dim=1)
+    terms = torch.stack([precision * valid, ranked, valid], dim=1)
     return bootstrap(terms, _mean, chance, 1.0, "mean average precision", groups=groups)
 
 
@@ -52,8 +52,8 @@ def average_precision(
 ) -> tuple[Float[Tensor, " c"], Float[Tensor, "c n"]]:
     """Mean over the relevant items of the precision at their rank, and its slope by each item.
 
-    0 where no item is relevant. The slope is by how often the item is there: those of one ranking
-    sum to 0, for all items twice change nothing.
+    0 if no item is relevant. The slope is by how often the item occurs; the slopes of one ranking
+    sum to 0, since doubling all items changes nothing.
     """
     similarity, order = similarity.sort(dim=1, descending=True)
     relevant = relevant.gather(1, order).double()
@@ -61,7 +61,7 @@ def average_precision(
     precision = relevant.cumsum(dim=1).gather(1, last) / (last + 1)
     count = relevant.sum(dim=1, keepdim=True).clamp(min=1)
     mean = (relevant * precision).sum(dim=1, keepdim=True) / count
-    # An item adds to all precisions from its rank on: 1 / rank if relevant, less their own / rank.
+    # An item adds to all precisions from its rank on: 1 / rank if relevant, minus their own / rank.
     more, less = (_from(relevant * x / (last + 1), first) for x in (1, precision))
     slope = relevant * (precision - mean + more) - less
     return mean[:, 0], torch.empty_like(slope).scatter_(1, order, slope / count)
@@ -105,7 +105,7 @@ def _from(values: Float[Tensor, "c n"], first: Int[Tensor, "c n"]) -> Float[Tens
 
 
 def _mean(sums: Float[Tensor, "*R 3"]) -> Float[Tensor, "*R"]:
-    """Average precision of queries and what the rankings add to it (0 over all), over queries."""
+    """Average precision over queries, with what the rankings add to it (0 over all images)."""
     return (sums[..., 0] + sums[..., 1]) / sums[..., 2]
 
 

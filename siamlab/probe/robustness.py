@@ -1,4 +1,4 @@
-"""Robustness probe: does a classifier of clean images still know them when they are corrupted?
+"""Robustness probe: does a classifier of clean images still work on corrupted ones?
 
 bad = torch.stack([pooled(corrupted(pixels, kind, 3)) for kind in KINDS])
 robustness(train, train_labels, clean, bad, test_labels)      # accuracy, drop, each
@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from siamlab.component import UserError
-from siamlab.probe.linear import accuracy, check_labelled, linear_answers
+from siamlab.probe.checks import check_alike, check_floats, check_labelled
+from siamlab.probe.linear import accuracy, linear_answers
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
 
@@ -30,21 +30,22 @@ def robustness(
     test_labels: Int[Tensor, " m"],
     groups: Groups = None,
 ) -> Robustness:
-    """Test accuracy on c corrupted versions of the test images, of `linear`'s head fitted once.
+    """Test accuracy of `linear`'s head, fitted once, on c corrupted versions of the test images.
 
     Accuracy: 0..1, higher is better; chance is the share of the commonest test class, ceiling 1.
     Drop: the share of the clean accuracy that is lost, at most 1, lower is better: 0 nothing lost,
-    below 0 where corruption helps; it has no chance level. Unchanged when dimensions are shifted
-    or scaled, in all arrays alike (kinds and severities: Hendrycks & Dietterich 2019). Cost: one
-    fit, and c · m · D · C multiplications.
+    below 0 if corruption helps; it has no chance level. Unchanged when dimensions are shifted or
+    scaled, in the same way in all arrays (kinds and severities: Hendrycks & Dietterich 2019). Cost:
+    one fit, and c · m · D · C multiplications.
     """
-    if len(corrupted) == 0:
-        raise UserError("corrupted has 0 versions, but must have 1 or more: corrupt the images")
-    classes = check_labelled(train, train_labels, clean, test_labels)
-    whole, *guesses = linear_answers(train, train_labels, [clean, *corrupted], classes)
+    check_floats("corrupted", corrupted, "c m D")
+    classes = check_labelled(train, train_labels, clean, test_labels, queries="clean")
+    way = "corrupted must be versions of the same images"
+    check_alike("each version of corrupted", corrupted[0], "clean", clean, way)
+    known, *guesses = linear_answers(train, train_labels, [clean, *corrupted], classes)
     each = [accuracy(guess, test_labels, groups) for guess in guesses]
     right = torch.stack([guess == test_labels for guess in guesses]).double().mean(dim=0)  # [m]
-    terms = torch.stack([right, (whole == test_labels).double(), torch.ones_like(right)], dim=1)
+    terms = torch.stack([right, (known == test_labels).double(), torch.ones_like(right)], dim=1)
     unit = "share of images"
     mean = bootstrap(terms[:, [0, 2]], ratio, each[0].chance, 1.0, unit, groups=groups)
     lost = terms[:, :2], lambda sums: 1 - ratio(sums)

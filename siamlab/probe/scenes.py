@@ -1,4 +1,4 @@
-"""Two scenes of one object: where the patches that show it in one scene lie in the other.
+"""Two scenes of one object: where do patches that show it in one scene lie in the other?
 
 match = object_match(masks[0::2], first, second, grid)      # scenes 2k and 2k + 1
 score = correspondence(patches[0::2], patches[1::2], match, grid, size)
@@ -11,19 +11,21 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data.images import Objects, across
 from siamlab.geometry import Grid, Match, patch_centres
+from siamlab.probe.checks import check_pixels
 from siamlab.probe.segmentation import VOID
 
 
 def object_match(
     masks_a: UInt8[Tensor, "n H W"], objects_a: Objects, objects_b: Objects, grid: Grid
 ) -> Match:
-    """Where patch centres of scenes `a` that lie on their first object lie in scenes `b`.
+    """Map patch centres on the first object of scenes `a` to their places in scenes `b`.
 
-    `inside` is true where the mask of `a` has a region other than background (0) and void (255),
-    on every pixel that the centre touches, and where no other object's frame holds the place or
-    ends within a pixel of it, in `a` or in `b`: it could be covered there, or be the other object.
+    `inside` is true where all pixels that the centre touches are on a region of the mask of `a`
+    other than background (0) and void (255), and where the frame of no other object in `a` or `b`
+    contains the place or ends within a pixel of it: it could be hidden there, or be that object.
     Row i of both must hold the same object in slot 0, the largest. Cost: n · N · O.
     """
+    check_pixels("masks_a", masks_a, "n H W")
     _check(masks_a, objects_a, objects_b)
     centres = patch_centres(grid, objects_a.box.device).expand(len(masks_a), -1, -1)  # [n, N, 2]
     points = across(centres, objects_a, objects_b)
@@ -35,20 +37,20 @@ def object_match(
 
 
 def _at_centres(on: Bool[Tensor, "n H W"], grid: Grid) -> Bool[Tensor, "n N"]:
-    """All pixels that touch a patch's centre are on: one, or those on both sides of an edge."""
+    """Tell where all pixels that a patch's centre touches are on: one, or both beside an edge."""
     before, after = zip(*map(_pixels, grid, on.shape[1:]), strict=True)
     corners = [on[:, i[:, None], j] for i in (before[0], after[0]) for j in (before[1], after[1])]
     return torch.stack(corners).all(dim=0).flatten(1)
 
 
 def _pixels(patches: int, side: int) -> tuple[Tensor, Tensor]:
-    """Last pixel that begins before each centre, and first that ends after; in whole numbers."""
+    """The last pixel that begins before each centre, and the first that ends after it."""
     twice = (2 * torch.arange(patches) + 1) * side  # the centre, in 1 / (2 · patches) pixels
     return (twice - 1) // (2 * patches), twice // (2 * patches)
 
 
 def _others(points: Float[Tensor, "n N 2"], objects: Objects, margin: float) -> Bool[Tensor, "n N"]:
-    """The frame of an object other than the first holds the point, or ends that near to it."""
+    """Tell which points are in the frame of an object other than the first, or so near to it."""
     low = objects.box[:, None, 1:, :2] - margin  # [n, 1, O - 1, 2]
     high = objects.box[:, None, 1:, :2] + objects.box[:, None, 1:, 2:] + margin
     points = points[:, :, None]

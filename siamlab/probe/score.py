@@ -1,39 +1,50 @@
 """A measured number: its 95 % interval over images, its chance level and its ceiling.
 
-    semantic = combine([knn, linear])           # one number a property, from chance 0 to ceiling 1
+    semantic = combine([knn, linear])           # one number per property, chance 0 to ceiling 1
 
 The interval is the percentile bootstrap over images (Efron 1979). Scores over the same images use
-the same resamples, so that their draws may be combined image set by image set.
+the same resamples, so that their draws can be combined one by one.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from siamlab.component import UserError
+from siamlab.probe.checks import check_floats, check_groups
 
 DRAWS = 1000  # resamples of a bootstrap
 SEED = 0
-BLOCK = 2**24  # resample counts held at once
+BLOCK = 2**24  # resample counts in memory at once
 
-Direction = Literal["higher", "lower", "neither"]  # which values are better; a description: neither
-Groups = Int[Tensor, "_"] | None  # which images are drawn together, by number; None: each alone
+Direction = Literal["higher", "lower", "neither"]  # which values are better
+Settings = dict[str, Any]  # what a number depends on beside the model: "k": 20, "data.side": 48
+Groups = Int[Tensor, "_"] | None  # images with the same number are drawn together; None: alone
 
 
 class Score(NamedTuple):
     value: float
     low: float  # 2.5 % of the draws
     high: float  # 97.5 % of the draws
-    chance: float  # what a network that has learned nothing gets; nan where there is no such level
-    ceiling: float  # the best that can be had: the grid, for instance, limits a place; or nan
+    chance: float  # of a network that has learned nothing; nan if there is no such level
+    ceiling: float  # the best possible value, which the grid limits for instance; or nan
     unit: str
     direction: Direction
-    draws: Float[Tensor, " R"]  # the value on each resample of the images; R = 0 without interval
+    draws: Float[Tensor, " R"]  # the value on each resample of the images; R = 0: no interval
+
+
+class Reading(NamedTuple):
+    """A score as a measure yields it, before it is joined with its row of the catalogue."""
+
+    key: str
+    score: Score
+    settings: Settings
+    layer: int | None = None  # blocks passed, from 1; None: all, and the final norm
+    head: int | None = None  # from 1; None: all heads, or a number that has none
 
 
 def bootstrap(
@@ -49,11 +60,12 @@ def bootstrap(
 ) -> Score:
     """The score of a statistic of sums over images, with its interval.
 
-    `terms` are K numbers an image; `statistic` takes their sums [..., K] to values [...].
+    `terms` are K numbers per image; `statistic` takes their sums [..., K] to values [...].
     `ratio` is the usual one. Images that are not independent, such as two scenes of one object,
     share a number in `groups` and are drawn together; a single group has no interval. Cost:
     draws · n · K multiplications.
     """
+    check_floats("terms", terms, "n K")
     terms = gathered(terms.double().cpu(), groups)
     values = torch.cat([statistic(c @ terms) for c in resamples(len(terms), draws, seed)])  # [R]
     low, high = _interval(values) if len(terms) > 1 else (math.nan, math.nan)
@@ -64,16 +76,15 @@ def bootstrap(
 def point(
     value: float, chance: float, ceiling: float, unit: str, direction: Direction = "higher"
 ) -> Score:
-    """A score without an interval: of a statistic that is no function of sums over images."""
+    """A score without an interval, for a statistic that is not a function of sums over images."""
     return Score(value, math.nan, math.nan, chance, ceiling, unit, direction, torch.empty(0))
 
 
 def gathered(terms: Float[Tensor, "n K"], groups: Groups) -> Float[Tensor, "g K"]:
     """The terms of each group, summed."""
+    check_groups(groups, len(terms))
     if groups is None:
         return terms
-    if len(groups) != len(terms):
-        raise UserError(f"groups must name one group for each of {len(terms)} images, got {groups}")
     which = groups.cpu().unique(return_inverse=True)[1]
     return terms.new_zeros(int(which.max()) + 1, terms.shape[1]).index_add_(0, which, terms)
 
@@ -84,7 +95,7 @@ def ratio(sums: Float[Tensor, "*R 2"]) -> Float[Tensor, "*R"]:
 
 
 def resamples(n: int, draws: int, seed: int) -> Iterator[Float[Tensor, "_ n"]]:
-    """How often each of n images is in each resample: rows that sum to n, in blocks of rows."""
+    """Yield how often each of n images is in each resample: rows that sum to n, in blocks."""
     if draws * n <= BLOCK:
         yield _remembered(n, draws, seed)
         return
@@ -93,7 +104,7 @@ def resamples(n: int, draws: int, seed: int) -> Iterator[Float[Tensor, "_ n"]]:
         yield _counts(n, min(rows, draws - start), rng)
 
 
-@lru_cache(maxsize=4)  # the probes of one model share few sizes, and a table has hundreds of rows
+@lru_cache(maxsize=4)  # the probes of one model share a few sizes, for hundreds of numbers
 def _remembered(n: int, draws: int, seed: int) -> Tensor:
     return _counts(n, draws, torch.Generator().manual_seed(seed))
 
@@ -104,7 +115,7 @@ def _counts(n: int, draws: int, rng: torch.Generator) -> Float[Tensor, "_ n"]:
 
 
 def normalised(score: Score) -> Score:
-    """The same score from 0 at chance to 1 at its ceiling; higher is better."""
+    """Rescale a score to 0 at chance and 1 at its ceiling; higher is better."""
     chance, span = score.chance, score.ceiling - score.chance
     if span == 0:
         raise ValueError(f"chance and ceiling are both {chance}: nothing can be measured between")
@@ -115,7 +126,7 @@ def normalised(score: Score) -> Score:
 
 
 def averaged(scores: Sequence[Score]) -> Score:
-    """Mean of scores of one kind over the same images, with the mean's own interval."""
+    """Mean of scores of one kind over the same images, with the interval of the mean."""
     draws = torch.stack([s.draws for s in scores]).mean(dim=0)
     first, n = scores[0], len(scores)
     value, chance, ceiling = (sum(s[i] for s in scores) / n for i in (0, 3, 4))
@@ -124,7 +135,7 @@ def averaged(scores: Sequence[Score]) -> Score:
 
 
 def combine(scores: Sequence[Score]) -> Score:
-    """Mean of the scores, each from 0 at chance to 1 at its ceiling, with the mean's own interval.
+    """Mean of the scores, each from 0 at chance to 1 at its ceiling, with the interval of the mean.
 
     The interval is exact for scores over the same images; chance and ceiling are taken as fixed.
     """
@@ -138,7 +149,7 @@ def combine(scores: Sequence[Score]) -> Score:
 
 
 def _mean_interval(scores: Sequence[Score], draws: Tensor) -> tuple[float, float]:
-    """Of the mean's draws; none where a part has none, as of a single group."""
+    """Interval of the mean's draws; none if a part has none, as with a single group."""
     missing = any(math.isnan(s.low) for s in scores)
     return (math.nan, math.nan) if missing else _interval(draws)
 

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
+from siamlab.probe.checks import check_patches, check_pixels, check_width
 from siamlab.probe.linear import softmax_regression, standardise
 from siamlab.probe.score import Groups, Score, bootstrap
 
 VOID = 255  # pixels that are not scored
 FLOOR = 0.01  # of a share, before its logarithm
-BLOCK = 2**24  # numbers held at once
-STEPS, TOLERANCE = 100, 1e-5  # of the fit: one in float32 over all patches
+BLOCK = 2**24  # numbers in memory at once
+STEPS, TOLERANCE = 100, 1e-5  # of the fit, which is in float32 over all patches
 
 
 def segmentation(
@@ -33,8 +34,8 @@ def segmentation(
     0..1, higher is better. The layer is trained on standardised features by cross entropy with the
     share of each region in a patch; its logits are bilinearly upsampled to the mask, which is
     never shrunk; 255 is not scored; the mean is over regions that the test masks or the answers
-    have. Chance: the commonest region everywhere. Ceiling: log(true share + 0.01) in place of the
-    logits: what the grid allows (close to the best, but no strict bound).
+    have. Chance: the commonest region everywhere. Ceiling: log(true share + 0.01) as the logits,
+    which is what the grid allows (close to the best, but not a strict bound).
     """
     regions = region_count(train, train_masks, test, test_masks, grid)
     x, queries = standardise(train.flatten(0, 1).float(), test.flatten(0, 1).float())
@@ -53,7 +54,9 @@ def region_score(
     groups: Groups,
     chunk: int | None,
 ) -> Score:
-    """Mean IoU of the region of largest value, upsampled to the masks; of `oracle` the ceiling."""
+    """Mean IoU of the region with the largest value, upsampled to the masks; `oracle` gives the
+    ceiling.
+    """
     terms, best = (_overlaps(v, masks, grid, chunk) for v in (values, oracle))
     _, truth, _ = terms.sum(dim=0).view(3, values.shape[2])
     constant = truth.max() / truth.sum() / (truth > 0).sum()
@@ -66,8 +69,9 @@ def region_shares(
 ) -> Float[Tensor, "n N C"]:
     """Share of each patch's area that each region covers; rows sum to 1 less the void share.
 
-    Exact at full resolution, also where patches cut pixels.
+    Exact at full resolution, even if patch borders cut pixels.
     """
+    check_pixels("masks", masks, "n H W")
     rows, columns = (_coverage(n, side) for n, side in zip(grid, masks.shape[1:], strict=True))
     size = max(1, BLOCK // masks[0].numel())
     shares = [
@@ -84,29 +88,30 @@ def miou(sums: Float[Tensor, "*R K"]) -> Float[Tensor, "*R"]:
 
 
 def region_count(
-    train: Tensor, train_masks: Tensor, test: Tensor, test_masks: Tensor, grid: Grid
+    train: Tensor,
+    train_masks: Tensor,
+    test: Tensor,
+    test_masks: Tensor,
+    grid: Grid,
+    known: str = "train",
 ) -> int:
-    """Number of regions; refuses sizes that do not fit and masks without a pixel."""
-    for name, x, masks in [("train", train, train_masks), ("test", test, test_masks)]:
-        check_grid(x, grid, f"{name} features")
+    """Number of regions. Raises UserError for sizes that do not fit and masks without a pixel.
+
+    `known` is the name of the features with known regions.
+    """
+    for name, x, masks in [(known, train, train_masks), ("test", test, test_masks)]:
+        check_patches(f"{name} features", x, grid)
+        check_pixels(f"{name}_masks", masks, "n H W", len(x))
         if not (masks != VOID).any():
-            raise UserError(f"{name} masks have no pixel but void (255): give images with masks")
+            raise UserError(f"{name} masks have only void (255) pixels: give images with masks")
+    check_width(known, train, "test", test)
     return 1 + max(int(m[m != VOID].max()) for m in (train_masks, test_masks))
-
-
-def check_grid(features: Float[Tensor, "n N D"], grid: Grid, name: str = "features") -> None:
-    """Refuses features whose patches are not those of the grid."""
-    if features.shape[1] != grid[0] * grid[1]:
-        raise UserError(
-            f"{name} have {features.shape[1]} patches, but grid={grid} has "
-            f"{grid[0] * grid[1]}: drop class and register tokens first"
-        )
 
 
 def _overlaps(
     logits: Float[Tensor, "n N C"], masks: UInt8[Tensor, "n H W"], grid: Grid, chunk: int | None
 ) -> Float[Tensor, "n K"]:
-    """Pixels of each image right, true and answered, for each region; K = 3 C."""
+    """Pixels of each image that are right, true and answered, for each region; K = 3 C."""
     regions, size = logits.shape[2], tuple(masks.shape[1:])
     chunk = chunk or max(1, BLOCK // (regions * masks[0].numel()))
     parts = []
@@ -125,7 +130,7 @@ def _overlaps(
 
 
 def _count(regions: Tensor, classes: int) -> Float[Tensor, "n C"]:
-    """Pixels of each class in each image; class `classes` is left out."""
+    """Pixels of each class in each image, without class number `classes`."""
     flat = regions.flatten(1)
     counts = torch.zeros(len(flat), classes + 1, device=flat.device)
     return counts.scatter_add_(1, flat, torch.ones_like(flat, dtype=counts.dtype))[:, :classes]

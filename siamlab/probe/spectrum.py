@@ -9,10 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.probe.checks import check_features, check_floats
 
 EPSILON = 1e-7  # added to each share by RankMe and LiDAR
-ROUNDING = 1e-12  # of the largest variance: below it, a variance is zero
-LEAST_SPREAD, LEAST_RANK = 0.05, 2.0  # below these, features are called collapsed
+ROUNDING = 1e-12  # share of the largest variance below which a variance is zero
+LEAST_SPREAD, LEAST_RANK = 0.05, 2.0  # below these, features count as collapsed
 
 
 def rankme(features: Float[Tensor, "n D"]) -> float:
@@ -20,8 +21,9 @@ def rankme(features: Float[Tensor, "n D"]) -> float:
 
     p = σ / ‖σ‖₁ + 1e-7, exp(−Σ p log p), uncentred (Garrido et al. 2023). Higher: more directions
     used; orthonormal features have D, features along one direction 1. Unchanged when features are
-    rotated or scaled by one number. (Of zeros: 1.) Cost: n · D² multiplications, in float64.
+    rotated or scaled by one number. Zeros give 1. Cost: n · D² multiplications, in float64.
     """
+    check_features("features", features)
     return _smooth_rank(torch.linalg.svdvals(features.double()))
 
 
@@ -29,7 +31,7 @@ def effective_rank(features: Float[Tensor, "n D"]) -> float:
     """Directions that the features vary in, 1..min(n - 1, D): exp of the entropy of variances.
 
     Roy & Vetterli (2007) on the variances along the principal axes: a shift does not matter,
-    nor does rotation or scaling by one number. (Of equal features: 1.)
+    nor does rotation or scaling by one number. Equal features give 1.
     """
     variance = eigenvalues(features)
     share = variance / variance.sum().clamp(min=torch.finfo(variance.dtype).tiny)
@@ -41,15 +43,16 @@ def eigenvalues(features: Float[Tensor, "n D"]) -> Float[Tensor, " r"]:
 
     Unchanged when features are rotated or shifted. Cost: n · D · min(n, D) multiplications.
     """
+    check_features("features", features, least=2)
     centred = features.double() - features.double().mean(dim=0)
     freedom = len(features) - 1
     return torch.linalg.svdvals(centred)[:freedom].square() / freedom
 
 
 def directions(features: Float[Tensor, "n D"]) -> Float[Tensor, " r"]:
-    """Those of the `eigenvalues` that are not zero but for rounding."""
+    """The `eigenvalues` that are not zero up to rounding."""
     variance = eigenvalues(features)
-    return variance[variance > ROUNDING * variance.max()] if len(variance) else variance
+    return variance[variance > ROUNDING * variance.max()]
 
 
 def participation_ratio(features: Float[Tensor, "n D"]) -> float:
@@ -57,7 +60,7 @@ def participation_ratio(features: Float[Tensor, "n D"]) -> float:
 
     Equal variances in all directions give their number, one direction gives 1; the few largest
     count for more than in `effective_rank`. Unchanged when features are rotated, shifted or
-    scaled by one number. (Of equal features: 0.)
+    scaled by one number. Equal features give 0.
     """
     variance = eigenvalues(features)
     squares = variance.square().sum().clamp(min=torch.finfo(variance.dtype).tiny)
@@ -67,10 +70,11 @@ def participation_ratio(features: Float[Tensor, "n D"]) -> float:
 def alpha_req(features: Float[Tensor, "n D"], first: int = 4, last: int = 100) -> float:
     """How fast the variances fall: α where the i-th of `eigenvalues` is proportional to i^−α.
 
-    0: all alike; about 1: best generalisation in theory and in the paper (Agrawal et al. 2022);
-    larger: few directions hold all. Least squares of log variance on log i for i from `first` to
-    `last` or to the last that is not zero, each weighed 1 / i: the authors' code, as the paper
-    names no range. Unchanged when features are rotated, shifted or scaled by one number.
+    0: all equal; about 1: best generalisation in theory and in the paper (Agrawal et al. 2022);
+    larger: few directions hold all variance. Least squares of log variance on log i for i from
+    `first` to `last` or to the last that is not zero, each with weight 1 / i, as in the authors'
+    code; the paper names no range. Unchanged when features are rotated, shifted or scaled by one
+    number.
     """
     variance = directions(features)
     index = torch.arange(1, len(variance) + 1, dtype=torch.double, device=variance.device)
@@ -91,9 +95,10 @@ def lidar(views: Float[Tensor, "n q D"], delta: float = 1e-4) -> float:
     exp of the entropy of p = λ / ‖λ‖₁ + 1e-7, λ the eigenvalues of Σw^−½ Σb Σw^−½: each image is a
     class of linear discriminant analysis, Σb the covariance of their means, Σw that of views about
     their mean, plus δ (Thilak et al. 2024). Higher: more directions carry what views share.
-    Unchanged when features are rotated or shifted; and when scaled, but for δ. The authors take
+    Unchanged when features are rotated, shifted or (apart from δ) scaled. The authors take
     q = 50 views of n = 1,000 images. Cost: n · q · D² multiplications, in float64.
     """
+    check_floats("views", views, "n q D")
     n, q, width = views.shape
     if q < 2 or n < 2:
         raise UserError(f"views must be of 2 images or more, 2 or more of each; got {n} and {q}")
@@ -110,19 +115,21 @@ def lidar(views: Float[Tensor, "n q D"], delta: float = 1e-4) -> float:
 def spread(features: Float[Tensor, "n D"]) -> float:
     """Standard deviation of unit-length features, mean over dimensions, times √D; 0..1.
 
-    1: directions spread as at random; 0: all point the same way (collapse), as SimSiam's authors
-    (Chen & He 2021) watch it. Unchanged when any feature is scaled.
+    1: directions spread as if random; 0: all point the same way (collapse); SimSiam's authors (Chen
+    & He 2021) watch it. Unchanged when any feature is scaled.
     """
+    check_features("features", features)
     unit = F.normalize(features.double(), dim=1)
     return (unit.std(dim=0, correction=0).mean() * features.shape[1] ** 0.5).item()
 
 
 def collapse(features: Float[Tensor, "n D"]) -> str:
-    """A sentence when the features have collapsed, else "".
+    """Return a sentence if the features have collapsed, else "".
 
     Collapsed means not finite, spread under 0.05 (nearly the same direction for every image) or
     RankMe under 2 (nearly along one line).
     """
+    check_floats("features", features, "n D", finite=False)
     if not features.isfinite().all():
         return "Features are not finite: training has diverged; lower the learning rate."
     if (s := spread(features)) < LEAST_SPREAD:

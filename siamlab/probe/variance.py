@@ -11,10 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.probe.checks import check_patches
 from siamlab.probe.score import Groups, Score, bootstrap
 
-BLOCK = 2**24  # numbers held at once
-FLOOR = 1e-12  # of the features' squares, added to their variance: of equal ones, all is rest
+BLOCK = 2**24  # numbers in memory at once
+FLOOR = 1e-12  # share of the squares that is added to the variance: equal features are all rest
 
 
 class VarianceShare(NamedTuple):
@@ -22,17 +23,18 @@ class VarianceShare(NamedTuple):
 
     image: Score  # of the mean of each image
     position: Score  # of the mean of each position
-    rest: Score  # what differs between patches beyond both
+    rest: Score  # of what differs between patches beyond both
 
 
 def variance_share(patches: Float[Tensor, "n N D"], groups: Groups = None) -> VarianceShare:
     """Variance explained by the image, by the position, and the rest: two-way analysis of variance.
 
     0..1 each, neither is better: sums of squares over all dimensions, one feature a cell (Fisher
-    1925). Chance: the share of the degrees of freedom, what noise has; no ceiling. Of equal
-    features, all is rest. Unchanged when features are rotated, shifted or scaled by one number.
+    1925). Chance: the share of the degrees of freedom, as for noise; no ceiling. Equal features
+    are all rest. Unchanged when features are rotated, shifted or scaled by one number.
     The interval is that of the linearised statistic. Cost: n · N · D.
     """
+    check_patches("patches", patches)
     n, N, _ = patches.shape
     if n < 2 or N < 2:
         raise UserError(f"patches must be of 2 images and 2 positions or more, got {n} and {N}")
@@ -54,7 +56,7 @@ def variance_share(patches: Float[Tensor, "n N D"], groups: Groups = None) -> Va
 
 
 def _terms(patches: Float[Tensor, "n N D"]) -> Float[Tensor, "n 3"]:
-    """What each image adds to the sums of squares of images, of positions, and in all."""
+    """What each image adds to the sums of squares of images, of positions, and in total."""
     position = patches.mean(dim=0, dtype=torch.double)  # [N, D]
     grand = position.mean(dim=0)
     position = position - grand
@@ -62,7 +64,8 @@ def _terms(patches: Float[Tensor, "n N D"]) -> Float[Tensor, "n 3"]:
     for part in patches.split(max(1, BLOCK // patches[0].numel())):
         deviation = part.double() - grand  # [c, N, D]
         image = part.shape[1] * deviation.mean(dim=1).square().sum(dim=1)
-        # One more of an image adds to Σ ‖position mean‖², to first order, what it has along them.
+        # To first order, one more copy of an image adds its part along the position means to
+        # Σ ‖position mean‖².
         along = 2 * (deviation * position).sum(dim=(1, 2)) - position.square().sum()
         floor = FLOOR * part.double().square().sum(dim=(1, 2)) + torch.finfo(torch.double).tiny
         rows.append(torch.stack([image, along, deviation.square().sum(dim=(1, 2)) + floor], dim=1))

@@ -1,13 +1,13 @@
-"""What a study asks: a base run, what is changed in it, and over how many seeds.
+"""The definition of a study: a base run, the changes to compare, and the number of seeds.
 
 study = Ablation(question="...", base=run, axes=(Axis("loss", Choice("cosine", "loss=cosine")),))
 study.points()          # the runs to compare, each with its label
-study.comparisons()     # which of them are compared with which
+study.comparisons()     # the pairs of labels that are compared
 """
 
 from collections.abc import Callable, Iterable
 from itertools import product
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -16,34 +16,18 @@ from siamlab.probe.suite import PARTS
 from siamlab.run import Run
 
 SCORES = tuple(PARTS)  # semantic, spatial
-# what words may set of a study itself
-OWN = ("seeds", "images", "test_images", "held_out", "trials", "suite", "prune")
-Suite = Literal["quick", "full"]
-TrainImages = Annotated[int, Field(ge=10, description="training images of the probes")]
-MostTested = Annotated[
-    int, Field(ge=10, multiple_of=2, description="at most so many images are tested on, even")
-]
-HeldOut = Annotated[
-    float,
-    Field(
-        ge=0,
-        lt=1,
-        description="share of the training images that is held out and tested on instead of the "
-        "test images; 0: none",
-    ),
-]
 
 
 class Point(NamedTuple):
     """One configuration of a study."""
 
     label: str
-    run: Run  # its seed is set trial by trial
-    params: dict[str, str]  # axis to the label of its choice, what Optuna sees
+    run: Run  # each trial sets its seed
+    params: dict[str, str]  # axis to the label of its choice, as Optuna records them
 
 
 class Choice(Component):
-    """A label and what it changes: Choice("cosine", "loss=cosine")."""
+    """A label and the assignments it stands for: Choice("cosine", "loss=cosine")."""
 
     label: str = Field(min_length=1)
     changes: tuple[str, ...] = ()
@@ -53,7 +37,7 @@ class Choice(Component):
 
 
 class Axis(Component):
-    """A name and its choices, the base's first: Axis("loss", Choice("UniGrad"), ...)."""
+    """A name and its choices, beginning with the base's: Axis("loss", Choice("UniGrad"), ...)."""
 
     name: str = Field(min_length=1)
     choices: tuple[Choice, ...] = Field(min_length=2)
@@ -63,49 +47,71 @@ class Axis(Component):
 
     @model_validator(mode="after")
     def _distinct(self) -> "Axis":
-        _no_twins(f"axis {self.name!r}", [choice.label for choice in self.choices])
+        _check_distinct(f"axis {self.name!r}", [choice.label for choice in self.choices])
         return self
 
 
-class Ablation(Component):
-    """Choices of one axis or more around a base: one factor at a time, or every combination."""
+class Study(Component):
+    """Fields of every study: its question, and how each trained network is measured."""
+
+    question: str
+    suite: Literal["quick", "full"] = Field(default="quick", description="the probes")
+    images: int = Field(default=3000, ge=10, description="training images of the probes")
+    test_images: int = Field(
+        default=2000, ge=10, multiple_of=2, description="largest number of images to test on, even"
+    )
+    held_out: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the training images to hold out and test on instead of the test "
+        "images; 0: none",
+    )
+
+
+class FixedStudy(Study):
+    """A study whose runs are known beforehand."""
+
+    objectives: ClassVar[tuple[str, ...]] = SCORES
+    seeds: int = Field(default=3, ge=1, le=1000, description="runs of each point")
+
+    def points(self) -> list[Point]:
+        """Return the runs to compare, the base first."""
+        raise NotImplementedError(f"{type(self).__name__} must define points()")
+
+    def comparisons(self) -> list[tuple[str, str]]:
+        """Return the pairs (base, changed) of labels: by default, the first with each other one."""
+        base, *others = [point.label for point in self.points()]
+        return [(base, other) for other in others]
+
+
+class Ablation(FixedStudy):
+    """Choices of one or more axes around a base: one factor at a time, or every combination."""
 
     kind: Literal["ablation"] = "ablation"
-    question: str
     base: Run
     axes: tuple[Axis, ...] = Field(min_length=1)
     design: Literal["one factor", "grid"] = "one factor"
-    seeds: int = Field(3, ge=1)
-    suite: Suite = "quick"
-    images: TrainImages = 3000
-    test_images: MostTested = 2000
-    held_out: HeldOut = 0.0
 
     @model_validator(mode="after")
     def _distinct(self) -> "Ablation":
-        _no_twins("axes", [axis.name for axis in self.axes])
+        _check_distinct("axes", [axis.name for axis in self.axes])
         return self
 
     def points(self) -> list[Point]:
-        """The base first."""
-        chosen = self._grid() if self.design == "grid" else self._one_factor()
-        return [self._point(choices) for choices in chosen]
-
-    def comparisons(self) -> list[tuple[str, str]]:
-        """(base, changed), by label."""
-        base, *others = [point.label for point in self.points()]
-        return [(base, other) for other in others]
+        combinations = self._grid() if self.design == "grid" else self._one_factor()
+        return [self._point(choices) for choices in combinations]
 
     def _grid(self) -> Iterable[dict[str, Choice]]:
         for choices in product(*(axis.choices for axis in self.axes)):
             yield dict(zip([axis.name for axis in self.axes], choices, strict=True))
 
     def _one_factor(self) -> Iterable[dict[str, Choice]]:
-        first = {axis.name: axis.choices[0] for axis in self.axes}
-        yield first
+        base = {axis.name: axis.choices[0] for axis in self.axes}
+        yield base
         for axis in self.axes:
             for choice in axis.choices[1:]:
-                yield first | {axis.name: choice}
+                yield base | {axis.name: choice}
 
     def _point(self, choices: dict[str, Choice]) -> Point:
         changes = [change for choice in choices.values() for change in choice.changes]
@@ -114,34 +120,28 @@ class Ablation(Component):
         return Point(label, changed(self.base, changes, label), params)
 
     def _label(self, params: dict[str, str]) -> str:
-        """The choice of a single axis; of several, all in a grid, else the one that is changed."""
+        """Name the choice of a single axis; of several, all in a grid, else the changed one."""
         if len(params) == 1:
             return next(iter(params.values()))
         base = {axis.name: axis.choices[0].label for axis in self.axes}
-        told = params if self.design == "grid" else dict(params.items() - base.items())
-        return ", ".join(f"{name}: {label}" for name, label in told.items()) or "base"
+        named = params if self.design == "grid" else dict(params.items() - base.items())
+        return ", ".join(f"{name}: {label}" for name, label in named.items()) or "base"
 
 
-class Path(Component):
-    """One choice after another, each kept: from one method to another in small steps."""
+class Path(FixedStudy):
+    """Cumulative changes that lead from one method to another in small steps."""
 
     kind: Literal["path"] = "path"
-    question: str
     base: Run
     choices: tuple[Choice, ...] = Field(min_length=2)
-    seeds: int = Field(3, ge=1)
-    suite: Suite = "quick"
-    images: TrainImages = 3000
-    test_images: MostTested = 2000
-    held_out: HeldOut = 0.0
 
     @model_validator(mode="after")
     def _distinct(self) -> "Path":
-        _no_twins("the path", [choice.label for choice in self.choices])
+        _check_distinct("the path", [choice.label for choice in self.choices])
         return self
 
     def points(self) -> list[Point]:
-        """Each with all changes up to its own."""
+        """Return one run per step, each with all changes up to its own."""
         points, run = [], self.base
         for choice in self.choices:
             run = changed(run, choice.changes, choice.label)
@@ -149,115 +149,72 @@ class Path(Component):
         return points
 
     def comparisons(self) -> list[tuple[str, str]]:
-        """Each step with the one before."""
+        """Pair each step with the one before."""
         labels = [choice.label for choice in self.choices]
         return list(zip(labels, labels[1:], strict=False))
 
 
-class Recipes(Component):
-    """Whole methods side by side, compared with the first."""
+class Recipes(FixedStudy):
+    """Whole methods side by side, each compared with the first."""
 
     kind: Literal["recipes"] = "recipes"
-    question: str
     runs: tuple[Run, ...] = Field(min_length=2)
-    seeds: int = Field(5, ge=1)
-    suite: Suite = "full"
-    images: TrainImages = 4000
-    test_images: MostTested = 2000
-    held_out: HeldOut = 0.0
+    seeds: int = Field(default=5, ge=1, le=1000, description="runs of each method")
+    suite: Literal["quick", "full"] = Field(default="full", description="the probes")
+    images: int = Field(default=4000, ge=10, description="training images of the probes")
 
     @model_validator(mode="after")
     def _distinct(self) -> "Recipes":
-        _no_twins("the runs", [run.name for run in self.runs])
+        _check_distinct("the runs", [run.name for run in self.runs])
         return self
 
     def points(self) -> list[Point]:
-        """The first is the one that the others are compared with."""
         return [Point(run.name, run, {"recipe": run.name}) for run in self.runs]
 
-    def comparisons(self) -> list[tuple[str, str]]:
-        """(first, other), by name."""
-        first, *others = [run.name for run in self.runs]
-        return [(first, other) for other in others]
 
+class Search(Study):
+    """Runs that Optuna suggests for several objectives at once: suggest(trial) -> Run."""
 
-Objective = Literal["semantic", "spatial", "cost"]
-Suggest = Callable[[Any], Run]
-
-
-class Search(Component):
-    """Runs that Optuna suggests, for several objectives at once: suggest(trial) -> Run."""
-
+    seeds: ClassVar[int] = 1
     kind: Literal["search"] = "search"
-    question: str
-    suggest: Suggest
-    trials: int = Field(50, ge=1)
-    objectives: tuple[Objective, ...] = SCORES
-    sampler_seed: int = Field(0, ge=0)
-    prune: Literal["dominated", "never"] = Field(
-        "dominated", description="stop at a quarter or half what most earlier trials dominate"
+    suggest: Callable[[Any], Run]
+    trials: int = Field(default=50, ge=1, le=100_000, description="runs to try")
+    objectives: tuple[Literal["semantic", "spatial", "cost"], ...] = Field(
+        default=SCORES, min_length=1, description="what to optimise: semantic, spatial, cost"
     )
-    suite: Suite = "quick"
-    images: TrainImages = 3000
-    test_images: MostTested = 2000
-    held_out: HeldOut = 0.0
+    sampler_seed: int = Field(default=0, ge=0)
+    prune: Literal["dominated", "never"] = Field(
+        default="dominated",
+        description="stop a trial at a quarter or half of its steps where most earlier trials "
+        "dominate it",
+    )
 
-
-Fixed = Ablation | Path | Recipes
-Study = Fixed | Search
+    @model_validator(mode="after")
+    def _distinct(self) -> "Search":
+        for name in self.objectives:
+            if self.objectives.count(name) > 1:
+                raise ValueError(f"objectives names {name!r} twice; name each objective once")
+        return self
 
 
 def parameters(points: Iterable[Point]) -> dict[str, list[str]]:
-    """Every axis and the labels of its choices, in their order."""
-    found: dict[str, dict[str, None]] = {}
+    """Map every axis to the labels of its choices, in order of appearance."""
+    labels: dict[str, dict[str, None]] = {}
     for point in points:
         for axis, label in point.params.items():
-            found.setdefault(axis, {})[label] = None
-    return {axis: list(labels) for axis, labels in found.items()}
+            labels.setdefault(axis, {})[label] = None
+    return {axis: list(choices) for axis, choices in labels.items()}
 
 
 def changed(run: Run, changes: Iterable[str], label: str) -> Run:
-    """The run with the changes, named by the label; a mistake names the choice."""
+    """Return the run with the changes, named by the label; errors name the choice."""
     try:
         return run.change(*changes, name=label)
     except UserError as error:
         raise UserError(f"choice {label!r}: {error}") from None
 
 
-def scaled(study: Study, words: list[str]) -> Study:
-    """The study with `key=value` in every run, and `seeds=`, `suite=`, `held_out=` and others.
-
-    A key of the study's own counts for the study; every other one for all its runs.
-    """
-    own = [word for word in words if word.partition("=")[0] in type(study).model_fields]
-    rest = [word for word in words if word not in own]
-    for word in own:
-        study = _set(study, word.partition("=")[0], word)
-    if not rest:
-        return study
-    if isinstance(study, Recipes):
-        return study.replace(runs=tuple(run.change(*rest) for run in study.runs))
-    if isinstance(study, Search):
-        ask = study.suggest
-        return study.replace(suggest=lambda trial: ask(trial).change(*rest))
-    return study.replace(base=study.base.change(*rest))
-
-
-def _set(study: Study, key: str, word: str) -> Study:
-    from pydantic import ValidationError
-
-    from siamlab.settings import explain, literal
-
-    if key not in OWN:
-        raise UserError(f"{word!r}: {key} is what the study is about; change it in its file")
-    fields = dict(study) | {key: literal(word.partition("=")[2])}
-    try:
-        return type(study).model_validate(fields)
-    except ValidationError as error:
-        raise UserError(explain(error, fields)) from None
-
-
-def _no_twins(where: str, labels: list[str]) -> None:
+def _check_distinct(where: str, labels: list[str]) -> None:
     for label in labels:
         if labels.count(label) > 1:
-            raise ValueError(f"{where} has the label {label!r} twice; give each choice its own")
+            raise ValueError(f"{where} has the label {label!r} twice; each choice needs its own")

@@ -1,4 +1,4 @@
-"""A study's file: Python that sets `study`, and what is said of one that does not.
+"""The file of a study: Python that sets `study`, and the errors of one that does not.
 
 name, study = load("studies/loss_form.py", ["seeds=5"])
 """
@@ -11,25 +11,26 @@ from types import ModuleType
 from pydantic import ValidationError
 
 from siamlab.component import UserError
-from siamlab.study.definition import Fixed, Search, Study, scaled
+from siamlab.study.assignments import assign
+from siamlab.study.definition import FixedStudy, Study
 
 
 def load(file: str | Path, words: Sequence[str] = ()) -> tuple[str, Study]:
-    """Name and definition of a study's file, changed by `key=value` words.
+    """Return name and definition from a study's file, changed by `key=value` words.
 
-    Raises UserError, with file and line, for one that does not import or defines no `study`.
+    Raises UserError, with file and line, for a file that does not import or sets no `study`.
     """
     file = Path(file)
     study = getattr(_imported(file), "study", None)
-    if not isinstance(study, Fixed | Search):
+    if not isinstance(study, Study):
         raise UserError(
             f"{file} sets no `study`; write study = Ablation(...), Path(...), Recipes(...) or "
             "Search(...), imported from siamlab.study"
         )
     try:
-        study = scaled(study, list(words))
-        if isinstance(study, Fixed):
-            study.points()
+        study = assign(study, words)
+        if isinstance(study, FixedStudy):
+            study.points()  # fails on changes that no run accepts
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     return file.stem, study
@@ -43,16 +44,21 @@ def _imported(file: Path) -> ModuleType:
         )
     spec = spec_from_file_location(f"siamlab_study_{file.stem}", file)
     if file.suffix != ".py" or spec is None:
-        raise UserError(f"{file} is no Python file; a study is a .py file that sets `study`")
+        raise UserError(f"{file} is not a Python file; a study is a .py file that sets `study`")
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except ValidationError as error:
-        raise UserError(f"{file}: {_sentence(error)}") from None
+        raise UserError(f"{file}{_line(error, spec.origin)} {_sentence(error)}") from None
     except UserError as error:
-        raise UserError(f"{file}: {error}") from None
+        raise UserError(f"{file}{_line(error, spec.origin)} {error}") from None
+    except SystemExit as error:
+        raise UserError(
+            f"{file}{_line(error, spec.origin)} ends the program (sys.exit); a study's file only "
+            "sets `study`"
+        ) from None
     except Exception as error:
-        line = _line(error, file)
+        line = _line(error, spec.origin)
         raise UserError(f"{file}{line} does not import: {type(error).__name__}: {error}") from None
     return module
 
@@ -64,10 +70,13 @@ def _sentence(error: ValidationError) -> str:
     return f"{where}: {message}" if where else message
 
 
-def _line(error: Exception, file: Path) -> str:
-    lines, trace = "", error.__traceback__
+def _line(error: BaseException, file: str | None) -> str:
+    """Return `, line 3,` for the last line of the file that the error passed, or a colon."""
+    passed, trace = [], error.__traceback__
     while trace:
-        if trace.tb_frame.f_code.co_filename == str(file):
-            lines = f", line {trace.tb_lineno},"
+        if trace.tb_frame.f_code.co_filename == file:
+            passed.append(trace.tb_lineno)
         trace = trace.tb_next
-    return lines
+    if isinstance(error, SyntaxError) and error.filename == file:
+        passed.append(error.lineno)
+    return f", line {passed[-1]}," if passed else ":"

@@ -1,4 +1,4 @@
-"""The report of a study: verdicts in words, the plane with arrows, effects, means, curves.
+"""The report of a study: verdicts as sentences, the plane with arrows, effects, means, curves.
 
 report_study("studies/loss_form.py", [], out, "", 0.02)     # out/report.html, summary.md, tables
 """
@@ -14,111 +14,116 @@ from rich.console import Console
 from siamlab import figure
 from siamlab.component import UserError
 from siamlab.figure.importances import DECIDED, EXPLAINED
-from siamlab.probe_report import both_scores
-from siamlab.report import Section, write_report
-from siamlab.study.definition import SCORES, Fixed, Search, Study
+from siamlab.machine.terminal import cell, say
+from siamlab.report.page import Section, write_report
+from siamlab.report.probes import both_scores
+from siamlab.study.definition import SCORES, FixedStudy, Search, Study
+from siamlab.study.description import check_same, describe
 from siamlab.study.file import load
-from siamlab.study.gallery import PAGE, course, write_gallery
 from siamlab.study.images import study_images
-from siamlab.study.plan import check_same, described
-from siamlab.study.results import importances, results, trials
+from siamlab.study.results import chance_importances, importances, results, trials
+from siamlab.study.run_page import LIBRARY, PAGE, curves, write_run_page
 from siamlab.study.statistics import effects, means
-from siamlab.study.storage import existing_storage
+from siamlab.study.storage import open_existing
 from siamlab.study.summary import means_table, summary
-from siamlab.train import Folder
+from siamlab.train import RunFolder
 
 PLANE = """\
-Right: features know what is in the image. Up: they know where. Each point is the mean over seeds, \
-its whiskers the 95 % Student-t interval of that mean; arrows are changes of one choice."""
+Right: features know what is in the image. Up: features know where it is. Each point is the mean \
+over seeds and its whiskers the 95 % Student-t interval of that mean; arrows are changes of one \
+choice."""
 
 VERDICTS = """\
-Each difference is taken seed by seed (same weights' seed, same order of images) and judged by the \
-Student-t interval of these differences, widened (Bonferroni) so that all verdicts of this list \
-hold together with 95 %. "No difference larger than x" is a finding; "cannot tell" is none. How \
-many more seeds would tell takes difference and spread to stay as they are, which is even odds at \
-best."""
+Each difference is computed seed by seed (same initial weights, same order of images) and judged \
+by the Student-t interval of these differences, widened (Bonferroni) so that all verdicts of this \
+list hold together with 95 %. "No difference larger than x" is a finding; "cannot tell" is not. \
+The number of further seeds assumes that difference and spread stay as they are, so the chance \
+that they suffice is about one half."""
 
 FRONT = """\
-The complete trials that no other beats on every objective at once: what each was given, and what \
-it reached. One network each, so a small lead may be chance."""
+The complete trials that no other trial beats on all objectives at once: parameters, then \
+objectives. Each is a single network, so a small lead may be due to chance."""
 
-ONE_EACH = """\
-Right: features know what is in the image. Up: they know where. Each point is one trial."""
+SEARCH_PLANE = """\
+Right: features know what is in the image. Up: features know where it is. Each point is one \
+trial."""
 
 EFFECTS = """\
-Thick whiskers: 95 % interval of one difference. Thin: widened for the number of comparisons, what \
-the verdicts rest on."""
+Thick whiskers: 95 % interval of one difference. Thin whiskers: the same, widened for the number \
+of comparisons; verdicts rest on these."""
 
 MEANS = """\
 Mean over seeds and its 95 % Student-t interval. The Parquet tables beside this page have every \
 probe, every seed and every difference."""
 
 EXPLAINS = """\
-How much of a score's sum of squares over these trials lies between the values of each parameter \
-(η²), seed included: how much it moves a score, not in which direction. Chance alone gives a \
-parameter of k values about (k − 1) / (trials − 1). Where one axis is changed at a time, axes \
-overlap a little, and their shares may add to more than 1."""
+The share of a score's sum of squares over these trials that lies between the values of each \
+parameter (η²), seed included: how much the parameter affects the score, not in which direction. \
+By chance alone, a parameter of k values has about (k − 1) / (trials − 1); 95 % of random orders \
+of the scores stay below the black lines. Where one axis is changed at a time, axes overlap a \
+little, and their shares may add up to more than 1."""
 
 DECIDES = """\
-How much a parameter decides who is in the best tenth on each score (PED-ANOVA); the shares add to \
-1. It does not say in which direction, nor how much of the whole variation is its own."""
+How much each parameter decides which trials are in the best tenth on each score (PED-ANOVA); the \
+shares add up to 1, so one is large even if none has an effect: compare each with its black line, \
+which 95 % of random orders of the scores stay below. They do not show the direction, nor how much \
+of the whole variation a parameter explains."""
 
 CURVES = """\
-The first seed of each configuration. Losses of different forms have no order."""
+The first seed of each configuration. Losses of different forms cannot be compared."""
 
 RUNS = """\
-Each folder's name leads to the pictures of its run, where the run was on this machine: views, \
+The name of a folder links to the pictures of its run, if the run was on this machine: views, \
 correspondences, similarity, components, attention, attribution."""
 
 LIMITS = """\
-- The seeds vary initial weights, order of images, views and masks; images of training and test \
-are the same, so nothing here speaks of other data.
-- A choice was tried with the learning rate and budget of the base: it may do better with its own.
-- The intervals assume that differences over seeds are about normal, which few seeds cannot show.
+- Seeds vary initial weights, order of images, views and masks. The training and test images are \
+always the same, so the intervals do not cover other data.
+- Each choice was tried with the learning rate and budget of the base; its own may be better.
+- The intervals assume approximately normal differences, which a few seeds cannot confirm.
 - Scores are normalised means of a few probes, defined in docs/scores.md; the probes themselves \
-stand beside them."""
+are listed beside them."""
 
 
 def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: float) -> Path:
-    """Write page, tables and summary, and print the verdicts; the page's path."""
+    """Write page, tables and summary, print the verdicts, and return the page's path."""
     name, definition = load(file, words)
-    storage = existing_storage(url, out)
+    storage = open_existing(url, out)
     if name not in {s.study_name for s in storage.get_all_studies()}:
         raise UserError(
-            f"there is no study {name!r} here yet; `siamlab study run {file}` starts it"
+            f"there is no study {name!r} here yet; `siamlab study run {file}` starts one"
         )
     study = optuna.load_study(study_name=name, storage=storage)
-    check_same(study, described(definition))
+    check_same(study, describe(definition))
     scores = results(study)
     pairs = comparable(definition, scores)
-    seeds = getattr(definition, "seeds", 1)
-    compared = effects(scores, pairs, margin=margin, seeds=seeds) if pairs else None
+    compared = effects(scores, pairs, margin=margin, seeds=definition.seeds) if pairs else None
     out.mkdir(parents=True, exist_ok=True)
     scores.write_parquet(out / "scores.parquet")
     means(scores).write_parquet(out / "means.parquet")
     trials(study).write_parquet(out / "trials.parquet")
     if compared is not None:
         compared.write_parquet(out / "effects.parquet")
-        for sentence in verdicts(compared):
-            Console().print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
-    said = summary(name, definition, study, scores, compared, out)
-    (out / "summary.md").write_text(said, encoding="utf-8")
+        for sentence in verdict_sentences(compared):
+            say(f"- {sentence}")
+    text = summary(name, definition, study, scores, compared, out)
+    (out / "summary.md").write_text(text, encoding="utf-8")
     page = sections(definition, study, scores, compared, out)
     path = write_report(out / "report.html", f"Study: {name}", list(page))
-    Console().print(f"Report: {path.resolve()}", soft_wrap=True, highlight=False)
+    say(f"Report: {path.resolve()}")
     return path
 
 
 def comparable(definition: Study, scores: pl.DataFrame) -> list[tuple[str, str]]:
-    """The comparisons both of whose points have numbers."""
+    """Return the comparisons for which both points have values."""
     if isinstance(definition, Search):
         return []
-    here = set(scores["point"])
-    return [pair for pair in definition.comparisons() if here.issuperset(pair)]
+    measured = set(scores["point"])
+    return [pair for pair in definition.comparisons() if measured.issuperset(pair)]
 
 
-def verdicts(compared: pl.DataFrame) -> list[str]:
-    """The sentences of the two scores."""
+def verdict_sentences(compared: pl.DataFrame) -> list[str]:
+    """Return the sentences on the two scores."""
     return compared.filter(pl.col("probe").is_in(SCORES))["sentence"].to_list()
 
 
@@ -129,34 +134,35 @@ def sections(
     compared: pl.DataFrame | None,
     out: Path,
 ) -> Iterator[Section]:
-    """Those that the numbers at hand allow."""
+    """Yield the sections for which there are values."""
     done = trials(study)
     yield Section("Question", f"{definition.question}\n\n{progress_text(done)}")
     if compared is not None:
-        found = "\n".join(f"- {sentence}" for sentence in verdicts(compared))
-        yield Section("Verdicts", f"{VERDICTS}\n\n{found}")
+        lines = "\n".join(f"- {sentence}" for sentence in verdict_sentences(compared))
+        yield Section("Verdicts", f"{VERDICTS}\n\n{lines}")
     if isinstance(definition, Search):
-        yield Section("Pareto front", FRONT, table=front(study))
+        yield Section("Pareto front", FRONT, table=pareto_front(study))
     arrows = comparable(definition, scores) if definition.kind in ("ablation", "path") else []
-    plane = ONE_EACH if isinstance(definition, Search) else PLANE
+    plane = SEARCH_PLANE if isinstance(definition, Search) else PLANE
     if both_scores(means(scores).rename({"point": "model"})):
         yield Section("The plane", plane, [figure.plane_figure(plane_rows(scores), arrows)])
     if compared is not None:
         yield Section("Effects", EFFECTS, [figure.effects_figure(figure.effects_table(compared))])
-    yield Section("Means", MEANS, table=means_table(scores, getattr(definition, "seeds", 1)))
-    if found := importances(study):
+    yield Section("Means", MEANS, table=means_table(scores, definition.seeds))
+    if shares := importances(study):
         search = isinstance(definition, Search)
         text, measure = (DECIDES, DECIDED) if search else (EXPLAINS, EXPLAINED)
-        drawn = figure.importances_figure(figure.importances_table(found), measure=measure)
-        yield Section("Importance", text, [drawn])
-    if curves := course(firsts(done, out)):
-        yield Section("Learning curves", CURVES, curves)
-    yield runs_section(done, galleries(definition, done, out))
+        table = figure.importances_table(shares, chance_importances(study))
+        bars = figure.importances_figure(table, measure=measure)
+        yield Section("Importance", text, [bars])
+    if figures := curves(first_seed_folders(done, out)):
+        yield Section("Learning curves", CURVES, figures)
+    yield runs_section(done, write_run_pages(definition, done, out))
     yield Section("What this page cannot show", LIMITS)
 
 
 def plane_rows(scores: pl.DataFrame) -> pl.DataFrame:
-    """The table of `plane_figure` from the means over seeds."""
+    """Return the table for `plane_figure`, from the means over seeds."""
     rows = means(scores).filter(pl.col("probe").is_in(SCORES))
     ends = dict(chance=pl.lit(0.0), ceiling=pl.lit(1.0))
     rest = dict.fromkeys(("property", "protocol", "settings"), pl.lit(""))
@@ -165,8 +171,8 @@ def plane_rows(scores: pl.DataFrame) -> pl.DataFrame:
     return figure.plane_table(named.with_columns(**ends, **rest, **empty))
 
 
-def front(study: optuna.Study) -> pl.DataFrame:
-    """A row a trial of the Pareto front over all objectives: parameters, then objectives."""
+def pareto_front(study: optuna.Study) -> pl.DataFrame:
+    """Return one row per trial of the Pareto front: parameters, then objectives."""
     names = study.user_attrs["about"]["objectives"]
     rows = [
         {"trial": t.number} | t.params | dict(zip(names, t.values, strict=True))
@@ -176,42 +182,42 @@ def front(study: optuna.Study) -> pl.DataFrame:
 
 
 def progress_text(done: pl.DataFrame) -> str:
-    """How many trials stand behind the page, and what happened to the others."""
+    """Count the trials by state and add up their training time."""
     counts = dict(done["state"].value_counts().iter_rows())
-    said = ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
+    states = ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
     hours = (done["seconds"].sum() or 0) / 3600
-    return f"Trials: {said}. Training took {hours:.1f} hours of the processes together."
+    return f"Trials: {states}. Training took {hours:.1f} hours, summed over trials."
 
 
 def runs_section(done: pl.DataFrame, pages: dict[str, str]) -> Section:
-    """A row a trial, linked to its pictures, and what failed or collapsed."""
+    """Return one row per trial, linked to its pictures, and a list of failures and collapses."""
     lines = [f"- {r['point']}, seed {r['seed']}: {r['reason'] or r['collapsed']}"
              for r in done.iter_rows(named=True) if r["reason"] or r["collapsed"]]  # fmt: skip
-    told = "\n".join(lines) or "- No run failed or collapsed."
+    problems = "\n".join(lines) or "- No run failed or collapsed."
     shown = done.select("folder", pl.exclude("folder", "collapsed", "reason"))
-    return Section("Runs", f"{RUNS}\n\n{told}", table=shown, links=pages)
+    return Section("Runs", f"{RUNS}\n\n{problems}", table=shown, links=pages)
 
 
-def galleries(definition: Study, done: pl.DataFrame, out: Path) -> dict[str, str]:
-    """Links by folder to the pictures of every complete run that is here; makes those missing."""
+def write_run_pages(definition: Study, done: pl.DataFrame, out: Path) -> dict[str, str]:
+    """Write missing and outdated pages of complete runs; return all links by folder."""
     here = done.filter(pl.col("state") == "complete")["folder"].drop_nulls().to_list()
-    folders = [Folder(out / "runs" / name) for name in here]
+    folders = [RunFolder(out / "runs" / name) for name in here]
     folders = [folder for folder in folders if folder.encoder.exists()]
     if not folders:
         return {}
-    base = definition.points()[0].run if isinstance(definition, Fixed) else folders[0].run()
+    base = definition.points()[0].run if isinstance(definition, FixedStudy) else folders[0].run()
     test = study_images(base.data, definition).test
     with Console(stderr=True).status("pictures") as status:
         for folder in folders:
             page = folder.path / PAGE
             if not page.exists() or page.stat().st_mtime < folder.encoder.stat().st_mtime:
-                status.update(f"pictures of {folder.path.name}")
-                write_gallery(folder.run(), base, folder, test)
+                status.update(cell(f"pictures of {folder.path.name}"))
+                write_run_page(folder.run(), base, folder, test, out / LIBRARY)
     return {folder.path.name: f"runs/{quote(folder.path.name)}/{PAGE}" for folder in folders}
 
 
-def firsts(done: pl.DataFrame, out: Path) -> dict[str, Folder]:
-    """The folder of the first seed of each configuration, where it is here."""
+def first_seed_folders(done: pl.DataFrame, out: Path) -> dict[str, RunFolder]:
+    """Return the folder of the first seed of each configuration, where it is on this machine."""
     first = done.filter(pl.col("seed") == pl.col("seed").min(), pl.col("folder").is_not_null())
-    return {r["point"]: Folder(out / "runs" / r["folder"])
+    return {r["point"]: RunFolder(out / "runs" / r["folder"])
             for r in first.head(12).iter_rows(named=True)}  # fmt: skip

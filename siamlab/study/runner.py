@@ -1,16 +1,18 @@
-"""Run a study: several workers on this machine, a live table, and an end that loses nothing.
+"""Run a study with several workers on this machine, a live table and a clean stop.
 
-run_study("studies/loss_form.py", [], out, url="", workers=2, budget=None)      # the exit status
+run_study("studies/loss_form.py", [], out, url="", workers=2, budget=None)   # the exit status
 """
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from threading import Thread
 
@@ -21,15 +23,18 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from siamlab.component import UserError
+from siamlab.machine import workers as processes
+from siamlab.machine.terminal import cell, say
+from siamlab.study.claims import latest_attempts, requeue_failed, requeue_lost, unfinished
 from siamlab.study.file import load
-from siamlab.study.plan import opened
-from siamlab.study.storage import give_back_dead, latest, left, open_storage, retry_failed
+from siamlab.study.plan import open_study
+from siamlab.study.storage import open_storage
 from siamlab.study.worker import interrupt, patiently, work
-from siamlab.train import Folder, Stopped
-from siamlab.workers import start
+from siamlab.train import RunFolder, Stopped
 
-LOOK = 1.0  # seconds between looks at the storage
-SHOWN = 40  # rows of the live table
+REFRESH = 1.0  # seconds between updates of the live table
+MAX_ROWS = 40  # of the live table
 MARKS = {"COMPLETE": "✓", "RUNNING": "▶", "WAITING": "·", "FAIL": "✗", "PRUNED": "–"}
 
 
@@ -37,130 +42,162 @@ def run_study(
     file: str, words: Sequence[str], out: Path, url: str, workers: int, budget: float | None,
     again: bool = False,
 ) -> int:  # fmt: skip
-    """Do what is left of a study; 0 when it is done, 130 when it was stopped before.
+    """Run the unfinished trials of a study and return the exit status.
 
-    `budget` in seconds: stop then, with all kept. `again`: failed trials get another chance.
+    0: done, 1: done, and every trial failed, 130: stopped before. `budget` is the time in seconds
+    after which it stops; `again` repeats failed trials. Raises UserError after a fault of the
+    machine, with all trials kept.
     """
     console = Console()
     name, definition = load(file, words)
     storage = open_storage(url, out)
-    with console.status("looking at images and storage"):
-        study = opened(definition, name, storage)
-    give_back_dead(study, storage, out / "locks")
+    with console.status("reading images and storage"):
+        study = patiently(lambda: open_study(definition, name, storage))
+    patiently(lambda: requeue_lost(study, storage, out / "locks"))
     if again:
-        retry_failed(study)
-    if not left(study):
-        console.print(f"{name} is done already; `siamlab study report {file}` writes its report.")
-        _tell_failed(study, console)
-        return 0
-    workers = min(workers or default_workers(), len(left(study)))
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    how = (str(file), list(words), str(out), url, threads)
+        requeue_failed(study)
+    if not (left := patiently(lambda: unfinished(study))):
+        say(f"{name} is done already.", console)
+        return conclude(study, file, console)
+    count = min(workers or default_workers(), len(left))
+    threads = max(1, (os.cpu_count() or 1) // count)
+    faults = processes.CONTEXT.SimpleQueue()
+    job = (str(file), list(words), str(out), url, threads, faults)
     until = time.monotonic() + budget if budget else float("inf")
     signal.signal(signal.SIGTERM, interrupt)
-    with _team(workers, how) as team, suppress(KeyboardInterrupt):
-        _follow(study, out, team, console, until)
-    if patiently(lambda: left(study)):
-        console.print("Stopped. Nothing is lost: the same command goes on from here.")
+    ended = False
+    with _workers(count, job) as team, suppress(KeyboardInterrupt):
+        ended = _follow(study, out, team, console, until)
+    if patiently(lambda: unfinished(study)):
+        if ended:
+            raise UserError(why_workers_ended(team, faults))
+        console.print("Stopped. Nothing is lost: the same command continues from here.")
         return 130
-    _tell_failed(study, console)
-    console.print(f"Done; `siamlab study report {file}` writes the report.")
+    return conclude(study, file, console)
+
+
+def conclude(study: optuna.Study, file: str, console: Console) -> int:
+    """Say how a study that is done ended; return 1 if every trial failed, else 0."""
+    trials = latest_attempts(study)
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    for trial in failed:
+        say(_result(trial), console)
+    if failed:
+        console.print(f"{len(failed)} failed; --again repeats them.")
+    if trials and len(failed) == len(trials):
+        say(f"Every trial of {study.study_name} failed, so there is nothing to report.", console)
+        return 1
+    say(f"Done; `siamlab study report {file}` writes the report.", console)
     return 0
 
 
+def why_workers_ended(team: Sequence[BaseProcess], faults: SimpleQueue[str]) -> str:
+    """Say why workers ended before the study: what they told, or how they died."""
+    told: list[str] = []
+    while not faults.empty():
+        told.append(faults.get())
+    killed = sum((worker.exitcode or 0) < 0 for worker in team)
+    if not told and killed:
+        told = [f"{killed} workers were killed, perhaps for want of memory (fewer --workers?)"]
+    reasons = "; ".join(dict.fromkeys(told)) or "the workers ended by an error, told above"
+    return f"{reasons}. Nothing is lost: the same command continues from here"
+
+
 @contextmanager
-def _team(workers: int, how: tuple) -> Iterator[list[BaseProcess]]:
-    """So many workers at work; they are stopped, and have saved, when this is left."""
-    team = [start(_child, *how, i) for i in range(workers)]
+def _workers(count: int, job: tuple) -> Iterator[list[BaseProcess]]:
+    """Start worker processes; stop them, with their trials saved, when the block ends."""
+    team = [processes.start(_child, *job, i) for i in range(count)]
     try:
         yield team
     finally:
         for worker in team:
-            worker.terminate()  # SIGTERM: it saves, gives its trial back, and ends
+            worker.terminate()  # SIGTERM: it saves, requeues its trial, and ends
         for worker in team:
             worker.join()
 
 
 def default_workers() -> int:
-    """One a GPU, or one a processor core."""
+    """Return the number of GPUs or, without one, of processor cores."""
     return torch.cuda.device_count() or os.cpu_count() or 1
 
 
 def live_table(study: optuna.Study, out: Path) -> Table:
-    """A row a configuration: the state of each seed, and the mean of each objective so far."""
+    """Return one row per configuration: the state of each seed and the mean of each objective."""
     rows: dict[str, list[FrozenTrial]] = {}
-    for trial in latest(study):
+    for trial in latest_attempts(study):
         rows.setdefault(trial.user_attrs.get("point", f"trial {trial.number}"), []).append(trial)
     names = study.user_attrs["about"]["objectives"]
     table = Table("configuration", "seeds", *names, "now")
-    for label, trials in list(rows.items())[-SHOWN:]:
+    for label, trials in list(rows.items())[-MAX_ROWS:]:
         marks = " ".join(MARKS[t.state.name] for t in trials)
         done = [t for t in trials if t.state == TrialState.COMPLETE]
         means = [f"{sum(v) / len(v):.3f}" for v in zip(*(t.values for t in done), strict=True)]
         now = "  ".join(_now(t, out) for t in trials if t.state == TrialState.RUNNING)
-        table.add_row(label, marks, *(means or [""] * len(names)), now)
+        table.add_row(cell(label), marks, *(means or [""] * len(names)), now)
     return table
 
 
-def _follow(study: optuna.Study, out: Path, team: list, console: Console, until: float) -> None:
-    """Show the table until all workers ended or time is up."""
-    known = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
+def _follow(study: optuna.Study, out: Path, team: list, console: Console, until: float) -> bool:
+    """Show the table until all workers have ended, and return True, or time is up."""
+    printed = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            alive = [worker.sentinel for worker in team if worker.is_alive()]  # before the look
+            # before the trials are read, so that the last ones of a worker are not missed
+            alive = [worker.sentinel for worker in team if worker.is_alive()]
             if console.is_terminal:
                 live.update(patiently(lambda: live_table(study, out)), refresh=True)
             for trial in patiently(lambda: study.get_trials(deepcopy=False)):
-                if trial.state.is_finished() and trial.number not in known:
-                    known.add(trial.number)
-                    if not console.is_terminal:  # a log file: a line a finished trial
-                        console.print(_told(trial), markup=False, soft_wrap=True)
+                if trial.state.is_finished() and trial.number not in printed:
+                    printed.add(trial.number)
+                    if not console.is_terminal:  # a log file: one line per finished trial
+                        say(_result(trial), console)
             if not alive or time.monotonic() >= until:
-                return
-            wait(alive, timeout=min(LOOK, max(0, until - time.monotonic())))
+                return not alive
+            wait(alive, timeout=min(REFRESH, max(0, until - time.monotonic())))
 
 
-def _tell_failed(study: optuna.Study, console: Console) -> None:
-    failed = [trial for trial in latest(study) if trial.state == TrialState.FAIL]
-    for trial in failed:
-        console.print(_told(trial), markup=False, soft_wrap=True)
-    if failed:
-        console.print(f"{len(failed)} failed; with --again they get another chance.")
-
-
-def _told(trial: FrozenTrial) -> str:
-    about = trial.user_attrs
-    name = about.get("folder", f"trial {trial.number}")
+def _result(trial: FrozenTrial) -> str:
+    attrs = trial.user_attrs
+    name = attrs.get("folder", f"trial {trial.number}")
     values = ", ".join(f"{v:.3f}" for v in trial.values or ())
-    return f"{name}: {about.get('reason') or values or 'given back, or lost with its worker'}"
+    return f"{name}: {attrs.get('reason') or values or 'requeued, or lost with its worker'}"
 
 
 def _now(trial: FrozenTrial, out: Path) -> str:
-    lines = Folder(out / "runs" / trial.user_attrs.get("folder", "-")).lines()
+    lines = RunFolder(out / "runs" / trial.user_attrs.get("folder", "-")).lines()
     if not lines:
-        return "starts"
+        return "starting"
     return f"step {lines[-1]['step']}, {lines[-1]['rate']:.0f} images/s"
 
 
-def _child(file: str, words: list[str], out: str, url: str, threads: int, number: int) -> None:
-    """What one worker process does."""
+def _child(
+    file: str, words: list[str], out: str, url: str, threads: int, faults: SimpleQueue[str],
+    number: int,
+) -> None:  # fmt: skip
+    """Run one worker; the target of its process. Why it must end goes into `faults`."""
     if torch.cuda.device_count() > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = device_of(number)
     Thread(target=_follow_parent, daemon=True).start()
-    name, definition = load(file, words)
-    storage = open_storage(url, Path(out))
-    with suppress(Stopped, KeyboardInterrupt):
-        work(definition, opened(definition, name, storage), storage, Path(out), threads)
+    try:
+        name, definition = load(file, words)
+        storage = open_storage(url, Path(out))
+        study = patiently(lambda: open_study(definition, name, storage))
+        work(definition, study, storage, Path(out), threads)
+    except (Stopped, KeyboardInterrupt):
+        pass
+    except UserError as why:
+        faults.put(str(why))
+        sys.exit(2)
 
 
 def device_of(number: int) -> str:
-    """The GPU of a worker: they take turns, among those that CUDA_VISIBLE_DEVICES allows."""
+    """Return the GPU of a worker, in turn among those that CUDA_VISIBLE_DEVICES allows."""
     count = torch.cuda.device_count()
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
     return allowed.split(",")[number % count].strip()
 
 
 def _follow_parent() -> None:
-    """Nobody sees or stops a worker whose parent was killed: it saves and ends."""
+    """Stop this worker, with its trial saved, when its parent process was killed."""
     parent_process().join()
     os.kill(os.getpid(), signal.SIGTERM)

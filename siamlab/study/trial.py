@@ -1,103 +1,107 @@
-"""One trial: its run and folder, trained from where it was left, and its numbers.
+"""One trial: its run and folder, its training, resumed where needed, and its scores.
 
 run = run_of_trial(study, trial, number)
 images = study_images(run.data, study)
-folder = trained(run, folder_of(out, run), images)
-rows = kept(probed(run, folder.path, study, images))
+folder = train_trial(run, folder_of(out, run), images)
+rows = network_rows(probe_trial(run, folder.path, study, images))
 """
 
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
-import torch
 
 from siamlab.component import UserError
-from siamlab.data import subset
+from siamlab.data import sample
+from siamlab.evaluate.models import open_model
+from siamlab.machine.sums import unsigned
 from siamlab.probe import probe_model, table
-from siamlab.progress import collapsed
 from siamlab.run import Run
 from siamlab.study.definition import Search, Study, parameters
 from siamlab.study.images import StudyImages
-from siamlab.train import load_encoder, steps
-from siamlab.train.folder import Folder, Line
-from siamlab.train.setup import finished
+from siamlab.train import steps
+from siamlab.train.collapse import collapsed
+from siamlab.train.device import choose_device
+from siamlab.train.events import Event
+from siamlab.train.folder import RunFolder
+from siamlab.train.resume import finished
 
-Heard = Callable[[Line], None]
-# of where a run was trained, what its numbers may depend on
-TOLD = ("siamlab", "python", "packages", "processor", "cores", "threads", "gpu", "precision")
+if TYPE_CHECKING:
+    import polars
+
+OnEvent = Callable[[Event], None]
+# facts about the machine that the numbers of a run may depend on
+ENVIRONMENT = ("siamlab", "python", "packages", "processor", "cores", "threads", "gpu", "precision")
 
 
 def run_of_trial(definition: Study, handle: optuna.Trial, number: int) -> Run:
-    """The run of a trial; it asks Optuna for every parameter, so that they are on record."""
+    """Return the run of a trial, with all its parameters recorded by Optuna."""
     if isinstance(definition, Search):
         try:
             run = definition.suggest(handle)
-        except UserError as mistake:  # a point of the space that means nothing
-            raise optuna.TrialPruned(str(mistake)) from None
+        except UserError as error:  # an invalid combination of the space
+            raise optuna.TrialPruned(str(error)) from None
         return run.change(name=f"trial-{number:03}", save_every=max(1, run.steps // 4))
     points = {point.label: point for point in definition.points()}
     for axis, labels in parameters(points.values()).items():
         handle.suggest_categorical(axis, labels)
     handle.suggest_categorical("seed", list(range(definition.seeds)))
-    about = handle.user_attrs
-    return points[about["point"]].run.change(f"seed={about['seed']}")
+    attrs = handle.user_attrs
+    return points[attrs["point"]].run.change(f"seed={attrs['seed']}")
 
 
 def folder_of(out: Path, run: Run) -> Path:
-    """runs/cosine-seed0 in the study's folder."""
+    """Return the folder of a run within the study's, as runs/cosine-seed0."""
     slug = re.sub(r"[^A-Za-z0-9.+]+", "-", run.name).strip("-") or "run"
     return out / "runs" / f"{slug}-seed{run.seed}"
 
 
-def trained(run: Run, path: Path, images: StudyImages, heard: Heard = lambda line: None) -> Folder:
-    """The finished folder of a run, gone on with from its checkpoint if it has one."""
-    folder = Folder(path)
+def train_trial(
+    run: Run, path: Path, images: StudyImages, on_event: OnEvent = lambda event: None
+) -> RunFolder:
+    """Train a run to its end, from its checkpoint if there is one, and return its folder."""
+    folder = RunFolder(path)
     if not finished(run, folder):
-        for line in steps(run, path, images.train, resume=True, test=images.test):
-            heard(line)
+        for event in steps(run, path, images.train, resume=True, test=images.test):
+            on_event(event)
     return folder
 
 
-def probed(run: Run, path: Path, study: Study, images: StudyImages) -> "polars.DataFrame":  # noqa: F821
-    """The long table of one trained network; also in its folder, as scores.parquet."""
-    train = subset(images.train, min(study.images, len(images.train.pixels)))
-    how = dict(suite=study.suite, about=images.about)
-    scores = table({run.name: probe_model(load_encoder(path), train, images.test, **how)})
+def probe_trial(run: Run, path: Path, study: Study, images: StudyImages) -> "polars.DataFrame":
+    """Return the long table of scores of a trained network; write it to its folder too."""
+    train = sample(images.train, study.images)
+    device = choose_device(run.compute)
+    settings = dict(suite=study.suite, about=images.about, device=device)
+    scores = table({run.name: probe_model(open_model(path).model, train, images.test, **settings)})
     scores.write_parquet(path / "scores.parquet")
     return scores
 
 
-def kept(scores: "polars.DataFrame") -> list[dict[str, Any]]:  # noqa: F821
-    """The rows of the whole network, as the storage keeps them."""
+def network_rows(scores: "polars.DataFrame") -> list[dict[str, Any]]:
+    """Return the rows of the whole network, without those of layers and heads, for the storage."""
     rows = scores.filter(scores["layer"].is_null(), scores["head"].is_null())
     return rows.drop("model", "layer", "head", "settings").to_dicts()
 
 
-def environment_of(folder: Folder) -> dict[str, Any]:
-    """Versions, processor, GPU and precision of a run; {} if its folder is not here."""
+def environment_of(folder: RunFolder) -> dict[str, Any]:
+    """Return versions, processor, GPU and precision of a run; {} if its folder is not here."""
     try:
-        found = json.loads((folder.path / "environment.json").read_text())
+        environment = unsigned(json.loads(folder.environment.read_text()))
         compute = folder.run().compute.model_dump()
     except (OSError, ValueError):
         return {}
-    return {key: found[key] for key in TOLD if key in found} | {"compute": compute}
+    return {k: environment[k] for k in ENVIRONMENT if k in environment} | {"compute": compute}
 
 
-def reason(error: BaseException) -> str:
-    """Why a trial failed, in a sentence."""
-    short = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    if short or "out of memory" in str(error).lower():
-        return "out of memory: lower batch, set compute.accumulate, or start fewer --workers"
-    if isinstance(error, UserError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+def failure_reason(error: BaseException) -> str:
+    """Return one sentence on why a trial failed."""
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
-def last_words(folder: Folder) -> str:
-    """What the last logged line says of collapse; "" for a healthy run."""
+def collapse_at_end(folder: RunFolder) -> str:
+    """Describe the collapse that the last logged line shows; "" for a healthy run."""
     lines = folder.lines()
     return collapsed(lines[-1]) if lines else ""

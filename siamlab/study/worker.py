@@ -1,16 +1,19 @@
-"""Worker: takes one trial after another until none is left.
+"""A worker, which runs one trial after another until none is left.
 
     work(definition, study, storage, out)
 
-A trial that fails for its own reasons is recorded with its reason; a worker that is stopped gives
-its trial back; one that dies loses it to another, which goes on from the checkpoint.
+A trial that fails is recorded with its reason. A worker that is stopped requeues its trial; when
+one dies, another worker resumes its trial from the checkpoint. A fault of the machine, as a full
+disk or a lost database, is none of the trial: the worker requeues it and stops.
 """
 
+import math
 import signal
+import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,47 +23,57 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from siamlab.component import UserError
+from siamlab.machine.faults import NO_MEMORY, machine_fault
 from siamlab.probe.suite import PARTS
 from siamlab.probe.suite.spatial import FEWEST
 from siamlab.run import Run
+from siamlab.study.claims import claim_next, heartbeat, requeue, requeue_lost, unfinished
 from siamlab.study.definition import Search, Study
 from siamlab.study.images import study_images
-from siamlab.study.plan import objectives, sampler
-from siamlab.study.rung import Rungs, cost
-from siamlab.study.storage import claim, give_back, give_back_dead, held, left, original
+from siamlab.study.optuna_internals import first_attempt, live_trial
+from siamlab.study.plan import sampler
+from siamlab.study.pruning import DominationPruner, training_gflop
 from siamlab.study.trial import (
+    OnEvent,
+    collapse_at_end,
     environment_of,
+    failure_reason,
     folder_of,
-    kept,
-    last_words,
-    probed,
-    reason,
+    network_rows,
+    probe_trial,
     run_of_trial,
-    trained,
+    train_trial,
 )
 from siamlab.train import Stopped
 
-PAUSE = 1.0  # seconds between looks for a trial, while others hold the last ones
-PATIENCE = 300  # seconds that a worker waits for a database that is away
+POLL = 1.0  # seconds between two attempts to find a trial or to reach the database
+PATIENCE = 300  # seconds to wait for a database that cannot be reached
+MEMORY = "; lower batch, set compute.accumulate, or start fewer --workers"
+
+
+class MachineFault(UserError):
+    """What ends a worker, while its trial waits again."""
 
 
 def work(
     definition: Study, study: optuna.Study, storage: BaseStorage, out: Path, threads: int = 0
 ) -> None:
-    """Until no trial waits or runs. Raises Stopped after SIGTERM or Ctrl-C: trial given back."""
+    """Work until no trial waits or runs.
+
+    Raises Stopped after SIGTERM or Ctrl-C and MachineFault after a fault of the machine, with the
+    trial requeued.
+    """
     locks = out / "locks"
     signal.signal(signal.SIGTERM, interrupt)
-    while True:
-        patiently(lambda: give_back_dead(study, storage, locks))
-        got = patiently(lambda: claim(study, storage, locks))
-        if got:
-            trial, lock = got
-            with lock, suppress(StorageInternalError):  # away: the trial turns stale and comes back
-                attempt(definition, study, storage, trial, out, threads)
-        elif not patiently(lambda: left(study)):
-            return
-        else:
-            time.sleep(PAUSE)
+    with _stop_at_faults():
+        while patiently(lambda: unfinished(study)):
+            patiently(lambda: requeue_lost(study, storage, locks))
+            if claim := patiently(lambda: claim_next(study, storage, locks)):
+                trial, lock = claim
+                with lock, suppress(StorageInternalError):  # database lost: it is requeued later
+                    attempt(definition, study, storage, trial, out, threads)
+            else:
+                time.sleep(POLL)
 
 
 def attempt(
@@ -71,92 +84,123 @@ def attempt(
     out: Path,
     threads: int,
 ) -> None:
-    """One trial from its claim to its numbers, its reason or its return to the queue.
+    """Run one trial, and record its values or why it failed, or requeue it.
 
-    Ends without a word where another worker took this one for dead: the trial is the other's now.
+    Returns silently where another worker took this one for dead and owns the trial now.
     """
-    study.sampler = sampler(definition, original(trial))
-    handle = optuna.trial.Trial(study, trial._trial_id)
+    number = first_attempt(trial)
+    study.sampler = sampler(definition, number)
+    handle = live_trial(study, trial)
     try:
-        with held(storage, trial._trial_id):
-            run = run_of_trial(definition, handle, original(trial))
+        with heartbeat(storage, trial):
+            run = run_of_trial(definition, handle, number)
             path = folder_of(out, run)
             patiently(lambda: handle.set_user_attr("folder", path.name))
-            values = measured(definition, study, handle, run.change(f"compute.threads={threads}"),
-                              path)  # fmt: skip
+            run = run.change(f"compute.threads={threads}")
+            values = train_and_probe(definition, study, handle, run, path)
             patiently(lambda: study.tell(trial.number, values, skip_if_finished=True))
     except (Stopped, KeyboardInterrupt):
-        patiently(lambda: give_back(study, storage, trial))
+        patiently(lambda: requeue(study, storage, trial))
         raise Stopped("stopped") from None
     except optuna.TrialPruned as pruned:
         _end(study, handle, trial, TrialState.PRUNED, str(pruned))
     except UpdateFinishedTrialError:
         pass
-    except StorageInternalError:
+    except (StorageInternalError, MachineFault):
         raise
-    except Exception as error:  # its own reasons: recorded, and the study goes on
-        _end(study, handle, trial, TrialState.FAIL, reason(error))
+    except Exception as error:
+        if fault := machine_fault(error):
+            with suppress(Exception):  # a full disk may refuse this too: another worker does it
+                requeue(study, storage, trial, lost=fault == NO_MEMORY)
+            raise
+        _end(study, handle, trial, TrialState.FAIL, failure_reason(error))  # the study continues
         if not isinstance(error, UserError):
-            with (out / "errors.log").open("a") as log:
+            with suppress(OSError), (out / "errors.log").open("a") as log:
                 log.write(traceback.format_exc() + "\n")
 
 
-def measured(
+def train_and_probe(
     definition: Study, study: optuna.Study, handle: optuna.Trial, run: Run, path: Path
 ) -> list[float]:
-    """Train, probe, keep the numbers with the trial; the values of its objectives."""
+    """Train and probe a run, store its scores with the trial, and return its objectives."""
     images = study_images(run.data, definition)
-    heard: Callable[[dict], None] = lambda line: None  # noqa: E731
+    on_event: OnEvent = lambda event: None  # noqa: E731
     if isinstance(definition, Search) and definition.prune == "dominated":
-        heard = Rungs(definition, study, handle, run, path, images)
-    folder = trained(run, path, images, heard)
-    rows = kept(probed(run, path, definition, images))
-    about = {"scores": rows, "collapsed": last_words(folder), "seconds": folder.seconds()}
-    about |= {"environment": environment_of(folder)}
-    for key, value in about.items():
+        on_event = DominationPruner(definition, study, handle, run, path, images)
+    folder = train_trial(run, path, images, on_event)
+    rows = network_rows(probe_trial(run, path, definition, images))
+    attrs = {"scores": rows, "collapsed": collapse_at_end(folder), "seconds": folder.seconds()}
+    attrs |= {"environment": environment_of(folder)}
+    for key, value in attrs.items():
         patiently(lambda key=key, value=value: handle.set_user_attr(key, value))
-    found = {row["probe"]: row["value"] for row in rows}
-    found["cost"] = cost(run) if "cost" in objectives(definition) else 0.0
-    missing = [name for name in objectives(definition) if name not in found]
+    values = {row["probe"]: row["value"] for row in rows}
+    values["cost"] = training_gflop(run) if "cost" in definition.objectives else 0.0
+    missing = [name for name in definition.objectives if name not in values]
     if missing:
-        raise UserError(lacking(missing[0], run, found))
-    return [found[name] for name in objectives(definition)]
+        raise UserError(explain_missing(missing[0], run, values))
+    objectives = {name: values[name] for name in definition.objectives}
+    if not all(map(math.isfinite, objectives.values())):
+        raise UserError(f"its scores are {objectives}, and each must be a finite number")
+    return list(objectives.values())
 
 
-def lacking(name: str, run: Run, found: Mapping[str, float]) -> str:
-    """Why there is no such score, though its run was probed: it found what is given by probe."""
-    if not any(part in found for part in PARTS[name]):
-        needs = "labels" if name == "semantic" else f"{FEWEST} test images or more"
-        return f"the {name} score cannot be had from data={run.data.kind}: it needs {needs}"
+def explain_missing(score: str, run: Run, values: Mapping[str, float]) -> str:
+    """Say why a probed run has no such score; `values` are those of its probes."""
+    if not any(part in values for part in PARTS[score]):
+        needs = "labels" if score == "semantic" else f"{FEWEST} test images or more"
+        return f"data={run.data.kind} gives no {score} score, which needs {needs}"
     return (
-        f"the {name} score cannot be had from {run.grid[0]} × {run.grid[1]} patches: they are too "
-        "coarse for its tolerance; set a larger size or a smaller model.patch"
+        f"{run.grid[0]} × {run.grid[1]} patches give no {score} score: they are too coarse for its "
+        "tolerance; set a larger size or a smaller model.patch"
     )
 
 
-def patiently(call: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """What the call gives, asked again while the database is away."""
-    until = time.monotonic() + patience
+def patiently(call: Callable[[], Any]) -> Any:
+    """Return the result of the call, repeated while the database cannot be reached."""
+    until, said = time.monotonic() + PATIENCE, False
     while True:
         try:
             return call()
-        except StorageInternalError:
+        except StorageInternalError as error:
+            if fault := machine_fault(error):
+                raise MachineFault(f"the database says that {fault}") from error
             if time.monotonic() > until:
-                raise UserError(
-                    f"the storage has been away for {patience} seconds; start the worker again "
-                    "when it is back: finished trials are kept, others go on from checkpoints"
+                raise MachineFault(
+                    f"the storage could not be reached for {PATIENCE} seconds; start the worker "
+                    "again when it is back: finished trials are kept, others resume from "
+                    "checkpoints"
                 ) from None
-            time.sleep(PAUSE)
+            if not said:
+                print(f"siamlab: waits up to {PATIENCE} s for the storage", file=sys.stderr)
+                said = True
+            time.sleep(POLL)
+
+
+@contextmanager
+def _stop_at_faults() -> Iterator[None]:
+    """Raise MachineFault where the machine is at fault, wherever that shows."""
+    try:
+        yield
+    except (MachineFault, Stopped):
+        raise
+    except Exception as error:
+        if fault := machine_fault(error):
+            first = str(error).partition("\n")[0][:200] or type(error).__name__
+            advice = MEMORY if fault == NO_MEMORY else ""
+            raise MachineFault(
+                f"{fault}: {first}; no trial is lost, so mend that and start again{advice}"
+            ) from error
+        raise
 
 
 def _end(
     study: optuna.Study, handle: optuna.Trial, trial: FrozenTrial, state: TrialState, why: str
 ) -> None:
-    with suppress(UpdateFinishedTrialError):  # the trial is another's now
+    with suppress(UpdateFinishedTrialError):  # another worker owns the trial now
         patiently(lambda: handle.set_user_attr("reason", why))
         patiently(lambda: study.tell(trial.number, state=state, skip_if_finished=True))
 
 
 def interrupt(number: int, frame: object) -> None:
-    """What SIGTERM does: the same as Ctrl-C."""
+    """Handle SIGTERM as Ctrl-C."""
     raise KeyboardInterrupt

@@ -3,44 +3,83 @@
 vit = load_encoder("runs/mae")      # or a file, encoder.safetensors, of a run or of the zoo
 """
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from zlib import crc32
 
-import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.machine.files import atomic
+from siamlab.machine.sums import KEY, text_sum
+from siamlab.machine.terminal import caution
 from siamlab.model.encoder import Encoder
-from siamlab.model.siamese import Siamese, parts
+from siamlab.model.siamese import Siamese
 from siamlab.run import Run
 from siamlab.train import checkpoint
-from siamlab.train.folder import Folder, written
+from siamlab.train.access import written
+from siamlab.train.folder import RunFolder
 
 
 def write_encoder(encoder: Encoder, run: Run, path: Path) -> None:
-    """The encoder with its places written into its position table; the file carries the run."""
-    draft = path.with_suffix(".draft")
+    """Write the encoder as a plain timm model; its run and a checksum are in the file's header."""
+    vit = encoder.plain()
+    about = {"run": run.toml(), KEY: text_sum(run.toml()) + _sum(vit.state_dict())}
+    with written(path):
+        path.parent.mkdir(exist_ok=True)  # of encoders that are kept
+        with atomic(path) as draft:
+            checkpoint.write_weights(vit, draft, about)
+
+
+def damage(path: Path) -> str:
+    """Return what is wrong with an encoder file; "" if it is whole."""
     try:
-        with written(path):
-            checkpoint.write_weights(encoder.plain(), draft, {"run": run.toml()})
-            draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        _tensors(path)
+    except UserError as problem:
+        return str(problem)
+    return ""
+
+
+def _sum(tensors: Mapping[str, Tensor]) -> str:
+    """Return the checksum of names, shapes, kinds and bytes of an encoder."""
+    total = 0
+    for name in sorted(tensors):
+        weight = tensors[name].detach().cpu().contiguous()
+        about = f"{name} {weight.dtype} {tuple(weight.shape)}"
+        total = crc32(weight.view(-1).view(torch.uint8).numpy(), crc32(about.encode(), total))
+    return f"{total:08x}"
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of an encoder file. Raises UserError where any part of it changed."""
+    words, tensors = _words(path), checkpoint.weights_in(path)
+    if KEY in words and words[KEY][8:] != _sum(tensors):
+        raise _damaged(path)
+    return tensors
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"{path} is damaged: it changed since it was written; copy it again, or train its run with "
+        "--resume, which writes it from the last checkpoint"
+    )
 
 
 def load_encoder(path: str | Path) -> nn.Module:
-    """The plain timm model of a run's folder (the newest checkpoint if unfinished) or of a file.
+    """Return the plain timm model of a run's folder, finished or not, or of a file.
 
     Raises UserError for a path that is neither, and for a damaged file.
     """
     path = Path(path)
-    if path.is_file():
+    if os.path.isfile(path):
         return _from_file(path)
-    folder = Folder(path)
-    if folder.encoder.is_file():
+    folder = RunFolder(path)
+    if os.path.isfile(folder.encoder):
         return _from_file(folder.encoder)
-    if not folder.run_file.is_file():
+    if not folder.made():
         raise UserError(
             f"{path} is neither a run's folder nor a safetensors file, as seen from {Path.cwd()}; "
             "`siamlab train` makes one, timm:NAME names a model of timm, zoo:NAME one that comes "
@@ -53,11 +92,11 @@ def load_encoder(path: str | Path) -> nn.Module:
 
 
 def load_branches(path: str | Path) -> tuple[Run, nn.Module, nn.Module]:
-    """A run's folder with both its branches at the newest checkpoint: run, online model, target.
+    """Return the run of a folder, and its online model and target at the newest checkpoint.
 
-    In evaluation mode. Raises UserError for a folder without a run or a whole checkpoint.
+    Both are in evaluation mode. Raises UserError for a folder without a run or a whole checkpoint.
     """
-    folder = Folder(path)
+    folder = RunFolder(path)
     run, newest = folder.run(), _newest(folder)
     model = Siamese(run, run.target.widths(run))
     teacher = run.target.build(model, run)
@@ -67,7 +106,7 @@ def load_branches(path: str | Path) -> tuple[Run, nn.Module, nn.Module]:
 
 
 def untrained(run: Run) -> nn.Module:
-    """The plain timm model of a run before its first step, with the weights of its seed."""
+    """Return the plain timm model of a run before its first step."""
     from siamlab.train.seeds import seed_of
 
     torch.manual_seed(seed_of(run.seed, "weights"))
@@ -75,25 +114,32 @@ def untrained(run: Run) -> nn.Module:
 
 
 def run_of(path: str | Path) -> Run:
-    """The run that made a folder or a file."""
+    """Return the run that made a folder or a file."""
     path = Path(path)
-    return Run.parse(_words(path)["run"], str(path)) if path.is_file() else Folder(path).run()
+    file = os.path.isfile(path)
+    return Run.parse(_words(path)["run"], str(path)) if file else RunFolder(path).run()
 
 
-def _newest(folder: Folder) -> Path:
-    newest, _ = checkpoint.newest(folder.checkpoints)
+def _newest(folder: RunFolder) -> Path:
+    newest, damaged = checkpoint.newest(folder.checkpoints, checkpoint.WEIGHTS)
+    if newest is None and damaged:
+        raise UserError(
+            f"all checkpoints of {folder.path} are damaged; restore an undamaged one, or train the "
+            "run again"
+        )
     if newest is None:
         raise UserError(
             f"{folder.path} has no whole checkpoint yet; wait for one, or set save_every lower"
         )
+    for problem in damaged:
+        caution(f"{folder.path}: {problem}", stacklevel=3)
     return newest
 
 
 def _from_file(path: Path) -> nn.Module:
     run = run_of(path)
-    fills = any(part.head.fills for part in parts(run.prediction))
-    vit = Encoder(run.model, run.positions, run.size, fills).plain()
-    vit.load_state_dict(safetensors.torch.load_file(path))
+    vit = Encoder(run.model, run.positions, run.size, run.prediction.fills).plain()
+    checkpoint.load_weights(vit, _tensors(path), path)
     return vit.eval()
 
 
@@ -103,9 +149,13 @@ def _words(path: Path) -> dict[str, str]:
             words = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise UserError(
-            f"{path} is not a whole safetensors file ({error}); copy it anew, or name the folder "
-            "of the run that made it"
+            f"{path} is not a whole safetensors file ({error}); copy it again, or name the "
+            "folder of the run that made it"
         ) from None
     if "run" not in words:
         raise UserError(f"{path} does not say which run made it; siamlab's own encoder files do")
+    if words.keys() - {"run", KEY, "format"}:  # a damaged name
+        raise _damaged(path)
+    if KEY in words and words[KEY][:8] != text_sum(words["run"]):
+        raise _damaged(path)
     return words

@@ -1,223 +1,254 @@
-"""A run's folder: what was asked, where it ran, what happened, step by step.
+"""A run's folder: the run, where it ran, and what happened, step by step.
 
 runs/mae/
     run.toml          the run                 environment.json   versions, machine, git state,
-                                                                 precision by the step it is after
-    metrics.jsonl     one line a logged step  checkpoints/       the newest two
+                                                                 precision and since which step
+    metrics.jsonl     each logged step        checkpoints/       the newest two
     encoder.safetensors                       the finished encoder, as a plain timm model
+    encoders/                                 the same of earlier steps, with `keep_every`
+    release.pt        what is left of a checkpoint of SiameseIM or MAE that the run came from
 """
 
-import fcntl
 import json
-import os
-import platform
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Any
-
-import torch
+from typing import Any
 
 from siamlab.component import UserError
+from siamlab.machine.files import append, atomic, hold, remove_drafts
+from siamlab.machine.sums import signed, text_sum, unsigned
+from siamlab.machine.terminal import caution
 from siamlab.run import Run
+from siamlab.train.access import check_links, readable, written
+from siamlab.train.environment import environment
+from siamlab.train.events import Line, Metrics
+from siamlab.train.lines import read_lines, written_line
 
-Line = dict[str, Any]  # one line of metrics.jsonl
-PACKAGES = ("torch", "timm", "numpy", "pydantic", "safetensors")
-
-DRAFT = ".run.toml"
-BEGUN = {"checkpoints", "environment.json", DRAFT}  # what is made before run.toml
+BEGUN = {".lock", "checkpoints", "environment.json"}  # made before run.toml
+SUM = "# checksum "  # the first line of run.toml, with that of the rest
+LAST = "threads"  # the last key of every run.toml
 
 
-class Folder:
-    """Paths of one run's folder and the few ways to write into it."""
+class RunFolder:
+    """The paths of one run's folder and the few ways to write into it."""
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
-        self.run_file = self.path / "run.toml"
-        self.environment = self.path / "environment.json"
-        self.metrics = self.path / "metrics.jsonl"
-        self.checkpoints = self.path / "checkpoints"
-        self.encoder = self.path / "encoder.safetensors"
+        self.path: Path = Path(path)
+        self.run_file: Path = self.path / "run.toml"
+        self.environment: Path = self.path / "environment.json"
+        self.metrics: Path = self.path / "metrics.jsonl"
+        self.checkpoints: Path = self.path / "checkpoints"
+        self.encoder: Path = self.path / "encoder.safetensors"
+        self.encoders: Path = self.path / "encoders"
+        self.release: Path = self.path / "release.pt"
+        self.lock: Path = self.path / ".lock"
+        self._held: tuple[int, int] | None = None  # the lock file that this object claimed
 
     def create(self, run: Run) -> None:
-        """A new folder for the run, or one whose making was cut off; refuses any other.
+        """Make the folder of a new run, or complete one that a crash left without run.toml.
 
-        Raises UserError too where no folder can be written.
+        Raises UserError as `check_free` does, and where none can be written.
         """
+        self.check_free()
+        try:
+            if self.path.exists():
+                remove_drafts(self.path)
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self._write_environment(environment())
+            with atomic(self.run_file) as draft:  # last: a folder with run.toml is whole
+                draft.write_text(f"{SUM}{text_sum(run.toml())}\n{run.toml()}")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def check_free(self) -> None:
+        """Raise UserError where there is anything but what a crash leaves of a new folder."""
         try:
             kept = {p.name for p in self.path.iterdir()} if self.path.exists() else set()
-            if kept - BEGUN or any(self.checkpoints.glob("*")):
-                raise UserError(
-                    f"the folder {self.path} exists and is not empty; add --resume to go on with "
-                    "its run or give another --out"
-                )
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-            self.environment.write_text(json.dumps(environment(), indent=1) + "\n")
-            draft = self.path / DRAFT
-            draft.write_text(run.toml())
-            draft.rename(self.run_file)  # last: a folder with run.toml is whole
         except OSError as error:
+            raise self._unwritable(error) from error
+        drafts = {name for name in kept if name.startswith(".") and name.endswith(".draft")}
+        if kept - BEGUN - drafts or any(self.checkpoints.glob("*")):
+            resume = "add --resume to continue its run"
+            lost = "it has no run.toml, so there is no run to continue; put run.toml back"
             raise UserError(
-                f"the folder {self.path} cannot be written ({error.strerror}); make room, or give "
-                "another --out"
-            ) from error
+                f"the folder {self.path} exists and is not empty; "
+                f"{resume if self.made() else lost}, or choose another --out"
+            )
 
-    def claim(self) -> IO:
-        """The folder for this process alone, as long as the file that comes back is open.
+    def undo(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        """Remove what `create` made if an error came before anything was logged or saved."""
+        begun = self.metrics.exists() or any(self.checkpoints.glob("*"))
+        if isinstance(error, Exception) and not begun:
+            for file in (self.run_file, self.environment, self.lock):
+                file.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.checkpoints.rmdir()
 
-        Raises UserError while another process trains in it. A process that dies gives it back.
+    def encoder_at(self, step: int) -> Path:
+        """Return the path of the encoder that is kept from a step; `open_model` takes it."""
+        return self.encoders / f"step_{step:08d}.safetensors"
+
+    def kept_encoders(self) -> dict[int, Path]:
+        """Return the encoders that `keep_every` kept, by step, the earliest first."""
+        files = sorted(self.encoders.glob("step_*.safetensors"))
+        return {int(file.stem.removeprefix("step_")): file for file in files}
+
+    def claim(self) -> ExitStack:
+        """Hold the folder for this process alone until the returned object is closed.
+
+        Raises UserError while another process holds it, and for links that lead out of it. A
+        process that dies releases it.
         """
-        file = (self.path / ".lock").open("w")
+        check_links(self.path)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
+            lock = hold(self.lock)
+            self._held = self._identity()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if lock is None:
             raise UserError(
-                f"another process is training in {self.path}; wait for it, stop it, or give "
+                f"another process is training in {self.path}; wait for it, stop it, or choose "
                 "another --out"
-            ) from None
-        return file
+            )
+        for folder, name in ((self.path, "[!p]*"), (self.encoders, "*")):
+            remove_drafts(folder, name)  # of killed processes; one may be keeping probes.json
+        return lock
+
+    def check_there(self) -> None:
+        """Raise UserError where the claimed folder was removed, moved or replaced."""
+        if self._held and (self._held != self._identity() or not self.made()):
+            raise UserError(
+                f"the folder {self.path} was removed or replaced while its run trained, so nothing "
+                "more is written; put it back and continue with --resume, or start again"
+            )
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Return what tells this lock file from any other; None where there is none."""
+        try:
+            state = self.lock.stat()
+        except FileNotFoundError:
+            return None
+        return state.st_dev, state.st_ino
+
+    def in_use(self) -> bool:
+        """Return whether a process trains in the folder at this moment."""
+        if not self.lock.exists():
+            return False
+        try:
+            lock = hold(self.lock)
+        except OSError:  # another user's: `claim` will say so
+            return False
+        if lock:
+            lock.close()
+        return lock is None
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(
+            f"the folder {self.path} cannot be written ({error.strerror}); free some space, or "
+            "choose another --out"
+        )
+
+    def made(self) -> bool:
+        """Return whether there is a run in the folder. Raises UserError if one may not look."""
+        try:
+            self.run_file.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return True
 
     def run(self) -> Run:
-        """The run that the folder was made for."""
-        if not self.run_file.is_file():
+        """Return the run that the folder was made for. Raises UserError where it is damaged."""
+        if not self.made():
             raise UserError(f"{self.path.resolve()} is not a run's folder: it has no run.toml")
+        with readable(self.run_file):
+            text = self.run_file.read_text("utf-8", errors="replace")
+        first, _, rest = text.partition("\n")
+        whole = f"\n{LAST} =" in text  # of a file from before there were checksums
+        if first.startswith(SUM):
+            whole = first.removeprefix(SUM) == text_sum(rest)
+        if not whole:
+            raise UserError(
+                f"{self.run_file} is damaged or was changed, so it may be that of another run; "
+                "restore it, or remove the folder and train again"
+            )
         return Run.read(self.run_file)
 
-    def log(self, line: Line) -> Line:
-        """One more line of metrics, on disk before it comes back."""
-        with written(self.metrics), self.metrics.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        return line
+    def log(self, metrics: Metrics) -> None:
+        """Append a line to metrics.jsonl; it is on disk when this returns."""
+        self.check_there()
+        with written(self.metrics):
+            append(self.metrics, written_line(metrics.line()))
 
     def note_precision(self, step: int, precision: str) -> str:
-        """Keep what is computed in after `step`; what it was up to there, "" if that is not kept.
+        """Record the precision of the steps after `step`; return the one before, or "" if none.
 
         environment.json then has "precision": {"0": "bfloat16", "400": "float32"}.
         """
-        about = self._about()
+        about = self.about()
         kept = {s: p for s, p in about.get("precision", {}).items() if int(s) < step}
         before = next(reversed(kept.values()), "")
         noted = kept if before == precision else kept | {str(step): precision}
         if noted != about.get("precision"):
-            draft = self.environment.with_suffix(".draft")
-            with written(self.environment):
-                draft.write_text(json.dumps(about | {"precision": noted}, indent=1) + "\n")
-                draft.replace(self.environment)
+            self.check_there()
+            self._write_environment(about | {"precision": noted})
         return before
 
-    def forget_after(self, step: int) -> None:
-        """Drop the lines of steps that a resumed run will take again."""
-        if self.metrics.exists():
-            kept = [line for line in self.lines() if line["step"] <= step]
-            draft = self.metrics.with_suffix(".draft")
-            with written(self.metrics):
-                draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
-                draft.replace(self.metrics)
+    def weights(self, hashes: dict[str, str]) -> dict[str, str]:
+        """Return the hashes of weights that the run began with; note these if none are there.
 
-    def lines(self) -> list[Line]:
-        """The logged lines; what a crash or a full disk left of others is left out."""
-        if not self.metrics.exists():
-            return []
-        return [line for text in self.metrics.read_text().splitlines() for line in _whole(text)]
+        environment.json then has "weights": {"model.init": "1f3a…"}.
+        """
+        about = self.about()
+        if hashes and "weights" not in about:
+            self.check_there()
+            self._write_environment(about | {"weights": hashes})
+        return about.get("weights", hashes)
 
-    def _about(self) -> dict[str, Any]:
-        """What environment.json says; this environment where somebody removed or spoilt it."""
+    def about(self) -> dict[str, Any]:
+        """Return environment.json; this environment, with a warning, if it is damaged or lost."""
         try:
-            return json.loads(self.environment.read_text())
+            return unsigned(json.loads(self.environment.read_text()))
         except (OSError, ValueError):
+            caution(
+                f"{self.environment} is lost or damaged; it is taken from the present machine, and "
+                "the precision of earlier steps is not known any more"
+            )
             return environment()
 
+    def _write_environment(self, about: dict[str, Any]) -> None:
+        with written(self.environment), atomic(self.environment) as draft:
+            draft.write_text(json.dumps(signed(about), indent=1) + "\n")
+
+    def forget_after(self, step: int) -> str:
+        """Drop the lines of later steps, which a resumed run takes again, and unreadable ones.
+
+        Returns a sentence if there were unreadable ones; the file as it was is then kept.
+        """
+        with readable(self.metrics):
+            found = read_lines(self.metrics)
+        problem, kept = found.problem(self.metrics), [s for s in found.whole if s["step"] <= step]
+        if problem:
+            old = self.metrics.with_name("metrics.damaged.jsonl")
+            with written(old), atomic(old) as draft:
+                draft.write_bytes(self.metrics.read_bytes())
+            problem += f"; the file as it was is kept as {old.name}"
+        if problem or len(kept) < len(found.whole):
+            with written(self.metrics), atomic(self.metrics) as draft:
+                draft.write_bytes(b"".join(map(written_line, kept)))
+        return problem
+
+    def lines(self) -> list[Line]:
+        """Return the logged lines; a warning says how many were damaged or cut short, if any."""
+        with readable(self.metrics):
+            found = read_lines(self.metrics)
+        if problem := found.problem(self.metrics):
+            caution(problem)
+        return found.whole
+
     def seconds(self) -> float:
-        """Time in the loop, over all its starts; where the clock falls it began anew."""
+        """Return the time in the loop, over all starts; the clock falls where one began anew."""
         clock = [line["seconds"] for line in self.lines()]
         ends = [now for now, then in zip(clock, clock[1:], strict=False) if then < now]
         return float(sum([*ends, *clock[-1:]]))
-
-
-def _whole(text: str) -> list[Line]:
-    """The line, if it is one."""
-    try:
-        return [json.loads(text)]
-    except json.JSONDecodeError:
-        return []
-
-
-@contextmanager
-def written(path: Path) -> Iterator[None]:
-    """UserError for a file that cannot be written, most often since the disk is full."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        cause = error if isinstance(error, OSError) else error.__context__  # torch.save hides it
-        if not isinstance(cause, OSError):
-            raise
-        raise UserError(
-            f"{path} could not be written ({cause.strerror or cause}); make room, then go on with "
-            "--resume"
-        ) from error
-
-
-def runs(path: str | Path) -> "polars.DataFrame":  # noqa: F821
-    """The metrics of every run under a folder as one polars frame, a row a logged step.
-
-    Columns: run (the folder's name), name, then the keys of metrics.jsonl. Raises UserError if
-    there is no run.
-    """
-    import polars
-
-    rows = []
-    for file in sorted(Path(path).rglob("run.toml")):
-        folder = Folder(file.parent)
-        name = folder.run().name
-        rows += [{"run": folder.path.name, "name": name} | line for line in folder.lines()]
-    if not rows:
-        raise UserError(f"there is no run with metrics under {path}; `siamlab train mae` makes one")
-    return polars.DataFrame(rows, infer_schema_length=None)
-
-
-def environment() -> dict[str, Any]:
-    """Versions, machine and git state, as far as they can be told."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    return {
-        "siamlab": version_of("siamlab"),
-        "python": platform.python_version(),
-        "packages": {name: version_of(name) for name in PACKAGES} | {"torch": torch.__version__},
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "gpu": gpu,
-        "git": _git("rev-parse", "HEAD"),
-        "uncommitted": bool(_git("status", "--porcelain")),
-    }
-
-
-def version_of(package: str) -> str:
-    """Of an installed package; a checkout that is only on Python's path has none."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _processor() -> str:
-    """The model's name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _git(*words: str) -> str:
-    here = Path(__file__).parent
-    try:
-        answer = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True)
-    except OSError:
-        return ""
-    return answer.stdout.strip()

@@ -1,48 +1,62 @@
 """Training: the whole loop on one page.
 
-folder = train(run, "runs/mae")                 # a folder that explains itself
-for line in steps(run, "runs/mae"): ...         # the same, a logged line at a time
+folder = train(run, "runs/mae", progress=True)  # a folder that explains itself
+for event in steps(run, "runs/mae"): ...        # the same; yields Notice and Metrics
 """
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from siamlab import processes
 from siamlab.component import UserError
 from siamlab.data.images import Images
+from siamlab.machine import distributed
+from siamlab.machine.shortage import explain_shortage
 from siamlab.run import Run
 from siamlab.train import checkpoint
 from siamlab.train.batches import Batches
-from siamlab.train.export import write_encoder
-from siamlab.train.folder import Folder, Line
-from siamlab.train.health import health
-from siamlab.train.meter import Meter, due
-from siamlab.train.precision import choose_precision, note_precision
-from siamlab.train.schedule import learning_rate, set_rate
-from siamlab.train.setup import (
+from siamlab.train.collapse import collapse_signs
+from siamlab.train.device import (
     build,
     choose_device,
-    claim_folder,
-    go_on,
+    explain_compile_errors,
+    less_memory,
     parallel,
-    start_processes,
-    told_of_compiling,
 )
+from siamlab.train.events import Event
+from siamlab.train.export import write_encoder
+from siamlab.train.folder import RunFolder
+from siamlab.train.online_probes import online_probes
+from siamlab.train.precision import choose_precision, note_precision
+from siamlab.train.progress import Meter
+from siamlab.train.resume import claim_folder, resume_state
+from siamlab.train.schedule import learning_rate, set_rate
 from siamlab.train.signals import Stopped, stop_signal
 from siamlab.train.step import clip, gradients
-from siamlab.train.watch import watch
 
 
-def train(run: Run, path: str | Path, images: Images | None = None, resume: bool = False) -> Folder:
-    """Train `run` into a new folder, or go on with the one there; the finished folder comes back.
+def train(
+    run: Run,
+    path: str | Path,
+    images: Images | None = None,
+    resume: bool = False,
+    progress: bool = False,
+) -> RunFolder:
+    """Train `run` into a new folder, or resume the one there; return the finished folder.
 
-    Raises UserError for a folder in use, too few images or a loss that is not finite, and Stopped
-    after SIGTERM or Ctrl-C, with a checkpoint written to go on from.
+    With `progress`, a bar shows rate, loss and time left, and notices stand above it. Raises
+    UserError for a folder in use, too few images or a loss that is not finite, and Stopped after
+    SIGTERM or Ctrl-C, with a checkpoint written to go on from.
     """
-    for _ in steps(run, path, images, resume):
-        pass
-    return Folder(path)
+    events = steps(run, path, images, resume)
+    if progress:
+        from siamlab.train.bar import follow
+
+        follow(run, events)
+    else:
+        deque(events, maxlen=0)
+    return RunFolder(path)
 
 
 def steps(
@@ -51,26 +65,35 @@ def steps(
     images: Images | None = None,
     resume: bool = False,
     test: Images | None = None,
-) -> Iterator[Line]:
-    """Train as `train` does and yield each logged line; {"said": a sentence} for what is said.
+) -> Iterator[Event]:
+    """Train as `train` does; yield the metrics of each logged step, and notices as they arise.
 
-    `test` are the images of `probe_every` that belong to `images`.
+    `test`: the test images that `probe_every` needs where `images` are given.
     """
-    start_processes()
-    device, folder = choose_device(run.compute), Folder(path)
+    with explain_shortage(less_memory(run)):
+        yield from _steps(run, path, images, resume, test)
+
+
+def _steps(
+    run: Run, path: str | Path, images: Images | None, resume: bool, test: Images | None
+) -> Iterator[Event]:
+    distributed.start()
+    main = distributed.is_main()  # writes, logs and reports; the others only train
+    device, folder = choose_device(run.compute), RunFolder(path)
     precision = choose_precision(run, device)
-    watched = watch(run, images, test)
+    probes = online_probes(run, images, test)
     batches = Batches((images or run.data("train")).pixels, run, device)
-    state = build(run, device)
+    started = resume and folder.made() and bool(checkpoint.found(folder.checkpoints))
+    state = build(run, device, start=not started)
     model = parallel(state, run.compute, device)
     with (
-        claim_folder(run, folder, resume),
-        told_of_compiling(run.compute),
+        claim_folder(run, folder, resume, main),
+        explain_compile_errors(run.compute),
         stop_signal() as stopped,
     ):
-        first, said = go_on(run, folder, state)
-        if processes.rank() == 0:
-            yield from [*said, *note_precision(run, device, folder, first)]
+        first, notices = resume_state(run, folder, state, main)
+        if main:
+            yield from [*notices, *note_precision(run, device, folder, first)]
         meter = Meter(run.batch, first, batches, folder.seconds())
         for step, batch in enumerate(batches.read(first), start=first):
             lr = set_rate(state.optimiser, learning_rate(step, run.steps, run.batch, run.optimiser))
@@ -80,27 +103,40 @@ def steps(
             state.optimiser.zero_grad(set_to_none=True)
             state.teacher.follow(state.model, (step + 1) / run.steps)
 
-            now = due(run, step + 1, device, stopped)
-            if now.check:  # on a GPU only now and then: reading a number makes it wait
-                values = {name: processes.mean(value).item() for name, value in terms.items()}
-                check_finite(values, norm.item(), step + 1, folder)
-            if now.log and processes.rank() == 0:
-                line = meter.line(step + 1, values) | {"lr": lr, "grad_norm": norm.item()}
-                signs = health(state.model, state.teacher, context, target)
-                check_finite(signs, norm.item(), step + 1, folder)
-                signs |= watched(state.model.encoder) if now.probe else {}
-                yield folder.log(line | signs)
-                meter.restart(step + 1)
-            if now.save and processes.rank() == 0:
-                checkpoint.save(folder.checkpoints, step + 1, state)
-            if now.stop:
-                processes.wait()  # torchrun ends all as soon as one ends
-                raise Stopped(f"stopped after step {step + 1} of {run.steps}: --resume goes on")
-    if processes.rank() == 0:
-        write_encoder(state.model.encoder, run, folder.encoder)
+            done = step + 1
+            last = done == run.steps
+            stop = distributed.any_of(stopped()) and not last
+            probe = run.probe_every > 0 and (done % run.probe_every == 0 or last)
+            log = done % run.log_every == 0 or done == 1 or last or probe
+            save = done % run.save_every == 0 or last or stop
+
+            if log or save or device.type == "cpu":  # reading a number makes a GPU wait
+                values = {name: distributed.mean(value).item() for name, value in terms.items()}
+                check_finite(values, norm.item(), done, folder)
+            if log and main:
+                metrics = meter.metrics(done, values, lr=lr, grad_norm=norm.item())
+                signs = collapse_signs(state.model, state.teacher, context, target)
+                check_finite(signs, norm.item(), done, folder)
+                metrics.values.update(signs)
+                metrics.values.update(probes(state.model.encoder) if probe else {})
+                folder.log(metrics)
+                yield metrics
+                meter.restart(done)
+            if save and main:
+                folder.check_there()
+                checkpoint.save(folder.checkpoints, done, state)
+            if run.keep_every and done % run.keep_every == 0 and main:
+                folder.check_there()
+                write_encoder(state.model.encoder, run, folder.encoder_at(done))
+            if stop:
+                distributed.wait()  # torchrun ends all as soon as one ends
+                raise Stopped(f"stopped after step {done} of {run.steps}: add --resume to continue")
+        if main:
+            folder.check_there()
+            write_encoder(state.model.encoder, run, folder.encoder)
 
 
-def check_finite(values: dict[str, float], norm: float, step: int, folder: Folder) -> None:
+def check_finite(values: dict[str, float], norm: float, step: int, folder: RunFolder) -> None:
     """Raises UserError, before anything is saved, when a value or the gradient is not finite."""
     wrong = [f"{k}={v}" for k, v in {**values, "grad_norm": norm}.items() if not math.isfinite(v)]
     if wrong:
@@ -110,6 +146,6 @@ def check_finite(values: dict[str, float], norm: float, step: int, folder: Folde
         )
         raise UserError(
             f"training is no longer finite at step {step} ({', '.join(wrong)}); {where}; lower "
-            "optimiser.lr, set optimiser.clip=1.0 or compute.precision=float32, and start anew in "
+            "optimiser.lr, set optimiser.clip=1.0 or compute.precision=float32, and start again in "
             "another --out"
         )

@@ -1,4 +1,4 @@
-"""Precision: what a run's networks compute in, where bfloat16 pays, and what is said about it.
+"""Precision: what a run's networks compute in, where bfloat16 pays, and notices about it.
 
 precision = choose_precision(run, device)       # torch.float32 or torch.bfloat16
 
@@ -10,21 +10,23 @@ from math import inf
 
 import torch
 
+from siamlab.machine.internals import has_amx, has_avx512_bf16
 from siamlab.run import Run
-from siamlab.train.folder import Folder, Line
+from siamlab.train.events import Notice
+from siamlab.train.folder import RunFolder
 
-# Narrowest encoder that is known to train clearly faster in bfloat16, by the processor's products:
-# AMX tiles 1.9 × at 128; AVX512_BF16 1.9 × at 192 and 0.86 to 1.11 × at 96 (docs/speed.md).
-WITH_AMX, WITH_AVX512 = 128, 192
+# Narrowest encoder known to train clearly faster in bfloat16 on a processor that multiplies it:
+# AMX tiles 1.9 × at 128; AVX512_BF16 1.5 to 1.9 × at 128 and 0.86 to 1.5 × at 96 (docs/speed.md).
+PAYS_FROM = 128
 
-# Said where nobody asked for it: on processors it is not what torch does by itself.
+# A notice, since torch by itself would not do this on a processor.
 CHOSEN = "computes in bfloat16, faster on this processor; compute.precision=float32 if unwanted"
 
 
 def choose_precision(run: Run, device: torch.device) -> torch.dtype:
-    """What was asked for; by default bfloat16 where the device and the encoder's width gain by it.
+    """Return the precision of a run; by default bfloat16 where device and width gain by it.
 
-    A rule, not a timing: a run that goes on where it was gets the same numbers, bit for bit.
+    A rule, not a timing: a run that is resumed on the same machine gives the same bits.
     """
     if run.compute.precision != "auto":
         return getattr(torch, run.compute.precision)
@@ -32,56 +34,54 @@ def choose_precision(run: Run, device: torch.device) -> torch.dtype:
 
 
 def pays_from(device: torch.device) -> int | float:
-    """Width of the encoder from which bfloat16 is known to be faster on the device.
+    """Return the encoder's width from which bfloat16 is known to be faster on the device.
 
-    0 on a GPU that has it: always. inf where it is slower or, as on ARM, torch cannot tell: never.
+    0 (always) on a GPU that has it; inf (never) where it is slower, or unknown to torch as on ARM.
     """
     if device.type == "cuda":
         return 0 if multiplies_bfloat16(device) else inf
-    if torch.cpu._is_amx_tile_supported():
-        return WITH_AMX
-    return WITH_AVX512 if torch.cpu._is_avx512_bf16_supported() else inf
+    return PAYS_FROM if has_amx() or has_avx512_bf16() else inf
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for it, as far as torch can tell."""
+    """Return whether the device has instructions for bfloat16, as far as torch knows."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if platform.machine() not in ("x86_64", "AMD64"):
         return True  # torch does not tell
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return has_avx512_bf16() or has_amx()
 
 
-def note_precision(run: Run, device: torch.device, folder: Folder, first: int) -> list[Line]:
-    """Keep in the folder what steps after `first` are computed in; what is to be said about it."""
+def note_precision(run: Run, device: torch.device, folder: RunFolder, first: int) -> list[Notice]:
+    """Record in the folder the precision of the steps after `first`; return notices about it."""
     if first == run.steps:
         return []
     now = str(choose_precision(run, device)).removeprefix("torch.")
     before = folder.note_precision(first, now)
-    said = [_slow(now, device), _changed(run, before, now) or _chosen(run, device, before, now)]
-    return [{"said": sentence} for sentence in said if sentence]
+    texts = [_slow(now, device), _changed(run, before, now) or _chosen(run, device, before, now)]
+    return [Notice(text) for text in texts if text]
 
 
 def _slow(now: str, device: torch.device) -> str:
     if now == "float32" or multiplies_bfloat16(device):
         return ""
     return (
-        "compute.precision=bfloat16: this processor has no products of bfloat16 and takes several "
-        "times as long as in float32; stop, and go on with --resume compute.precision=float32"
+        "compute.precision=bfloat16: this processor cannot multiply bfloat16 and takes several "
+        "times as long as in float32; stop, then continue with --resume compute.precision=float32"
     )
 
 
 def _changed(run: Run, before: str, now: str) -> str:
-    """For a run that goes on elsewhere, or as somebody wants it to."""
+    """The notice for a run that is resumed in another precision."""
     if before in ("", now):
         return ""
     asked = run.compute.precision != "auto"
-    hint = "" if asked else f"; compute.precision={before} would stay with that"
-    return f"computes in {now} from here on, until now in {before}{hint}"
+    hint = "" if asked else f"; set compute.precision={before} to stay with that"
+    return f"computes in {now} from here on (in {before} until now){hint}"
 
 
 def _chosen(run: Run, device: torch.device, before: str, now: str) -> str:
-    """At the start alone."""
+    """The notice at the start of a run that was not asked to compute in bfloat16 but does."""
     if before or now == "float32" or run.compute.precision != "auto" or device.type == "cuda":
         return ""
     return CHOSEN

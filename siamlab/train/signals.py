@@ -1,4 +1,4 @@
-"""Signals: SIGTERM and Ctrl-C end a run after the step in hand, not in the middle of it."""
+"""Signals: SIGTERM, SIGHUP and Ctrl-C end a run after the step in hand, not in the middle of it."""
 
 import signal
 import threading
@@ -7,17 +7,23 @@ from contextlib import contextmanager
 
 
 class Stopped(Exception):
-    """Somebody asked the run to stop; its checkpoint is written."""
+    """The run was asked to stop; its checkpoint is written."""
 
 
 @contextmanager
 def stop_signal() -> Iterator[Callable[[], bool]]:
-    """A function that says whether SIGTERM or Ctrl-C came. A second Ctrl-C ends at once."""
+    """A function that tells whether SIGTERM, SIGHUP or Ctrl-C came; a second Ctrl-C ends at once.
+
+    SIGHUP comes when the terminal closes; where it is ignored, as under nohup, it stays ignored.
+    """
     came = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield came.is_set  # only the main thread hears signals
+        yield came.is_set  # signals reach the main thread only
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
 
     def remember(number: int, frame: object) -> None:
         came.set()

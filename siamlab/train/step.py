@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from siamlab import processes
 from siamlab.geometry import View
 from siamlab.loss import Terms
-from siamlab.masking import Mask
+from siamlab.machine import distributed
+from siamlab.masking import Mask, MaskIndex
 from siamlab.model.blocks import index_of
-from siamlab.model.siamese import Predictions, parts
+from siamlab.model.siamese import Predictions
 from siamlab.run import Run
 from siamlab.train.seeds import generator, seed_of
 
@@ -30,15 +30,15 @@ def gradients(
     step: int,
     precision: torch.dtype,
 ) -> Stepped:
-    """The loss of one batch and its gradients, in the order of the algorithm.
+    """Compute the loss of one batch and its gradients, in the order of the algorithm.
 
-    Each part of the batch has its own stream of draws: two processes draw what one process with
-    twice the parts draws.
+    Each part of the batch has its own stream of draws, so that two processes draw the same as one
+    process with twice the parts.
     """
     total: Terms = {}
     parts_each = run.compute.accumulate
     for i, part in enumerate(batch.chunk(parts_each)):
-        stream = (run.seed, step, processes.rank() * parts_each + i)
+        stream = (run.seed, step, distributed.rank() * parts_each + i)
         torch.manual_seed(seed_of("dropout", *stream))
         rng, draws = generator("views", *stream, device=part.device), generator("masks", *stream)
         first, second = run.views(part, run.size, run.colour, rng)  # View × 2
@@ -56,22 +56,22 @@ def gradients(
 
 
 def compare(run: Run, pred: Predictions, goal: Predictions) -> Terms:
-    """The loss terms of every head, weighted; their sum is the loss."""
+    """Return the loss terms of every head, weighted; their sum is the loss."""
     return {
-        part.name + term: part.weight * value
-        for part, p, g in zip(parts(run.prediction), pred, goal, strict=True)
+        part.prefix + term: part.weight * value
+        for part, p, g in zip(run.prediction.parts, pred, goal, strict=True)
         for term, value in run.loss(p.float(), g.float()).items()
     }
 
 
 def clip(model: nn.Module, largest: float) -> Float[Tensor, ""]:
-    """The norm of the gradient, which is cut to `largest`."""
+    """Clip the gradient to the norm `largest`; return its norm before."""
     return nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], largest)
 
 
-def _to(mask: Mask, device: torch.device) -> Mask:
-    """The mask by index, where the views are; through pinned memory, so that nobody waits."""
-    found = [index_of(m) for m in mask]
+def _to(mask: Mask, device: torch.device) -> MaskIndex:
+    """Return the mask as indices on the device; pinned memory, so that no one waits for a GPU."""
+    indices = [index_of(m) for m in mask]
     if device.type == "cpu":
-        return Mask(*found)
-    return Mask(*(m.pin_memory().to(device, non_blocking=True) for m in found))
+        return MaskIndex(*indices)
+    return MaskIndex(*(m.pin_memory().to(device, non_blocking=True) for m in indices))

@@ -1,17 +1,14 @@
-"""Zoo: encoders that come with siamlab, to look at without training; README.md says what they are.
+"""Zoo: trained encoders that ship with siamlab; README.md describes them.
 
-vit = zoo.load("siameseim")     # a plain timm model; zoo.names() lists them
-zoo.scores()                    # what all probes found of those trained on CIFAR-10
+zoo.names()                     # ("mae", ...); open_model("zoo:mae") opens one
+zoo.scores()                    # scores of those trained on CIFAR-10, all probes
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from siamlab.component import UserError, unknown
-from siamlab.train.export import load_encoder
 
 if TYPE_CHECKING:
     import polars
@@ -21,15 +18,15 @@ REFERENCE = "untrained"  # the network that all of them started from
 
 
 def names() -> tuple[str, ...]:
-    """The trained models that come with siamlab; `scenes_` before those not trained on CIFAR-10."""
+    """Return the names of all models; those that start with `scenes_` were trained on scenes."""
     encoders = {file.stem for file in HERE.glob("*.safetensors")}
     return tuple(sorted(encoders | set(_with_branches())))
 
 
 def file(name: str) -> Path:
-    """The encoder file of one, or the folder of its run; either carries the run that made it.
+    """Return the encoder file of a model, or the folder of its run; both contain the run.
 
-    Raises UserError for a name that is not there.
+    Raises UserError for an unknown name.
     """
     if name not in names():
         raise UserError(unknown("zoo: there is no model", name, names()))
@@ -37,26 +34,21 @@ def file(name: str) -> Path:
 
 
 def branches(name: str) -> Path:
-    """The folder of a run with both its branches, for what needs the predictor too.
+    """Return the folder of a run with the predictor and the target branch too.
 
-    Raises UserError for a name that has none.
+    Raises UserError for a model of which only the encoder ships.
     """
     if name not in _with_branches():
         raise UserError(unknown("zoo: there are no branches of", name, _with_branches()))
     return HERE / name
 
 
-def load(name: str) -> nn.Module:
-    """One of them as a plain timm vision transformer."""
-    return load_encoder(file(name))
-
-
 def scores(models: Sequence[str] = ()) -> "polars.DataFrame":
-    """The long table (`probe.table`) of the untrained network and of these models, as `zoo:mae`.
+    """Return the long table (`probe.table`) of the untrained network and these models, in order.
 
-    In their order; without names, of all that were trained on CIFAR-10. Measured on its test
-    images with the full suite, so that the images need not be at hand. Raises UserError for a
-    model without scores.
+    Names are as in `zoo:mae`; without any, all models trained on CIFAR-10 are in the table. The
+    scores were measured with the full suite and are stored, so no images are needed. Raises
+    UserError for a model without scores.
     """
     import polars
 
@@ -70,7 +62,7 @@ def scores(models: Sequence[str] = ()) -> "polars.DataFrame":
 
 
 def has_scores(models: Sequence[str]) -> bool:
-    """Whether `scores` has all of these."""
+    """Return whether there are scores of all these models."""
     return set(models) <= set(scores()["model"])
 
 

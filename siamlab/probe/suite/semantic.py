@@ -1,4 +1,4 @@
-"""Semantic steps of the suites: what is in the image?"""
+"""Semantic measures of the suites: what is in the image?"""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -10,7 +10,6 @@ from torch import Tensor
 from siamlab.data.images import take
 from siamlab.probe.clusters import alignment, class_separation, uniformity
 from siamlab.probe.corruption import KINDS, corrupted
-from siamlab.probe.features import features
 from siamlab.probe.fewshot import few_shot_per_class, few_shot_share
 from siamlab.probe.finetune import Epoch, fine_tune
 from siamlab.probe.finetune_recipe import FineTune
@@ -19,9 +18,8 @@ from siamlab.probe.linear import linear
 from siamlab.probe.longtail import long_tail
 from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
-from siamlab.probe.score import averaged
-from siamlab.probe.suite.bench import Seen, chosen, crops, left_out
-from siamlab.probe.table import Measured, Settings
+from siamlab.probe.score import Reading, Settings, averaged
+from siamlab.probe.suite.bench import Extracted, crop_settings, cropped_settings, sample_index
 
 K = 20
 OTHER_K = (10, 100, 200)
@@ -29,8 +27,9 @@ PER_CLASS = (1, 5)
 SHARE = 0.01
 IMBALANCE = 100.0
 SEVERITIES = (1, 2, 3, 4, 5)
-CORRUPTED = 500  # test images that are corrupted, at most
+CORRUPTED = 500  # most test images that are corrupted
 POOLED = {"pooling": "mean of patches"}
+PRESENT = "classes of the test images"
 HEAD = {"classifier": "logistic regression, standardised features, C = 1"}
 
 
@@ -48,124 +47,151 @@ class Labelled(NamedTuple):
         return self[:4]
 
 
-def quick(seen: Seen) -> Iterator[Measured]:
-    """The probes of the semantic score, and those that explain it."""
-    if (found := labelled(seen, seen.train.pooled, seen.test.pooled)) is None:
+def nearest(x: Extracted) -> Iterator[Reading]:
+    """k-NN on pooled features, on standardised ones, and on class tokens."""
+    if (data := pooled(x)) is None:
         return
-    k, near = neighbours(found)
-    yield seen.measured("knn", knn(*found.arrays, k, found.groups), **near)
-    score = knn_standardised(*found.arrays, k, found.groups)
-    yield seen.measured("knn_standardised", score, **near, standardised="by the training features")
-    if seen.model.cls_token is not None:
-        by_class = labelled(seen, seen.train.cls, seen.test.cls)
-        score = knn(*by_class.arrays, k, found.groups)
-        yield seen.measured("knn_class_token", score, **near | {"pooling": "class token"})
-    yield seen.measured("linear", linear(*found.arrays, found.groups), **POOLED, **HEAD)
+    k, protocol = neighbours(data)
+    yield x.reading("knn", knn(*data.arrays, k, data.groups), **protocol)
+    score = knn_standardised(*data.arrays, k, data.groups)
+    yield x.reading("knn_standardised", score, **protocol, standardised="by the training features")
+    if x.model.cls_token is not None:
+        tokens = labelled(x, x.train.cls, x.test.cls)
+        score = knn(*tokens.arrays, k, tokens.groups)
+        yield x.reading("knn_class_token", score, **protocol | {"pooling": "class token"})
 
 
-def rest(seen: Seen) -> Iterator[Measured]:
-    """All other semantic probes."""
-    yield from _of_views(seen)
-    if (found := labelled(seen, seen.train.pooled, seen.test.pooled)) is None:
+def linear_probe(x: Extracted) -> Iterator[Reading]:
+    """Logistic regression; also among the classes of the test images, if these lack some."""
+    if (data := pooled(x)) is None:
         return
-    for k in OTHER_K:
-        if k <= len(found.labels):
-            score = knn(*found.arrays, k, found.groups)
-            yield seen.measured(f"knn_{k}", score, **POOLED, k=k, temperature=TEMPERATURE)
-    yield from _few_shot(seen, found)
-    tail = long_tail(*found.arrays, IMBALANCE, seen.bench.seed, found.groups)
-    for part, score in tail._asdict().items():
-        name = "long_tail" if part == "overall" else f"long_tail_{part}"
-        yield seen.measured(name, score, **POOLED, **HEAD, imbalance=IMBALANCE)
-    score = retrieval(found.test, found.answers, found.groups)
-    yield seen.measured("retrieval", score, **POOLED, ranked="test images, self excluded")
-    score = class_separation(found.test, found.answers, found.groups)
-    yield seen.measured("class_separation", score, **POOLED)
-    yield from _robustness(seen, found)
+    yield x.reading("linear", linear(*data.arrays, data.groups), **POOLED, **HEAD)
+    if len(data.answers.unique()) < len(data.labels.unique()):
+        score = linear(*data.arrays, data.groups, present=True)
+        yield x.reading("linear_present", score, **POOLED, **HEAD, answers=PRESENT)
 
 
-def fine_tuned(seen: Seen, recipe: FineTune, said: Callable[[str], None]) -> Iterator[Measured]:
-    """Accuracy after all weights of a copy were trained on the images with a label."""
-    train, test = (take(x, (x.labels >= 0).nonzero()[:, 0]) for x in seen.bench[:2])
+def two_views(x: Extracted) -> Iterator[Reading]:
+    """Alignment of two crops, and uniformity; neither needs labels."""
+    score = alignment(x.a.pooled, x.b.pooled, x.groups_of(x.cropped.index))
+    yield x.reading("alignment", score, **POOLED, **crop_settings(), **cropped_settings(x))
+    yield x.reading("uniformity", uniformity(x.test.pooled, x.groups), **POOLED)
+
+
+def other_neighbours(x: Extracted) -> Iterator[Reading]:
+    """k-NN with other k, as far as there are training images."""
+    if data := pooled(x):
+        for k in OTHER_K:
+            if k <= len(data.labels):
+                score = knn(*data.arrays, k, data.groups)
+                yield x.reading(f"knn_{k}", score, **POOLED, k=k, temperature=TEMPERATURE)
+
+
+def few_shot(x: Extracted) -> Iterator[Reading]:
+    """Few labels per class, as far as each class has that many, and a share of all labels."""
+    if (data := pooled(x)) is None:
+        return
+    counts = data.labels.bincount()
+    protocol = POOLED | {"classifier": "logistic regression, unit length, λ = 0.1 / n"}
+    how = dict(seed=x.bench.seed, groups=data.groups)
+    for n in PER_CLASS:
+        if n <= counts[counts > 0].min():
+            score = few_shot_per_class(*data.arrays, n, **how).accuracy
+            yield x.reading(f"few_shot_{n}", score, **protocol, per_class=n)
+    score = few_shot_share(*data.arrays, SHARE, **how).accuracy
+    yield x.reading("few_shot_share", score, **protocol, share=SHARE)
+
+
+def tail(x: Extracted) -> Iterator[Reading]:
+    """The linear probe fitted on imbalanced classes."""
+    if (data := pooled(x)) is None:
+        return
+    scores = long_tail(*data.arrays, IMBALANCE, x.bench.seed, data.groups)
+    for part, score in scores._asdict().items():
+        key = "long_tail" if part == "overall" else f"long_tail_{part}"
+        yield x.reading(key, score, **POOLED, **HEAD, imbalance=IMBALANCE)
+
+
+def ranking(x: Extracted) -> Iterator[Reading]:
+    """How near images of one class are to each other."""
+    if (data := pooled(x)) is None:
+        return
+    if data.answers.bincount().max() > 1:  # two images of one class
+        score = retrieval(data.test, data.answers, data.groups)
+        yield x.reading("retrieval", score, **POOLED, ranked="test images, self excluded")
+    score = class_separation(data.test, data.answers, data.groups)
+    yield x.reading("class_separation", score, **POOLED)
+
+
+def corruptions(x: Extracted) -> Iterator[Reading]:
+    """One linear probe, fitted on clean images, for each corruption at each severity."""
+    if (data := pooled(x)) is None:
+        return
+    test = x.bench.test
+    known = (test.labels >= 0).nonzero()[:, 0]
+    index, settings = sample_index(test, CORRUPTED, x.bench.seed, known)
+    protocol = POOLED | HEAD | settings | {"severities": list(SEVERITIES)}
+
+    def passed(kind: str, severity: int) -> Tensor:
+        worse = corrupted(test.pixels[index], kind, severity, x.bench.seed)
+        return x.passes.pooled(worse)
+
+    bad = torch.stack([passed(kind, severity) for kind in KINDS for severity in SEVERITIES])
+    clean, answers = x.test.pooled[index], test.labels[index].to(data.labels.device)
+    scores = robustness(data.train, data.labels, clean, bad, answers, x.groups_of(index))
+    yield x.reading("robustness", scores.accuracy, **protocol, kinds=list(KINDS))
+    yield x.reading("robustness_drop", scores.drop, **protocol, kinds=list(KINDS))
+    for i, kind in enumerate(KINDS):
+        score = averaged(scores.each[i * len(SEVERITIES) : (i + 1) * len(SEVERITIES)])
+        yield x.reading(f"robustness_{kind}", score, **protocol, kinds=[kind])
+
+
+def fine_tuned(x: Extracted, recipe: FineTune, report: Callable[[str], None]) -> Iterator[Reading]:
+    """Accuracy of a copy of the model after training all its weights on the labelled images."""
+    train, test = (take(s, (s.labels >= 0).nonzero()[:, 0]) for s in x.bench[:2])
     if not varied(train.labels) or not varied(test.labels):
         return
 
-    def heard(epoch: Epoch) -> None:
-        said(f"fine-tuning, epoch {epoch.number} of {recipe.epochs}, loss {epoch.loss:.3f}")
+    def report_epoch(epoch: Epoch) -> None:
+        report(f"fine-tuning, epoch {epoch.number} of {recipe.epochs}, loss {epoch.loss:.3f}")
 
-    groups = seen.grouped((seen.bench.test.labels >= 0).nonzero()[:, 0])
-    score = fine_tune(seen.model, train, test, recipe, seen.want, seen.bench.seed, heard, groups)
-    own = {f"fine_tune.{key}": value for key, value in recipe.model_dump().items()}
-    yield seen.measured("fine_tuning", score, **own)
+    groups = x.groups_of((x.bench.test.labels >= 0).nonzero()[:, 0])
+    score = fine_tune(x.model, train, test, recipe, x.inputs, x.bench.seed, report_epoch, groups)
+    protocol = {f"fine_tune.{key}": value for key, value in recipe.model_dump().items()}
+    yield x.reading("fine_tuning", score, **protocol)
+
+
+def pooled(x: Extracted) -> Labelled | None:
+    """Mean patch features of all labelled images; None without two classes to tell apart."""
+    return labelled(x, x.train.pooled, x.test.pooled)
 
 
 def labelled(
-    seen: Seen,
-    learned: Float[Tensor, "n D"],
-    tested: Float[Tensor, "m D"],
+    x: Extracted,
+    train: Float[Tensor, "n D"],
+    test: Float[Tensor, "m D"],
     index: Int64[Tensor, " m"] | None = None,
 ) -> Labelled | None:
-    """Features of training images and of test images (all, or those), where they have a label.
+    """Features and labels of training images and of test images (all, or those of `index`).
 
-    None where there are not two classes to tell apart.
+    Images without a label are left out. None if there are no two classes to tell apart.
     """
-    index = torch.arange(len(tested)) if index is None else index
-    train, test = seen.bench.train.labels, seen.bench.test.labels[index]
-    keep, asked = train >= 0, test >= 0
-    if not varied(train[keep]) or not varied(test[asked]):
+    index = torch.arange(len(test)) if index is None else index
+    labels, answers = x.bench.train.labels, x.bench.test.labels[index]
+    keep, tested = labels >= 0, answers >= 0
+    if not varied(labels[keep]) or not varied(answers[tested]):
         return None
-    device = learned.device
-    groups = seen.grouped(index[asked])
-    keep, asked, train, test = (t.to(device) for t in (keep, asked, train, test))
-    return Labelled(learned[keep], train[keep], tested[asked], test[asked], groups)
+    groups = x.groups_of(index[tested])
+    keep, tested, labels, answers = (t.to(train.device) for t in (keep, tested, labels, answers))
+    return Labelled(train[keep], labels[keep], test[tested], answers[tested], groups)
 
 
-def neighbours(found: Labelled) -> tuple[int, Settings]:
+def neighbours(data: Labelled) -> tuple[int, Settings]:
     """k of the plain k-NN, and its protocol."""
-    k = min(K, len(found.labels))
+    k = min(K, len(data.labels))
     return k, POOLED | {"k": k, "temperature": TEMPERATURE}
 
 
 def varied(values: Tensor) -> bool:
-    """There are two different values at least: something to tell apart."""
+    """Tell whether there are at least two different values."""
     return len(values) > 0 and bool(values.min() < values.max())
-
-
-def _of_views(seen: Seen) -> Iterator[Measured]:
-    score = alignment(seen.a.pooled, seen.b.pooled, seen.grouped(seen.cut.index))
-    own = POOLED | crops(seen.bench) | left_out(seen)
-    yield seen.measured("alignment", score, **own)
-    yield seen.measured("uniformity", uniformity(seen.test.pooled, seen.groups), **POOLED)
-
-
-def _few_shot(seen: Seen, found: Labelled) -> Iterator[Measured]:
-    counts = found.labels.bincount()
-    common = POOLED | {"classifier": "logistic regression, unit length, λ = 0.1 / n"}
-    for n in PER_CLASS:
-        if n <= counts[counts > 0].min():
-            few = few_shot_per_class(*found.arrays, n, seed=seen.bench.seed, groups=found.groups)
-            yield seen.measured(f"few_shot_{n}", few.accuracy, **common, per_class=n)
-    few = few_shot_share(*found.arrays, SHARE, seed=seen.bench.seed, groups=found.groups)
-    yield seen.measured("few_shot_share", few.accuracy, **common, share=SHARE)
-
-
-def _robustness(seen: Seen, found: Labelled) -> Iterator[Measured]:
-    """One head, fitted on clean images; each corruption at each severity."""
-    test = seen.bench.test
-    known = (test.labels >= 0).nonzero()[:, 0]
-    index, how = chosen(test, CORRUPTED, seen.bench.seed, known)
-    pixels, own = test.pixels[index], POOLED | HEAD | how | {"severities": list(SEVERITIES)}
-
-    def passed(kind: str, severity: int) -> Tensor:
-        worse = corrupted(pixels, kind, severity, seen.bench.seed)
-        return features(seen.model, worse, *seen.want, seen.bench.batch).pooled
-
-    fit = found.train, found.labels, seen.test.pooled[index]
-    answers = test.labels[index].to(found.labels.device)
-    bad = torch.stack([passed(kind, severity) for kind in KINDS for severity in SEVERITIES])
-    every = robustness(*fit, bad, answers, seen.grouped(index))
-    yield seen.measured("robustness", every.accuracy, **own, kinds=list(KINDS))
-    yield seen.measured("robustness_drop", every.drop, **own, kinds=list(KINDS))
-    for i, kind in enumerate(KINDS):
-        score = averaged(every.each[i * len(SEVERITIES) : (i + 1) * len(SEVERITIES)])
-        yield seen.measured(f"robustness_{kind}", score, **own, kinds=[kind])

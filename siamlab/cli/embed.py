@@ -1,0 +1,50 @@
+"""The command `siamlab embed`: a model by name in, the features of images in a file.
+
+embed_images("zoo:mae", ["data=scenes"], Options(out="features.parquet"))
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from siamlab.cli.probe import print_about, probing_data
+from siamlab.evaluate.embed import check_embeddings, embed_source, write_embeddings
+from siamlab.evaluate.images import open_source
+from siamlab.evaluate.models import open_model
+from siamlab.machine.device import device_named
+from siamlab.machine.terminal import say
+
+
+class Options(NamedTuple):
+    out: str
+    split: str = "all"  # train, test, or all
+    images: int | None = None  # of each split, at most; None: all
+    patches: bool = False  # a row per patch instead of one per image
+    size: int | None = None  # side of the model's input, pixels
+    data: str | None = None  # a folder, or a source by name
+    device: str = "auto"  # cpu, cuda, or auto: a GPU if there is one
+
+
+def embed_images(name: str, words: Sequence[str], options: Options) -> None:
+    """Write the features of images under one model, and print what the file has."""
+    import polars
+
+    path, device = check_embeddings(options.out), device_named(options.device)
+    named = open_model(name, size=options.size)
+    print_about([named])
+    named.model.to(device)
+    if options.data and Path(options.data).expanduser().is_dir():
+        source = open_source(options.data, [named])
+    else:
+        words = [f"data={options.data}", *words] if options.data else words
+        source = probing_data([named.run] if named.run else [], words)
+    splits = ("train", "test") if options.split == "all" else (options.split,)
+    with Console(stderr=True).status("embedding"):
+        table = polars.concat(
+            embed_source(named, source, split, options.images, options.patches) for split in splits
+        )
+        write_embeddings(table, path)
+    kind, vectors = ("patches", "patch") if options.patches else ("images", "pooled")
+    say(f"{len(table):,} {kind}, {table.schema[vectors].size} numbers each: {path.resolve()}")

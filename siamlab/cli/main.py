@@ -1,0 +1,85 @@
+"""The command line: siamlab train | show | axes | probe | data | study | demo | lab | …"""
+
+import errno
+import logging
+import os
+import sys
+import warnings
+from argparse import Namespace
+
+from siamlab.cli.parser import parser
+from siamlab.machine.faults import machine_fault
+from siamlab.machine.redact import without_passwords
+
+REFUSED = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    0: done, 2: a mistake, explained in one sentence, 130: stopped, can be resumed.
+    """
+    words = sys.argv[1:] if words is None else words
+    from siamlab.component import UserError, printable
+
+    warnings.formatwarning = lambda message, *_: f"siamlab: {printable(message)}\n"
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of every attempt
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal may lack some letters
+    try:
+        options = read(words)
+        done = options.command(options) or 0
+        sys.stdout.flush()
+        return done
+    except UserError as mistake:
+        print(f"siamlab: {without_passwords(str(mistake), *words)}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("siamlab: out of memory: end other programs, or ask for less", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("siamlab: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of the pipe has gone, as after `| head`
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if not (sentence := _explained(error)):
+            raise
+        if machine_fault(error):  # output that is still buffered would fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"siamlab: {printable(sentence)}", file=sys.stderr)
+        return 2
+
+
+def _explained(error: Exception) -> str:
+    """Return the sentence for a fault of the machine or of permissions; "" for any other."""
+    if fault := machine_fault(error):
+        return f"{fault} where this works; mend that and start again"
+    if isinstance(error, OSError) and error.errno in REFUSED and error.filename:
+        return f"{error.filename} cannot be used ({error.strerror}); make it readable and writable"
+    return ""
+
+
+def read(words: list[str]) -> Namespace:
+    """Parse the words of a command; key=value may stand before and after options.
+
+    Raises UserError for a mistake.
+    """
+    from siamlab.component import UserError
+
+    options, late = parser().parse_known_args(words)
+    unknown = [word for word in late if word.startswith("-") or not hasattr(options, "words")]
+    if unknown:
+        mistaken = without_passwords(unknown[0], *words)
+        raise UserError(
+            f"{mistaken} is not an option; `siamlab {words[0]} --help` lists the options"
+        )
+    if late:
+        options.words = [*options.words, *late]
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""The command `siamlab probe`: models and images by name in, a table on the terminal and in files.
+
+probe_models(["runs/mine", "zoo:mae"], ["data=scenes"], Options(out="scores.csv"))
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.console import Console
+
+from siamlab.cli.imagenet_c import probe_corruptions
+from siamlab.data import DataChoice
+from siamlab.evaluate.evaluate import Evaluation, evaluate, with_untrained
+from siamlab.evaluate.files import WRITERS, check_out, keep_rows, write_table
+from siamlab.evaluate.images import run_or_scenes
+from siamlab.evaluate.models import NamedModel, open_models
+from siamlab.machine.shortage import explain_shortage
+from siamlab.machine.terminal import say
+from siamlab.probe.finetune_recipe import FineTune
+from siamlab.probe.suite.spatial import FEWEST
+from siamlab.run import Run
+from siamlab.run.mistakes import changed
+
+if TYPE_CHECKING:
+    import polars
+
+SHOWN = (  # on the terminal if the whole table goes to a file
+    "semantic",
+    "spatial",
+    "knn",
+    "linear",
+    "correspondence",
+    "segmentation",
+    "fine_tuning",
+)
+UNLABELLED = (
+    "No semantic probes: they need labels of two classes or more in training and test images "
+    "(class folders in data.path, or another data=NAME)."
+)
+UNPLACED = (
+    f"No spatial score: it needs {FEWEST} test images or more, and patches no larger than its "
+    "tolerance."
+)
+UNRANKED = "No retrieval: it needs two test images of one class or more; add images."
+TUNE = "fine_tune."
+CORRUPTIONS = "imagenet-c"  # the suite of its own command
+
+
+class Options(NamedTuple):
+    weights: bool = True  # False: timm models with random weights, without untrained networks
+    images: int = 3000  # training images, at most
+    test_images: int = 2000  # at most
+    suite: str = "quick"  # or full, or imagenet-c
+    size: int | None = None  # side of every model's input, pixels
+    out: str | None = None  # a file for the table, or a folder for table and report
+    device: str = "auto"  # cpu, cuda, or auto: a GPU if there is one
+
+
+def probe_models(names: Sequence[str], words: Sequence[str], options: Options) -> None:
+    """Probe the models and the networks they started from, print the table and write the files.
+
+    The images are those that the first run was trained on, or scenes, unless `words` choose others.
+    """
+    with explain_shortage("lower --size, --images or --test-images, or name fewer models"):
+        _probe_models(names, words, options)
+
+
+def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) -> None:
+    check_out(options.out)
+    opened = open_models(names, options.weights, options.size)
+    recipe, words = fine_tuning(words)
+    data = probing_data([named.run for named in opened if named.run], words)
+    print_about(opened)
+    models = with_untrained(opened) if options.weights else opened
+    if options.suite == CORRUPTIONS:
+        return probe_corruptions(models, data, options)
+    limits = options.images, options.test_images
+    evaluation = evaluate(models, data, *limits, options.suite, recipe, options.device)
+    scores = evaluation.scores
+    shown = scores.filter(scores["probe"].is_in(SHOWN)) if options.out else scores
+    print_scores(shown, data)
+    if "class_separation" in scores["probe"] and "retrieval" not in scores["probe"]:
+        Console().print(UNRANKED, highlight=False)
+    if options.out:
+        write_files(Path(options.out), models, evaluation, options.suite)
+    keep_rows(scores, dict(zip(names, opened, strict=True)))
+
+
+def print_scores(scores: "polars.DataFrame", data: DataChoice) -> None:
+    """Print the table, and a sentence for each of the two scores that is missing."""
+    from siamlab.figure import terminal_table
+
+    console = Console()
+    say(f"probed on {data.kind}, {data.side} pixels a side", console)
+    console.print(terminal_table(scores))
+    if "semantic" not in scores["probe"]:
+        console.print(UNLABELLED, highlight=False)
+    if "spatial" not in scores["probe"]:
+        console.print(UNPLACED, highlight=False)
+
+
+def print_about(models: Sequence[NamedModel]) -> None:
+    """Print a line about each checkpoint of another project: what was recognised in it."""
+    for named in models:
+        if named.about:
+            say(f"{named.name}: {named.about}")
+
+
+def write_files(
+    out: Path, models: Sequence[NamedModel], evaluation: Evaluation, suite: str
+) -> None:
+    """Write the table to a file, or table and report to a folder."""
+    if out.suffix in WRITERS:
+        write_table(evaluation.scores, out)
+        return
+    from siamlab.report.probes import write_probe_report
+
+    write_table(evaluation.scores, out / "scores.parquet")
+    with Console(stderr=True).status("writing the report"):
+        path = write_probe_report(out, models, *evaluation, suite)
+    say(f"Table and report: {path.resolve()}")
+
+
+def probing_data(runs: Sequence[Run], words: Sequence[str]) -> DataChoice:
+    """Return the source of images that the words choose, by default that of the first run."""
+    return run_or_scenes(*runs).change(*words).data
+
+
+def fine_tuning(words: Sequence[str]) -> tuple[FineTune | None, list[str]]:
+    """Return the recipe that words such as `fine_tune.epochs=10` ask for, and the other words."""
+    own = [word for word in words if word.startswith(TUNE)]
+    rest = [word for word in words if word not in own]
+    if not own:
+        return None, rest
+    words = [word.removeprefix(TUNE) for word in own]
+    return changed(FineTune, FineTune().model_dump(), words, TUNE), rest

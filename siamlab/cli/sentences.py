@@ -1,0 +1,68 @@
+"""A parser whose mistakes are one sentence, as everywhere in siamlab.
+
+top = Parser("siamlab");  top.needs = "a command"
+"""
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
+
+
+class Parser(ArgumentParser):
+    """`needs` says what must follow the command."""
+
+    needs: str = ""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a UserError with what argparse found, in siamlab's words."""
+        from siamlab.component import UserError
+
+        raise UserError(self._sentence(message))
+
+    def _sentence(self, message: str) -> str:
+        about = f"`{self.prog} --help` explains it"
+        option, _, found = message.removeprefix("argument ").partition(": ")
+        option = option.split("/")[0]
+        if names := re.match(r"the following arguments are required: (.*)", message):
+            name = self.prog.removeprefix("siamlab ")
+            needs = self.needs or f"{names[1].removesuffix(', words')}; {about}"
+            return f"{name} needs {needs}"
+        groups = [a for a in self._actions if isinstance(a, _SubParsersAction)]
+        choice = re.match(r"invalid choice: '(.*?)' ", found)
+        if choice and groups:
+            return self._unknown_command(choice[1], groups[0].choices)
+        if other := re.match(r"not allowed with argument (\S+)", found):
+            return f"{option} and {other[1]} exclude each other; leave one of them out"
+        if re.match(r"expected .* argument", found):
+            return f"{option} must be followed by a value; {about}"
+        if value := re.match(r"ignored explicit argument (.*)", found):
+            return f"{option} takes no value, but was given {value[1]}; {about}"
+        if not found:
+            return message
+        return f"{option}: {found}" if option.startswith("-") else found
+
+    def _unknown_command(self, name: str, known: Iterable[str]) -> str:
+        from siamlab.component import unknown
+
+        return unknown(f"`{self.prog}` has no command", name, known)
+
+
+def some_path(path: str) -> str:
+    """Return the path; an empty one, as of a variable without a value, is refused."""
+    if not path.strip():
+        raise ArgumentTypeError("the path is empty; name a folder")
+    return path
+
+
+def one_of(what: str, names: Sequence[str]) -> Callable[[str], str]:
+    """Return a function that takes one of the names alone."""
+
+    def checked(name: str) -> str:
+        from siamlab.component import unknown
+
+        if name not in names:
+            raise ArgumentTypeError(unknown(f"there is no {what}", name, names))
+        return name
+
+    return checked

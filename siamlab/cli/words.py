@@ -1,0 +1,109 @@
+"""Words of the command line, judged before torch is loaded: a mistake is told at once.
+
+models, words = probe_words(["runs/lr=0.01", "data=scenes"])    # a path, and key=value
+"""
+
+import mimetypes
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from siamlab import RECIPES, zoo
+from siamlab.component import UserError, unknown
+
+PROBE_KEYS = ("data", "fine_tune")
+MODEL_FILES = {"run.toml", "encoder.safetensors", "config.json"}  # in a folder that is no album
+
+
+def is_assignment(word: str) -> bool:
+    """Tell key=value from a path with `=` in it, as runs/lr=0.01 has."""
+    key, equals, _ = word.partition("=")
+    return bool(equals) and bool(re.fullmatch(r"[\w.]*", key)) and not os.path.lexists(word)
+
+
+def probe_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the models and the key=value words of `siamlab probe`.
+
+    Raises UserError for words that can be neither, and for models that are not there.
+    """
+    own = [w for w in words if "=" in w and w.partition("=")[0].split(".")[0] in PROBE_KEYS]
+    models = [word for word in words if word not in own]
+    for word in models:
+        if is_assignment(word):
+            raise UserError(
+                f"probe takes data=..., data.key=value and fine_tune.key=value, not {word!r}, "
+                "which is no file or folder either"
+            )
+        check_model(word)
+    if not models:
+        raise UserError(
+            "probe needs a model: a run's folder, an encoder file, zoo:NAME or timm:NAME"
+        )
+    return models, own
+
+
+def view_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return the models, the photographs (files and folders) and the words of `siamlab view`.
+
+    Raises UserError for models that are not there, and for photographs alone.
+    """
+    own = [word for word in words if "=" in word and re.split("[.=]", word)[0] == "data"]
+    words = [word for word in words if word not in own]
+    photos = [word for word in words if is_image(word) or holds_images(word)]
+    models = [word for word in words if word not in photos]
+    for word in models:
+        check_model(word)
+    if not models:
+        raise UserError(
+            "view needs a model before the photographs: a run's folder, a checkpoint, zoo:NAME "
+            "(as zoo:siameseim) or timm:NAME"
+        )
+    return models, photos, own
+
+
+def is_image(word: str) -> bool:
+    """Tell whether a word ends as the name of an image file does."""
+    kind, _ = mimetypes.guess_type(word, strict=False)
+    return word.lower().endswith((".avif", ".jfif")) or (kind or "").startswith("image/")
+
+
+def holds_images(word: str) -> bool:
+    """Tell a folder of images from that of a model, as far as is known without torch."""
+    folder = Path(word).expanduser()
+    names = os.listdir(folder) if folder.is_dir() else []
+    return not MODEL_FILES & set(names) and any(map(is_image, names))
+
+
+def data_words(command: str, words: Sequence[str]) -> list[str]:
+    """Return the words, which must be data=... or data.key=value; raises UserError for others."""
+    for word in words:
+        if "=" not in word or word.partition("=")[0].split(".")[0] != "data":
+            raise UserError(
+                f"{command} takes one model, data=... and data.key=value, but not {word!r}"
+            )
+    return list(words)
+
+
+def check_model(name: str) -> None:
+    """Raise UserError for a name of a model that is not there, as far as is known without torch."""
+    if name.startswith("zoo:"):
+        zoo.file(name.removeprefix("zoo:"))
+    elif not name.startswith(("timm:", "hf:")) and not os.path.exists(os.path.expanduser(name)):
+        raise UserError(
+            f"there is no run's folder or encoder file {name}, as seen from {Path.cwd()}; "
+            "`siamlab train` makes one, timm:NAME names a model of timm, hf:OWNER/NAME one of the "
+            "Hugging Face hub, zoo:NAME one that comes with siamlab"
+        )
+
+
+def check_recipe(command: str, recipe: str) -> None:
+    """Raise UserError for what is neither a recipe nor a TOML file."""
+    if recipe in RECIPES or recipe.endswith(".toml"):
+        return
+    if is_assignment(recipe):
+        raise UserError(
+            f"{recipe} stands where the recipe should; the recipe comes first, as "
+            f"`siamlab {command} mae {recipe}`"
+        )
+    raise UserError(unknown("there is no recipe", recipe, RECIPES) + ", or a .toml file")

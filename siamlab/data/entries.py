@@ -1,0 +1,81 @@
+"""Entries of the cache: what lies there, since when nobody used it, and how to remove it.
+
+for e in entries(): print(e.name, e.images, e.size)
+remove([e for e in entries() if e.idle_days > 30])
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from siamlab.component import UserError
+from siamlab.data.cache import FEATURES, cache_root
+from siamlab.machine.files import hold
+
+DAY = 24 * 60 * 60  # seconds
+OTHERS = (FEATURES, "downloads")  # folders of the cache that are no decoded images
+
+
+class Entry(NamedTuple):
+    """The decoded images of one split of a source."""
+
+    path: Path
+    images: int | None  # None where it is damaged
+    size: int  # bytes on the disk
+    idle_days: float  # since it was last opened
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def entries() -> list[Entry]:
+    """Return the entries of the cache, the largest first; without a cache, none."""
+    root = cache_root()
+    with suppress(OSError):
+        folders = [path for path in root.iterdir() if path.is_dir() and _is_entry(path)]
+        return sorted(map(_entry, folders), key=lambda entry: -entry.size)
+    return []
+
+
+def remove(unwanted: Iterable[Entry]) -> list[Entry]:
+    """Remove entries, and return those that another process is building, which stay.
+
+    A process that reads an entry goes on reading it. Raises UserError where one cannot be removed.
+    """
+    busy = []
+    for entry in unwanted:
+        try:
+            lock = hold(cache_root() / f".{entry.name}.lock")
+            if lock is None:
+                busy.append(entry)
+                continue
+            with lock:
+                shutil.rmtree(entry.path)
+        except OSError as error:
+            raise UserError(
+                f"the entry {entry.path} of the cache cannot be removed ({error.strerror}); remove "
+                "it as the user who owns it"
+            ) from None
+    return busy
+
+
+def _is_entry(path: Path) -> bool:
+    return path.name[:1] != "." and path.name not in OTHERS
+
+
+def _entry(folder: Path) -> Entry:
+    sizes = [file.stat().st_size for file in folder.iterdir() if file.is_file()]
+    idle = max(0.0, time.time() - folder.stat().st_mtime) / DAY
+    return Entry(folder, _images(folder / "about.json"), sum(sizes), idle)
+
+
+def _images(about: Path) -> int | None:
+    try:
+        return int(json.loads(about.read_text())["shapes"]["labels"][0])
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None

@@ -1,0 +1,145 @@
+"""Layouts of segmentation sets: which image has which mask, and what a mask's values mean.
+
+layout = recognised(Path("VOCdevkit/VOC2012"), "train", held_out=0.1)
+layout.mask(layout.files.paths[0])      # SegmentationClass/2007_000032.png
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from siamlab.component import UserError
+from siamlab.data.fashion import Split
+from siamlab.data.folder import Files, find_files, split_files
+
+VOID, UNKNOWN = 255, 254  # a region that is not scored, and a value that must not occur
+# Everingham et al. 2010
+VOC = (
+    "background aeroplane bicycle bird boat bottle bus car cat chair cow dining_table dog horse "
+    "motorbike person potted_plant sheep sofa train tv_monitor"
+)
+# Cordts et al. 2016: the value in labelIds of each of the 19 classes that are scored
+CITYSCAPES = {
+    7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole",
+    19: "traffic_light", 20: "traffic_sign", 21: "vegetation", 22: "terrain", 23: "sky",
+    24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle",
+    33: "bicycle",
+}  # fmt: skip
+KNOWN = (
+    "images/ and masks/ (also inside train/ and val/ or test/), or the layout of PASCAL VOC 2012 "
+    "(JPEGImages, SegmentationClass, ImageSets), ADE20K (images/training, annotations/training) "
+    "or Cityscapes (leftImg8bit, gtFine)"
+)
+
+
+class Layout(NamedTuple):
+    """The images of one split, the mask of each, and the region of each value of a mask."""
+
+    files: Files
+    mask: Callable[[Path], Path]
+    regions: tuple[str, ...]  # empty: to be counted in the masks
+    values: np.ndarray  # uint8 [256]: index into `regions`, VOID or UNKNOWN
+
+
+def recognised(root: Path, split: Split, held_out: float) -> Layout:
+    """Return the layout of a folder; a set without a test split holds out a share of its images.
+
+    Raises UserError for a folder of no known layout, and for lists or images that are missing.
+    """
+    for found in (_voc, _ade20k, _cityscapes, _own):
+        if layout := found(root, split, held_out):
+            return layout
+    raise UserError(f"data.path={str(root)!r} must hold {KNOWN}; set data.path to such a folder")
+
+
+def as_they_are(regions: int) -> np.ndarray:
+    """The regions of values 0, 1, ...; 255 is void and others are unknown."""
+    values = np.full(256, UNKNOWN, np.uint8)
+    values[:regions], values[VOID] = np.arange(regions), VOID
+    return values
+
+
+def _voc(root: Path, split: Split, held_out: float) -> Layout | None:
+    photos, masks = root / "JPEGImages", root / "SegmentationClass"
+    if not (photos.is_dir() and masks.is_dir()):
+        return None
+    listing = root / "ImageSets/Segmentation" / {"train": "train.txt", "test": "val.txt"}[split]
+    try:
+        names = listing.read_text().split()
+    except OSError as error:
+        raise UserError(
+            f"data.path={str(root)!r} has the layout of PASCAL VOC, whose images are listed in "
+            f"{listing}, which cannot be read ({error.strerror}); set data.path to a whole copy"
+        ) from None
+    files = _files(root, [photos / f"{name}.jpg" for name in names])
+    regions = tuple(VOC.split())
+    return Layout(files, lambda f: masks / f"{f.stem}.png", regions, as_they_are(len(regions)))
+
+
+def _ade20k(root: Path, split: Split, held_out: float) -> Layout | None:
+    part = {"train": "training", "test": "validation"}[split]
+    photos, masks = root / "images" / part, root / "annotations" / part
+    if not (photos.is_dir() and masks.is_dir()):
+        return None
+    values = np.full(256, UNKNOWN, np.uint8)
+    values[0], values[1:151] = VOID, np.arange(150)
+    files = find_files(str(photos), "data.path")
+    names = _ade20k_names(root / "objectInfo150.txt")
+    return Layout(_unlabelled(files), lambda f: masks / f"{f.stem}.png", names, values)
+
+
+def _ade20k_names(table: Path) -> tuple[str, ...]:
+    """The first name of each class in the set's own table; numbers where it is not there."""
+    if not table.is_file():
+        return tuple(f"class {i}" for i in range(1, 151))
+    rows = [line.split("\t") for line in table.read_text().splitlines()[1:] if line.strip()]
+    return tuple(row[-1].split(",")[0].strip() for row in rows)
+
+
+def _cityscapes(root: Path, split: Split, held_out: float) -> Layout | None:
+    part = {"train": "train", "test": "val"}[split]
+    photos, masks = root / "leftImg8bit" / part, root / "gtFine" / part
+    if not (photos.is_dir() and masks.is_dir()):
+        return None
+    values = np.full(256, VOID, np.uint8)
+    values[list(CITYSCAPES)] = np.arange(len(CITYSCAPES))
+
+    def mask(file: Path) -> Path:
+        name = file.name.replace("_leftImg8bit.png", "_gtFine_labelIds.png")
+        return masks / file.parent.name / name
+
+    files = _unlabelled(find_files(str(photos), "data.path"))
+    return Layout(files, mask, tuple(CITYSCAPES.values()), values)
+
+
+def _own(root: Path, split: Split, held_out: float) -> Layout | None:
+    """`images/` and `masks/`, with one mask by the name of each image, and names of regions."""
+    tests = [root / name for name in ("val", "test") if (root / name / "images").is_dir()]
+    if (root / "train" / "images").is_dir() and tests:
+        part, test = root / "train", str(tests[0] / "images")
+    elif (root / "images").is_dir() and (root / "masks").is_dir():
+        part, test = root, ""
+    else:
+        return None
+    files = split_files(str(part / "images"), test, held_out, split)
+    masks = files.root.parent / "masks"
+    regions = _names(root / "regions.txt")
+    mask = lambda f: (masks / f.relative_to(files.root)).with_suffix(".png")  # noqa: E731
+    return Layout(files, mask, regions, as_they_are(len(regions) or UNKNOWN))
+
+
+def _names(file: Path) -> tuple[str, ...]:
+    """The lines of a file of names; none if there is no such file."""
+    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def _files(root: Path, paths: Sequence[Path]) -> Files:
+    return Files(root, list(paths), [-1] * len(paths), ())
+
+
+def _unlabelled(files: Files) -> Files:
+    """The files without classes: sub-folders are scenes or cities, not what an image shows."""
+    return _files(files.root, files.paths)

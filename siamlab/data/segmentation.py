@@ -1,0 +1,165 @@
+"""Images that each have a mask: your own, or a public set for segmentation.
+
+images = Segmentation(path="VOCdevkit/VOC2012", side=448)("train")     # masks by region, 255 void
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from pydantic import Field
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.data.cache import cached, fingerprint
+from siamlab.data.decode import central, decode, decode_all, stacked
+from siamlab.data.fashion import Split
+from siamlab.data.folder import TEST_FRACTION, refuse_all_unreadable
+from siamlab.data.images import DataChoice, Images, no_objects
+from siamlab.data.layouts import UNKNOWN, VOID, Layout, as_they_are, recognised
+
+
+class Segmentation(DataChoice):
+    """Images with a mask each: your own images/ and masks/, PASCAL VOC 2012, ADE20K, Cityscapes."""
+
+    licence: ClassVar[str] = "that of your files"
+    origin: ClassVar[str] = "data.path"
+
+    kind: Literal["segmentation"] = "segmentation"
+    path: str = Field(
+        default="", description="folder of images/ and masks/, or of VOC2012, ADE20K or Cityscapes"
+    )
+    test_fraction: float = TEST_FRACTION
+    side: int = Field(
+        default=224, ge=1, le=4096, description="side of the stored square image and mask, pixels"
+    )
+    mask_side: int = Field(
+        default=0, ge=0, le=4096,
+        description="side of the stored mask, at which answers are scored; 0: that of the image",
+    )  # fmt: skip
+
+    def __call__(self, split: Split) -> Images:
+        root = Path(self.path).expanduser().absolute()
+        if not self.path or not root.is_dir():
+            raise UserError(f"data.path={self.path!r} must be a folder of images and their masks")
+        layout = recognised(root, split, self.test_fraction)
+        files = layout.files
+        masks = [layout.mask(file) for file in files.paths]
+        _refuse_missing(files.paths, masks)
+        stamp = fingerprint([*files.paths, *masks])
+        key = self.model_dump() | {"split": split, "names": layout.regions, "files": stamp}
+        return cached(key, partial(_build, layout, self.side, self.mask_side or self.side, split))
+
+
+def _build(
+    layout: Layout, side: int, mask_side: int, split: Split, skipped: list[str]
+) -> Iterator[Images]:
+    layout = layout if layout.regions else _counted(layout)
+    files, name = layout.files, lambda f: str(f.relative_to(layout.files.root))
+    for piece in decode_all(files.paths, partial(_pair, layout, side, mask_side), skipped, name):
+        labels = torch.tensor([files.labels[index] for index, _ in piece])
+        results = [_whole(result) for _, result in piece]
+        pixels, masks = (stacked(part) for part in zip(*results, strict=True))
+        objects = no_objects(len(piece))
+        yield Images(pixels, labels, masks, files.classes, layout.regions, objects)
+    refuse_all_unreadable(files, skipped, split)
+
+
+def _refuse_missing(images: list[Path], masks: list[Path]) -> None:
+    for image, mask in zip(images, masks, strict=True):
+        if not mask.is_file():
+            raise UserError(
+                f"data.path: the image {image} must have the mask {mask}, which is not there; add "
+                "it, or move the image away"
+            )
+
+
+def _counted(layout: Layout) -> Layout:
+    """The layout with as many regions as its masks have values.
+
+    Masks of 0 and 255 alone are black and white pictures of one object, not void.
+    """
+    skipped: list[str] = []
+    masks = [layout.mask(file) for file in layout.files.paths]
+    found = np.zeros(256, bool)
+    for piece in decode_all(masks, _values, skipped, str):
+        for _, values in piece:
+            found[_whole(values)] = True
+    top = int(np.flatnonzero(found[:VOID]).max(initial=0))
+    if top == 0 and found[VOID]:
+        values = as_they_are(1)
+        values[VOID] = 1
+        return layout._replace(regions=("background", "object"), values=values)
+    regions = tuple(f"region {i}" for i in range(top + 1))
+    return layout._replace(regions=regions, values=as_they_are(len(regions)))
+
+
+def _values(mask: Path) -> np.ndarray | UserError:
+    numbers = _numbers(mask)
+    return numbers if isinstance(numbers, UserError) else np.unique(numbers)
+
+
+def _numbers(mask: Path) -> np.ndarray | UserError:
+    """The mask's pixels; a UserError, which threads hand over, if they are no numbers of regions.
+
+    Palettes only colour the numbers, so they are not applied.
+    """
+    with Image.open(mask) as image:
+        if image.mode not in ("1", "L", "P", "I", "I;16"):
+            return UserError(
+                f"the mask {mask} must have one number for each pixel (a palette or grey PNG), but "
+                f"it is a picture of mode {image.mode}; save the numbers of regions instead"
+            )
+        numbers = np.array(image).astype(np.int64)
+    if numbers.max() > VOID:
+        return UserError(
+            f"the mask {mask} has the value {numbers.max()}; 255 (void) is the largest"
+        )
+    return numbers.astype(np.uint8)
+
+
+def _pair(
+    layout: Layout, side: int, mask_side: int, image: Path
+) -> tuple[Tensor, Tensor] | UserError:
+    mask = layout.mask(image)
+    numbers = _numbers(mask)
+    if isinstance(numbers, UserError):
+        return numbers
+    if numbers.shape[::-1] != (size := upright_size(image)):
+        return UserError(
+            f"the mask {mask} has {numbers.shape[1]} × {numbers.shape[0]} pixels and its image "
+            f"{size[0]} × {size[1]}; they must be equal"
+        )
+    regions = layout.values[numbers]
+    if (regions == UNKNOWN).any():
+        value, count = numbers[regions == UNKNOWN].max(), len(layout.regions)
+        return UserError(
+            f"the mask {mask} has the value {value}, but with {count} regions it must be below "
+            f"{count}, or 255 for void; correct the mask, or the names of the regions"
+        )
+    return decode(image, side), _resized(regions, mask_side)
+
+
+def _resized(regions: np.ndarray, side: int) -> UInt8[Tensor, "S S"]:
+    """The centre square, as of an image, by the nearest pixel: regions have no mean."""
+    square = central(Image.fromarray(regions)).resize((side, side), Image.Resampling.NEAREST)
+    return torch.from_numpy(np.array(square))
+
+
+def upright_size(image: Path) -> tuple[int, int]:
+    """Width and height of an image as it is seen; a camera held upright only notes that it was."""
+    with Image.open(image) as opened:
+        turned = opened.getexif().get(0x0112, 1) >= 5  # EXIF's orientation
+        return opened.size[::-1] if turned else opened.size
+
+
+def _whole(result: Any) -> Any:
+    """The result of a thread. Raises what is wrong with the set, where it found that."""
+    if isinstance(result, UserError):
+        raise result
+    return result

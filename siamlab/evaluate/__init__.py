@@ -1,0 +1,1 @@
+"""Evaluation: models and images by name, and their scores."""

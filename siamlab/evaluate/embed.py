@@ -1,0 +1,120 @@
+"""Embed: the features of images under a model as a table, and as a file.
+
+table = embed(open_model("zoo:mae"), images)        # a row per image
+write_embeddings(table, Path("features.parquet"))
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.data import DataChoice, Folder, Images
+from siamlab.data.folder import split_files
+from siamlab.data.images import sampled, take
+from siamlab.evaluate.models import NamedModel
+from siamlab.machine.files import atomic
+
+if TYPE_CHECKING:
+    import polars
+
+
+def embed_source(
+    named: NamedModel,
+    source: DataChoice,
+    split: Literal["train", "test"],
+    count: int | None = None,
+    patches: bool = False,
+) -> "polars.DataFrame":
+    """Return the table of `embed` for at most `count` images of a source, with their places in it.
+
+    Columns before those of `embed`: split, image (its number in the split), and file, for a folder
+    whose files could all be read.
+    """
+    import polars
+
+    images = source(split)
+    index = sampled(images, count)
+    index = torch.arange(len(images.labels)) if index is None else index
+    about = {
+        "split": [split] * len(index),
+        "image": index.tolist(),
+        "file": _files(source, split, images, index),
+    }
+    kinds = {"split": polars.String, "image": polars.UInt32, "file": polars.String}
+    table = embed(named, take(images, index), patches)
+    places = polars.DataFrame(about, schema=kinds)
+    if patches:
+        each = len(table) // len(index)
+        places = places.select(polars.all().repeat_by(each).explode())
+    return polars.concat([places, table], how="horizontal")
+
+
+def embed(named: NamedModel, images: Images, patches: bool = False) -> "polars.DataFrame":
+    """Return label, class, pooled [D] and cls [D] of each image; or, with `patches`, each patch.
+
+    A row per patch has label, class, row, column (from 0) and patch [D]. Features are those that
+    probes see: of the last block, after the final norm, in float32. Label and class are null where
+    they are unknown.
+    """
+    import polars
+
+    from siamlab.probe import features
+
+    found = features(named.model, images.pixels)
+    vectors = polars.Array(polars.Float32, found.pooled.shape[1])
+    labels = [label if label >= 0 else None for label in images.labels.tolist()]
+    classes = [None if label is None else images.classes[label] for label in labels]
+    known = {"label": polars.Int64, "class": polars.String}
+    table = polars.DataFrame({"label": labels, "class": classes}, schema=known)
+    if not patches:
+        own = {"pooled": found.pooled, "cls": found.cls}
+        return table.with_columns(
+            polars.Series(name, part.cpu().numpy(), dtype=vectors) for name, part in own.items()
+        )
+    rows, columns = found.grid
+    table = table.select(polars.all().repeat_by(rows * columns).explode())
+    row = torch.arange(rows).repeat_interleave(columns).repeat(len(labels)).numpy()
+    column = torch.arange(columns).repeat(rows * len(labels)).numpy()
+    return table.with_columns(
+        polars.Series("row", row, dtype=polars.UInt16),
+        polars.Series("column", column, dtype=polars.UInt16),
+        polars.Series("patch", found.patches.flatten(0, 1).cpu().numpy(), dtype=vectors),
+    )
+
+
+def check_embeddings(out: str) -> Path:
+    """Return the path of a file to write; raises UserError for one that cannot be."""
+    path = Path(out)
+    if path.suffix != ".parquet":
+        raise UserError(f"--out {out} must end in .parquet; try {path.stem or 'features'}.parquet")
+    if not path.resolve().parent.is_dir():
+        raise UserError(f"--out {out}: there is no folder {path.parent}; make it first")
+    return path
+
+
+def write_embeddings(table: "polars.DataFrame", path: Path) -> None:
+    """Write the table as parquet; a crash leaves the old file or none."""
+    try:
+        with atomic(path) as draft:
+            table.write_parquet(draft)
+    except OSError as error:
+        raise UserError(f"--out {path} cannot be written ({error}); name another place") from None
+
+
+def _files(
+    source: DataChoice,
+    split: Literal["train", "test"],
+    images: Images,
+    index: Int64[Tensor, " k"],
+) -> list[str | None]:
+    """Return the file of each image, below its folder; None where that is not known."""
+    if not isinstance(source, Folder):
+        return [None] * len(index)
+    files = split_files(source.path, source.test_path, source.test_fraction, split)
+    if len(files.paths) != len(images.labels):  # some could not be read
+        return [None] * len(index)
+    return [str(files.paths[i].relative_to(files.root)) for i in index.tolist()]

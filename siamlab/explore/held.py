@@ -1,0 +1,75 @@
+"""What a page holds to compute its answers: similarities as bytes, and numbers as they are shown.
+
+    Held("pairScene", data, images, controls)       # a function of web/compute.js, and its data
+
+A page holds every patch, and a range of each control whose product fits BUDGET: whatever a reader
+changes, in whatever order, is answered.
+"""
+
+import base64
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from siamlab.explore.scene import Control
+
+BUDGET = 2.2e6  # bytes: a page stays under 3 MB
+BASE64 = 4 / 3  # bytes of text per byte
+
+
+class Held(NamedTuple):
+    """The answers of a page."""
+
+    scene: str  # the function of compute.js that makes a scene
+    data: dict[str, Any]
+    images: dict[str, str]  # data URIs
+    controls: list[Control]  # limited to what is held
+
+
+class Ranges(NamedTuple):
+    """The values of the controls that a page holds, each with each."""
+
+    image: list[int]
+    views: list[int]
+    layer: list[int]
+
+
+def ranges(controls: Sequence[Control], layer_bytes: float, image_bytes: int) -> Ranges:
+    """Choose all layers if they fit, then as many images and pairs of views as fit BUDGET."""
+    by_name = {control.name: control for control in controls}
+    layers = window(by_name["layer"], max(1, int((BUDGET - image_bytes) / layer_bytes)))
+    pairs = max(1, int(BUDGET / (len(layers) * layer_bytes + image_bytes)))
+    views = window(by_name["views"], max(1, min(3, pairs // 3)))
+    return Ranges(window(by_name["image"], max(1, pairs // len(views))), views, layers)
+
+
+def window(control: Control, count: int) -> list[int]:
+    """At most `count` values of a slider around its present one."""
+    first = max(control.low, min(control.value - count // 2, control.high - count + 1))
+    return list(range(first, min(control.high, first + count - 1) + 1))
+
+
+def limited(controls: Sequence[Control], held: Ranges) -> list[Control]:
+    """The controls, their sliders limited to what is held."""
+    ends = {name: (values[0], values[-1]) for name, values in held._asdict().items()}
+    return [
+        control._replace(low=ends[control.name][0], high=ends[control.name][1])
+        if control.name in ends
+        else control
+        for control in controls
+    ]
+
+
+def packed(values: Float[Tensor, "*n"], bound: float = 1.0) -> str:
+    """The values as `scene.levels` has them, row by row, in base64."""
+    levels = 128 + (127 * (values.double() / bound).clamp(-1, 1)).round()
+    return base64.b64encode(levels.byte().contiguous().numpy().tobytes()).decode()
+
+
+def triangle(values: Float[Tensor, "N N"]) -> Float[Tensor, " T"]:
+    """The lower half of a symmetric matrix with its diagonal, row by row."""
+    rows, columns = torch.tril_indices(*values.shape)
+    return values[rows, columns]

@@ -1,0 +1,215 @@
+"""Plane explorer: models as points, linked to their configurations, curves and features.
+
+PlaneExplorer(models, scores, test)        # models and the long table of their scores
+PlaneExplorer.of_study("runs/studies/loss_form").brush("plane", [0, 2]).brush("histogram", [3, 4])
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.data import Images
+from siamlab.evaluate.images import pixels_to_show, test_images
+from siamlab.evaluate.models import NamedModel
+from siamlab.explore.answers import Change
+from siamlab.explore.explorer import Explorer
+from siamlab.explore.kept import kept
+from siamlab.explore.pair import PairExplorer
+from siamlab.explore.plane.charts import bar_index, curve_panels, histogram, plane_chart
+from siamlab.explore.plane.examples import LEGENDS, SHOWN, Example, example_images, example_panels
+from siamlab.explore.plane.measures import MEASURES, Measure, ModelOnImages, possible
+from siamlab.explore.plane.runs import PlanePoint, base_of, changes, points_by_name, study_points
+from siamlab.explore.scene import Control, Panel, Scene
+from siamlab.figure import plane_table
+from siamlab.machine.device import device_named
+from siamlab.train import RunFolder
+from siamlab.train.folder import Line
+
+IMAGES = 40  # test images behind the histogram
+BARS = 12
+DESCRIBED = 7  # chosen models that are described: one for each colour
+NAMED = 12  # points that all have names beside them; of more, only those that are described
+FEW = 4  # models of which an exported page holds every selection
+
+
+class PlaneExplorer(Explorer):
+    """The plane, and configurations, curves and a histogram of the chosen models, with examples."""
+
+    title = "the plane, linked"
+
+    def __init__(
+        self,
+        models: Sequence[NamedModel | PlanePoint],
+        scores: pl.DataFrame,
+        images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
+        device: str | torch.device = "auto",
+    ):
+        self.device: torch.device = device_named(device)
+        self.table: pl.DataFrame = plane_table(scores)
+        here = points_by_name(models)
+        if missing := [name for name in self.table["model"] if name not in here]:
+            raise UserError(f"scores has the model {missing[0]!r}, which is not among the models")
+        self.points: dict[str, PlanePoint] = {name: here[name] for name in self.table["model"]}
+        self.names: list[str] = list(self.points)
+        self.base: PlanePoint = base_of(list(self.points.values()))
+        images = test_images(self.base.run) if images is None else images
+        self.pixels: UInt8[Tensor, "n 3 H W"] = pixels_to_show(images, self.base.run)[:IMAGES]
+        unknown = torch.full((len(self.pixels),), -1)
+        labels = getattr(images, "labels", unknown)
+        self.labels: Int[Tensor, " n"] = labels[: len(self.pixels)]
+        self._case = kept(self._case, 4)  # per object; each holds a model
+        self._possible = kept(self._possible, 512)
+        self._measured = kept(self._measured, 512)
+        self._logged = kept(self._logged, 512)
+        values = {"chosen": (self.base.name,), "model": self.base.name}
+        values |= {"measure": next(iter(MEASURES)), "bars": (BARS - 1,)}
+        super().__init__(values, "histogram", BARS - 1)
+
+    @classmethod
+    def of_study(
+        cls,
+        folder: str | Path,
+        images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
+        device: str | torch.device = "auto",
+    ) -> "PlaneExplorer":
+        """Return an explorer of every measured run of a study, each loaded when it is chosen.
+
+        Raises UserError if no run was measured.
+        """
+        return cls(*study_points(folder), images, device)
+
+    def scene(self) -> Scene:
+        """The plane, the histogram, the curves, and examples from the chosen bars."""
+        model, measure = self.values["model"], self._measure()
+        described = self._described()
+        places = [self.names.index(name) for name in self.values["chosen"]]
+        named = [i for i, n in enumerate(self.names) if n in described or len(self.names) <= NAMED]
+        plane = plane_chart(self.table, places, named)
+        title = self.values["measure"]
+        values = self._measured(model, title)[:, 2]
+        bars = histogram(values, self._edges(), title, measure.part, self.values["bars"])
+        wide = dict(image="", span=3, several=True)
+        return Scene(
+            panels=[
+                Panel("plane", "all models", grid=(1, len(self.names)), chart=plane, **wide),
+                Panel(
+                    "histogram", f"{model}: all {measure.part}", grid=(1, BARS), chart=bars, **wide
+                ),
+                *(curve_panels(self._curves(), self.names) if self._has_metrics() else []),
+                *example_panels(self._case(model), measure.of, self._examples()),
+            ],
+            columns=6,
+            text=self._text(),
+            controls=[
+                Control("model", "model of the histogram", model, options=self.values["chosen"]),
+                Control("measure", "histogram of", title, options=self._possible(model)),
+            ],
+            legend=LEGENDS[measure.of],
+        )
+
+    def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
+        """The images or views of the examples."""
+        case = self._case(self.values["model"])
+        return example_images(case, self._measure().of, self._examples())
+
+    def on_select(self, panel: str, patch: int) -> Change:
+        """A point of the plane chooses its model, a bar its examples."""
+        return self.on_brush(panel, [patch])
+
+    def on_brush(self, panel: str, parts: Sequence[int]) -> Change:
+        """Points choose their models, the first one for the histogram; bars choose a range."""
+        if panel == "plane":
+            chosen = tuple(self.names[part] for part in parts)
+            return Change({"chosen": chosen} | self.on_set({"model": chosen[0]}).values)
+        bars = tuple(range(min(parts), max(parts) + 1))
+        return Change({"bars": bars}, (panel, bars[0]))
+
+    def exported_brushes(self) -> list[tuple[str, list[int]]]:
+        """Every range of bars and, with few models, every selection of several."""
+        ends = combinations(range(BARS), 2)
+        brushes = [("histogram", list(range(low, high + 1))) for low, high in ends]
+        few = len(self.names) if len(self.names) <= FEW else 0
+        for count in range(2, few + 1):
+            brushes += [("plane", list(parts)) for parts in combinations(range(few), count)]
+        return brushes
+
+    def on_set(self, values: dict[str, Any]) -> Change:
+        """Choose another measure where the present one is not possible for the model."""
+        possible = self._possible(values.get("model", self.values["model"]))
+        measure = {} if self.values["measure"] in possible else {"measure": possible[0]}
+        return Change(measure | values)
+
+    def _described(self) -> list[str]:
+        """The chosen models that are described, and the base."""
+        chosen = self.values["chosen"][:DESCRIBED]
+        return list(dict.fromkeys([*chosen, self.values["model"], self.base.name]))
+
+    def _measure(self) -> Measure:
+        return MEASURES[self.values["measure"]]
+
+    def _case(self, name: str) -> ModelOnImages:
+        pair = PairExplorer(self.points[name].load(), self.pixels, image=0, device=self.device)
+        return ModelOnImages(pair, self.labels)
+
+    def _possible(self, name: str) -> list[str]:
+        return possible(self._case(name))
+
+    def _measured(self, name: str, measure: str) -> Float[Tensor, "M 3"]:
+        """Rows of image, patch and value."""
+        return MEASURES[measure].values(self._case(name))
+
+    def _edges(self) -> list[float]:
+        """Edges of the bars, the same for all described models."""
+        measure = self.values["measure"]
+        names = (name for name in self._described() if measure in self._possible(name))  # lazily
+        values = torch.cat([self._measured(name, measure)[:, 2] for name in names])
+        return torch.linspace(float(values.min()), float(values.max()), BARS + 1).tolist()
+
+    def _in_bars(self) -> list[Example]:
+        """All values in the chosen bars, the largest first."""
+        rows = self._measured(self.values["model"], self.values["measure"])
+        bar = bar_index(rows[:, 2], self._edges())
+        rows = rows[torch.isin(bar, torch.tensor(self.values["bars"]))]
+        rows = rows[rows[:, 2].argsort(descending=True)]
+        return [Example(int(image), int(patch), value) for image, patch, value in rows.tolist()]
+
+    def _examples(self) -> list[Example]:
+        return self._in_bars()[: SHOWN[self._measure().of]]
+
+    def _curves(self) -> dict[str, list[Line]]:
+        """The logged lines of the chosen models that are described."""
+        return {name: self._logged(name) for name in self.values["chosen"][:DESCRIBED]}
+
+    def _has_metrics(self) -> bool:
+        """Whether any model has a folder; of models without, empty charts would show nothing."""
+        return any(point.folder for point in self.points.values())
+
+    def _logged(self, name: str) -> list[Line]:
+        folder = self.points[name].folder
+        return RunFolder(folder).lines() if folder else []
+
+    def _text(self) -> str:
+        """A sentence on the chosen bars, then one line per described model."""
+        model, chosen, measure = self.values["model"], self.values["chosen"], self._measure()
+        inside, edges, bars = len(self._in_bars()), self._edges(), self.values["bars"]
+        total, shown = len(self._measured(model, self.values["measure"])), SHOWN[measure.of]
+        examples = f"; the {shown} with the largest values are shown" if inside > shown else ""
+        lines = [
+            f"{model}: {inside} {measure.part} of {total} with {self.values['measure']} "
+            f"from {edges[bars[0]]:.3g} to {edges[bars[-1] + 1]:.3g}{examples}."
+        ]
+        rows = self.table.filter(pl.col("model").is_in(chosen[:DESCRIBED]))
+        for row in rows.iter_rows(named=True):
+            scores = f"{row['model']}: semantic {row['semantic']:.3f}, spatial {row['spatial']:.3f}"
+            changed = changes(self.points[row["model"]], self.base)
+            lines.append(f"{scores}; {changed}." if changed else f"{scores}.")
+        if len(chosen) > DESCRIBED:
+            lines.append(f"{len(chosen) - DESCRIBED} more are chosen.")
+        return "\n".join(lines)

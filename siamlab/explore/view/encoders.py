@@ -1,0 +1,160 @@
+"""Encoders of a page: what each sees in a photograph, computed once and kept up to a bound.
+
+encoders = Encoders(models);  encoders.patches(0, photo, layer=12)      # [N, D], half precision
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+
+import torch
+from jaxtyping import Float16
+from torch import Tensor, nn
+
+from siamlab import probe
+from siamlab.evaluate.models import NamedModel, last_layer
+from siamlab.explore.view.collection import Collection, halved
+from siamlab.explore.view.photos import Photo, Refused
+from siamlab.machine.shortage import explain_shortage
+from siamlab.probe.attention import normalised_rows
+from siamlab.probe.features import grid_of
+
+MOST = 2**29  # bytes of answers that are kept
+MOST_ATTENTION = 2**26  # bytes of the attention of one layer, which a page holds whole
+
+Key = tuple[int | str, ...]  # of a result: the model, the photograph, …
+Half = Float16[Tensor, "N D"]
+Rows = Float16[Tensor, "heads M N"]  # M = N + 1: the class token first, then every patch
+
+
+class Encoders:
+    """Models in order, and their last answers."""
+
+    def __init__(self, models: Sequence[NamedModel]):
+        self.models: list[NamedModel] = list(models)
+        self._kept = Kept(MOST)
+        self._lock = Lock()
+
+    def about(self) -> list[dict[str, Any]]:
+        """Return name, grid, layers, heads and where attention starts, for each model."""
+        return [_about(named) for named in self.models]
+
+    def patches(self, model: int, photo: Photo, layer: int) -> Half:
+        """Patch features after a layer, from 1, through the final norm."""
+        named = self._named(model, layer)
+        return self._once((model, photo.id), lambda: _layers(named.model, photo))[layer - 1]
+
+    def attention(self, model: int, photo: Photo, layer: int) -> Rows:
+        """Attention to the patches: of the class token (or the mean patch), then of each patch."""
+        named = self._named(model, layer)
+        _check_attention(named)
+        compute = lambda: [_attention(named.model, photo, layer)]  # noqa: E731
+        return self._once((model, photo.id, layer), compute)[0]
+
+    def rollout(self, model: int, photo: Photo) -> Half:
+        """Share of each patch in the flow through all layers into the class token: one row."""
+        named = self._named(model, 1)
+        _check_attention(named)
+        compute = lambda: [probe.rollout(named.model, photo.pixels[None]).half().cpu()]  # noqa: E731
+        return self._once((model, photo.id, "rollout"), compute)[0]
+
+    def pooled(self, model: int, collection: Collection) -> Half:
+        """Mean patch features of all images of a collection, after the last layer."""
+        named = self._named(model, 1)
+        compute = lambda: [collection.pooled(named.model)]  # noqa: E731
+        return self._once((model, "pooled"), compute)[0]
+
+    def _named(self, model: int, layer: int) -> NamedModel:
+        if not 0 <= model < len(self.models):
+            raise Refused(f"there is no model {model}; this page has {len(self.models)}", 404)
+        named = self.models[model]
+        if not 1 <= layer <= last_layer(named):
+            raise Refused(f"layer {layer} must be from 1 to {last_layer(named)}: {named.name}", 404)
+        return named
+
+    def _once(self, key: Key, compute: Callable[[], list[Tensor]]) -> list[Tensor]:
+        """Return what is kept, or compute it: one pass at a time, which uses all cores."""
+        with self._lock, explain_shortage("open fewer models, or a smaller --size"):
+            return self._kept.get(key) or self._kept.put(key, compute())
+
+
+class Kept:
+    """The results that were asked for last, up to a number of bytes; the newest always stays."""
+
+    def __init__(self, most: int):
+        self.most: int = most
+        self._results: OrderedDict[Key, list[Tensor]] = OrderedDict()
+
+    def get(self, key: Key) -> list[Tensor] | None:
+        """Return a result, which is now the newest; None if it is not kept."""
+        if key in self._results:
+            self._results.move_to_end(key)
+        return self._results.get(key)
+
+    def put(self, key: Key, result: list[Tensor]) -> list[Tensor]:
+        """Keep a result, drop the oldest ones beyond the bound, and return it."""
+        self._results[key] = result
+        while self.size() > self.most and len(self._results) > 1:
+            self._results.popitem(last=False)
+        return result
+
+    def size(self) -> int:
+        """The bytes of all results."""
+        return sum(t.nbytes for tensors in self._results.values() for t in tensors)
+
+
+def _about(named: NamedModel) -> dict[str, Any]:
+    model, size = named.model, probe.inputs(named.model).size
+    return {
+        "name": named.name,
+        "grid": list(grid_of(model, size)),
+        "size": list(size),
+        "width": model.num_features,
+        "layers": last_layer(named),
+        "heads": _heads(named),
+        "start": "class token" if model.cls_token is not None else "mean patch",
+    }
+
+
+def _heads(named: NamedModel) -> int:
+    """The heads of the last block; 0 where attention cannot be read or is too large for a page."""
+    readable = probe.is_readable(named.model) and _attention_bytes(named) <= MOST_ATTENTION
+    return _count_heads(named.model) if readable else 0
+
+
+def _count_heads(model: nn.Module) -> int:
+    block = model.blocks[-1]
+    return getattr(block, "attn", block).num_heads
+
+
+def _attention_bytes(named: NamedModel) -> int:
+    rows, columns = grid_of(named.model, probe.inputs(named.model).size)
+    count = rows * columns
+    return 2 * _count_heads(named.model) * (count + 1) * count
+
+
+def _check_attention(named: NamedModel) -> None:
+    if not _heads(named):
+        raise Refused(
+            f"attention of {named.name} cannot be shown: its blocks do not attend by one matrix "
+            f"per head, or it is larger than {MOST_ATTENTION // 2**20} MB a layer (lower --size)",
+            409,
+        )
+
+
+def _layers(model: nn.Module, photo: Photo) -> list[Half]:
+    layers = probe.by_layer(model, photo.pixels[None], "patches")
+    return [halved(layer[0]) for layer in layers]
+
+
+def _attention(model: nn.Module, photo: Photo, layer: int) -> Rows:
+    prefix, has_class = model.num_prefix_tokens, model.cls_token is not None
+
+    def rows(_: int, matrix: Tensor) -> Tensor:
+        patches = matrix[:, :, prefix:, prefix:]  # [1, heads, N, N]
+        first = matrix[:, :, :1, prefix:] if has_class else patches.mean(dim=2, keepdim=True)
+        return torch.cat([first, patches], dim=2)
+
+    (found,) = probe.attended(model, photo.pixels[None], rows, layers=[layer - 1])
+    return normalised_rows(found)[0].half().cpu()

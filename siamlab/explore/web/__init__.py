@@ -1,0 +1,1 @@
+"""Scripts, style sheet and page template of explorers."""

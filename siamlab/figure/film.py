@@ -1,0 +1,143 @@
+"""Film: how the similarity to one patch emerges while models train, step by step.
+
+table = film_table({"siameseim": course("runs/siameseim")}, photograph, query=(3, 4))
+film = film_figure(photograph, table, query=(3, 4))      # with a slider and a button
+write_gif(film, "film.gif")
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import plotly.graph_objects as go
+import polars as pl
+from jaxtyping import UInt8
+from torch import Tensor, nn
+
+from siamlab.component import UserError
+from siamlab.figure.similarity import one_scale, similarity_figure, similarity_table
+from siamlab.probe.features import features
+from siamlab.probe.table import check_frame
+
+COLUMNS = ("step", "model", "row", "column", "cosine", "rank")
+PAUSE = 500  # milliseconds a frame
+ROOM = 70  # pixels below the panels, for slider and button
+STEP = "step {:,}"
+
+
+def film_table(
+    models: Mapping[str, Mapping[int, nn.Module]],
+    image: UInt8[Tensor, "3 H W"],
+    query: tuple[int, int],
+) -> pl.DataFrame:
+    """step, model and the columns of `similarity_table`, at the steps that all models have.
+
+    `models` are the encoders by name and step, as from `evaluate.course`; `query` is the (row,
+    column) of the patch. Raises UserError if the models share no step.
+    """
+    shared = sorted(set.intersection(*(set(steps) for steps in models.values()))) if models else []
+    if not shared:
+        raise UserError(
+            f"models must share steps, but {', '.join(models) or 'none'} have none in common; "
+            "train them with the same keep_every"
+        )
+    parts = [
+        _table(steps[step], image, query).with_columns(step=pl.lit(step), model=pl.lit(name))
+        for step in shared
+        for name, steps in models.items()
+    ]
+    return pl.concat(parts).select(COLUMNS)
+
+
+def film_figure(
+    image: UInt8[Tensor, "3 H W"],
+    table: pl.DataFrame,
+    query: tuple[int, int] | None = None,
+    title: str = "Similarity to one patch while training",
+) -> go.Figure:
+    """One `similarity_figure` a step, on one colour scale, with a slider and a button to play.
+
+    All steps must have the same models; the last step is shown first.
+    """
+    drawn = {step: similarity_figure(image, t, query, title=title) for step, t in _films(table)}
+    figure = go.Figure(list(drawn.values())[-1])
+    moving = [i for i, trace in enumerate(figure.data) if _moves(trace)]
+    figure.frames = [
+        go.Frame(name=STEP.format(step), data=[each.data[i] for i in moving], traces=moving)
+        for step, each in drawn.items()
+    ]
+    one_scale(figure, [table])
+    return _with_controls(figure)
+
+
+def write_gif(film: go.Figure, path: str | Path, width: int = 800) -> Path:
+    """Write the frames of a film as an animated GIF, `width` pixels wide; return its path.
+
+    Draws with kaleido, which needs Chrome or Chromium.
+    """
+    import plotly.io as pio
+    from PIL import Image
+
+    with TemporaryDirectory() as folder:
+        paths = [Path(folder, f"{i}.png") for i in range(len(film.frames))]
+        pio.write_images([_still(film, frame) for frame in film.frames], paths, width=width)
+        first, *others = [Image.open(file).convert("RGB") for file in paths]
+    first.save(path, save_all=True, append_images=others, duration=PAUSE, loop=0)
+    return Path(path)
+
+
+def _still(film: go.Figure, frame: go.Frame) -> go.Figure:
+    """One frame without the controls, its step in the title."""
+    still = go.Figure(film.data, film.layout)
+    for i, trace in zip(frame.traces, frame.data, strict=True):
+        still.data[i].update(trace)
+    height, below = still.layout.height - ROOM, still.layout.margin.b - ROOM
+    title = f"{still.layout.title.text}: {frame.name}"
+    return still.update_layout(
+        sliders=[], updatemenus=[], height=height, margin_b=below, title_text=title
+    )
+
+
+def _table(model: nn.Module, image: Tensor, query: tuple[int, int]) -> pl.DataFrame:
+    found = features(model, image[None])
+    patches = found.patches[0].cpu()
+    if not all(0 <= at < count for at, count in zip(query, found.grid, strict=True)):
+        raise UserError(f"query={query} must be a (row, column) of the grid {found.grid}, from 0")
+    return similarity_table(patches[query[0] * found.grid[1] + query[1]], patches, found.grid)
+
+
+def _films(table: pl.DataFrame) -> list[tuple[int, dict[str, pl.DataFrame]]]:
+    """The steps in order, each with the `similarity_table` of every model."""
+    check_frame(table, COLUMNS, "the table of a film")
+    steps = [
+        (step, {name: part.drop("step", "model")
+                for (name,), part in of_step.partition_by("model", as_dict=True).items()})
+        for (step,), of_step in table.sort("step", maintain_order=True)
+        .partition_by("step", as_dict=True).items()
+    ]  # fmt: skip
+    if len({tuple(models) for _, models in steps}) > 1:
+        raise UserError("the table of a film must have the same models at all steps")
+    return steps
+
+
+def _moves(trace: Any) -> bool:
+    """Whether a trace changes with the model: the query and the images stay."""
+    return trace.type == "heatmap" or (trace.name == "most similar" and trace.x[0] is not None)
+
+
+def _with_controls(figure: go.Figure) -> go.Figure:
+    names = [frame.name for frame in figure.frames]
+    still = dict(mode="immediate", frame=dict(duration=0, redraw=True), transition_duration=0)
+    steps = [dict(label=name, method="animate", args=[[name], still]) for name in names]
+    play = dict(frame=dict(duration=PAUSE, redraw=True), transition_duration=0, fromcurrent=True)
+    button = dict(label="Play", method="animate", args=[None, play])
+    below = figure.layout.margin.b or 0
+    figure.update_layout(
+        sliders=[dict(steps=steps, active=len(steps) - 1, x=0.12, len=0.88, y=0, pad=dict(t=30))],
+        updatemenus=[dict(type="buttons", buttons=[button], x=0, xanchor="left", y=0,
+                          yanchor="top", pad=dict(t=34), showactive=False)],
+        height=figure.layout.height + ROOM,
+        margin_b=below + ROOM,
+    )  # fmt: skip
+    return figure

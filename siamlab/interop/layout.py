@@ -1,0 +1,134 @@
+"""Layout: the encoder in the contents of a checkpoint, in timm's names, and what else is there.
+
+found = layout(read_file(path), path)       # found.weights["blocks.0.attn.qkv.weight"]
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.interop.spelling import joined, timm_names
+
+Triple = tuple[float, float, float]
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean, deviation of RGB in 0..1
+HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+
+WRAPPERS = ("target_encoder", "teacher", "model_ema", "model", "state_dict", "model_state_dict")
+FIXED = ("SiameseIM", "MAE", "MoCo-v3", "I-JEPA")  # their position tables are never trained
+UNTOLD = re.compile(r"mask_token$|relative_position_index$|rope_embed|position_ids$|logit_scale$")
+PARTS = (  # of a release beside the encoder
+    ("momentum branch", re.compile(r"^mm_|momentum_encoder\.")),
+    ("decoder", re.compile(r"^decoder")),
+    ("projector", re.compile(r"^projector_decoder_blocks\.")),
+    ("predictor", re.compile(r"(^|\.)predictor\.|^predictor_decoder_blocks\.|^student_norm\.")),
+    ("student", re.compile(r"(^|\.)student\.")),
+    ("text tower", re.compile(r"^(text_model|transformer|token_embedding|ln_final)\.|^positional")),
+    ("head", re.compile(
+        r"(^|\.)(head|lm_head|head_dist|dino_head|ibot_head|fc|classifier|pooler|norm_head)\.|"
+        r"^(cls_pt_layers|visual_projection|text_projection|visual\.proj$)|^proj$"
+    )),
+)  # fmt: skip
+
+
+class Layout(NamedTuple):
+    title: str  # of the method, "" where several share their keys
+    weights: dict[str, Tensor]  # of the encoder, in timm's names
+    parts: tuple[str, ...]  # what the file has beside the encoder
+    unused: tuple[str, ...]  # keys of which nothing is known
+    heads: int | None = None  # None: from the width
+    eps: float = 1e-6  # of the norms
+    act: str = "gelu"
+    mean: Triple = IMAGENET[0]
+    std: Triple = IMAGENET[1]
+
+
+def layout(content: dict[str, Any], path: Path) -> Layout:
+    """Return the encoder of a release in timm's names.
+
+    Raises UserError for a file without a vision transformer.
+    """
+    wrapper, tensors = unwrapped(content)
+    if not tensors:
+        raise UserError(
+            f"{path} holds no tensors (its keys: {_few(content)}); expected are the weights of a "
+            "vision transformer"
+        )
+    names = timm_names(tensors, path)
+    aside = {key: _part(key, names) for key in tensors if _is_beside(names.get(key))}
+    parts = tuple(name for name, _ in PARTS if name in aside.values())
+    unused = tuple(k for k, part in aside.items() if not part and not UNTOLD.search(k))
+    title = _title(wrapper, tensors, names)
+    own = joined({name: tensors[key] for key, name in names.items() if key not in aside})
+    return _with_habits(Layout(title, own, parts, unused), tensors)
+
+
+def unwrapped(content: dict[str, Any]) -> tuple[str, dict[str, Tensor]]:
+    """Return the key under which a checkpoint keeps its weights, "" for none, and the weights."""
+    for name in WRAPPERS:
+        inner = content.get(name)
+        if isinstance(inner, dict) and (found := _tensors(inner)):
+            return name, found
+    return "", _tensors(content)
+
+
+def _tensors(content: dict[Any, Any]) -> dict[str, Tensor]:
+    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+
+
+def _title(wrapper: str, tensors: dict[str, Tensor], names: dict[str, str]) -> str:
+    """Return the method by what only its release has."""
+    keys, own, tables = set(tensors), set(names.values()), "relative_position_bias_table"
+    relative = [key for key in names if key.endswith(tables)]
+    scaled = "blocks.0.ls1.gamma" in own
+    signs = {
+        "I-JEPA": wrapper == "target_encoder",
+        "MoCo-v3": any("base_encoder." in key for key in names),
+        "SiameseIM": any(key.startswith(("mm_", "decoder_pos_mlp")) for key in keys),
+        "SimMIM": any(key.startswith("encoder.") for key in relative),
+        "BEiT": bool(relative),
+        "MAE": "decoder_embed.weight" in keys or _is_plain(wrapper, own),
+        "CLIP": "norm_pre.weight" in own,
+        "DINOv2": scaled and {"blocks.0.attn.qkv.bias", "mask_token"} <= own,
+        "DINO": wrapper == "teacher" and not scaled,
+    }
+    return next((title for title, sign in signs.items() if sign), "")
+
+
+def _is_plain(wrapper: str, own: set[str]) -> bool:
+    """Return whether a file has no more than a transformer's encoder, as MAE's does."""
+    more = "head.weight", "fc_norm.weight", "blocks.0.ls1.gamma", "norm_pre.weight"
+    return wrapper == "model" and {"cls_token", "norm.weight"} <= own and not own & set(more)
+
+
+def _with_habits(found: Layout, tensors: dict[str, Tensor]) -> Layout:
+    """Add what the release of this method uses and its weights do not show."""
+    if found.title == "CLIP":
+        return found._replace(eps=1e-5, act="quick_gelu", mean=CLIP[0], std=CLIP[1])
+    if found.title == "BEiT" and not any(key.startswith("cls_pt_layers") for key in tensors):
+        return found._replace(mean=HALVES[0], std=HALVES[1])
+    if found.title == "MoCo-v3" and len(found.weights["patch_embed.proj.weight"]) == 384:
+        return found._replace(heads=12)  # its ViT-S has twice the usual number
+    return found
+
+
+def _is_beside(name: str | None) -> bool:
+    """Return whether timm's name of a key is none of the encoder's."""
+    return name is None or bool(UNTOLD.search(name)) or bool(_named_part(name))
+
+
+def _part(key: str, names: dict[str, str]) -> str:
+    return _named_part(key) or _named_part(names.get(key, key))
+
+
+def _named_part(key: str) -> str:
+    return next((name for name, keys in PARTS if keys.search(key)), "")
+
+
+def _few(keys: Iterable[Any]) -> str:
+    names = list(map(str, keys))
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "") or "none"

@@ -1,0 +1,107 @@
+"""Read: the contents of a checkpoint file, without running any code that it may hold.
+
+content = read_file(Path("mae_pretrain_vit_base.pth"))      # {"model": {"cls_token": ..., ...}}
+"""
+
+import re
+import warnings
+from argparse import Namespace
+from collections import OrderedDict
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from siamlab.component import UserError
+
+ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\x0a"  # as torch.save writes since and before 1.6
+# a release's own settings: plain values, the last one read as a dictionary without its class
+HARMLESS = [Namespace, (OrderedDict, "yacs.config.CfgNode")]
+WAY = "expected is a PyTorch or safetensors file of weights"
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the dictionary that a .pth, .pt, .bin or safetensors file holds, whatever its suffix.
+
+    Raises UserError for a file that is empty, cut short, of another format, or that holds more than
+    tensors and plain values.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); {WAY}") from None
+    if not start:
+        raise UserError(f"{path} is empty; {WAY}, so download it again")
+    if start.startswith((ZIP, LEGACY)):
+        return _from_torch(path)
+    if start[8:9] == b"{":
+        return dict(_from_safetensors(path))
+    raise UserError(f"{path} is {_described(start)}; {WAY}, so download the file itself")
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """Return the text in the header of a safetensors file; empty for files of another format."""
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError):
+        return {}
+
+
+def _from_torch(path: Path) -> dict[str, Any]:
+    try:
+        with torch.serialization.safe_globals(HARMLESS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of archives that are refused below
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if named is None:
+            raise UserError(f"{path} is cut short or damaged; {WAY}, so copy it again") from None
+        raise UserError(
+            f"{path} holds {named[1]}, and reading that could run any code; {WAY} alone: in a "
+            "program that trusts the file, save model.state_dict() anew"
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        if "TorchScript" in str(error):
+            raise UserError(
+                f"{path} is a TorchScript program, as CLIP's own files are; {WAY} alone: save "
+                "torch.jit.load(...).state_dict() anew"
+            ) from None
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise UserError(
+            f"{path} is cut short or damaged ({reason}); {WAY}, so copy it again"
+        ) from None
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{path} holds a {type(content).__name__}; {WAY}: a dictionary of names and tensors"
+        )
+    return content
+
+
+def _from_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{path} is not a whole safetensors file ({error}); {WAY}, so copy it again"
+        ) from None
+
+
+def _described(start: bytes) -> str:
+    """Describe a file of another format by its first bytes."""
+    if start.startswith(b"version https://git-lfs"):
+        return "the pointer that git keeps in place of a large file"
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return "a web page"
+    if start.startswith(b"\x80"):
+        return "a pickle that torch.save did not write"
+    if start.startswith(b"\x1f\x8b") or start[:2] == b"BZ":
+        return "a compressed archive"
+    printable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in start)
+    return "a text file" if printable == len(start) else "a file of an unknown format"

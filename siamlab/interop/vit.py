@@ -1,0 +1,218 @@
+"""Vit: a timm vision transformer whose options follow from the weights of a checkpoint.
+
+vit = as_vit(layout(content, path), path)       # registers, LayerScale, norms, relative positions
+"""
+
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+import torch
+from timm.layers import LayerNorm, SwiGLUPacked
+from timm.models.beit import Beit
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from siamlab.component import UserError
+from siamlab.interop.layout import Layout
+
+LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H", 1408: "g", 1536: "g"}
+HEADS = {1280: 16, 1408: 16, 1664: 16}  # others have 64 dimensions a head
+TABLE = "relative_position_bias_table"
+WAY = "if the file is whole, name its architecture: timm:NAME@FILE"
+
+
+def as_vit(found: Layout, path: Path) -> nn.Module:
+    """Return the transformer with these weights, in evaluation mode and float32.
+
+    Raises UserError for weights that do not make one plain vision transformer.
+    """
+    weights = {key: value.float() for key, value in found.weights.items()}
+    depth = _depth(weights, path)
+    relative = [key for key in weights if key.endswith(TABLE)]
+    if not relative:
+        weights = _joined_biases(weights)
+    heads = found.heads or (weights[relative[0]].shape[1] if relative else _heads(weights, path))
+    build = partial(_beit, relative) if relative else _plain
+    vit = build(found, weights, depth, heads, path)
+    fill(vit, weights, path)
+    vit.weight_init_mode = ""  # of new random weights, if ever
+    _describe(vit, found)
+    return vit.eval()
+
+
+def sentence(found: Layout, vit: nn.Module) -> str:
+    """Return one line about a checkpoint: method, size, parts, and how many keys were unused."""
+    heads = vit.blocks[0].attn.num_heads
+    size = size_in_words(vit.embed_dim, len(vit.blocks), vit.patch_embed.patch_size[0], heads)
+    name = f"{found.title} {size}" if found.title else f"{size} in timm's names"
+    *parts, last = ["encoder", *found.parts]
+    listed = f"{', '.join(parts)} and {last}" if parts else last
+    count = len(found.unused)
+    told = f" ({', '.join(found.unused[:3])}{', …' if count > 3 else ''})" if count else ""
+    return f"{name}, {listed}; {count} key{'s' * (count != 1)} unused{told}"
+
+
+def size_in_words(width: int, depth: int, patch: int, heads: int) -> str:
+    """Return `ViT-B/16`, or all numbers of an unusual size, with heads, which no weight shows."""
+    if width in LETTERS and depth >= 12:
+        return f"ViT-{LETTERS[width]}/{patch}"
+    return f"ViT {width}×{depth}/{patch} with {heads} heads"
+
+
+def fresh(vit: nn.Module, fixed: bool) -> Callable[[], nn.Module]:
+    """Return what makes the same network at random weights; `fixed` keeps its position table."""
+
+    def start() -> nn.Module:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            copy = deepcopy(vit)
+            table = None if copy.pos_embed is None else copy.pos_embed.clone()
+            copy.init_weights(needs_reset=True)
+            if fixed and table is not None:
+                copy.pos_embed.copy_(table)
+        return copy.eval()
+
+    return start
+
+
+def fill(vit: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+    """Load weights that must be exactly the model's; UserError names the first that is not."""
+    mine = {key: tuple(value.shape) for key, value in vit.state_dict().items()}
+    theirs = {key: tuple(value.shape) for key, value in weights.items()}
+    for key in sorted(mine | theirs):
+        if mine.get(key) != theirs.get(key):
+            raise UserError(
+                f"{path} holds another architecture, or a mixture of two: {key} is "
+                f"{_shape(theirs.get(key))} there, but must be {_shape(mine.get(key))}; {WAY}"
+            )
+    vit.load_state_dict(weights)
+
+
+def _plain(
+    found: Layout, weights: dict[str, Tensor], depth: int, heads: int, path: Path
+) -> VisionTransformer:
+    token, registers = "cls_token" in weights, weights.get("reg_token")
+    pre_norm, bias = "norm_pre.weight" in weights, "patch_embed.proj.bias"
+    if not pre_norm:
+        weights.setdefault(bias, weights["patch_embed.proj.weight"].new_zeros(_width(weights)))
+    places = weights["pos_embed"].shape[1] if "pos_embed" in weights else 0
+    if not places:
+        raise UserError(f"{path} has no pos_embed, so the size of its images is unknown; {WAY}")
+    embedded = token and registers is None and isqrt(places) ** 2 != places
+    hidden, read = (weights[f"blocks.0.mlp.fc{n}.weight"].shape[n - 1] for n in (1, 2))
+    gated = hidden != read  # half of them is the gate of the other
+    return VisionTransformer(
+        **_sizes(weights, depth, heads, places - embedded, path),
+        class_token=token,
+        no_embed_class=not embedded,
+        reg_tokens=0 if registers is None else registers.shape[1],
+        qkv_bias="blocks.0.attn.qkv.bias" in weights,
+        qk_norm="blocks.0.attn.q_norm.weight" in weights,
+        init_values=1e-5 if "blocks.0.ls1.gamma" in weights else None,
+        pre_norm=pre_norm,
+        final_norm=any(key in weights for key in ("norm.weight", "fc_norm.weight")),
+        fc_norm="fc_norm.weight" in weights,
+        norm_layer=partial(LayerNorm, eps=found.eps),
+        act_layer=nn.SiLU if gated else found.act,
+        **({"mlp_layer": SwiGLUPacked} if gated else {}),
+        global_pool="token" if token else "avg",
+        weight_init="skip",
+    )
+
+
+def _beit(
+    relative: list[str],
+    found: Layout,
+    weights: dict[str, Tensor],
+    depth: int,
+    heads: int,
+    path: Path,
+) -> Beit:
+    for key in [k for k in weights if re.search(r"\.ls[12]\.gamma$", k)]:  # its own names again
+        weights[re.sub(r"\.ls([12])\.gamma$", r".gamma_\1", key)] = weights.pop(key)
+    rows = isqrt(weights[relative[0]].shape[0] - 3)  # 2 · side − 1, and three for the class token
+    return Beit(
+        **_sizes(weights, depth, heads, ((rows + 1) // 2) ** 2, path),
+        qkv_bias="blocks.0.attn.q_bias" in weights,
+        init_values=0.1 if "blocks.0.gamma_1" in weights else None,
+        use_abs_pos_emb="pos_embed" in weights,
+        use_rel_pos_bias=f"blocks.0.attn.{TABLE}" in weights,
+        use_shared_rel_pos_bias=f"rel_pos_bias.{TABLE}" in weights,
+        use_fc_norm="fc_norm.weight" in weights,
+        norm_layer=partial(LayerNorm, eps=found.eps),
+    )
+
+
+def _sizes(
+    weights: dict[str, Tensor], depth: int, heads: int, patches: int, path: Path
+) -> dict[str, Any]:
+    width, channels, *patch = weights["patch_embed.proj.weight"].shape
+    if channels != 3 or len(patch) != 2:
+        raise UserError(
+            f"{path} embeds patches of shape {(channels, *patch)}; expected are 3 colours and two "
+            "sides: siamlab takes RGB images, no videos"
+        )
+    side, hidden = isqrt(patches), weights["blocks.0.mlp.fc1.weight"].shape[0]
+    if side**2 != patches:
+        raise UserError(f"{path} has places for {patches} patches, which is no square; {WAY}")
+    return dict(
+        img_size=(side * patch[0], side * patch[1]),
+        patch_size=tuple(patch),
+        embed_dim=width,
+        depth=depth,
+        num_heads=heads,
+        mlp_ratio=(hidden + 0.5) / width,  # timm rounds down
+        num_classes=0,
+    )
+
+
+def _depth(weights: dict[str, Tensor], path: Path) -> int:
+    numbers = {int(m[1]) for key in weights if (m := re.match(r"blocks\.(\d+)\.", key))}
+    needed = "attn.qkv.weight", "mlp.fc1.weight", "mlp.fc2.weight"
+    for number in range(max(numbers, default=0) + 1):
+        for part in needed:
+            if (key := f"blocks.{number}.{part}") not in weights:
+                raise UserError(
+                    f"{path} is not whole, or no plain vision transformer: {key} is missing; "
+                    "expected are qkv, fc1 and fc2 in every block"
+                )
+    return len(numbers)
+
+
+def _heads(weights: dict[str, Tensor], path: Path) -> int:
+    width = _width(weights)
+    if width not in HEADS and width % 64:
+        raise UserError(
+            f"{path} does not say how many heads attend: its width {width} is no multiple of 64; "
+            "name its architecture: timm:NAME@FILE"
+        )
+    return HEADS.get(width, width // 64)
+
+
+def _joined_biases(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Write separate biases of queries and values as one; keys have none."""
+    for key in [key for key in weights if key.endswith(".attn.q_bias")]:
+        query, value = weights.pop(key), weights.pop(key.replace("q_bias", "v_bias"))
+        joined = torch.cat([query, torch.zeros_like(query), value])
+        weights[key.replace("q_bias", "qkv.bias")] = joined
+    return weights
+
+
+def _describe(vit: nn.Module, found: Layout) -> None:
+    """Give the model what timm's own have: the images that it was made for."""
+    size = (3, *vit.patch_embed.img_size)
+    vit.pretrained_cfg = {"input_size": size, "mean": found.mean, "std": found.std}
+    vit.default_cfg = vit.pretrained_cfg
+
+
+def _width(weights: dict[str, Tensor]) -> int:
+    return len(weights["patch_embed.proj.weight"])
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "missing" if shape is None else f"{list(shape)}"

@@ -1,0 +1,117 @@
+"""Weights by name: a checkpoint of any release as a plain timm model, and one line about it.
+
+opened = open_weights("mae_pretrain_vit_base.pth")      # opened.model, opened.about
+open_weights("hf:facebook/dinov2-small")    open_weights("timm:vit_base_patch16_224@mine.pth")
+"""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import timm
+import torch
+from torch import nn
+
+from siamlab import zoo
+from siamlab.component import UserError
+from siamlab.interop import hugging_face
+from siamlab.interop.layout import FIXED, Layout, layout
+from siamlab.interop.read import metadata, read_file
+from siamlab.interop.timm_models import HEADS, check_name, load_file, load_timm
+from siamlab.interop.vit import as_vit, fill, fresh, sentence
+
+ENCODER = "encoder.safetensors"  # in the folder of a finished run
+
+
+class Opened(NamedTuple):
+    model: nn.Module  # a plain timm vision transformer, in evaluation mode
+    about: str  # one line: method, size, parts of the file, unused keys; "" for timm's own weights
+    start: Callable[[], nn.Module]  # the same network at random weights
+
+
+def open_weights(name: str, weights: bool = True) -> Opened:
+    """Return the model of `timm:NAME`, `timm:NAME@FILE`, `hf:NAME`, `zoo:NAME`, a file or a folder.
+
+    A folder is one of Hugging Face, or of a finished run. `weights=False` leaves `timm:NAME` at
+    random weights. Raises UserError in one sentence for whatever is not there, not whole, or no
+    vision transformer.
+    """
+    if name.startswith("timm:"):
+        return _timm(name, weights)
+    if name.startswith("hf:"):
+        return _folder(hugging_face.from_hub(name.removeprefix("hf:")))
+    own = name.startswith("zoo:")
+    path = zoo.file(name.removeprefix("zoo:")) if own else Path(os.path.expanduser(name))
+    if hugging_face.is_folder(path):
+        return _folder(path)
+    path = path / ENCODER if os.path.isdir(path) else path
+    if not os.path.isfile(path):
+        raise UserError(
+            f"there is no file {path} in {Path.cwd()}; name a checkpoint, or the folder of a "
+            "finished run"
+        )
+    found = layout(read_file(path), path)
+    return _opened(found._replace(heads=_heads(path) or found.heads), path)
+
+
+def is_foreign(name: str) -> bool:
+    """Return whether a name means another project's weights: siamlab's say which run made them."""
+    if name.startswith(("timm:", "hf:")):
+        return True
+    path = os.path.expanduser(name)
+    if hugging_face.is_folder(path):
+        return True
+    return os.path.isfile(path) and "run" not in metadata(Path(path))
+
+
+def means_weights(name: str) -> bool:
+    """Return whether a name means a file, a folder or a source of weights, and no architecture."""
+    sources, endings = ("timm:", "hf:", "zoo:"), (".pth", ".pt", ".bin", ".tar", ".safetensors")
+    return name.startswith(sources) or "/" in name or name.endswith(endings)
+
+
+def weights_hash(model: nn.Module) -> str:
+    """Return hexadecimal digits that identify a model's weights, from whatever file they came."""
+    found = hashlib.sha256()
+    for key, value in sorted(model.state_dict().items()):
+        found.update(f"{key} {tuple(value.shape)}".encode())
+        found.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def _heads(path: Path) -> int | None:
+    """Return the heads that the run in the header of siamlab's own file says."""
+    model = tomllib.loads(metadata(path).get("run", "")).get("model", {})
+    if "name" not in model:
+        return model.get("heads")
+    with torch.device("meta"):
+        return timm.create_model(model["name"], num_classes=0).blocks[0].attn.num_heads
+
+
+def _timm(name: str, weights: bool) -> Opened:
+    architecture, _, file = name.partition("@")
+    start = lambda: load_timm(architecture, weights=False)  # noqa: E731
+    if not file:
+        return Opened(load_timm(name, weights), "", start)
+    return Opened(*load_file(architecture, Path(os.path.expanduser(file))), start)
+
+
+def _folder(path: Path) -> Opened:
+    """Open a folder of Hugging Face, which transformers or timm wrote."""
+    name = hugging_face.timm_architecture(path)
+    if not name:
+        return _opened(hugging_face.read_folder(path), path)
+    check_name(name)
+    build = lambda: timm.create_model(f"local-dir:{path}", num_classes=0).eval()  # noqa: E731
+    vit = build()
+    weights = hugging_face.folder_weights(path)
+    fill(vit, {k: v for k, v in weights.items() if not k.startswith(HEADS)}, path)
+    return Opened(vit, f"{name} of timm, encoder; 0 keys unused", build)
+
+
+def _opened(found: Layout, path: Path) -> Opened:
+    vit = as_vit(found, path)
+    return Opened(vit, sentence(found, vit), fresh(vit, found.title in FIXED))

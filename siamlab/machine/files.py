@@ -1,0 +1,122 @@
+"""Files that other processes see: written whole or not at all, and locked by one process at a time.
+
+with atomic(path) as draft: draft.write_text(page)      # path is the old file, then the new one
+append(path, line)                                      # on disk when it returns
+if lock := hold(folder / ".lock"): ...                  # until lock.close() or this process's death
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+
+from filelock import FileLock, Timeout
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A draft beside `path`, a file or a folder to make, that replaces `path` at the end.
+
+    At the end it is on disk, so that a power cut leaves one of the two. After an error the old
+    `path` stays and the draft is removed; a killed process leaves its draft, which no process
+    reads. Processes that write one path have a draft each: the last one stays. A link at `path` is
+    replaced, not followed.
+    """
+    draft = path.with_name(f".{path.name}.{token_hex(4)}.draft")
+    try:
+        yield draft
+        _to_disk(draft)
+        if draft.is_dir():
+            shutil.rmtree(path, ignore_errors=True)  # a folder cannot replace another
+        draft.replace(path)
+        _to_disk(path.parent, deep=False)
+    finally:
+        _remove(draft)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Write at the end of a file, and to the disk; a link is not followed.
+
+    Raises OSError, and then leaves the file as it was.
+    """
+    number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        size = os.fstat(number).st_size
+        try:
+            while data:
+                data = data[os.write(number, data) :]
+            os.fsync(number)
+        except OSError:
+            os.ftruncate(number, size)
+            raise
+    finally:
+        os.close(number)
+
+
+def outward_link(folder: Path) -> Path | None:
+    """Return a link in the folder, at any depth, that leads out of it; None if there is none."""
+    home = folder.resolve()
+    for path in folder.rglob("*"):  # which follows no links
+        if path.is_symlink() and not path.resolve().is_relative_to(home):
+            return path
+    return None
+
+
+@contextmanager
+def no_new_folders(path: Path) -> Iterator[None]:
+    """Remove, at the end, the folder and its parents that were not there before and are empty."""
+    new = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # the first that is not empty ends it
+            for folder in new:
+                folder.rmdir()
+
+
+def remove_drafts(folder: Path, name: str = "*") -> None:
+    """Remove drafts of `name`, a pattern, left by killed processes; none may be in use."""
+    for draft in folder.glob(f".{name}.*.draft"):
+        _remove(draft)
+
+
+def hold(path: Path, wait: bool = False) -> ExitStack | None:
+    """Lock the file `path` until the object that comes back is closed; None if it is locked.
+
+    With `wait`, return when it is free. The system releases the lock of a process that dies. The
+    file is made with its folders, and stays. Raises OSError where it cannot be written.
+    """
+    held = ExitStack()
+    try:
+        held.enter_context(FileLock(path, blocking=wait, thread_local=False))
+    except Timeout:
+        return None
+    return held
+
+
+def _to_disk(path: Path, deep: bool = True) -> None:
+    """Wait until a file, or a folder and with `deep` what is in it, is on disk."""
+    if path.is_dir():
+        for inside in path.iterdir() if deep else ():
+            _to_disk(inside)
+        with suppress(OSError):  # not every file system can do it for folders
+            _sync(path)
+    else:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

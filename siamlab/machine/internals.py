@@ -1,0 +1,67 @@
+"""Internals of torch and timm that siamlab relies on: all of them, and nothing else.
+
+Their makers may change them in any release. tests/test_machine_internals.py states what is expected
+of each and fails when one changes.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def softmax_backward(
+    grad: Float[Tensor, "*B N"], share: Float[Tensor, "*B N"]
+) -> Float[Tensor, "*B N"]:
+    """The gradient of a softmax over the last dimension by its input, in one fused kernel."""
+    return torch._softmax_backward_data(grad, share, -1, share.dtype)
+
+
+def lerp_all_(tensors: Sequence[Tensor], ends: Sequence[Tensor], weight: float) -> None:
+    """Move each tensor towards its end by this share of the way, in place, in few kernels."""
+    torch._foreach_lerp_(tensors, ends, weight)
+
+
+def has_amx() -> bool:
+    """Tell whether the processor multiplies tiles of bfloat16."""
+    return torch.cpu._is_amx_tile_supported()
+
+
+def has_avx512_bf16() -> bool:
+    """Tell whether the processor multiplies vectors of bfloat16."""
+    return torch.cpu._is_avx512_bf16_supported()
+
+
+def compile_error() -> type[Exception]:
+    """The exception that torch.compile raises for a network that it cannot translate."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    return TorchDynamoException
+
+
+def is_fusable(module: nn.Module) -> bool:
+    """Tell whether timm's module attends by torch's fused kernel or by a matrix, as it is set."""
+    return hasattr(module, "fused_attn")
+
+
+def set_fused(module: nn.Module, fused: bool) -> None:
+    """Let timm's module attend by the fused kernel, or by a matrix, from now on."""
+    module.fused_attn = fused
+
+
+def attention_dropout(module: nn.Module | None) -> nn.Module | None:
+    """The part of timm's module that the matrix passes through if it is not fused."""
+    return getattr(module, "attn_drop", None) if hasattr(module, "fused_attn") else None
+
+
+@contextmanager
+def unfused(module: nn.Module) -> Iterator[None]:
+    """Within the block, timm's module forms its matrix [B, heads, T, T]; fused, it never does."""
+    fused = module.fused_attn
+    set_fused(module, False)
+    try:
+        yield
+    finally:
+        set_fused(module, fused)

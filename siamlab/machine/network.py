@@ -1,0 +1,41 @@
+"""The network, where pretrained weights come from.
+
+with cached_if_offline(): timm.create_model(name, pretrained=True)
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+PATIENCE = 3.0  # seconds until a server that does not answer counts as out of reach
+
+
+@contextmanager
+def cached_if_offline() -> Iterator[None]:
+    """Within the block, only cached files of the Hugging Face Hub are used if it is out of reach.
+
+    The Hub's own client repeats each request for most of a minute before it gives up.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _reachable(constants.ENDPOINT)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _reachable(address: str) -> bool:
+    """Whether a server accepts a connection; behind a proxy only a download can tell."""
+    if getproxies():
+        return True
+    parts = urlsplit(address)
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        socket.create_connection((parts.hostname, port), timeout=PATIENCE).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,249 @@
+"""Shelf: tensors on disk by key, so that what took minutes to compute is read in seconds.
+
+shelf = Shelf(root, bound)
+tokens = shelf.kept(folder, key, about, compute)      # computed the first time, then read
+
+The shelf is bounded: files that nobody used for longest make room. Each is written atomically, with
+the checksums of its bytes; a damaged one is computed again. Where nothing can be written, one
+sentence says so and everything is computed.
+"""
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+from zlib import crc32
+
+import torch
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.machine.faults import machine_fault
+from siamlab.machine.files import atomic
+from siamlab.machine.sums import KEY, signed, unsigned
+from siamlab.machine.terminal import caution
+
+VARIABLE = "SIAMLAB_FEATURE_CACHE"  # a size, or off
+MOST = 20 * 10**9  # bytes, unless VARIABLE says otherwise
+FREE = 4  # and at most this fraction, a quarter, of the space that is free
+UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+HEADER = 2**20  # bytes of a first line, at most
+DAY = 24 * 60 * 60  # seconds; a draft as old belongs to a process that was killed
+Compute = Callable[[], Sequence[Tensor]]
+
+
+def bound(root: Path) -> int:
+    """Return how many bytes a shelf at `root` may hold: SIAMLAB_FEATURE_CACHE, else 20 GB.
+
+    Without the variable it is at most a quarter of the free space, too. 0 switches it off. Raises
+    UserError for a value that is no size.
+    """
+    text = os.environ.get(VARIABLE, "").strip()
+    if text.lower() == "off":
+        return 0
+    if not text:
+        there = next(path for path in (root, *root.parents) if path.exists())
+        return min(MOST, (shutil.disk_usage(there).free + _size(files(root))) // FREE)
+    number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text)
+    units = {unit.lower(): size for unit, size in UNITS.items()}
+    if not number or number[2].lower() not in units:
+        raise UserError(
+            f"{VARIABLE}={text} must be a size such as 5GB or 500MB, or off; correct or unset it"
+        )
+    return int(float(number[1]) * units[number[2].lower()])
+
+
+class Shelf:
+    """Tensors by folder and key. What this object has used is not removed to make room."""
+
+    def __init__(self, root: Path, bound: int) -> None:
+        self.root: Path = root
+        self.bound: int = bound
+        self._used: set[Path] = set()
+        self._said: bool = False  # that something cannot be kept
+
+    def kept(self, folder: str, key: str, about: str, compute: Compute) -> Sequence[Tensor]:
+        """Return what `compute` returns, from the disk where an earlier call has kept it.
+
+        `about` says whose tensors these are, for `siamlab cache`. Tensors that were read lie on
+        the processor.
+        """
+        if not self.bound:
+            return compute()
+        path = self.root / folder / f"{key}.tensors"
+        found = self._read(path)
+        if found is None:
+            found = compute()
+            self._keep(path, about, found)
+        return found
+
+    def _read(self, path: Path) -> list[Tensor] | None:
+        try:
+            with open(path, "rb") as file:
+                found = _tensors(file)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            caution(f"{path} cannot be used ({why}), so it is computed again", stacklevel=4)
+            return None
+        with suppress(OSError):  # the oldest used go first
+            os.utime(path)
+        self._used.add(path)
+        return found
+
+    def _keep(self, path: Path, about: str, tensors: Sequence[Tensor]) -> None:
+        if self._said:
+            return
+        held = [tensor.detach().cpu().contiguous() for tensor in tensors]
+        size = sum(tensor.nbytes for tensor in held)
+        try:
+            if not self._room(size):
+                return self._say(f"{size / 1e9:.2g} GB do not fit {self.bound / 1e9:.2g} GB")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic(path) as draft:
+                _write(draft, about, held)
+        except OSError as error:
+            return self._say(machine_fault(error) or f"it cannot be written ({error.strerror})")
+        self._used.add(path)
+
+    def _room(self, size: int) -> bool:
+        """Remove what nobody used for longest until `size` bytes fit; tell whether they do."""
+        _remove_old_drafts(self.root)
+        found = sorted(files(self.root), key=_time_used)
+        total = _size(found)
+        for path in (path for path in found if path not in self._used):
+            if total + size <= self.bound:
+                break
+            total -= _size([path])
+            path.unlink(missing_ok=True)
+        return total + size <= self.bound
+
+    def _say(self, why: str) -> None:
+        self._said = True
+        caution(
+            f"some features are computed, but not kept in {self.root}: {why}; {VARIABLE}=50GB "
+            f"allows more, {VARIABLE}=off keeps none, SIAMLAB_CACHE names another place",
+            stacklevel=5,
+        )
+
+
+class Group(NamedTuple):
+    """What a shelf has in one folder."""
+
+    path: Path
+    about: str  # whose tensors these are
+    images: int | None  # first sides of its tensors, summed over files; None where one is damaged
+    size: int  # bytes on the disk
+    idle_days: float  # since one of its files was last used
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.parent.name}/{self.path.name}"
+
+
+def groups(root: Path) -> list[Group]:
+    """Return what lies on the shelf, folder by folder, the largest first."""
+    with suppress(OSError):
+        return sorted(map(_group, (p for p in root.iterdir() if p.is_dir())), key=lambda g: -g.size)
+    return []
+
+
+def files(root: Path) -> list[Path]:
+    """Return the files of the shelf."""
+    return list(root.glob("*/*.tensors"))
+
+
+def _group(folder: Path) -> Group:
+    found = list(folder.glob("*.tensors"))
+    idle = max(0.0, time.time() - max(map(_time_used, found), default=0.0)) / DAY
+    try:
+        heads = [_head(path) for path in found]
+        images = sum(head["arrays"][0]["shape"][0] for head in heads)
+        return Group(folder, heads[0]["about"] if heads else "", images, _size(found), idle)
+    except (OSError, ValueError):
+        return Group(folder, "", None, _size(found), idle)
+
+
+def _write(path: Path, about: str, tensors: Sequence[Tensor]) -> None:
+    arrays = [_bytes(tensor) for tensor in tensors]
+    described = [
+        {"shape": list(tensor.shape), "dtype": _name(tensor.dtype), "sum": crc32(array)}
+        for tensor, array in zip(tensors, arrays, strict=True)
+    ]
+    with open(path, "wb") as file:
+        file.write(json.dumps(signed({"about": about, "arrays": described})).encode() + b"\n")
+        for array in arrays:
+            file.write(array)
+
+
+def _head(path: Path) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        return _first_line(file)
+
+
+def _first_line(file: BinaryIO) -> dict[str, Any]:
+    """Return what a file holds, and leave it at its first tensor. Raises ValueError if damaged."""
+    fields = json.loads(file.readline(HEADER))
+    if not isinstance(fields, dict) or KEY not in fields:
+        raise ValueError("it is damaged")
+    return unsigned(fields)
+
+
+def _tensors(file: BinaryIO) -> list[Tensor]:
+    """Return the tensors of a file. Raises ValueError where it is damaged or cut short."""
+    try:
+        arrays = _first_line(file)["arrays"]
+    except ValueError:
+        raise ValueError("it is damaged") from None
+    sizes = [torch.Size(a["shape"]).numel() * _dtype(a["dtype"]).itemsize for a in arrays]
+    if os.fstat(file.fileno()).st_size != file.tell() + sum(sizes):
+        raise ValueError("it is damaged: its length differs")
+    found = []
+    for array in arrays:
+        # not mapped: torch's own memory is aligned as that of computed tensors, so that products
+        # of them are equal to the bit
+        tensor = torch.empty(array["shape"], dtype=_dtype(array["dtype"]))
+        data = _bytes(tensor)
+        if file.readinto(data) != data.nbytes or crc32(data) != array["sum"]:
+            raise ValueError("it is damaged: its checksum differs")
+        found.append(tensor)
+    return found
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy())
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _dtype(name: str) -> torch.dtype:
+    return getattr(torch, name)
+
+
+def _time_used(path: Path) -> float:
+    with suppress(FileNotFoundError):  # another process has removed it
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _size(paths: Iterable[Path]) -> int:
+    total = 0
+    for path in paths:
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
+def _remove_old_drafts(root: Path) -> None:
+    """Remove what killed processes left half written."""
+    for draft in root.glob("*/.*.draft"):
+        if _time_used(draft) < time.time() - DAY:
+            draft.unlink(missing_ok=True)

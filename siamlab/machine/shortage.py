@@ -1,0 +1,77 @@
+"""Too little memory, on a GPU or beside the processor, in one sentence.
+
+with explain_shortage("lower batch"): ...       # UserError instead of a dozen kinds of errors
+"""
+
+import errno
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from siamlab.component import UserError
+
+SAID = (  # by torch's allocators and libraries, in errors that are plain RuntimeErrors
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "storage size calculation overflowed",
+    "alloc_failed",
+)
+ASKED = re.compile(r"tried to allocate ([\d.]+) (bytes|[KMGT]iB)", re.IGNORECASE)
+UNITS = {"bytes": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+
+@contextmanager
+def explain_shortage(way: str) -> Iterator[None]:
+    """Raise UserError that names what was needed, what there is, and the `way` out of it."""
+    try:
+        yield
+    except Exception as error:
+        if not is_shortage(error):
+            raise
+        raise UserError(f"out of memory: {_needed(error)}{way}") from error
+
+
+def is_shortage(error: Exception) -> bool:
+    """Tell whether an error means that memory was not enough."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in said for words in SAID)
+
+
+def free_memory(gpu: bool = False) -> tuple[int, int] | None:
+    """Return the free and the whole memory in bytes, of the GPU or beside the processor.
+
+    None where the system does not say.
+    """
+    if gpu:
+        return sys.modules["torch"].cuda.mem_get_info()
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return None
+    known = {line.split(":")[0]: line.split()[1] for line in lines}
+    return int(known["MemAvailable"]) * 1024, int(known["MemTotal"]) * 1024
+
+
+def in_words(size: int) -> str:
+    """Return a number of bytes as `12.3 GiB`."""
+    unit = next((u for u in ("TiB", "GiB") if size >= UNITS[u.lower()]), "MiB")
+    return f"{size / UNITS[unit.lower()]:,.1f} {unit}"
+
+
+def _needed(error: Exception) -> str:
+    asked = ASKED.search(str(error))
+    size = int(float(asked[1]) * UNITS[asked[2].lower()]) if asked else 0
+    needed = f"{in_words(size)} more were needed" if asked else "more was needed than there is"
+    there = free_memory("cuda" in str(error).lower())
+    return f"{needed}, {_there(there)}; " if there else f"{needed}; "
+
+
+def _there(memory: tuple[int, int]) -> str:
+    return f"{in_words(memory[0])} of {in_words(memory[1])} are free"

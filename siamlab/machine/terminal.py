@@ -1,0 +1,34 @@
+r"""Terminal: names that others chose, as those of files, are shown and never obeyed.
+
+say(f"Report: {path}")             # one line, without markup: runs/rep[red] keeps its name
+table.add_row(cell(name))          # the same in a table of rich
+caution(f"{name} is left out")     # a warning
+"""
+
+import warnings
+from typing import TYPE_CHECKING
+
+from siamlab.component import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def say(sentence: str, console: "Console | None" = None) -> None:
+    """Print one line, without markup, colours or wrapping."""
+    from rich.console import Console
+
+    console = console or Console()
+    console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
+
+
+def cell(text: object) -> str:
+    """Return the text as rich's markup for itself."""
+    from rich.markup import escape
+
+    return escape(printable(text))
+
+
+def caution(sentence: str, stacklevel: int = 2) -> None:
+    """Warn with a sentence, as the caller's caller would."""
+    warnings.warn(printable(sentence), stacklevel=stacklevel + 1)

@@ -1,0 +1,113 @@
+"""Passes: the one door through which the probes of a suite send images through a model.
+
+passes = Passes(model, inputs, batch, shelf)
+passes.features(images)         # computed, or read where the shelf has them from an earlier probe
+
+What decides the numbers makes the key on the shelf: the model, the very bytes of its images, size
+and scale, layer and part, images per pass, and the machine (versions, threads, kind of processor).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from siamlab.geometry import View
+from siamlab.machine.shelf import Shelf
+from siamlab.probe.features import Features, Inputs, as_features, pooled_features, tokens_of
+from siamlab.probe.layers import Part, by_layer, residual_tokens
+from siamlab.probe.suite.identity import content_of, identity
+
+FORMAT = 1  # of the keys and of what is kept; another number, other files
+Pixels = UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"]
+
+
+class Kept(NamedTuple):
+    """Where features are kept, and as whose."""
+
+    shelf: Shelf
+    name: str = ""  # of the model, for `siamlab cache`
+
+
+class Passes:
+    """Images through one model. Its features lie on the model's device."""
+
+    def __init__(
+        self, model: nn.Module, inputs: Inputs, batch: int = 256, kept: Kept | None = None
+    ) -> None:
+        self.model: nn.Module = model
+        self.inputs: Inputs = inputs
+        self.batch: int = batch
+        self.kept: Kept | None = kept
+
+    def features(self, images: Pixels) -> Features:
+        """`siamlab.probe.features` of the images."""
+        return self._features(images, self.inputs)
+
+    def view_features(self, view: View) -> Features:
+        """`siamlab.probe.view_features` of the view."""
+        return self._features(view.image, self.inputs._replace(size=tuple(view.image.shape[2:])))
+
+    def pooled(self, images: Pixels) -> Float[Tensor, "n D"]:
+        """The mean of the patches of each image; no other token takes memory."""
+        return self._passed("pooled", images, self.inputs, pooled_features)
+
+    def residual(self, images: Pixels) -> Features:
+        """`siamlab.probe.residual_features` of the images."""
+        tokens = self._passed("residual", images, self.inputs, residual_tokens)
+        return as_features(self.model, tokens, self.inputs.size)
+
+    def by_layer(self, images: Pixels, part: Part) -> list[Tensor]:
+        """`siamlab.probe.by_layer` of the images."""
+        how = self.inputs, self.batch
+        compute = lambda: by_layer(self.model, images, part, *how)  # noqa: E731
+        return self._found(f"{part} by layer", images, self.inputs, compute)
+
+    def _features(self, images: Pixels, inputs: Inputs) -> Features:
+        return as_features(
+            self.model, self._passed("tokens", images, inputs, tokens_of), inputs.size
+        )
+
+    def _passed(
+        self, what: str, images: Pixels, inputs: Inputs, function: Callable[..., Tensor]
+    ) -> Tensor:
+        compute = lambda: [function(self.model, images, inputs, self.batch)]  # noqa: E731
+        return self._found(what, images, inputs, compute)[0]
+
+    def _found(
+        self, what: str, images: Pixels, inputs: Inputs, compute: Callable[[], Sequence[Tensor]]
+    ) -> list[Tensor]:
+        if self.kept is None or self._identity is None:
+            return list(compute())
+        protocol = {"what": what, "inputs": inputs, "batch": self.batch} | self._machine
+        key = _key(protocol, images)
+        found = self.kept.shelf.kept(self._identity, key, self.kept.name, compute)
+        return [tensor.to(self._device) for tensor in found]
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @cached_property
+    def _identity(self) -> str | None:
+        return identity(self.model)
+
+    @cached_property
+    def _machine(self) -> dict[str, Any]:
+        """What else decides the last bits of a product."""
+        if self._device.type == "cuda":
+            return {"format": FORMAT, "on": torch.cuda.get_device_name(self._device)}
+        kind, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
+        return {"format": FORMAT, "on": kind, "threads": threads}
+
+
+def _key(protocol: dict[str, Any], images: Tensor) -> str:
+    text = json.dumps(protocol | {"dtype": str(images.dtype), "shape": list(images.shape)})
+    digest = hashlib.sha256(text.encode())
+    digest.update(content_of(images))
+    return digest.hexdigest()[:24]

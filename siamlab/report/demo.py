@@ -1,0 +1,190 @@
+"""The report of the demo: scores, plane, curves and pictures of three recipes.
+
+write_demo_report(out, runs, models, scores, test)       # out/report.html
+
+It opens with the encoders that come with siamlab, which were trained on photographs.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from siamlab import figure, zoo
+from siamlab.data import Images
+from siamlab.evaluate.models import NamedModel
+from siamlab.figure.scores import SUMMARY
+from siamlab.report.page import Section, comparison_table, score_table, write_report
+from siamlab.report.pictures import attention_pictures, match_picture, views_picture
+from siamlab.run import Run
+from siamlab.train import RunFolder, run_of
+from siamlab.train import runs as metrics_of
+from siamlab.train.collapse import collapsed
+
+if TYPE_CHECKING:
+    import polars
+
+SHOWN = 4  # index of the test image in the pictures
+TITLE = "Three recipes on the semantic–spatial plane"
+
+PLANE = """\
+To the right, features tell what is in the image; upwards, they tell where. Each score is the mean \
+of its probes on frozen features, scaled from chance (0) to ceiling (1). The semantic score \
+combines k-NN and a linear probe on the mean patch feature. The spatial score is measured by \
+correspondences between two crops of one image and, if there are pairs of scenes with a common \
+object, between the two scenes; the mean feature of each position is subtracted first, so that a \
+position embedding alone scores 0. Whiskers are 95 % bootstrap intervals over test images of one \
+trained network per recipe; they exclude seed-to-seed variation."""
+
+BELOW = """\
+Some models end below the untrained network: {models}. The cause is the short training: the \
+patches of a random network already tell colours and edges apart, and training first loses what \
+its loss does not require before it gains anything beyond that."""
+
+SHIPPED_BELOW = """\
+Some models lie below the untrained network: {models}. A loss that compares whole images does not \
+require that their patches can be told apart, whereas those of a random network can be, by colours \
+and edges alone."""
+
+COMPARED = """\
+Better, worse: the two 95 % intervals do not overlap; overlap: they do."""
+
+LOSS = """\
+The three losses are different quantities: each curve can be read by itself, but their values \
+cannot be compared."""
+
+VIEWS = """\
+One test image as each recipe sees it in training: the boxes on the source, the context with its \
+hidden patches, and the target with the predicted patches (none are outlined if the whole target \
+is predicted as one vector)."""
+
+ATTENTION = """\
+How strongly the class token of the last block attends to each patch, head by head, all models on \
+one colour scale. Rows are renormalised without the class token itself. All heads are shown."""
+
+CORRESPONDENCE = """\
+Two crops of one test image. Each patch of the left crop is joined to the patch of the right crop \
+with the nearest feature; the colour is its distance from the true place, which the boxes of the \
+crops determine. Only patches that both crops show are drawn."""
+
+
+def write_demo_report(
+    out: Path,
+    runs: list[Run],
+    models: list[NamedModel],
+    scores: "polars.DataFrame",
+    test: Images,
+) -> Path:
+    """Write the report and return its path. `models` begins with the untrained network."""
+    metrics, image = in_order(metrics_of(out), runs), test.pixels[min(SHOWN, len(test.pixels) - 1)]
+    shipped = zoo.scores(
+        [f"zoo:{run.name}" for run in runs]
+    )  # in the order of the runs: the same colours in both planes
+    losses = figure.loss_figure(figure.loss_table(metrics))
+    collapses = figure.collapse_figure(figure.collapse_table(metrics))
+    probes = figure.probes_figure(figure.probes_table(scores))
+    sections = [
+        Section("Trained on photographs", opening(shipped, scores, runs[0]),
+                [figure.plane(shipped, title="The encoders that come with siamlab")]),
+        Section("Trained here", scale_text(out, runs, test), [figure.plane(scores)]),
+        Section("Comparison of models", COMPARED, table=comparison_table(scores)),
+        Section("Scores", "", [probes], score_table(scores)),
+        Section("Loss", LOSS, [losses]),
+        Section("Collapse", collapse_text(out, runs), [collapses]),
+        Section("Views", VIEWS, [views_picture(run, image) for run in runs]),
+        Section("Attention", ATTENTION, attention_pictures(models, image)),
+        Section("Correspondences", CORRESPONDENCE, [match_picture(m, image) for m in models]),
+    ]  # fmt: skip
+    return write_report(out / "report.html", TITLE, sections)
+
+
+def opening(shipped: "polars.DataFrame", scores: "polars.DataFrame", run: Run) -> str:
+    """Return the first text: the scores on photographs, and those of the short runs."""
+    known = run_of(zoo.file("siameseim"))
+    parts = (
+        f"The encoders that come with siamlab saw {known.steps * known.batch:,} photographs of "
+        "CIFAR-10 each.",
+        leader(shipped),
+        below(shipped, SHIPPED_BELOW),
+        f"The networks trained here saw {run.steps * run.batch:,} images of {run.data.kind}.",
+        leader(scores),
+        below(scores),
+    )
+    return f"{' '.join(filter(None, parts))}\n\n{PLANE}"
+
+
+def leader(scores: "polars.DataFrame") -> str:
+    """Return a sentence that names the trained model with the highest value of each score.
+
+    It adds on which scores the interval of that model overlaps that of another trained one.
+    """
+    best, overlapping = {}, []
+    for name in SUMMARY:
+        rows = scores.filter(scores["probe"] == name, scores["model"] != zoo.REFERENCE)
+        rows = rows.sort("value", descending=True)
+        best[name] = rows["model"][0]
+        if any(high >= rows["low"][0] for high in rows["high"][1:]):
+            overlapping.append(f"the {name} score")
+    if len(set(best.values())) == 1:
+        parts = [f"{best[SUMMARY[0]]} is the highest on both scores"]
+    else:
+        parts = [f"{model} is the highest on the {name} score" for name, model in best.items()]
+    where = " and ".join(overlapping)
+    caution = f", though on {where} its interval overlaps another model's" if where else ""
+    return f"{' and '.join(parts)}{caution}."
+
+
+def below(scores: "polars.DataFrame", why: str = BELOW) -> str:
+    """Name the models below the untrained network in the words of `why`; "" if there are none."""
+    lower = []
+    for name in SUMMARY:
+        value = dict(scores.filter(scores["probe"] == name).select("model", "value").rows())
+        start = value.pop(zoo.REFERENCE, float("-inf"))
+        if low := [f"{model} ({v:.2f})" for model, v in value.items() if v < start]:
+            lower.append(f"{', '.join(low)} on the {name} score (untrained: {start:.2f})")
+    return why.format(models=" and ".join(lower)) if lower else ""
+
+
+def in_order(metrics: "polars.DataFrame", runs: list[Run]) -> "polars.DataFrame":
+    """Return the metrics in the order of the runs, which gives every figure the same colours."""
+    import polars
+
+    return polars.concat(metrics.filter(metrics["run"] == run.name) for run in runs)
+
+
+def training_minutes(folder: RunFolder) -> float:
+    """Return the time spent in the training loop, in minutes."""
+    return folder.seconds() / 60
+
+
+def scale_text(out: Path, runs: list[Run], test: Images) -> str:
+    """Return the scale of the demo, which limits what its numbers can show."""
+    run = runs[0]
+    minutes = ", ".join(f"{training_minutes(RunFolder(out / r.name)):.1f} ({r.name})" for r in runs)
+    where = f"{os.cpu_count()} processor cores"
+    if torch.cuda.is_available():
+        where = torch.cuda.get_device_name()
+    return (
+        f"This is a small-scale demonstration, not a reproduction of published results. Each "
+        f"recipe trained one network (seed {run.seed}) of width {run.model.width} and depth "
+        f"{run.model.depth} on views of {run.size[0]} × {run.size[1]} pixels "
+        f"({run.grid[0]} × {run.grid[1]} patches) of {run.data.kind}, for {run.steps:,} steps of "
+        f"{run.batch} images ({run.steps * run.batch:,} in all). Published results rest on "
+        f"ImageNet, networks at least 70 times as large and thousands of times as many images; "
+        f"what holds there may not show here, and vice versa.\n\n"
+        f"All models are probed on {len(test.pixels):,} test images that were not used in "
+        f"training. Minutes of training: {minutes}, on {where}."
+    )
+
+
+def collapse_text(out: Path, runs: list[Run]) -> str:
+    """List the signs of collapse in the last logged line of each run."""
+    lines = []
+    for run in runs:
+        line = RunFolder(out / run.name).lines()[-1]
+        lines.append(f"- {run.name}: {collapsed(line) or 'no collapse'}.")
+    return (
+        "A network collapses when its features are nearly the same for every image. Spread is 1 "
+        "for random directions and 0 for a single one.\n\n" + "\n".join(lines)
+    )

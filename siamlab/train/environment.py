@@ -1,0 +1,58 @@
+"""Environment: what a run's numbers may depend on besides the run itself.
+
+environment()      # {"siamlab": "0.1.0", "python": ..., "packages": {...}, "gpu": ..., "git": ...}
+"""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("torch", "timm", "numpy", "pydantic", "safetensors")
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, machine and git state, as far as they are known."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return {
+        "siamlab": version_of("siamlab"),
+        "python": platform.python_version(),
+        "packages": {name: version_of(name) for name in PACKAGES} | {"torch": torch.__version__},
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+        "git": _git("rev-parse", "HEAD"),
+        "uncommitted": bool(_git("status", "--porcelain")),
+    }
+
+
+def version_of(package: str) -> str:
+    """Return the version of a package; "not installed" for one that is only on Python's path."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    """Return the model of the processor where the system knows it, else the architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _git(*words: str) -> str:
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True)
+    except OSError:
+        return ""
+    return answer.stdout.strip()

@@ -1,0 +1,47 @@
+"""Online probes: the quick suite while a run trains, to know early whether to go on with it.
+
+probes = online_probes(run)     # the images, drawn once
+probes(model.encoder)           # {"probe/semantic": 0.21, "probe/knn": 0.31, ...}; {} if not asked
+
+They are the probes of `siamlab probe` on fewer images: compare them within a run, or between runs
+that were probed in the same way, but not with the numbers of a table.
+"""
+
+from collections.abc import Callable
+
+from siamlab.component import UserError
+from siamlab.data.images import Images, sample
+from siamlab.model.encoder import Encoder
+from siamlab.run import Run
+
+Probes = Callable[[Encoder], dict[str, float]]
+
+
+def online_probes(run: Run, images: Images | None = None, test: Images | None = None) -> Probes:
+    """A function that probes an encoder on a sample of the run's images, the same each time.
+
+    Raises UserError where training `images` are given without `test` images.
+    """
+    if not run.probe_every:
+        return lambda encoder: {}
+    if images is not None and test is None:
+        raise UserError(
+            f"probe_every={run.probe_every} needs test images too, and `images` are for training "
+            "alone; leave images out and name their source in run.data, or set probe_every=0"
+        )
+    train = _some(images or run.data("train"), run.probe_images)
+    test = _some(test or run.data("test"), run.probe_images // 2)
+    return lambda encoder: probed(encoder, train, test)
+
+
+def probed(encoder: Encoder, train: Images, test: Images) -> dict[str, float]:
+    """The values of the quick suite's numbers on frozen features, as "probe/..."."""
+    from siamlab.probe.suite import probe_model
+
+    found = probe_model(encoder.plain(), train, test)
+    return {f"probe/{m.probe.key}": m.score.value for m in found}
+
+
+def _some(images: Images, most: int) -> Images:
+    """A sample of at most `most` images; an even number, since pairs of scenes stay together."""
+    return sample(images, min(most - most % 2, len(images.labels)))

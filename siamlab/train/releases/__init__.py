@@ -1,0 +1,1 @@
+"""Releases: whole checkpoints of SiameseIM and MAE as runs, and runs as such checkpoints."""

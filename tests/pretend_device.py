@@ -1,0 +1,94 @@
+"""A device that only pretends to be one: its tensors hold numbers in ordinary memory.
+
+with pretended() as device:
+    model.to(device)
+
+It refuses what a GPU refuses, tensors of two devices in one operation, so that code for one is
+tested on any machine, down to its numbers. torch has no kernels for "mps" on most machines and
+starts nothing when the name is used, which is why this one claims to be that.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map
+
+DEVICE = torch.device("lazy")
+aten = torch.ops.aten
+COPIES = {aten.copy_.default, aten._to_copy.default}
+INDEXING = {aten.index.Tensor, aten.index_put_.default}  # also by an index on the processor
+
+
+class OnDevice(Tensor):
+    """A tensor of the device; `held` has its numbers."""
+
+    held: Tensor
+
+    @staticmethod
+    def __new__(cls, held: Tensor) -> "OnDevice":
+        about = dict(strides=held.stride(), dtype=held.dtype, device=DEVICE)
+        made = Tensor._make_wrapper_subclass(cls, held.size(), **about)
+        made.held = held
+        return made
+
+    def tolist(self):
+        return self.held.tolist()
+
+    @classmethod
+    def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
+        return run(function, args, kwargs or {})
+
+
+class Pretending(TorchDispatchMode):
+    """Sees the operations that make tensors of the device from nothing or from others."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        return run(function, args, kwargs or {})
+
+
+def run(function, args, kwargs):
+    """Run the operation on the numbers; the result lies where a real device would put it."""
+    tensors = [t for t in tree_flatten((args, kwargs))[0] if isinstance(t, Tensor)]
+    ours = [t for t in tensors if isinstance(t, OnDevice)]
+    others = [t for t in tensors if t.dim() and not isinstance(t, OnDevice)]
+    mixed = ours and others and function not in COPIES
+    if mixed and not (function in INDEXING and isinstance(args[0], OnDevice)):
+        raise RuntimeError(f"{function} was given tensors on {DEVICE} and on the processor")
+    asked = kwargs.get("device")
+    there = torch.device(asked).type == DEVICE.type if asked is not None else is_ours(args, ours)
+    if asked is not None:
+        kwargs = kwargs | {"device": torch.device("cpu")}
+    held, options = tree_map(lambda t: t.held if isinstance(t, OnDevice) else t, (args, kwargs))
+    found = function(*held, **options)
+    same = {id(t.held): t for t in ours}
+    return tree_map(lambda t: placed(t, there, same), found)
+
+
+def is_ours(args, ours) -> bool:
+    """Whether the result belongs to the device: as the first tensor, in a list or alone."""
+    first = next((t for t in tree_flatten(args)[0] if isinstance(t, Tensor)), None)
+    return isinstance(first, OnDevice) or (bool(ours) and first is not None and not first.dim())
+
+
+def placed(found, there: bool, same: dict[int, "OnDevice"]):
+    if not isinstance(found, Tensor):
+        return found
+    known = same.get(id(found))
+    return OnDevice(found) if there and known is None else found if known is None else known
+
+
+@contextmanager
+def pretended() -> Iterator[torch.device]:
+    """The device, while its tensors can be made."""
+    before = torch.__future__.get_overwrite_module_params_on_conversion()
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(..., device=) is made, then moved
+    try:
+        with Pretending():
+            yield DEVICE
+    finally:
+        torch._C._set_only_lift_cpu_tensors(False)
+        torch.__future__.set_overwrite_module_params_on_conversion(before)

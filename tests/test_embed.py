@@ -1,0 +1,123 @@
+"""Features in a file: the numbers that probes see, beside the images that they belong to."""
+
+import re
+
+import polars
+import pytest
+import torch
+from PIL import Image
+
+from siamlab.cli.main import main
+from siamlab.component import UserError
+from siamlab.data import Folder, Scenes
+from siamlab.evaluate.embed import embed, embed_source
+from siamlab.evaluate.models import open_model
+from siamlab.probe import features
+
+MODEL = "zoo:scenes_mae"
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return Scenes(images=12, test_images=6, side=40)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory, scenes):
+    """Twelve files in two class folders, and their pixels by name."""
+    root, found = tmp_path_factory.mktemp("photos"), {}
+    for i, pixels in enumerate(scenes("train").pixels):
+        name = f"{'ab'[i % 2]}/{i}.png"
+        (root / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(root / name)
+        found[name] = pixels
+    return root, found
+
+
+def test_a_row_per_image_has_the_features_of_probes(scenes):
+    named, images = open_model(MODEL), scenes("test")
+    table, found = embed(named, images), features(named.model, images.pixels)
+    assert table.columns == ["label", "class", "pooled", "cls"]
+    assert torch.equal(table["pooled"].to_torch(), found.pooled)
+    assert torch.equal(table["cls"].to_torch(), found.cls)
+    assert table["class"].to_list() == [images.classes[i] for i in images.labels]
+
+
+def test_a_row_per_patch_goes_row_by_row(scenes):
+    named, images = open_model(MODEL), scenes("test")
+    table, found = embed(named, images, patches=True), features(named.model, images.pixels)
+    assert len(table) == 6 * 25 and table["label"].to_list()[:26] == [
+        *[images.labels[0]] * 25,
+        images.labels[1],
+    ]
+    seven = table.filter(row=1, column=2)
+    assert torch.equal(seven["patch"].to_torch(), found.patches[:, 7])
+
+
+def test_labels_that_are_not_known_are_null(scenes):
+    images = scenes("test")
+    images = images._replace(labels=torch.where(torch.arange(6) == 2, -1, images.labels))
+    table = embed(open_model(MODEL), images)
+    assert table["label"].null_count() == table["class"].null_count() == 1
+    assert table["label"][2] is None
+
+
+@pytest.mark.parametrize("patches", [False, True])
+def test_every_file_of_a_folder_is_named_beside_its_features(patches, photos, tmp_path, capsys):
+    root, pixels = photos
+    out = tmp_path / "features.parquet"
+    words = ["embed", MODEL, "--data", str(root), "--out", str(out)]
+    assert main([*words, *["--patches"] * patches]) == 0
+    table = polars.read_parquet(out)
+    width = table.schema["patch" if patches else "pooled"].size
+    count = "300 patches" if patches else "12 images"
+    assert capsys.readouterr().out == f"{count}, {width} numbers each: {out}\n"
+    assert sorted(table["file"].unique()) == sorted(pixels)
+    assert set(table["split"]) == {"train", "test"}
+    assert all(row["file"][0] == row["class"] for row in table.iter_rows(named=True))
+
+
+def test_a_sample_keeps_the_numbers_of_its_images(photos):
+    root, pixels = photos
+    source = Folder(path=str(root), side=40)
+    whole = embed_source(open_model(MODEL), source, "train")
+    some = embed_source(open_model(MODEL), source, "train", count=4)
+    assert len(some) == 4 and some.equals(whole.join(some, ["split", "image"], "semi"))
+    file, vector = some["file"][1], some["pooled"].to_torch()[1]
+    alone = features(open_model(MODEL).model, pixels[file][None]).pooled[0]
+    torch.testing.assert_close(vector, alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        ("--out features.csv", "--out features.csv must end in .parquet; try features.parquet"),
+        ("--out none/f.parquet", "--out none/f.parquet: there is no folder none; make it first"),
+        (
+            "--out f.parquet loss=cosine",
+            "embed takes one model, data=... and data.key=value, but not 'lo",
+        ),
+        ("--out f.parquet --data nowhere", "data has no choice 'nowhere'"),
+        ("--out f.parquet --device cuda", "--device cuda .* asks for a GPU, but torch finds none"),
+        ("--out f.parquet --size 41", "must be a multiple of zoo:scenes_mae's patch of 8 pixels"),
+    ],
+)
+def test_mistakes_are_said_in_one_sentence(words, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["embed", MODEL, *words.split()]) == 2
+    error = capsys.readouterr().err
+    assert re.search(sentence, error) and error.count("\n") == 1 and not any(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full(scenes, tmp_path, monkeypatch):
+    from siamlab.evaluate.embed import write_embeddings
+
+    def full(*args):
+        raise OSError("no space left on device")
+
+    table = embed(open_model(MODEL), scenes("test"))
+    monkeypatch.setattr(polars.DataFrame, "write_parquet", full)
+    with pytest.raises(UserError, match="features.parquet cannot be written .no space"):
+        write_embeddings(table, tmp_path / "features.parquet")
+    assert not any(tmp_path.iterdir())

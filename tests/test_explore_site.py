@@ -1,0 +1,204 @@
+"""The static demo: graphs give torch's numbers, in a real browser too, and bad input a sentence."""
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import timm
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from test_explore_browser import watched
+from test_view_browser import cosines, heat, hover, layer, opened, waits
+
+from siamlab.cli.main import main
+from siamlab.component import UserError
+from siamlab.evaluate.models import NamedModel
+from siamlab.explore.site import graph, site
+from siamlab.explore.site.graph import write_graph
+from siamlab.explore.site.runtime import FILES, runtime_files
+from siamlab.explore.site.site import write_site
+from siamlab.explore.view.photos import shipped
+
+SIDE = 48
+FAKE = {name: b"" for name in FILES}
+
+
+def model(patch, depth, name):
+    """A ViT whose patches differ: its biases are drawn at random, too."""
+    torch.manual_seed(patch)
+    vit = timm.create_model(
+        "vit_tiny_patch16_224", img_size=SIDE, patch_size=patch, depth=depth, embed_dim=24,
+        num_heads=2, num_classes=0,
+    ).eval()  # fmt: skip
+    for parameter in vit.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return NamedModel(name, vit, None)
+
+
+@pytest.fixture(scope="module")
+def models():
+    return [model(8, 2, "fine"), model(16, 3, "coarse")]
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return shipped()[:3]
+
+
+@pytest.fixture(scope="module")
+def folder(models, photos, tmp_path_factory):
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    try:
+        runtime_files()
+    except UserError as why:
+        pytest.skip(str(why))
+    return write_site(models, photos, tmp_path_factory.mktemp("site") / "demo")
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+def test_a_page_shows_the_cosines_of_python(address, models, photos, browser):
+    """Of models of other patches and depths, after the first, the middle and the last layer."""
+    with watched(browser, width=1000, height=800) as page:
+        opened(page, address)
+        assert page.locator(".shows button").all_text_contents() == ["similarity", "components",
+                                                                     "segments"]  # fmt: skip
+        for depth in (3, 2, 1):
+            page.locator("input[name=layer]").fill(str(depth))
+            hover(page, "coarse", 9 + depth, columns=3)
+            waits(page, "t => document.querySelector('.text').textContent.includes(t)", "row ")
+            for named in models:
+                own = -(-depth * len(named.model.blocks) // 3)
+                wanted = cosines(x := layer(named, photos[0], own), x)
+                place = page.evaluate("[...document.querySelectorAll('.panels svg')].length")
+                assert place == 2
+                found = heat(page, named.name)
+                row = (found[None] - wanted).abs().amax(dim=1).argmin()
+                assert found[row] == pytest.approx(1.0, abs=1e-4)  # the patch itself
+                torch.testing.assert_close(found, wanted[row], atol=2e-4, rtol=0)
+
+
+@pytest.mark.slow
+def test_a_page_resizes_as_torch_does(folder, address, browser):
+    """Smaller, larger, and to another shape."""
+    side = 37
+    pixels = torch.randint(0, 256, (3, side, side), generator=torch.Generator().manual_seed(0))
+    rgba = F.pad(pixels.permute(1, 2, 0), (0, 1), value=255).flatten().tolist()
+    script = """async ([side, bytes, height, width]) => {
+      const { resized } = await import("./features.js");
+      return [...resized({ side, data: Uint8ClampedArray.from(bytes) }, height, width)];
+    }"""
+    with watched(browser, width=1000, height=800) as page:
+        opened(page, address)
+        for size in ((8, 8), (37, 37), (50, 20)):
+            found = torch.tensor(page.evaluate(script, [side, rgba, *size])).view(3, *size)
+            image = pixels[None].float() / 255
+            own = F.interpolate(image, size, mode="bilinear", antialias=True)[0]
+            torch.testing.assert_close(found, own, atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+def test_a_visitor_brings_a_photograph(address, models, browser, tmp_path):
+    """Its centre square is what the networks see; what is none is told in a sentence."""
+    pixels = torch.randint(0, 256, (70, 110, 3), generator=torch.Generator().manual_seed(1)).byte()
+    Image.fromarray(pixels.numpy()).save(tmp_path / "own.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "own.png").read_bytes()[:400])
+    (tmp_path / "a.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>")
+    with (tmp_path / "big.png").open("wb") as big:
+        big.truncate(40_000_000)
+    with watched(browser, width=480, height=900, color_scheme="dark") as page:
+        opened(page, address)
+        chooser = page.locator("input[type=file]")
+        chooser.set_input_files(tmp_path / "own.png")
+        waits(page, "() => document.querySelectorAll('.strip button').length === 4")
+        waits(page, "() => window.shown.scene.panels[0].image === 'own-3'")
+        square = pixels[:, 20:90].permute(2, 0, 1)[None]
+        photo = shipped()[0]._replace(pixels=square[0])
+        wanted = cosines(x := layer(models[0], photo, 2), x)
+        found = heat(page, "fine")
+        torch.testing.assert_close(found, wanted[found.argmax()], atol=2e-3, rtol=0)
+        for name, sentence in (
+            ("cut.png", "cut.png is no photograph that this browser can read"),
+            ("a.svg", "a.svg is no photograph that this browser can read"),
+            ("big.png", "big.png is larger than 32 MB"),
+        ):
+            chooser.set_input_files(tmp_path / name)
+            waits(page, "t => document.querySelector('.alert').textContent.includes(t)", sentence)
+
+
+@pytest.mark.slow
+def test_a_page_opened_from_a_folder_says_how_to_serve_it(folder, browser):
+    page = browser.new_page()  # its console tells that modules are refused, as it must
+    page.goto((folder / "index.html").as_uri())
+    assert f'python -m http.server -d "{folder}/"' in page.locator(".alert").inner_text()
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_graph_that_computes_something_else_is_refused(models, tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    with monkeypatch.context() as patched:
+        patched.setattr(graph, "CLOSE", -1.0)
+        with pytest.raises(UserError, match="the graph of fine differs from torch"):
+            write_graph(models[0], tmp_path / "fine.onnx")
+
+
+def test_a_failure_leaves_nothing_behind(models, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(site, "runtime_files", lambda archive: FAKE)
+
+    def fails(named, path):
+        raise UserError(f"{named.name}: its layers cannot be read")
+
+    monkeypatch.setattr(site, "write_graph", fails)
+    with pytest.raises(UserError, match="cannot be read"):
+        write_site(models, photos, tmp_path / "demo")
+    with pytest.raises(UserError, match="'fine' is named twice"):
+        write_site([models[0], models[0]], photos, tmp_path / "demo")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_runtime_is_that_of_npm_to_the_byte(tmp_path, monkeypatch):
+    archive = tmp_path / "onnxruntime-web-1.30.0.tgz"
+    archive.write_bytes(b"anything else")
+    with pytest.raises(UserError, match="is not the package onnxruntime-web 1.30.0 of npm"):
+        runtime_files(archive)
+    monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("npm_config_registry", tmp_path.as_uri())
+    with pytest.raises(UserError, match="cannot be downloaded .*npm pack.*--runtime"):
+        runtime_files()
+    place = tmp_path / "onnxruntime-web/-"
+    place.mkdir(parents=True)
+    (place / archive.name).write_bytes(b"a page of a proxy")
+    with pytest.raises(UserError, match="the download of .* is not the package"):
+        runtime_files()
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["--to", "."], "--to . exists; choose another name"),
+        (["--to", "none/demo"], "there is no folder none; make it first"),
+        (["zoo:nosuch", "--to", "demo"], "there is no model 'nosuch'"),
+        (["--to", "demo", "--data", "nosuch"], "no source 'nosuch'"),
+        ([], "export-demo needs --to"),
+    ],
+)
+def test_bad_input_is_one_sentence(words, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export-demo", *words]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())

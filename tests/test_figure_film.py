@@ -1,0 +1,106 @@
+"""The film of a training: frames by step, one colour scale, and what runs keep for it."""
+
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+from test_train import noise, tiny
+
+from siamlab.component import UserError
+from siamlab.evaluate.course import course
+from siamlab.figure.film import film_figure, film_table, write_gif
+from siamlab.figure.similarity import similarity_figure, similarity_table
+from siamlab.probe import features
+from siamlab.recipes import mae, siameseim
+from siamlab.train import train
+
+IMAGE = noise(1).pixels[0]
+QUERY = (1, 2)
+
+
+@pytest.fixture(scope="module")
+def courses(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    for recipe in (siameseim, mae):
+        train(tiny(recipe, "keep_every=2"), root / recipe.__name__, noise())
+    return {name: course(root / name) for name in ("siameseim", "mae")}
+
+
+@pytest.fixture
+def table(courses):
+    return film_table(courses, IMAGE, QUERY)
+
+
+def part(table, step, model):
+    found = table.filter(step=step, model=model)
+    assert found.height == 9
+    return found.drop("step", "model")
+
+
+def test_a_course_begins_before_training_and_ends_with_the_finished_encoder(courses):
+    assert [list(models) for models in courses.values()] == [[0, 2, 4, 6]] * 2
+
+
+def test_a_run_that_kept_nothing_is_told_how_to(tmp_path):
+    folder = train(tiny(mae), tmp_path / "run", noise())
+    with pytest.raises(UserError, match="kept no encoders .* keep_every=1"):
+        course(folder.path)
+
+
+def test_each_step_has_the_cosines_of_its_own_encoder(courses, table):
+    assert table["step"].unique(maintain_order=True).to_list() == [0, 2, 4, 6]
+    found = features(courses["mae"][2], IMAGE[None])
+    patches = found.patches[0]
+    expected = similarity_table(patches[1 * found.grid[1] + 2], patches, found.grid)
+    assert part(table, 2, "mae").equals(expected)
+
+
+def test_a_frame_is_the_figure_of_its_step_on_the_scale_of_all(table):
+    film = film_figure(IMAGE, table, QUERY)
+    assert [frame.name for frame in film.frames] == ["step 0", "step 2", "step 4", "step 6"]
+    for frame, step in zip(film.frames, (0, 2, 4, 6), strict=True):
+        models = {name: part(table, step, name) for name in ("siameseim", "mae")}
+        alone = similarity_figure(IMAGE, models, QUERY)
+        for i, trace in zip(frame.traces, frame.data, strict=True):
+            if trace.type == "heatmap":
+                assert np.array_equal(trace.z, alone.data[i].z)
+    scale = film.layout.coloraxis
+    assert (scale.cmin, scale.cmax) == (min(0, table["cosine"].min()), table["cosine"].max())
+    shown = [trace for trace in film.data if trace.type == "heatmap"]
+    assert np.array_equal(shown[0].z, film.frames[-1].data[0].z)
+
+
+def test_frames_have_all_that_moves_and_nothing_else(table):
+    film = film_figure(IMAGE, table, QUERY)
+    kinds = sorted(trace.type for trace in film.frames[0].data)
+    assert kinds == ["heatmap", "heatmap", "scatter", "scatter"]
+    assert len(film.layout.sliders[0].steps) == 4 and film.layout.updatemenus[0].buttons
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("chromium"), reason="kaleido needs Chromium")
+def test_the_gif_has_a_picture_of_each_step(table, tmp_path):
+    path = write_gif(film_figure(IMAGE, table, QUERY), tmp_path / "film.gif", width=300)
+    with Image.open(path) as film:
+        pictures = []
+        for i in range(film.n_frames):
+            film.seek(i)
+            pictures.append(np.array(film.convert("RGB")))
+    assert len(pictures) == 4 and pictures[0].shape[1] == 300
+    assert (pictures[0] != pictures[3]).any()
+
+
+def test_steps_of_other_models_are_refused(table):
+    odd = table.filter((pl.col("step") > 0) | (pl.col("model") == "mae"))
+    with pytest.raises(UserError, match="the same models at all steps"):
+        film_figure(IMAGE, odd)
+
+
+def test_models_without_a_common_step_and_a_query_off_the_grid_are_refused(courses):
+    model = courses["mae"][0]
+    with pytest.raises(UserError, match="must share steps"):
+        film_table({"a": {1: model}, "b": {2: model}}, IMAGE, QUERY)
+    with pytest.raises(UserError, match="query=.9, 0. must be"):
+        film_table(courses, IMAGE, (9, 0))

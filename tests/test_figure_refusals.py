@@ -1,0 +1,153 @@
+"""Laws over all public figures: a table that cannot be drawn is refused in one sentence."""
+
+import polars as pl
+import pytest
+import torch
+from test_figure_attention import scores as heads
+from test_figure_curves import METRICS, PROBED
+from test_figure_effects import EFFECTS, IMPORTANCES
+from test_figure_pictures import CONTEXT, GRID, PREDICT, SOURCE, TARGET, VISIBLE
+from test_figure_profile import SCORES as LAYERS
+from test_figure_profile import pairs
+from test_figure_scores import SCORES
+
+from siamlab import figure as F
+from siamlab.component import UserError
+from siamlab.probe import join
+
+POINTS = torch.rand(6, 2, generator=torch.Generator().manual_seed(0))
+IMAGES = SOURCE[None]
+BOXES = F.box_table(SOURCE, CONTEXT, TARGET)
+PATCHES = F.patch_table(CONTEXT, TARGET, VISIBLE, PREDICT, GRID)
+TOKENS = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
+FILM = F.similarity_table(TOKENS[0], TOKENS, GRID).with_columns(step=pl.lit(1), model=pl.lit("m"))
+ATTENTION = torch.rand(2, 6, generator=torch.Generator().manual_seed(2))
+
+CASES = {  # of each function of a table: the function, and a table that it takes
+    "atlas_table": (F.atlas_table, heads()),
+    "atlas_figure": (F.atlas_figure, F.atlas_table(heads())),
+    "attention_figure": (
+        lambda t: F.attention_figure(SOURCE, t, "m"),
+        F.attention_table(ATTENTION, GRID),
+    ),
+    "attention_maps_figure": (
+        lambda t: F.attention_maps_figure(SOURCE, t, "m"),
+        F.attention_maps_table(ATTENTION[None], GRID),
+    ),
+    "attribution_figure": (
+        lambda t: F.attribution_figure(SOURCE, {"ig": t}, "a", "m"),
+        F.attribution_table(torch.rand(4, 6), GRID),
+    ),
+    "cka_table": (F.cka_table, pl.DataFrame(pairs(["a", "b"]))),
+    "cka_figure": (F.cka_figure, F.cka_table(pairs(["a", "b"]))),
+    "collapse_table": (F.collapse_table, METRICS),
+    "collapse_figure": (F.collapse_figure, F.collapse_table(METRICS)),
+    "comparison_table": (lambda t: F.comparison_table(t, ["kNN"]), SCORES),
+    "components_figure": (
+        lambda t: F.components_figure(IMAGES, {"m": t}),
+        F.components_table(TOKENS[None], GRID),
+    ),
+    "correspondence_figure": (
+        lambda t: F.correspondence_figure(SOURCE, SOURCE, t),
+        F.correspondence_table(POINTS, POINTS, POINTS.flip(0), (40, 80), (40, 80)),
+    ),
+    "effects_table": (F.effects_table, EFFECTS),
+    "effects_figure": (F.effects_figure, F.effects_table(EFFECTS)),
+    "film_figure": (lambda t: F.film_figure(SOURCE, t), FILM),
+    "importances_figure": (F.importances_figure, F.importances_table(IMPORTANCES)),
+    "join": (join, SCORES),
+    "learning_table": (F.learning_table, PROBED),
+    "learning_figure": (F.learning_figure, F.learning_table(PROBED)),
+    "loss_table": (F.loss_table, METRICS),
+    "loss_figure": (F.loss_figure, F.loss_table(METRICS)),
+    "plane": (F.plane, SCORES),
+    "plane_figure": (F.plane_figure, F.plane_table(SCORES)),
+    "plane_table": (F.plane_table, SCORES),
+    "probes_table": (F.probes_table, SCORES),
+    "probes_figure": (F.probes_figure, F.probes_table(SCORES)),
+    "profile_table": (F.profile_table, LAYERS),
+    "profile_figure": (F.profile_figure, F.profile_table(LAYERS)),
+    "score_table": (F.score_table, SCORES),
+    "similarity_figure": (
+        lambda t: F.similarity_figure(SOURCE, {"m": t}),
+        F.similarity_table(TOKENS[0], TOKENS, GRID),
+    ),
+    "spectrum_figure": (F.spectrum_figure, F.spectrum_table({"m": torch.rand(5) + 0.1})),
+    "terminal_table": (F.terminal_table, SCORES),
+    "views_figure: boxes": (
+        lambda t: F.views_figure(SOURCE, CONTEXT, TARGET, t, PATCHES),
+        BOXES,
+    ),
+    "views_figure: patches": (
+        lambda t: F.views_figure(SOURCE, CONTEXT, TARGET, BOXES, t),
+        PATCHES,
+    ),
+}
+# of arrays or mappings, not of tables
+OTHERS = {
+    "attention_maps_table",
+    "attention_table",
+    "attribution_table",
+    "box_table",
+    "components_table",
+    "correspondence_table",
+    "film_table",
+    "importances_table",
+    "patch_table",
+    "similarity_table",
+    "spectrum_table",
+}
+pytestmark = pytest.mark.usefixtures("untyped")
+EVERY = pytest.mark.parametrize("name", CASES)
+
+
+def test_every_public_function_of_a_table_is_here():
+    assert {name.partition(":")[0] for name in CASES} - {"join"} == set(F.__all__) - OTHERS
+
+
+@EVERY
+def test_its_own_table_is_taken(name):
+    function, table = CASES[name]
+    function(table)
+
+
+@EVERY
+@pytest.mark.parametrize("rows", ["none", "no rows", "no columns", "a list", "a dictionary"])
+def test_what_is_no_table_with_rows_is_refused(name, rows):
+    function, table = CASES[name]
+    spoilt = {
+        "none": None,
+        "no rows": table.head(0),
+        "no columns": pl.DataFrame(),
+        "a list": [1, 2],
+        "a dictionary": {"model": 3},
+    }[rows]
+    with pytest.raises(UserError, match="table|scores|metrics|effects|rows"):
+        drawn = function(spoilt)
+        if name in ("loss_table", "collapse_table", "learning_table"):  # their figures say it
+            getattr(F, name.replace("table", "figure"))(drawn)
+
+
+@EVERY
+def test_a_missing_column_is_named_or_not_needed(name):
+    function, table = CASES[name]
+    for column in table.columns:
+        try:
+            function(table.drop(column))
+        except UserError as error:
+            assert f"'{column}'" in str(error) or name == "learning_table"
+
+
+@EVERY
+def test_one_row_is_drawn_or_refused(name):
+    function, table = CASES[name]
+    try:
+        function(table.head(1))
+    except UserError:
+        pass
+
+
+@pytest.mark.parametrize("tables", [(), (SCORES, None), (SCORES, SCORES.drop("unit"))])
+def test_tables_that_cannot_be_joined_are_refused(tables):
+    with pytest.raises(UserError, match="join|scores"):
+        join(*tables)

@@ -1,0 +1,238 @@
+"""ImageNet and the test sets with its classes, read from small files in their formats."""
+
+import os
+
+import numpy as np
+import polars
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from siamlab.cli.imagenet_c import MEAN
+from siamlab.cli.main import main
+from siamlab.component import UserError
+from siamlab.data import ImageNet, imagenet
+from siamlab.data.imagenet import Published
+from siamlab.evaluate.imagenet_c import corruption_errors
+from siamlab.evaluate.models import open_model
+from siamlab.interop.adapter import TokenGrid
+from siamlab.probe.corruption_error import ALEXNET, mean_corruption_error
+from siamlab.probe.linear import linear
+
+IDS = ("n01440764", "n01443537", "n02007558")  # tench, goldfish, flamingo
+BRIGHT = dict(zip(IDS, (20, 120, 220), strict=True))
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path, monkeypatch):
+    """A cache of each test's own, and sets of which three images are the whole."""
+    monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
+    for name, classes in [("val", 3), ("a", 2), ("r", 2), ("sketch", 3), ("c", 3)]:
+        monkeypatch.setitem(imagenet.SETS, name, Published(f"set {name}", classes, 2))
+
+
+def write_class(folder, wordnet_id, n=1, stem="ILSVRC2012_val_0000000", bright=None):
+    (folder / wordnet_id).mkdir(parents=True, exist_ok=True)
+    for i in range(n):
+        shade = np.full((10, 12, 3), (BRIGHT[wordnet_id] if bright is None else bright) + i)
+        Image.fromarray(shade.astype(np.uint8)).save(folder / wordnet_id / f"{stem}{i}.JPEG")
+
+
+def write_imagenet(root):
+    for name in IDS:
+        write_class(root / "train", name, 4, f"{name}_")
+        write_class(root / "val", name, 2)
+    return root
+
+
+def write_c(root, wrong=()):
+    """All sets; in those of `wrong`, tenches are as bright as flamingos and the other way round."""
+    for corruption in ALEXNET:
+        for severity in range(1, 6):
+            swap = (corruption, severity) in wrong
+            for name, other in zip(IDS, IDS[::-1], strict=True):
+                shade = BRIGHT[other if swap else name]
+                write_class(root / corruption / str(severity), name, bright=shade)
+    return root
+
+
+def test_training_and_validation_images_have_the_ids_as_classes(tmp_path):
+    data = ImageNet(path=str(write_imagenet(tmp_path)), side=8)
+    train, test = data("train"), data("test")
+    assert train.classes == test.classes == IDS
+    assert train.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert test.labels.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["a", "r"])
+def test_the_classes_of_a_smaller_set_are_those_of_training_by_their_ids(name, tmp_path):
+    for wordnet_id in IDS[1:]:
+        write_class(tmp_path / "other", wordnet_id, stem="0.0001_jay _ 0.")
+    data = ImageNet(path=str(write_imagenet(tmp_path)), test=name, test_path=f"{tmp_path}/other")
+    test = data.replace(side=8)("test")
+    assert test.labels.tolist() == [1, 2] and test.classes == IDS
+    assert test.pixels.float().mean(dim=(1, 2, 3)).tolist() == pytest.approx([120, 220], abs=3)
+
+
+def test_a_set_of_imagenet_c_is_one_corruption_at_one_severity(tmp_path):
+    write_imagenet(tmp_path), write_c(tmp_path / "c", wrong={("fog", 4)})
+    data = ImageNet(path=str(tmp_path), test="c", test_path=f"{tmp_path}/c", side=8)
+    shades = {
+        severity: data.replace(corruption="fog", severity=severity)("test").pixels[:, 0, 0, 0]
+        for severity in (3, 4)
+    }
+    assert shades[3].tolist() == shades[4].flip(0).tolist() != shades[4].tolist()
+
+
+def test_parts_of_imagenet_c_are_the_same_images_of_each_set_and_not_cached(tmp_path, monkeypatch):
+    write_imagenet(tmp_path), write_c(tmp_path / "c", wrong={("fog", 4)})
+    monkeypatch.setattr(imagenet, "PART", 2)
+    data = ImageNet(path=str(tmp_path), test="c", test_path=f"{tmp_path}/c", side=8)
+    fog = data.replace(corruption="fog", severity=4)
+    first, second = data.test_parts(IDS)
+    assert (len(first.labels), len(second.labels)) == (2, 1)
+    assert torch.equal(torch.cat([first.pixels, second.pixels]), data("test").pixels)
+    some = [next(each.test_parts(IDS, 2)).labels.tolist() for each in (data, fog)]
+    assert some[0] == some[1] and len(some[0]) == 2
+    assert len(list((tmp_path / "cache").glob("imagenet-test-*"))) == 1  # of data("test") alone
+    os.truncate(next((tmp_path / "c/fog/4").rglob("*.JPEG")), 100)
+    with pytest.raises(UserError, match=r"cannot be read \(1 of . images cannot\); unpack its"):
+        list(fog.test_parts(IDS))
+
+
+def test_a_list_chooses_training_images(tmp_path):
+    listing = write_imagenet(tmp_path) / "1percent.txt"
+    listing.write_text(f"{IDS[2]}_1.JPEG\n{IDS[0]}_3.JPEG\n")
+    data = ImageNet(path=str(tmp_path), subset=str(listing), side=8)
+    assert data("train").labels.tolist() == [2, 0] and data("train").classes == IDS
+    assert len(data("test").labels) == 6
+
+
+def test_a_half_downloaded_set_is_said_and_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(imagenet.SETS, "a", Published("ImageNet-A", 200, 7500))
+    write_imagenet(tmp_path), write_class(tmp_path / "a", IDS[0])
+    data = ImageNet(path=str(tmp_path), test="a", test_path=f"{tmp_path}/a", side=8)
+    with pytest.warns(UserWarning, match="1 images of 1 classes, and ImageNet-A 7,500 of 200: its"):
+        assert len(data("test").labels) == 1
+
+
+def test_a_file_that_was_cut_off_is_skipped_by_its_name(tmp_path):
+    write_imagenet(tmp_path)
+    path = tmp_path / "val" / IDS[1] / "ILSVRC2012_val_00000001.JPEG"
+    os.truncate(path, 200)
+    with pytest.warns(UserWarning, match=f"1 of 6 images .* skipped: {IDS[1]}/{path.name}"):
+        assert len(ImageNet(path=str(tmp_path), side=8)("test").labels) == 5
+
+
+@pytest.mark.parametrize(
+    "spoil, fields, message",
+    [
+        (lambda r: None, dict(path=""), "data.path='' must be a folder of images"),
+        (lambda r: None, dict(test="a"), "data.test_path='' must be a folder of images"),
+        (lambda r: None, dict(test="a", test_path="{r}/none"),
+         "data.test_path=.*none' must be a folder"),
+        (lambda r: (r / "val" / IDS[0]).rename(r / "val" / "tench"), {},
+         "one folder for each class by its WordNet id, as n01440764, but has the folder tench"),
+        (lambda r: (r / "val" / IDS[0] / "ILSVRC2012_val_00000000.JPEG").rename(r / "val/0.JPEG"),
+         {}, "but has images beside folders"),
+        (lambda r: (r / "val" / IDS[0]).rename(r / "val" / "n99999999"), {},
+         "has the class n99999999, which .*/train lacks"),
+        (lambda r: (r / "c").mkdir(), dict(test="c", test_path="{r}/c", corruption="fog"),
+         "as folders of corruption/severity/class, but .*c/fog/3 is not there; unpack all"),
+        (lambda r: None, dict(subset="{r}/1percent.txt"), "data.subset=.* cannot be read"),
+        (lambda r: (r / "list").write_text("n01440764_0.JPEG\nn01440764_77.JPEG\n"),
+         dict(subset="{r}/list"), r"lists n01440764_77.JPEG, .* lacks \(1 of 2 are missing\)"),
+        (lambda r: (r / "list").write_text(""), dict(subset="{r}/list"), "lists no image"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_sentence_each(spoil, fields, message, tmp_path):
+    spoil(write_imagenet(tmp_path))
+    fields = {key: value.replace("{r}", str(tmp_path)) for key, value in fields.items()}
+    data = ImageNet(**dict(path=str(tmp_path)) | fields)
+    with pytest.raises(UserError, match=message):
+        data("train"), data("test")
+
+
+def test_only_classes_of_the_test_images_can_be_the_answer_where_that_is_asked():
+    train = torch.tensor([[0.0], [1.0], [2.0]]).repeat_interleave(5, dim=0)
+    labels = torch.arange(3).repeat_interleave(5)
+    test, answers = torch.tensor([[0.1], [0.9], [1.9]]), torch.tensor([0, 0, 2])
+    assert linear(train, labels, test, answers).value == pytest.approx(2 / 3)
+    found = linear(train, labels, test, answers, present=True)  # 0.9 is nearer to 0 or to 2?
+    assert found.value == pytest.approx(1.0) and found.chance == pytest.approx(2 / 3)
+
+
+# the mean corruption error
+
+
+def test_alexnet_is_one_and_no_error_is_none():
+    alexnet = {name: [error] * 5 for name, error in ALEXNET.items()}
+    assert mean_corruption_error(alexnet).mean == pytest.approx(1)
+    assert set(mean_corruption_error(alexnet).each) == set(ALEXNET) and len(ALEXNET) == 15
+    assert mean_corruption_error(dict.fromkeys(ALEXNET, [0.0] * 5)).mean == 0
+
+
+def test_published_corruption_errors_of_resnet_50():
+    """torchvision's ResNet-50: top-1 accuracy and CE, in per cent, as they were published."""
+    published = {
+        "brightness": (68.02, 56.64),
+        "contrast": (39.06, 71.43),
+        "defocus_blur": (38.75, 74.71),
+        "fog": (45.83, 66.11),
+        "gaussian_noise": (29.29, 79.77),
+        "glass_blur": (26.79, 88.61),
+        "impulse_noise": (23.81, 82.58),
+    }
+    errors = {name: [1 - published.get(name, (0, 0))[0] / 100] * 5 for name in ALEXNET}
+    found = mean_corruption_error(errors).each
+    for name, (_, expected) in published.items():
+        assert 100 * found[name] == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda e: e.pop("fog"), "all 15 corruptions of ImageNet-C; fog are missing"),
+        (lambda e: e.update(spatter=[0.5] * 5), "'spatter', which is not scored"),
+        (lambda e: e.update(fog=[0.5] * 4), r"errors\['fog'\]=.* five shares of wrong answers"),
+        (lambda e: e.update(fog=[50.0] * 5), r"errors\['fog'\]=.* from 0 to 1"),
+    ],
+)
+def test_other_errors_are_refused(change, message):
+    errors = {name: [0.5] * 5 for name in ALEXNET}
+    change(errors)
+    with pytest.raises(UserError, match=message):
+        mean_corruption_error(errors)
+
+
+def test_a_linear_probe_errs_on_imagenet_c_where_images_look_like_another_class(tmp_path):
+    write_imagenet(tmp_path), write_c(tmp_path / "c", wrong={("fog", 4), ("fog", 5)})
+    torch.manual_seed(0)
+    named = open_model(TokenGrid(nn.Conv2d(3, 4, 4, 4), 8, name="conv"))
+    data = ImageNet(path=str(tmp_path), test="c", test_path=f"{tmp_path}/c", side=8)
+    found = corruption_errors(named, data)
+    fog = 2 / 5 * 2 / 3 / ALEXNET["fog"]  # two of three images at two of five severities
+    expected = dict.fromkeys(ALEXNET, 0.0) | {"fog": fog}
+    assert found.each == pytest.approx(expected) and found.mean == pytest.approx(fog / 15)
+    (tmp_path / "c/snow/2").rename(tmp_path / "c/snow/other")
+    with pytest.raises(UserError, match="but lacks snow; unpack all archives"):
+        corruption_errors(named, data)
+    with pytest.raises(UserError, match="data.test=val must be c"):
+        corruption_errors(named, data.replace(test="val"))
+
+
+def test_the_command_prints_and_writes_them_beside_the_untrained_network(tmp_path, capsys):
+    write_imagenet(tmp_path), write_c(tmp_path / "c", wrong={("fog", 4)})
+    words = ["probe", "zoo:scenes_mae", "--suite", "imagenet-c", "data=imagenet", "data.side=8"]
+    words += [f"data.path={tmp_path}", f"--out={tmp_path}/errors.csv"]
+    assert main([*words, "data.test=c", f"data.test_path={tmp_path}/c"]) == 0
+    shown = capsys.readouterr().out
+    assert "mean (mCE)" in shown and "jpeg_compression" in shown and "untrained" in shown
+    table = polars.read_csv(tmp_path / "errors.csv")
+    assert len(table) == 2 * 16 and set(table["model"]) == {"untrained", "zoo:scenes_mae"}
+    means = table.filter(corruption=MEAN).sort("model")["error_over_alexnet"].to_list()
+    each = table.filter(polars.col("corruption") != MEAN).sort("model")["error_over_alexnet"]
+    assert means == pytest.approx([each[:15].mean(), each[15:].mean()])
+    assert main(words) == 2
+    assert "--suite imagenet-c needs data=imagenet data.test=c" in capsys.readouterr().err

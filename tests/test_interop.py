@@ -1,0 +1,383 @@
+"""Checkpoints of other projects: the same features as the networks that they were written from."""
+
+import os
+import pickle
+import sys
+from types import ModuleType
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import timm
+import torch
+from checkpoints import RELEASES, SIDE, write, write_hugging_face
+from safetensors.torch import save_file
+from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
+
+from siamlab.cli import probe
+from siamlab.cli.main import main
+from siamlab.component import UserError
+from siamlab.evaluate.evaluate import with_untrained
+from siamlab.evaluate.models import before_training, open_model
+from siamlab.probe import features, inputs
+
+EVERY = pytest.mark.parametrize("release", RELEASES)
+
+
+def images(n=3):
+    rng = torch.Generator().manual_seed(1)
+    return torch.rand(n, 3, SIDE, SIDE, generator=rng)
+
+
+def same_features(opened, network):
+    x = images()
+    with torch.no_grad():
+        features = [model.forward_features(x) for model in (opened, network)]
+    return torch.allclose(*features, atol=1e-5)  # a sum of two tokens is rounded
+
+
+@EVERY
+def test_a_release_gives_the_features_of_its_network(release, tmp_path):
+    path, network = write(release, tmp_path)
+    named = open_model(path)
+    assert same_features(named.model, network)
+    assert not named.model.training and named.run is None
+    assert inputs(named.model).size == (SIDE, SIDE)
+    assert features(named.model, images()).patches.shape == (3, 9, 128)
+
+
+NETWORK = "ViT 128×2/16 with 2 heads"
+ABOUT = {
+    "SiameseIM": (
+        "SiameseIM {}, encoder, momentum branch, decoder, projector and predictor; 0 keys unused"
+    ),
+    "MAE": "MAE {}, encoder; 0 keys unused",
+    "MAE, full": "MAE {}, encoder and decoder; 0 keys unused",
+    "MoCo-v3": "MoCo-v3 {}, encoder, momentum branch, predictor and head; 0 keys unused",
+    "DINO": "{} in timm's names, encoder; 0 keys unused",
+    "DINO, full": "DINO {}, encoder and head; 0 keys unused",
+    "DINOv2": "DINOv2 {}, encoder; 0 keys unused",
+    "DINOv2, registers": "DINOv2 {}, encoder; 0 keys unused",
+    "DINOv2, giant": "DINOv2 {}, encoder; 0 keys unused",
+    "I-JEPA": "I-JEPA {}, encoder; 0 keys unused",
+    "BEiT": "BEiT {}, encoder and head; 0 keys unused",
+    "BEiT, fine-tuned": "BEiT {}, encoder and head; 0 keys unused",
+    "SimMIM": "SimMIM {}, encoder and decoder; 0 keys unused",
+    "CLIP": "CLIP {}, encoder, text tower and head; 0 keys unused",
+}
+
+
+@EVERY
+def test_a_release_is_told_in_one_line(release, tmp_path):
+    assert open_model(write(release, tmp_path)[0]).about == ABOUT[release].format(NETWORK)
+
+
+@pytest.mark.parametrize("release", ["DINOv2, registers", "DINOv2, giant", "CLIP", "I-JEPA"])
+def test_names_are_those_of_timms_own_conversion(release, tmp_path):
+    path, _ = write(release, tmp_path)
+    model = open_model(path).model
+    content = torch.load(path, weights_only=True)
+    content = {"encoder": content["target_encoder"]} if release == "I-JEPA" else content
+    theirs = checkpoint_filter_fn(content, model)
+    theirs = {key: value for key, value in theirs.items() if not key.startswith("head.")}
+    assert theirs.keys() == model.state_dict().keys()
+    assert all(torch.equal(theirs[key], value) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "release, mean", [("MAE", 0.485), ("BEiT", 0.5), ("SimMIM", 0.485), ("CLIP", 0.48145466)]
+)
+def test_images_are_standardised_as_the_release_does(release, mean, tmp_path):
+    assert inputs(open_model(write(release, tmp_path)[0]).model).mean[0] == mean
+
+
+@pytest.mark.parametrize("release", ["MAE", "DINOv2, registers", "SimMIM"])
+def test_the_untrained_network_has_other_weights_and_the_same_inputs(release, tmp_path):
+    named = open_model(write(release, tmp_path)[0], size=32)
+    start = before_training(named)
+    assert inputs(start.model) == inputs(named.model)
+    weights = [m.blocks[1].mlp.fc1.weight for m in (start.model, named.model)]
+    assert not torch.equal(*weights) and weights[0].std() < 0.05 < weights[1].std()
+    again = before_training(named)
+    assert torch.equal(again.model.blocks[1].mlp.fc1.weight, weights[0])
+    assert [m.name for m in with_untrained([named])] == ["untrained", named.name]
+
+
+def test_an_untrained_mae_keeps_its_fixed_table_and_an_untrained_dino_does_not(tmp_path):
+    for release, fixed in (("MAE", True), ("DINO", False)):
+        named = open_model(write(release, tmp_path)[0])
+        table = before_training(named).model.pos_embed
+        assert torch.equal(table, named.model.pos_embed) is fixed
+
+
+@pytest.mark.parametrize("kind", ["vit", "vit_mae", "dinov2", "ijepa"])
+def test_a_hugging_face_folder_gives_the_features_of_its_network(kind, tmp_path):
+    network = write_hugging_face(kind, tmp_path / kind)
+    named = open_model(tmp_path / kind)
+    assert same_features(named.model, network)
+    assert inputs(named.model) == ((SIDE, SIDE), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    parts = "encoder and decoder" if kind == "vit_mae" else "encoder"
+    assert named.about.endswith(f" ViT 128×2/16 with 4 heads, {parts}; 0 keys unused")
+
+
+def test_keys_that_nothing_is_known_of_are_named(tmp_path):
+    path, _ = write("MAE", tmp_path)
+    content = torch.load(path, weights_only=True)
+    content["model"] |= {"colour_bias": torch.zeros(3), "gate.weight": torch.zeros(3)}
+    torch.save(content, path)
+    with pytest.raises(UserError, match="another architecture.*colour_bias is .3. there, but"):
+        open_model(path)
+    content["model"] = {f"net.{key}": value for key, value in content["model"].items()}
+    content["model"]["other.weight"] = content["model"].pop("net.colour_bias")
+    content["model"].pop("net.gate.weight")
+    torch.save(content, path)
+    assert open_model(path).about.endswith("; 1 key unused (other.weight)")
+
+
+def test_files_from_before_torch_1_6(tmp_path):
+    path, network = write("MAE, full", tmp_path)
+    torch.save(torch.load(path, weights_only=False), path, **OLD)
+    assert same_features(open_model(path).model, network)
+
+
+def test_half_precision_becomes_float32(tmp_path):
+    path, network = write("DINO", tmp_path)
+    content = torch.load(path, weights_only=True)
+    torch.save({key: value.half() for key, value in content.items()}, path)
+    model = open_model(path).model
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    torch.testing.assert_close(model.pos_embed, network.pos_embed, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["rows first", "columns first"])
+def test_a_table_of_sines_is_one_at_another_size_too(order, tmp_path):
+    """Rows first as in MoCo-v3, columns first as in MAE; numpy's meshgrid is theirs."""
+    path, network = write("MAE", tmp_path)
+    content = torch.load(path, weights_only=True)
+    content["model"]["pos_embed"][0, 1:] = torch.tensor(meshgrid_table(3, 128, order)).float()
+    torch.save(content, path)
+    larger = open_model(path, size=96).model.pos_embed[0, 1:]
+    expected = torch.tensor(meshgrid_table(6, 128, order)).float()
+    torch.testing.assert_close(larger, expected, atol=1e-5, rtol=0)
+
+
+def meshgrid_table(side, width, order):
+    columns, rows = np.meshgrid(np.arange(side), np.arange(side))
+    rate = 1.0 / 10000 ** (np.arange(width // 4) / (width / 4.0))
+    angles = [np.einsum("m,d->md", (rows, columns)[axis].reshape(-1), rate) for axis in order]
+    return np.concatenate([f(a) for a in angles for f in (np.sin, np.cos)], axis=1)
+
+
+def test_learned_places_are_resampled_by_timm(tmp_path):
+    path, network = write("DINO", tmp_path)
+    network.set_input_size((96, 96))
+    assert torch.equal(open_model(path, size=96).model.pos_embed, network.pos_embed)
+
+
+class Evil:
+    """A pickle that would run a command."""
+
+    def __reduce__(self):
+        return os.system, ("echo gotcha",)
+
+
+OLD = dict(_use_new_zipfile_serialization=False)
+
+
+def half(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def edited(change):
+    def edit(path):
+        content = torch.load(path, weights_only=True)
+        change(content["model"])
+        torch.save(content, path)
+
+    return edit
+
+
+def video(weights):
+    weights["patch_embed.proj.weight"] = torch.zeros(128, 3, 2, 16, 16)
+
+
+def rename(old, new):
+    def change(weights):
+        for key in [key for key in weights if old in key]:
+            weights[key.replace(old, new)] = weights.pop(key)
+
+    return change
+
+
+def resnet(path):
+    torch.save({"state_dict": {f"{k}.weight": torch.zeros(3) for k in ("conv1", "bn1")}}, path)
+
+
+def deeper(weights):
+    weights.update({k.replace("blocks.1", "blocks.3"): v for k, v in weights.items()})
+
+
+def mixed(weights):
+    weights["blocks.1.mlp.fc2.weight"] = torch.zeros(96, 512)
+
+
+BAD = {
+    "empty": (lambda path: path.write_bytes(b""), "is empty; expected is a PyTorch or safetensors"),
+    "text": (lambda path: path.write_text("my weights\n" * 9), "is a text file; expected is"),
+    "web page": (lambda path: path.write_text("<!DOCTYPE html><p>404"), "is a web page; expected"),
+    "pointer": (
+        lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0"),
+        "is the pointer that git keeps in place of a large file; expected is",
+    ),
+    "half": (half, "is cut short or damaged .*; expected is .* copy it again"),
+    "bytes": (
+        lambda path: path.write_bytes(bytes(200)),
+        "is a file of an unknown format; expected",
+    ),
+    "pickle": (
+        lambda path: path.write_bytes(pickle.dumps({"w": 1})),
+        "is a pickle that torch.save did not write; expected is a PyTorch or safetensors",
+    ),
+    "old and cut": (
+        lambda path: (torch.save({"w": torch.zeros(9)}, path, **OLD), half(path)),
+        "is cut short or damaged.*copy it again",
+    ),
+    "code": (
+        lambda path: torch.save({"model": Evil()}, path),
+        r"holds \w+.system, and .*any code",
+    ),
+    "module": (
+        lambda path: torch.save(torch.nn.Linear(2, 2), path),
+        r"holds torch.nn.modules.linear.Linear, .*save model.state_dict\(\) anew",
+    ),
+    "script": (
+        lambda path: ZipFile(path, "a").writestr("MAE/constants.pkl", b""),
+        r"is a TorchScript program, as CLIP's own files are; .*state_dict\(\) anew",
+    ),
+    "list": (lambda path: torch.save([torch.zeros(2)], path), "holds a list; expected is .* dict"),
+    "no tensors": (lambda path: torch.save({"epoch": 3}, path), r"no tensors \(its keys: epoch\)"),
+    "ResNet": (resnet, "no vision transformer: it has no patch_embed.*begin with conv1, bn1"),
+    "video": (edited(video), r"embeds patches of shape \(3, 2, 16, 16\); expected are 3 colours"),
+    "Swin": (edited(rename("blocks", "layers.0.blocks")), "blocks.0.attn.qkv.weight is missing"),
+    "gap": (edited(deeper), "blocks.2.attn.qkv.weight is missing; expected are qkv, fc1 and fc2"),
+    "mixture": (
+        edited(mixed),
+        r"another arch.*fc2.weight is \[96, 512\] there, but .*128",
+    ),
+    "no norm of a block": (
+        edited(lambda w: w.pop("blocks.1.norm2.bias")),
+        r"another architecture, or a mixture of two: blocks.1.norm2.bias is missing there",
+    ),
+    "no places": (edited(lambda w: w.pop("pos_embed")), "has no pos_embed, so the size of its im"),
+    "oblong": (
+        edited(lambda w: w.update(pos_embed=torch.zeros(1, 7, 128))),
+        "has places for 6 patches, which is no square; .*timm:NAME@FILE",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_file_is_refused_in_one_sentence(fault, tmp_path, capfd):
+    path, _ = write("MAE", tmp_path)
+    damage, sentence = BAD[fault]
+    damage(path)
+    with pytest.raises(UserError, match=f"{path.name} .*{sentence}") as error:
+        open_model(path)
+    assert "\n" not in str(error.value) and "gotcha" not in capfd.readouterr().out
+
+
+def test_a_width_that_does_not_tell_the_heads_is_named(tmp_path):
+    network = VisionTransformer(img_size=32, embed_dim=96, depth=1, num_heads=3, num_classes=0)
+    torch.save(network.state_dict(), tmp_path / "own.pt")
+    with pytest.raises(UserError, match="how many heads attend: its width 96 is .*timm:NAME@FILE"):
+        open_model(tmp_path / "own.pt")
+
+
+@pytest.mark.parametrize("width, prefix, heads", [(384, "module.base_encoder.", 12), (384, "", 6),
+                                                  (1280, "", 16)])  # fmt: skip
+def test_heads_are_those_of_the_release(width, prefix, heads, tmp_path):
+    """MoCo-v3's ViT-S has twice the usual number, and a ViT-H heads of 80 dimensions."""
+    sizes = dict(img_size=32, embed_dim=width, depth=1, num_heads=heads, mlp_ratio=0.1)
+    network = VisionTransformer(**sizes, num_classes=0)
+    weights = {prefix + key: value for key, value in network.state_dict().items()}
+    torch.save({"state_dict": weights}, tmp_path / "own.pt")
+    assert open_model(tmp_path / "own.pt").model.blocks[0].attn.num_heads == heads
+
+
+def test_a_safetensors_file_that_is_cut_short(tmp_path):
+    path, network = tmp_path / "own.safetensors", write("DINO", tmp_path)[1]
+    save_file(network.state_dict(), path)
+    assert same_features(open_model(path).model, network)
+    half(path)
+    with pytest.raises(UserError, match="own.safetensors is not a whole safetensors file"):
+        open_model(path)
+
+
+def test_settings_of_a_release_are_read_without_its_classes(tmp_path):
+    """SimMIM's files hold a yacs.config.CfgNode, MAE's an argparse.Namespace."""
+    path, network = write("SimMIM", tmp_path)
+    yacs = ModuleType("yacs.config")
+    node = type("CfgNode", (dict,), {"__module__": "yacs.config", "__qualname__": "CfgNode"})
+    yacs.CfgNode = node
+    sys.modules |= {"yacs": ModuleType("yacs"), "yacs.config": yacs}
+    try:
+        config = node(MODEL=node(TYPE="vit"))
+        config.frozen = True
+        torch.save(torch.load(path, weights_only=True) | {"config": config}, path)
+    finally:
+        del sys.modules["yacs"], sys.modules["yacs.config"]
+    assert same_features(open_model(path).model, network)
+
+
+@pytest.mark.parametrize(
+    "config, sentence",
+    [
+        ('{"model_type": "swin"}', "holds a model of type 'swin'; siamlab reads vit, vit_mae"),
+        ("{", "config.json is not whole"),
+        ("[]", "config.json is no table of settings"),
+        ('{"model_type": "vit"}', "has no model.safetensors and no pytorch_model.bin"),
+    ],
+)
+def test_a_hugging_face_folder_that_cannot_be_read(config, sentence, tmp_path):
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(UserError, match=sentence):
+        open_model(tmp_path)
+
+
+def test_a_local_file_in_timms_names(tmp_path):
+    network = timm.create_model("test_vit", num_classes=10)
+    save_file(network.state_dict(), tmp_path / "own.safetensors")
+    named = open_model(f"timm:test_vit@{tmp_path}/own.safetensors")
+    assert named.about == "test_vit, encoder and head; 0 keys unused"
+    x = torch.rand(1, 3, 160, 160)
+    with torch.no_grad():
+        assert torch.equal(named.model.forward_features(x), network.eval().forward_features(x))
+    assert not torch.equal(before_training(named).model.pos_embed, network.pos_embed)
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("timm:test_vit@{}/none.pth", "there is no file .*none.pth in /"),
+        ("timm:test_vit2@{}/MAE.pth", "another architecture.*blocks.0.* is .* there, but must be"),
+        ("timm:test_vot@{}/MAE.pth", "timm has no vision transformer 'test_vot'; nearest are"),
+    ],
+)
+def test_a_local_file_that_is_not_timms(name, sentence, tmp_path):
+    write("MAE", tmp_path)
+    with pytest.raises(UserError, match=sentence):
+        open_model(name.format(tmp_path))
+
+
+def test_the_command_line_tells_what_it_recognised(tmp_path, capsys, monkeypatch):
+    path, _ = write("MAE, full", tmp_path)
+    path.rename(tmp_path / "mae.pth")
+
+    def stopped(*args):  # what follows has tests of its own
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(probe, "evaluate", stopped)
+    assert main(["probe", f"{tmp_path}/mae.pth", "--data", "scenes"]) == 130
+    printed = capsys.readouterr().out
+    assert "mae.pth: MAE ViT 128×2/16 with 2 heads, encoder and decoder; 0 keys unused\n" in printed

@@ -1,0 +1,104 @@
+"""Too little memory is one sentence, and leaves nothing behind."""
+
+import errno
+
+import pytest
+import torch
+
+from siamlab.component import UserError
+from siamlab.data import Scenes
+from siamlab.machine import shortage
+from siamlab.machine.shortage import explain_shortage, free_memory, in_words
+from siamlab.recipes import demo_size, mae
+from siamlab.train import device, loop, train
+
+TINY = (
+    "batch=8 steps=2 size=8 model.patch=4 model.width=8 model.depth=1 model.heads=2 "
+    "masking.ratio=0.5 prediction.width=8 prediction.heads=2 "
+    "data.side=8 data.images=8 data.test_images=8"
+).split()
+RUN = demo_size(mae()).change(*TINY)
+CPU = (
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
+    "you tried to allocate 12884901888 bytes. Error code 12 (Cannot allocate memory)"
+)
+GPU = "CUDA out of memory. Tried to allocate 20.50 GiB. GPU 0 has a total capacity of 139.00 GiB"
+KEYS = r"lower batch=8, size=\[8, 8\] or model.width=8, or .* compute.accumulate=2"
+
+
+def explained(error):
+    with pytest.raises(UserError) as said, explain_shortage("lower batch"):
+        raise error
+    return str(said.value)
+
+
+def test_what_was_needed_and_what_there_is_are_said(monkeypatch):
+    monkeypatch.setattr(shortage, "free_memory", lambda gpu=False: (3 * 2**30, 2**35))
+    needed = "out of memory: 12.0 GiB more were needed, 3.0 GiB of 32.0 GiB are free; lower batch"
+    assert explained(RuntimeError(CPU)) == needed
+    assert "20.5 GiB more were needed, 3.0 GiB of" in explained(torch.OutOfMemoryError(GPU))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), OSError(errno.ENOMEM, "mmap"), RuntimeError("CUBLAS_STATUS_ALLOC_FAILED")],
+)
+def test_all_kinds_of_shortage_are_explained(error):
+    assert explained(error).startswith("out of memory: more was needed than there is")
+
+
+def test_a_real_shortage_is_explained_and_other_errors_pass():
+    with pytest.raises(UserError, match="181.9 TiB more were needed"), explain_shortage("less"):
+        torch.empty(10**6, 5 * 10**7)
+    with pytest.raises(RuntimeError, match="shape"), explain_shortage("less"):
+        torch.zeros(3).view(2)
+
+
+def test_sizes_are_said_in_words():
+    assert in_words(2**30) == "1.0 GiB" and in_words(3 * 2**39) == "1.5 TiB"
+    assert in_words(2**20) == "1.0 MiB"
+    free, whole = free_memory()
+    assert 0 < free <= whole
+
+
+def test_a_run_that_cannot_fit_is_refused_before_anything_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "free_memory", lambda gpu: (2**14, 2**20))
+    with pytest.raises(UserError, match=f"both views of a batch need .*are free; {KEYS}"):
+        train(RUN, tmp_path / "deep" / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_shortage_in_the_first_step_leaves_no_folder(tmp_path, monkeypatch):
+    def fails(*arguments):
+        raise RuntimeError(CPU)
+
+    before = loop.gradients
+    monkeypatch.setattr(loop, "gradients", fails)
+    with pytest.raises(UserError, match=f"12.0 GiB more were needed, .*are free; {KEYS}"):
+        train(RUN, tmp_path / "deep" / "run")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(loop, "gradients", before)
+    assert train(RUN, tmp_path / "deep" / "run").encoder.exists()  # the same place is free
+
+
+def test_a_shortage_in_a_later_step_keeps_what_there_is(tmp_path, monkeypatch):
+    taken = []
+
+    def fails(*arguments):
+        taken.append(arguments)
+        if len(taken) == 2:
+            raise MemoryError
+        return before(*arguments)
+
+    before = loop.gradients
+    monkeypatch.setattr(loop, "gradients", fails)
+    with pytest.raises(UserError, match="out of memory"):
+        train(RUN, tmp_path / "run", Scenes(side=8, images=8, test_images=8)("train"))
+    assert (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_a_gpu_that_is_too_small_is_said():
+    with pytest.raises(UserError, match="TiB more were needed, .* GiB are free; lower batch"):
+        with explain_shortage("lower batch"):
+            torch.empty(10**14, device="cuda")

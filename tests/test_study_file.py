@@ -1,0 +1,51 @@
+"""Mistakes in the file of a study: one sentence with its line, from whatever folder it is named."""
+
+import pytest
+
+from siamlab.cli.main import main
+from siamlab.component import UserError
+from siamlab.study.file import load
+
+HEAD = "from siamlab.recipes import mae, moco_v3\nfrom siamlab.study import Recipes, Search\n"
+RUNS = "(mae(), moco_v3())"
+SEARCH = "study = Search(question='?', suggest=lambda trial: mae(), objectives={})"
+
+
+@pytest.mark.parametrize("folder", [".", "inside", None], ids=["here", "inside", "absolute"])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("study = Recipes(question='?', runs=nothing)", ", line 3, does not import: NameError"),
+        (
+            "\nstudy = Recipes(question='?', runs=())",
+            ", line 4, runs: Tuple should have at",
+        ),
+        ("study = Recipes(question='?' runs=1)", ", line 3, does not import: SyntaxError"),
+        ("mae().change('los=cosine')", ", line 3, a run has no key 'los'"),
+        ("import sys\n\nsys.exit(0)", ", line 5, ends the program .sys.exit.; a study's file only"),
+        ("raise SystemExit", ", line 3, ends the program"),
+        (SEARCH.format("()"), ", line 3, objectives: Tuple should have at least 1 item"),
+        (SEARCH.format("('cost', 'cost')"), ", line 3, objectives names 'cost' twice; name each"),
+        (SEARCH.format("('speed',)"), ", line 3, objectives.0: Input should be 'semantic', 'spat"),
+    ],
+)
+def test_a_mistake_has_its_line(tmp_path, monkeypatch, folder, text, words):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / (folder or ".") / "mine.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(HEAD + text)
+    with pytest.raises(UserError, match=f"mine.py{words}"):
+        load(file if folder is None else file.relative_to(tmp_path))
+
+
+@pytest.mark.parametrize("command", ["run", "worker", "report"])
+def test_no_file_ends_a_command_silently(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("import sys\nsys.exit(0)")
+    assert main(["study", command, "mine.py"]) == 2
+    assert "siamlab: mine.py, line 2, ends the program" in capsys.readouterr().err
+
+
+def test_objectives_that_differ_are_accepted(tmp_path):
+    (tmp_path / "mine.py").write_text(HEAD + SEARCH.format("('cost', 'semantic')"))
+    assert load(tmp_path / "mine.py")[1].objectives == ("cost", "semantic")
