@@ -12,7 +12,7 @@ from siamlab.geometry import Match, View, match_patches, patch_centres
 from siamlab.probe.checks import check_labelled
 from siamlab.probe.correspondence import correspondence as pck
 from siamlab.probe.correspondence import mutual_matches, one_patch, place_error
-from siamlab.probe.knn import knn, knn_standardised
+from siamlab.probe.knn import knn, knn_standardised, knn_votes
 from siamlab.probe.linear import linear, softmax_regression, standardise
 from siamlab.probe.segmentation import miou, region_shares, segmentation
 from siamlab.probe.spectrum import collapse, effective_rank, rankme, spread
@@ -43,6 +43,22 @@ def test_knn_is_scikit_learns_with_its_weights(k):
     theirs = KNeighborsClassifier(k, metric="cosine", weights=lambda d: numpy.exp((1 - d) / 0.07))
     expected = theirs.fit(x, y).score(queries, answers)
     assert knn(x, y, queries, answers, k).value == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_votes_on_an_image_are_those_of_knn_without_it():
+    torch.manual_seed(0)
+    x, labels = torch.randn(40, 5), torch.randint(3, (40,))
+    labels[::7] = -1  # asked about, but without a vote
+    votes = knn_votes(x, labels, k=4)
+    known = (labels >= 0).nonzero()[:, 0]
+    for i in range(40):
+        others = known[known != i]
+        for label in range(3):
+            score = knn(x[others], labels[others], x[[i]], torch.tensor([label]), k=4)
+            assert score.value == (votes.label[i] == label)
+    assert (1 / 3 <= votes.share).all() and (votes.share <= 1).all()
+    with pytest.raises(UserError, match="labelled images less one, 33"):
+        knn_votes(x, labels, k=34)
 
 
 def test_knn_standardised_undoes_a_loud_dimension():

@@ -72,6 +72,7 @@ CALLS = {
     "in_context": dict(memory=floats(n, N, WIDTH), memory_masks=MASKS) | REGIONS,
     "knn": LABELLED | dict(k=1),
     "knn_standardised": LABELLED | dict(k=1),
+    "knn_votes": dict(features=floats(n, WIDTH), labels=LABELS, k=1),
     "lidar": dict(views=floats(n, 2, WIDTH)),
     "linear": LABELLED,
     "local_contrast": dict(patches=floats(n, N, WIDTH), grid=GRID),

@@ -47,7 +47,7 @@ from siamlab.probe.features import Features, Inputs, features, inputs, view_feat
 from siamlab.probe.fewshot import few_shot_per_class, few_shot_share
 from siamlab.probe.fourier import fourier_amplitude
 from siamlab.probe.in_context import in_context
-from siamlab.probe.knn import knn, knn_standardised
+from siamlab.probe.knn import Votes, knn, knn_standardised, knn_votes
 from siamlab.probe.layers import by_layer, layer_features, residual_features
 from siamlab.probe.linear import linear
 from siamlab.probe.longtail import long_tail
@@ -92,6 +92,7 @@ __all__ = [
     "Reading",
     "Score",
     "Suite",
+    "Votes",
     "alignment",
     "alpha_req",
     "as_scores",
@@ -125,6 +126,7 @@ __all__ = [
     "join",
     "knn",
     "knn_standardised",
+    "knn_votes",
     "layer_features",
     "lidar",
     "linear",

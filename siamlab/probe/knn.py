@@ -1,7 +1,10 @@
 """Weighted k-nearest-neighbour probe: are images of the same thing near each other?
 
 score = knn(train, train_labels, test, test_labels)        # pooled features
+votes = knn_votes(features, labels)                        # of each image, by the others
 """
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.probe.checks import check_labelled
+from siamlab.probe.checks import check_features, check_labelled, check_labels
 from siamlab.probe.linear import accuracy, standardise
 from siamlab.probe.score import Groups, Score
 
@@ -58,9 +61,48 @@ def knn_standardised(
     return knn(train, train_labels, test, test_labels, k, groups)
 
 
+class Votes(NamedTuple):
+    """The class that the neighbours of each image vote for."""
+
+    label: Int[Tensor, " n"]
+    share: Float[Tensor, " n"]  # of the weight of all votes, 0..1
+
+
+def knn_votes(features: Float[Tensor, "n D"], labels: Int[Tensor, " n"], k: int = 20) -> Votes:
+    """Class that the k nearest other images vote for, with the weights of `knn`: leave one out.
+
+    Images of label -1 do not vote, but are voted on. Raises UserError unless two images or more
+    are labelled, and k is below their number. Cost: n² · D, never the whole n × n matrix.
+    """
+    check_features("features", features)
+    check_labels("labels", labels, len(features))
+    known = (labels >= 0).nonzero()[:, 0]
+    if not 1 <= k < len(known):
+        raise UserError(
+            f"k={k} must be from 1 to the number of labelled images less one, {len(known) - 1}"
+        )
+    unit = F.normalize(features, dim=1)
+    bank, voters, classes = unit[known].T, labels[known], int(labels.max()) + 1
+    parts = []
+    for rows in torch.arange(len(unit), device=unit.device).split(max(1, BLOCK // len(known))):
+        cosine = unit[rows] @ bank
+        cosine[rows[:, None] == known] = -torch.inf  # nobody votes on itself
+        parts.append(_votes(cosine, voters, k, classes))
+    votes = torch.cat(parts)
+    most, label = votes.max(dim=1)
+    return Votes(label, most / votes.sum(dim=1))
+
+
 def _vote(
     similarity: Float[Tensor, "c n"], labels: Int[Tensor, " n"], k: int, classes: int
 ) -> Int[Tensor, " c"]:
+    return _votes(similarity, labels, k, classes).argmax(dim=1)
+
+
+def _votes(
+    similarity: Float[Tensor, "c n"], labels: Int[Tensor, " n"], k: int, classes: int
+) -> Float[Tensor, "c classes"]:
+    """The weight of the votes for each class."""
     cosine, index = similarity.topk(k, dim=1)  # [c, k]
     votes = similarity.new_zeros(len(similarity), classes)
-    return votes.scatter_add_(1, labels[index], (cosine / TEMPERATURE).exp()).argmax(dim=1)
+    return votes.scatter_add_(1, labels[index], (cosine / TEMPERATURE).exp())
