@@ -185,6 +185,32 @@ def test_a_map_holds_all_images(models, ships):
         Collection(sample(images, 2), "fashion")
 
 
+def test_neighbours_vote_on_the_images_of_a_map(models, ships, monkeypatch):
+    images = sample(Fashion()("test"), 40)
+    collection = Collection(images, "fashion")
+    app = server.application(Encoders(models), Album(ships), TOKEN, collection)
+    client = TestClient(app, base_url=f"http://{server.HERE}/{TOKEN}/")
+    assert client.get("about").json()["map"]["k"] == 20
+    pooled = numbers(client.get("map/0"), 40, -1)
+    votes = client.get("map/0/votes").json()
+    wanted = probe.knn_votes(pooled, images.labels, 20)
+    assert votes["label"] == wanted.label.tolist()
+    assert votes["share"] == pytest.approx(wanted.share.tolist(), abs=6e-4)
+    places = numbers(client.get("map/0/tsne"), 40, 2)
+    near = torch.cdist(places, places).fill_diagonal_(torch.inf).argmin(dim=1)
+    unit = torch.nn.functional.normalize(pooled, dim=1)
+    ranks = (unit @ unit.T).argsort(dim=1, descending=True).argsort(dim=1)
+    assert ranks[torch.arange(40), near].float().mean() < 8  # of 39; 20 at random
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    said = sentence(client.get("map/1/tsne"), 409)
+    assert "pip install 'siamlab[map]'" in said
+    one = Collection(images._replace(labels=torch.full((40,), -1)), "mine")
+    app = server.application(Encoders(models), Album(ships), TOKEN, one)
+    client = TestClient(app, base_url=f"http://{server.HERE}/{TOKEN}/")
+    assert client.get("about").json()["map"]["k"] == 0
+    assert "mine has no two classes" in sentence(client.get("map/0/votes"), 409)
+
+
 def test_a_page_without_images_has_no_map(client):
     assert client.get("about").json()["map"] is None
     sentence(client.get("map/0"), 404)

@@ -1,6 +1,8 @@
 """The page of `siamlab view` as a user meets it, in a real browser; its numbers are Python's."""
 
+import re
 import threading
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from test_view import bomb, file, noise
 
 from siamlab import open_models, probe
 from siamlab.data import Fashion, sample
-from siamlab.explore.view import server
+from siamlab.explore.view import encoders, server
 from siamlab.explore.view.collection import Collection
 from siamlab.explore.view.encoders import Encoders
 from siamlab.explore.view.photos import Album, shipped
@@ -37,12 +39,16 @@ def images():
     return sample(Fashion()("test"), 60)
 
 
+@pytest.fixture(scope="module")
+def answering(models):
+    """The models with what they answered to earlier tests."""
+    return Encoders(models)
+
+
 @pytest.fixture
-def url(models, ships, images):
+def url(answering, ships, images):
     """The address of a page that is served from this process."""
-    app = server.application(
-        Encoders(models), Album(ships), "secret", Collection(images, "fashion")
-    )
+    app = server.application(answering, Album(ships), "secret", Collection(images, "fashion"))
     serving = server.server(app)
     with server.bound(0) as taken:
         thread = threading.Thread(target=serving.run, kwargs={"sockets": [taken]})
@@ -61,7 +67,7 @@ def page(browser, url):
 
 def opened(page, url):
     page.goto(url)
-    page.wait_for_selector("[data-ready]")
+    page.wait_for_selector("[data-ready]", state="attached")
 
 
 def heat(page, panel):
@@ -156,7 +162,7 @@ def test_a_link_restores_what_is_shown(browser, page, url):
             url + "#photo=none&layer=99&show=other&k=x&from=me&head=99&at=c+2+y"
         )  # of another page
         other.reload()
-        other.wait_for_selector("[data-ready]")
+        other.wait_for_selector("[data-ready]", state="attached")
         assert other.locator("input[name=layer]").input_value() == "6"
         waits(other, "() => location.hash === '#at=a+0.9990+0.0000'")
 
@@ -309,7 +315,7 @@ def test_what_is_no_photograph_is_told_on_the_page(browser, url):
         "**/about", lambda route: route.fulfill(json=route.fetch().json() | {"most_bytes": 9})
     )
     page.reload()
-    page.wait_for_selector("[data-ready]")
+    page.wait_for_selector("[data-ready]", state="attached")
     page.set_input_files(
         "input[type=file]", [{"name": "big.png", "mimeType": "image/png", "buffer": file(noise())}]
     )
@@ -372,20 +378,41 @@ def test_the_pointer_is_followed_within_a_frame(page):
     assert sorted(times)[len(times) // 2] < 100  # milliseconds
 
 
-def test_the_map_shows_neighbours_as_python_finds_them(page, models, images):
-    page.locator('[data-show="map"]').click()
-    page.locator(".maps canvas").nth(2).wait_for()
-    waits(page, "() => document.querySelector('#map .text').textContent.startsWith('60 images')")
-    pooled = probe.features(models[1].model, images.pixels).pooled
+def plane_of(named, images):
+    """Places of the images on the map: their first two principal components, 0 to 1."""
+    pooled = probe.features(named.model, images.pixels).pooled
     values, axes = torch.linalg.eigh((centred := (pooled - pooled.mean(dim=0)).double()).T.cov())
     plane = centred @ axes[:, -2:].flip(1)
     plane = plane * torch.where(plane.pow(3).sum(dim=0) < 0, -1.0, 1.0)
     low, high = plane.amin(dim=0), plane.amax(dim=0)
     x, y = ((plane - low) / (high - low)).unbind(dim=1)
-    chosen = int(x.argmax())  # nothing lies to the right of it
-    area = page.locator('[data-map="zoo:mae"] canvas').bounding_box()
+    return pooled, x, 1 - y
+
+
+def on_map(page, name, x, y):
+    """The place on the page of fractions of a map."""
+    area = page.locator(f'[data-map="{name}"] canvas').bounding_box()
     side = area["width"] - 2 - 28  # without the border and the margins
-    where = area["x"] + 15 + x[chosen].item() * side, area["y"] + 15 + (1 - y[chosen]).item() * side
+    return area["x"] + 15 + x * side, area["y"] + 15 + y * side
+
+
+def opened_map(page):
+    page.locator('[data-show="map"]').click()
+    page.locator(".maps canvas").nth(2).wait_for()
+    waits(page, "() => document.querySelector('#map .text').textContent.startsWith('60 images')")
+
+
+def titles(page, within):
+    """The numbers of the images whose thumbnails are shown somewhere."""
+    found = page.locator(f"{within} .near button").evaluate_all("all => all.map((b) => b.title)")
+    return [int(title.split(" image ")[-1].removeprefix("image ").split()[0]) for title in found]
+
+
+def test_the_map_shows_neighbours_as_python_finds_them(page, models, images):
+    opened_map(page)
+    pooled, x, y = plane_of(models[1], images)
+    chosen = int(x.argmax())  # nothing lies to the right of it
+    where = on_map(page, "zoo:mae", x[chosen].item(), y[chosen].item())
     page.mouse.move(*where)
     page.mouse.click(*where)
     waits(page, "i => location.hash.includes(`image=${i}`)", chosen)
@@ -406,17 +433,142 @@ def test_the_map_shows_neighbours_as_python_finds_them(page, models, images):
     waits(page, "() => document.querySelector('.strip .shown')?.title.startsWith('fashion ')")
 
 
+def draw(page, name, corners):
+    page.mouse.move(*on_map(page, name, *corners[0]))
+    page.mouse.down()
+    for corner in [*corners[1:], corners[0]]:
+        page.mouse.move(*on_map(page, name, *corner), steps=4)
+    page.mouse.up()
+
+
+def test_a_line_around_points_shows_their_images(browser, page, models, images):
+    opened_map(page)
+    _, x, y = plane_of(models[1], images)
+    draw(page, "zoo:mae", [(-0.02, -0.02), (0.5, -0.02), (0.5, 1.02), (-0.02, 1.02)])
+    inside = (x < 0.5).nonzero()[:, 0]
+    waits(page, "n => document.querySelector('aside strong')?.textContent === `${n} images inside`",
+          len(inside))  # fmt: skip
+    assert sorted(titles(page, "aside")) == inside.tolist()
+    rows = [row.split("\t") for row in page.locator("aside tbody tr").all_inner_texts()]
+    right = []
+    for named in models:
+        pooled = probe.features(named.model, images.pixels).pooled
+        right.append(probe.knn_votes(pooled, images.labels, 20).label == images.labels)
+    for name, *counts in rows[:-1]:
+        own = inside[images.labels[inside] == images.classes.index(name.strip())]
+        assert list(map(int, counts)) == [len(own), *(int(each[own].sum()) for each in right)]
+    assert rows[-1][1:] == [str(len(inside)), *(str(int(each[inside].sum())) for each in right)]
+    waits(page, "() => location.hash.includes('lasso=')")
+    with watched(browser, width=480, height=900) as other:  # a link restores the line
+        opened(other, page.url)
+        waits(other, "() => document.querySelector('aside strong')")
+        assert sorted(titles(other, "aside")) == inside.tolist()
+        other.goto(page.url.replace("components+1", "components+7"))  # a map that is not there
+        other.reload()
+        other.wait_for_selector(".maps canvas")
+        assert other.locator("aside strong").count() == 0
+    page.get_by_role("button", name="Clear").click()
+    waits(page, "() => !document.querySelector('aside strong')")
+
+
+def test_mistakes_are_marked_and_told(page, models, images):
+    opened_map(page)
+    pooled, x, y = plane_of(models[0], images)
+    votes = probe.knn_votes(pooled, images.labels, 20)
+    wrong = votes.label != images.labels
+    share = round(100 * (1 - wrong.float().mean().item()))
+    shown = page.locator('[data-map="zoo:siameseim"] .right').text_content()
+    assert shown == f"k-NN right: {share} %"
+    page.get_by_role("button", name="Only mistakes").click()
+    waits(page, "() => location.hash.includes('only=mistakes')")
+    mistake = int(torch.where(wrong, x, -1).argmax())
+    page.mouse.click(*on_map(page, "zoo:siameseim", x[mistake].item(), y[mistake].item()))
+    waits(page, "i => location.hash.includes(`image=${i}`)", mistake)
+    own, voted = (images.classes[labels[mistake]] for labels in (images.labels, votes.label))
+    said = page.locator('[data-map="zoo:siameseim"] .verdict').text_content()
+    percent = round(100 * votes.share[mistake].item())
+    assert said == f"{own}, voted {voted} with {percent} % of the votes"
+    alone = torch.cdist(torch.stack([x, y], 1), torch.stack([x, y], 1)[wrong]).amin(dim=1)
+    right = int(torch.where(wrong, -1, alone).argmax())  # the one farthest from all mistakes
+    page.mouse.click(*on_map(page, "zoo:siameseim", x[right].item(), y[right].item()))
+    page.mouse.click(*on_map(page, "zoo:siameseim", x[mistake].item(), y[mistake].item()))
+    waits(page, "i => location.hash.includes(`image=${i}`)", mistake)  # the one between was none
+
+
+def test_places_by_tsne_are_those_of_the_server(page, monkeypatch):
+    places = torch.rand(60, 2, generator=torch.Generator().manual_seed(0)) * 40 - 20
+    monkeypatch.setattr(encoders, "tsne", lambda pooled: places.half())
+    opened_map(page)
+    page.locator("select[name=places]").select_option("t-SNE")
+    waits(page, "() => document.querySelector('#map .text').textContent.includes('by t-SNE')")
+    x, y = ((v - v.min()) / (v.max() - v.min()) for v in places.unbind(dim=1))
+    chosen = int(y.argmin())
+    page.mouse.click(*on_map(page, "zoo:moco_v3", x[chosen].item(), 1 - y[chosen].item()))
+    waits(page, "i => location.hash.includes(`image=${i}`)", chosen)
+    assert "places=tsne" in page.url
+
+
+def test_the_map_is_used_by_keys_and_by_a_finger(browser, page, url):
+    opened_map(page)
+    page.locator('[data-map="zoo:mae"] canvas').focus()
+    page.keyboard.press("ArrowRight")
+    for _ in range(12):
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("Shift+ArrowDown")
+    waits(page, "() => parseInt(document.querySelector('aside strong')?.textContent) > 1")
+    page.keyboard.press("Escape")
+    waits(page, "() => !document.querySelector('aside strong')")
+    with browser.new_context(has_touch=True, viewport={"width": 480, "height": 900}) as context:
+        phone = context.new_page()
+        opened(phone, url)
+        opened_map(phone)
+        phone.get_by_role("button", name="Draw with a finger").tap()
+        canvas = phone.locator(".maps canvas").first
+        assert canvas.evaluate("each => getComputedStyle(each).touchAction") == "none"
+        canvas.scroll_into_view_if_needed()
+        touch = context.new_cdp_session(phone)
+        corners = [(0, 0), (0.9, 0), (0.9, 0.9), (0, 0.9)]
+        for kind, corner in zip(["touchStart", *["touchMove"] * 3], corners, strict=True):
+            x, y = on_map(phone, "zoo:siameseim", *corner)
+            points = [{"x": x, "y": y}]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        waits(phone, "() => parseInt(document.querySelector('aside strong')?.textContent) > 9")
+
+
 def test_a_map_is_saved_with_its_classes(page, tmp_path):
-    page.locator('[data-show="map"]').click()
-    page.locator(".maps canvas").nth(2).wait_for()
-    waits(page, "() => document.querySelector('#map .text').textContent.startsWith('60 images')")
+    opened_map(page)
     with page.expect_download() as download:
         page.locator("[data-does=png]").click()
     download.value.save_as(tmp_path / "map.png")
     shown = Image.open(tmp_path / "map.png").convert("RGB")
     maps, legend = (page.locator(name).bounding_box() for name in (".maps", ".classes"))
-    down = legend["y"] + legend["height"] - maps["y"]
+    down = maps["y"] + maps["height"] - legend["y"]
     assert shown.size == pytest.approx((2 * (maps["width"] + 32), 2 * (down + 32)), abs=2)
     symbol = page.locator(".classes svg").nth(1).bounding_box()
-    place = [2 * (symbol[k] + 7 - maps[k] + 16) for k in "xy"]
+    place = [2 * (symbol[k] + 7 - legend[k] + 16) for k in "xy"]
     assert shown.getpixel(tuple(map(int, place))) == (0xD5, 0x5E, 0x00)
+
+
+def test_an_svg_has_marks_as_shapes_words_as_text_and_one_photograph(page, tmp_path):
+    click(page, "zoo:mae", 0.3, 0.3)
+    trees = []
+    for name in ("panels", "map"):
+        with page.expect_download() as download:
+            page.locator("[data-does=svg]").click()
+        download.value.save_as(path := tmp_path / f"{name}.svg")
+        trees.append(ElementTree.parse(path).getroot())
+        opened_map(page)
+    panels, points = trees
+    own = "{http://www.w3.org/2000/svg}"
+    assert {*MODELS, "−1", "1", "cosine"} <= {text.text for text in panels.iter(f"{own}text")}
+    assert len(list(panels.iter(f"{own}image"))) == 1  # in all three panels
+    cells = [each for each in panels.iter(f"{own}g") if each.get("shape-rendering")]
+    assert [60 < len(each) <= 64 for each in cells] == [True] * 3  # but for those that show nothing
+    marks = [each for each in panels.iter(f"{own}rect") if each.get("class") == "query"]
+    wide = [float(re.search(r"stroke-width: ([\d.]+)", mark.get("style"))[1]) for mark in marks]
+    across = float(panels.get("width")) / 3  # pixels of a panel, about
+    assert wide == pytest.approx([2.5 * 1000 / across] * 3, rel=0.1)
+    paths = [each.get("fill") for each in points.iter(f"{own}path") if each.get("stroke-width")]
+    assert len(paths) >= 180  # three maps of 60 images, and crosses
+    assert "ankle boot" in {text.text for text in points.iter(f"{own}text")}

@@ -1,6 +1,7 @@
 """Collection: the images of the map, their features under each model, and all thumbnails at once.
 
 collection = Collection(images, "cifar10");  collection.pooled(model)       # [n, D], computed once
+collection.votes(pooled);  tsne(pooled)         # what neighbours say of each image; places [n, 2]
 """
 
 import io
@@ -22,6 +23,8 @@ from siamlab.explore.view.photos import Photo, Refused, photograph
 TILE = 48  # pixels: side of a thumbnail
 MOST = 4000  # images: their thumbnails are one picture, which browsers show up to some size
 FEWEST = 3  # for a plane through their features
+K = 20  # neighbours that vote, as in the probe
+PERPLEXITY = 30.0  # of t-SNE: about as many neighbours of an image stay near it
 
 
 class Collection:
@@ -44,11 +47,24 @@ class Collection:
             "classes": list(self.images.classes),
             "tile": TILE,
             "across": self._across(),
+            "k": self.k,
         }
+
+    @property
+    def k(self) -> int:
+        """How many neighbours vote on an image; 0 where no two classes are known."""
+        known = self.images.labels[self.images.labels >= 0]
+        return min(K, len(known) - 1) if len(known.unique()) > 1 else 0
 
     def pooled(self, model: nn.Module) -> Float16[Tensor, "n D"]:
         """Mean patch features of all images."""
         return halved(probe.features(model, self.images.pixels).pooled)
+
+    def votes(self, pooled: Float16[Tensor, "n D"]) -> probe.Votes:
+        """Return the class that the most similar other images vote for. Refused without classes."""
+        if not self.k:
+            raise Refused(f"{self.name} has no two classes that neighbours could vote for", 409)
+        return probe.knn_votes(pooled.float(), self.images.labels, self.k)
 
     def photo(self, number: int) -> Photo:
         """Return an image as a photograph to look at. Raises Refused if there is none."""
@@ -73,6 +89,25 @@ class Collection:
 
     def _across(self) -> int:
         return math.ceil(math.sqrt(len(self.images.labels)))
+
+
+def tsne(pooled: Float16[Tensor, "n D"]) -> Float16[Tensor, "n 2"]:
+    """Return places in which images of a high cosine are near each other, by t-SNE.
+
+    After van der Maaten & Hinton (2008), from the first two principal components. Raises Refused
+    without scikit-learn.
+    """
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError as error:
+        raise Refused(
+            "t-SNE needs scikit-learn, which is not installed: pip install 'siamlab[map]' adds it, "
+            "and the principal components need nothing",
+            409,
+        ) from error
+    perplexity = min(PERPLEXITY, (len(pooled) - 1) / 3)
+    unit = F.normalize(pooled.float(), dim=1).numpy()
+    return halved(torch.from_numpy(TSNE(perplexity=perplexity, random_state=0).fit_transform(unit)))
 
 
 def halved(features: Float[Tensor, "n D"]) -> Float16[Tensor, "n D"]:

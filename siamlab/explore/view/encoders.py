@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from siamlab import probe
 from siamlab.evaluate.models import NamedModel, last_layer
-from siamlab.explore.view.collection import Collection, halved
+from siamlab.explore.view.collection import Collection, halved, tsne
 from siamlab.explore.view.photos import Photo, Refused
 from siamlab.machine.shortage import explain_shortage
 from siamlab.probe.attention import normalised_rows
@@ -64,6 +64,17 @@ class Encoders:
         named = self._named(model, 1)
         compute = lambda: [collection.pooled(named.model)]  # noqa: E731
         return self._once((model, "pooled"), compute)[0]
+
+    def votes(self, model: int, collection: Collection) -> probe.Votes:
+        """What the neighbours of each image of a collection vote for."""
+        pooled = self.pooled(model, collection)
+        compute = lambda: [*collection.votes(pooled)]  # noqa: E731
+        return probe.Votes(*self._once((model, "votes"), compute))
+
+    def tsne(self, model: int, collection: Collection) -> Half:
+        """Places of all images of a collection by t-SNE."""
+        pooled = self.pooled(model, collection)
+        return self._once((model, "tsne"), lambda: [tsne(pooled)])[0]
 
     def _named(self, model: int, layer: int) -> NamedModel:
         if not 0 <= model < len(self.models):

@@ -107,6 +107,14 @@ def _map_routes(encoders: Encoders, album: Album, collection: Collection) -> lis
     def pooled(request: Request) -> Response:
         return _numbers(encoders.pooled(request.path_params["model"], collection))
 
+    def votes(request: Request) -> Response:
+        found = encoders.votes(request.path_params["model"], collection)
+        share = [round(value, 3) for value in found.share.tolist()]
+        return _json({"label": found.label.tolist(), "share": share})
+
+    def tsne(request: Request) -> Response:
+        return _numbers(encoders.tsne(request.path_params["model"], collection))
+
     def sheet(_: Request) -> Response:
         return _picture(collection.sheet(), "jpeg")
 
@@ -116,6 +124,8 @@ def _map_routes(encoders: Encoders, album: Album, collection: Collection) -> lis
 
     return [
         Route("/map/{model:int}", pooled),
+        Route("/map/{model:int}/votes", votes),
+        Route("/map/{model:int}/tsne", tsne),
         Route("/map/sheet", sheet),
         Route("/map/look/{image:int}", look, methods=["POST"]),
     ]

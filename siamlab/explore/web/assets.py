@@ -4,8 +4,9 @@ from importlib.resources import files
 
 HERE = files("siamlab") / "explore" / "web"
 PANELS = ("shapes.js", "input.js", "heat.js", "panels.js")
-VIEW = ("compute.js", "patches.js", "segments.js", "view.js", "scenes.js", "map.js", "picture.js")
-SHELL = ("link.js", "files.js", "shell.js")
+VIEW = ("compute.js", "patches.js", "segments.js", "view.js", "scenes.js")
+MAP = ("scatter.js", "lasso.js", "verdicts.js", "map.js")
+SHELL = ("picture.js", "link.js", "files.js", "shell.js")
 SITE = ("opened.js", "features.js")  # files of their own
 POLICY = (
     "default-src 'none'; connect-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
@@ -40,7 +41,7 @@ def style() -> str:
 
 def view_script(source: str = "server.js") -> str:
     """Return the script of the page of `siamlab view`; `source` gives photographs and numbers."""
-    lines = joined((*PANELS, *VIEW, source, *SHELL)).splitlines()
+    lines = joined((*PANELS, *VIEW, *MAP, source, *SHELL)).splitlines()
     return "\n".join(line for line in lines if not line.startswith(EXPORT))
 
 

@@ -27,6 +27,8 @@ function restored() { // what a link says, as far as this page has it
       made[key] = value;
     }
   }
+  const map = lassoOf(words.lasso || "")?.map;
+  if (about.map && map < about.models.length) made.lasso = words.lasso;
   if (words.at) Object.assign(made, placeFrom(words.at.split(" ")));
   return made;
 }

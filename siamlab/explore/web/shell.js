@@ -36,13 +36,16 @@ async function start() {
     button.addEventListener("click", () => change({ ...state, show }));
   }
   find(".shows").addEventListener("keydown", moveShow);
-  for (const [does, call] of Object.entries({ link: copyLink, png: savePicture })) {
-    find(`[data-does=${does}]`).addEventListener("click", call);
+  find("[data-does=link]").addEventListener("click", copyLink);
+  for (const kind of ["png", "svg"]) {
+    find(`[data-does=${kind}]`).addEventListener("click", () => savePicture(kind));
   }
   takeFiles();
   window.addEventListener("hashchange", () => { if (location.hash !== link(state)) change(restored()); });
   window.addEventListener("keydown", ({ key }) => {
-    if (key === "Escape" && state.pinned) change({ ...state, pinned: false, over: false });
+    if (key !== "Escape") return;
+    if (state.show === "map" && state.lasso) change({ ...state, lasso: "" });
+    else if (state.pinned) change({ ...state, pinned: false, over: false });
   });
   window.shown = shown;
   const begun = state; // the panels are there even if the page opens with the map
@@ -87,7 +90,8 @@ function wait() {
 function waitForMap() {
   section.hidden = false;
   main.hidden = true;
-  if (!atlas) section.dataset.wait = `Computing features of ${about.map.labels.length} images …`;
+  if (atlas) atlas.text.textContent = "Computing places …";
+  else section.dataset.wait = `Computing features of ${about.map.labels.length} images …`;
   showShell();
 }
 
@@ -107,7 +111,9 @@ function show(hovering) {
 }
 
 function showAtlas() {
-  atlas ||= makeMap(section, about, { select: (image) => change({ ...state, image }), look: lookAt });
+  const set = (changes) => change({ ...state, ...changes });
+  atlas ||= makeMap(section, about, { set, look: lookAt, select: (image) => set({ image }),
+    lasso: (lasso) => set({ lasso }) });
   showMap(atlas, state, got);
   showShell();
   keepLink();
@@ -151,17 +157,25 @@ function once(address) { // a pointer that moves on while features are computed 
 }
 
 async function fetchRows(address) {
-  const [kind, index] = address.split("/");
+  const [kind, index, part] = address.split("/");
   const { width, grid } = about.models[index];
-  const data = await numbersAt(address);
-  const length = kind === "attention" ? grid[0] * grid[1] : width;
-  fetched.set(address, { data, width: length, count: data.length / length });
+  const length = { attention: grid[0] * grid[1], map: part === "tsne" ? 2 : width }[kind] || width;
+  if (part === "votes") fetched.set(address, votesFrom(await asked(address)));
+  else fetched.set(address, rowsOf(await numbersAt(address), length));
   let size = [...fetched.values()].reduce((sum, rows) => sum + rows.data.byteLength, 0);
   for (const old of fetched.keys()) {
     if (size <= MOST_FETCHED || needed(about, state).includes(old)) break;
     size -= fetched.get(old).data.byteLength;
     fetched.delete(old);
   }
+}
+
+function rowsOf(data, width) {
+  return { data, width, count: data.length / width };
+}
+
+function votesFrom({ label, share }) {
+  return { ...rowsOf(Int32Array.from(label), 1), share };
 }
 
 async function prepareImage(next) { // two photographs become one picture, side by side
@@ -228,13 +242,6 @@ function say(sentence) {
   const alert = find(".alert");
   alert.textContent = sentence;
   alert.hidden = !sentence;
-}
-
-async function savePicture() {
-  const [root, of] = state.show === "map" ? [section, ".maps"] : [main, ".panels"];
-  const canvas = await picture(root.querySelector(of), state.show === "map" ? atlas : null);
-  const address = canvas.toDataURL("image/png");
-  Object.assign(document.createElement("a"), { href: address, download: "siamlab-view.png" }).click();
 }
 
 start().catch((error) => say(error.message));

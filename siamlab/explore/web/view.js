@@ -15,7 +15,7 @@ const SIDES_OF_FIRST = ["foreground", "the other side", "all"]; // of the first 
 const START_STATE = {
   show: "similarity", beside: "", layer: 0, side: "a", y: 0.5, x: 0.5, pinned: false, least: 60,
   opacity: 100, cosine: COSINES[0], patches: SIDES_OF_FIRST[0], k: 4, head: MEAN, from: PATCH, heads: "",
-  image: -1,
+  image: -1, places: "components", only: "", lasso: "",
 };
 
 function showsOf(about) {
@@ -27,7 +27,7 @@ function showsOf(about) {
 function choicesOf(about) { // all values of what is chosen among names
   const ids = about.photos.map((photo) => photo.id);
   const heads = [...Array(Math.max(...about.models.map((model) => model.heads))).keys()];
-  return { show: showsOf(about), photo: ids, beside: ["", ...ids], cosine: COSINES, patches: SIDES_OF_FIRST,
+  return { places: Object.keys(PLACES), only: ["", MISTAKES], show: showsOf(about), photo: ids, beside: ["", ...ids], cosine: COSINES, patches: SIDES_OF_FIRST,
     from: FROM, head: [MEAN, ...heads.map((i) => String(i + 1))],
     heads: ["", ...about.models.map((model) => model.name)] };
 }
@@ -43,12 +43,19 @@ function layerOf(model, state, deepest) { // as deep in each model, from its fir
 
 // What has to be fetched before a state can be shown: addresses below that of the page.
 function needed(about, state) {
-  if (state.show === "map") return about.models.map((_, i) => `map/${i}`);
+  if (state.show === "map") return neededByMap(about, state);
   if (state.show === "attention" && state.from === ROLLOUT) return rolloutsOf(about, state);
   const kind = state.show === "attention" ? "attention" : "features";
   const deepest = Math.max(...about.models.map((model) => model.layers));
   return about.models.flatMap((model, i) => (kind === "attention" && !model.heads ? []
     : photosOf(state).map((photo) => `${kind}/${i}/${photo}/${layerOf(model, state, deepest)}`)));
+}
+
+function neededByMap(about, state) {
+  const lasso = lassoOf(state.lasso);
+  const further = about.map.k ? ["/votes"] : [];
+  if ([state.places, lasso?.places].includes("tsne")) further.push("/tsne");
+  return about.models.flatMap((_, i) => ["", ...further].map((part) => `map/${i}${part}`));
 }
 
 function rolloutsOf(about, state) {
