@@ -17,6 +17,7 @@ TABLE = re.compile(r"(^\|.*\n)+", re.MULTILINE)
 SECTIONS: dict[str, tuple[Iterable[Probe], ...]] = {
     "What is in the image": (rows.SUMMARIES[:1], rows.NEAREST, rows.SEMANTIC, (rows.FINE_TUNING,)),
     "Where it is": (rows.SUMMARIES[1:], rows.CORRESPONDENCES, rows.SPATIAL),
+    "By protocols of papers": (rows.PUBLISHED,),
     "Attention, by layer and head": (rows.ATTENTION,),
     "The representation": (rows.REPRESENTATION,),
 }

@@ -50,6 +50,13 @@ CALLS = {
     "alignment": dict(a=floats(n, WIDTH), b=floats(n, WIDTH)),
     "alpha_req": dict(features=floats(n, WIDTH), first=1),
     "as_scores": dict(profile=PROFILE, grid=GRID, patch=4.0),
+    "attentive": dict(
+        train=floats(n, N, WIDTH),
+        train_labels=LABELS,
+        test=floats(n, N, WIDTH),
+        test_labels=LABELS,
+        epochs=1,
+    ),  # fmt: skip
     "bootstrap": dict(
         terms=floats(n, 2).abs(), statistic=ratio, chance=0.0, ceiling=1.0, unit="share"
     ),
@@ -75,6 +82,7 @@ CALLS = {
     "knn_votes": dict(features=floats(n, WIDTH), labels=LABELS, k=1),
     "lidar": dict(views=floats(n, 2, WIDTH)),
     "linear": LABELLED,
+    "linear_tuned": LABELLED,
     "local_contrast": dict(patches=floats(n, N, WIDTH), grid=GRID),
     "long_tail": LABELLED | dict(imbalance=2.0),
     "moves": dict(images=PIXELS, size=(8, 12), patch=4),
@@ -87,6 +95,7 @@ CALLS = {
     "place_error": VIEWS | dict(grid=GRID, size=SIZE),
     "position": dict(train=floats(n, N, WIDTH), test=floats(n, N, WIDTH), grid=GRID),
     "rankme": dict(features=floats(n, WIDTH)),
+    "rare_patches": dict(masks=MASKS, grid=GRID, count=1),
     "region_shares": dict(masks=MASKS, grid=GRID, regions=2),
     "retrieval": dict(features=floats(n, WIDTH), labels=LABELS),
     "robustness": dict(
@@ -132,7 +141,12 @@ WHOLE = {
     "a dimension more": lambda t: t[None],
     "an array": lambda t: t.numpy(),
 }
-ALONE = {"region_shares", "corrupted", "moves"}  # whose whole numbers no other argument counts
+ALONE = {
+    "rare_patches",
+    "region_shares",
+    "corrupted",
+    "moves",
+}  # whose whole numbers no other argument counts
 NAMES = {"a": "a|attention", "matrix": "attention", "flow": "flow|attention"}
 
 

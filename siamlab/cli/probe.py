@@ -51,7 +51,7 @@ class Options(NamedTuple):
     weights: bool = True  # False: timm models with random weights, without untrained networks
     images: int = 3000  # training images, at most
     test_images: int = 2000  # at most
-    suite: str = "quick"  # or full, or imagenet-c
+    suite: str = "quick"  # or full, published, or imagenet-c
     size: int | None = None  # side of every model's input, pixels
     out: str | None = None  # a file for the table, or a folder for table and report
     device: str = "auto"  # cpu, cuda, or auto: a GPU if there is one

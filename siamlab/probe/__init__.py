@@ -28,6 +28,7 @@ from siamlab.probe.attention_maps import (
     patch_attentions,
     rollout,
 )
+from siamlab.probe.attentive import attentive
 from siamlab.probe.catalogue import Doc, Measured, Probe
 from siamlab.probe.cka import cka, cka_pairs
 from siamlab.probe.clusters import alignment, class_separation, uniformity
@@ -46,10 +47,11 @@ from siamlab.probe.equivariance import equivariance_error, moves, warped
 from siamlab.probe.features import Features, Inputs, features, inputs, view_features
 from siamlab.probe.fewshot import few_shot_per_class, few_shot_share
 from siamlab.probe.fourier import fourier_amplitude
-from siamlab.probe.in_context import in_context
+from siamlab.probe.in_context import in_context, rare_patches
 from siamlab.probe.knn import Votes, knn, knn_standardised, knn_votes
 from siamlab.probe.layers import by_layer, layer_features, residual_features
 from siamlab.probe.linear import linear
+from siamlab.probe.linear_tuned import Tuned, linear_tuned
 from siamlab.probe.longtail import long_tail
 from siamlab.probe.outliers import outlier_tokens
 from siamlab.probe.position import position
@@ -73,14 +75,15 @@ from siamlab.probe.table import join, named, table
 from siamlab.probe.variance import variance_share
 
 if TYPE_CHECKING:  # type checkers and editors cannot follow __getattr__
-    from siamlab.probe.suite import FULL, PROBES, QUICK, SUITES, Suite, probe_model
+    from siamlab.probe.suite import FULL, PROBES, PUBLISHED, QUICK, SUITES, Suite, probe_model
 
-_SUITE = ("FULL", "PROBES", "QUICK", "SUITES", "Suite", "probe_model")
+_SUITE = ("FULL", "PROBES", "PUBLISHED", "QUICK", "SUITES", "Suite", "probe_model")
 
 __all__ = [
     "FULL",
     "KINDS",
     "PROBES",
+    "PUBLISHED",
     "QUICK",
     "SUITES",
     "Doc",
@@ -92,12 +95,14 @@ __all__ = [
     "Reading",
     "Score",
     "Suite",
+    "Tuned",
     "Votes",
     "alignment",
     "alpha_req",
     "as_scores",
     "attended",
     "attention_profile",
+    "attentive",
     "bootstrap",
     "by_layer",
     "cka",
@@ -130,6 +135,7 @@ __all__ = [
     "layer_features",
     "lidar",
     "linear",
+    "linear_tuned",
     "local_contrast",
     "long_tail",
     "mean_corruption_error",
@@ -148,6 +154,7 @@ __all__ = [
     "position",
     "probe_model",
     "rankme",
+    "rare_patches",
     "region_shares",
     "residual_features",
     "retrieval",

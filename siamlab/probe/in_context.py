@@ -3,15 +3,17 @@
 score = in_context(memory, memory_masks, test, test_masks, grid)     # patch features, masks
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import Float, Int64, UInt8
+from torch import Generator, Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
 from siamlab.probe.score import Groups, Score
-from siamlab.probe.segmentation import region_count, region_score, region_shares
+from siamlab.probe.segmentation import VOID, region_count, region_score, region_shares
 
 K, TEMPERATURE = 30, 0.02  # the paper's
 BLOCK = 2**24  # similarities in memory at once
@@ -27,21 +29,26 @@ def in_context(
     temperature: float = TEMPERATURE,
     groups: Groups = None,
     chunk: int | None = None,
+    keep: Int64[Tensor, "n c"] | None = None,
 ) -> Score:
     """Mean intersection over union when patches take the regions of their nearest in the memory.
 
     0..1, higher is better. A patch's answer is the mean of the region shares of its k nearest
     memory patches by cosine, weighted by softmax(cos / temperature), without any training
     (Balažević et al. 2023); upsampled and scored as in `segmentation`, whose chance it shares.
-    Memory patches that are all void are left out. Ceiling: each patch's own true shares, upsampled,
-    which is what the grid allows (not a strict bound). Unchanged when features are rotated or
-    scaled. Cost: n · m · N² · D multiplications; memory: chunk (test patches at a time) · n · N
-    similarities.
+    Memory patches that are all void are left out; `keep`: the only patches of each memory image
+    that are remembered, as `rare_patches` chooses them. Ceiling: each patch's own true shares,
+    upsampled, which is what the grid allows (not a strict bound). Unchanged when features are
+    rotated or scaled. Cost: n · m · N² · D multiplications; memory: chunk (test patches at a
+    time) · n · N similarities.
     """
     regions = region_count(memory, memory_masks, test, test_masks, grid, known="memory")
     if temperature <= 0:
         raise UserError(f"temperature={temperature} must be above 0; the paper has {TEMPERATURE}")
-    shares = region_shares(memory_masks, grid, regions).flatten(0, 1).to(memory.device)
+    shares = region_shares(memory_masks, grid, regions).to(memory.device)
+    if keep is not None:
+        memory, shares = (_taken(x, keep.to(x.device)) for x in (memory, shares))
+    shares = shares.flatten(0, 1)
     known = shares.sum(dim=1) > 0
     if not 1 <= k <= known.sum():
         raise UserError(
@@ -56,6 +63,33 @@ def in_context(
     return region_score(
         answers.unflatten(0, test.shape[:2]), oracle, test_masks, grid, groups, chunk=None
     )
+
+
+def rare_patches(
+    masks: UInt8[Tensor, "n H W"], grid: Grid, count: int, seed: int = 0
+) -> Int64[Tensor, "n c"]:
+    """Choose `count` patches of each image for a memory that cannot hold all of them.
+
+    A patch is likelier to be kept the rarer its regions are in its image: each gets, for all
+    regions that it shows, the number of patches that show them, times a uniform draw, and the
+    smallest are kept (Balažević et al. 2023, as open-hummingbird-eval has it). Void ones come last.
+    Ascending, without repetition. Raises UserError for a count outside 1 to the grid's patches.
+    """
+    patches = grid[0] * grid[1]
+    if not 1 <= count <= patches:
+        raise UserError(f"count={count} must be from 1 to the patches of an image, {patches}")
+    if not (masks != VOID).any():
+        raise UserError("masks have only void (255) pixels: give images with masks")
+    regions = int(masks[masks != VOID].max()) + 1
+    shown = (region_shares(masks, grid, regions) > 0).float()  # [n, N, C]
+    score = torch.einsum("npc,nc->np", shown, shown.sum(dim=1))
+    draws = torch.rand(score.shape, generator=Generator().manual_seed(seed))
+    score = torch.where(score > 0, score * draws, math.inf)
+    return score.topk(count, dim=1, largest=False).indices.sort(dim=1).values
+
+
+def _taken(x: Float[Tensor, "n N F"], index: Int64[Tensor, "n c"]) -> Float[Tensor, "n c F"]:
+    return x.gather(1, index[..., None].expand(-1, -1, x.shape[2]))
 
 
 def _recall(

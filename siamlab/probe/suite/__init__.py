@@ -47,9 +47,15 @@ FULL = Suite(
     (*QUICK.probes, *rows.SEMANTIC, *rows.SPATIAL, *rows.REPRESENTATION, *rows.ATTENTION),
     by_layer=True,
 )
-SUITES: Mapping[str, Suite] = MappingProxyType({"quick": QUICK, "full": FULL})
+PUBLISHED = Suite((*QUICK.probes, *rows.PUBLISHED))
+SUITES: Mapping[str, Suite] = MappingProxyType(
+    {"quick": QUICK, "full": FULL, "published": PUBLISHED}
+)
 PROBES: Mapping[str, Probe] = MappingProxyType(
-    {probe.key: probe for probe in (*rows.SUMMARIES, *FULL.probes, rows.FINE_TUNING)}
+    {
+        probe.key: probe
+        for probe in (*rows.SUMMARIES, *FULL.probes, *rows.PUBLISHED, rows.FINE_TUNING)
+    }
 )
 # Why these: docs/scores.md. Each score is the mean of its parts, from chance (0) to ceiling (1).
 PARTS = {

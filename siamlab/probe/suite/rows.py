@@ -205,4 +205,18 @@ ATTENTION = (
                 "best on other images", "0–1"))
       for key, title in {"saliency": " against masks", "saliency_best": ", best head"}.items()),
 )
+PUBLISHED = (
+    Probe("linear_tuned", "Linear probe accuracy, penalty chosen", "semantic", IMAGES, "higher",
+          semantic.tuned,
+          Doc("`linear_tuned`", "logistic regression with the C, of nine, that is best on a tenth "
+              "of the training images (DINOv2, CLIP)", "0–1"), ceiling=1.0),
+    Probe("attentive", "Attentive probe accuracy", "semantic", IMAGES, "higher",
+          semantic.attending,
+          Doc("`attentive`", "a classifier that learns which patches to pool, by eight queries "
+              "(Psomas et al. 2026)", "0–1"), ceiling=1.0),
+    Probe("in_context_sampled", "In-context segmentation mIoU, large memory", "spatial", IOU,
+          "higher", spatial.remembered_widely,
+          Doc("`in_context`, `rare_patches`", "the same with patches of all training images, those "
+              "of rare regions first, and all test images (Hummingbird)", "0–1")),
+)
 # fmt: on

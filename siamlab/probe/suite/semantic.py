@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from siamlab.data.images import take
+from siamlab.probe.attentive import EPOCHS, QUERIES, RATES, attentive
 from siamlab.probe.clusters import alignment, class_separation, uniformity
 from siamlab.probe.corruption import KINDS, corrupted
 from siamlab.probe.fewshot import few_shot_per_class, few_shot_share
@@ -15,6 +16,7 @@ from siamlab.probe.finetune import Epoch, fine_tune
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.knn import TEMPERATURE, knn, knn_standardised
 from siamlab.probe.linear import linear
+from siamlab.probe.linear_tuned import HELD_OUT, PENALTIES, linear_tuned
 from siamlab.probe.longtail import long_tail
 from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
@@ -34,7 +36,7 @@ HEAD = {"classifier": "logistic regression, standardised features, C = 1"}
 
 
 class Labelled(NamedTuple):
-    """Pooled features and labels of the images that have one."""
+    """Features, pooled or of patches, and labels of the images that have one."""
 
     train: Tensor
     labels: Tensor
@@ -69,6 +71,22 @@ def linear_probe(x: Extracted) -> Iterator[Reading]:
     if len(data.answers.unique()) < len(data.labels.unique()):
         score = linear(*data.arrays, data.groups, present=True)
         yield x.reading("linear_present", score, **POOLED, **HEAD, answers=PRESENT)
+
+
+def tuned(x: Extracted) -> Iterator[Reading]:
+    """Logistic regression with the penalty that is best on held-out training images."""
+    if data := pooled(x):
+        score = linear_tuned(*data.arrays, seed=x.bench.seed, groups=data.groups).accuracy
+        about = f"logistic regression, standardised features, C of {list(PENALTIES)}"
+        yield x.reading("linear_tuned", score, **POOLED, classifier=about, held_out=HELD_OUT)
+
+
+def attending(x: Extracted) -> Iterator[Reading]:
+    """A classifier that learns which patches to look at."""
+    if data := labelled(x, x.train.patches, x.test.patches):
+        score = attentive(*data.arrays, seed=x.bench.seed, groups=data.groups)
+        protocol = {"queries": QUERIES, "epochs": EPOCHS, "rates": list(RATES)}
+        yield x.reading("attentive", score, **protocol, pooling="learned", held_out=HELD_OUT)
 
 
 def two_views(x: Extracted) -> Iterator[Reading]:
@@ -168,8 +186,8 @@ def pooled(x: Extracted) -> Labelled | None:
 
 def labelled(
     x: Extracted,
-    train: Float[Tensor, "n D"],
-    test: Float[Tensor, "m D"],
+    train: Float[Tensor, "n *D"],
+    test: Float[Tensor, "m *D"],
     index: Int64[Tensor, " m"] | None = None,
 ) -> Labelled | None:
     """Features and labels of training images and of test images (all, or those of `index`).

@@ -10,7 +10,7 @@ from siamlab.data.images import Images, Objects, is_paired
 from siamlab.geometry import Match
 from siamlab.probe.correspondence import ALPHA, correspondence, without_positions
 from siamlab.probe.equivariance import SHIFTS, ZOOMS, equivariance_error, moves, warped
-from siamlab.probe.in_context import TEMPERATURE, K, in_context
+from siamlab.probe.in_context import TEMPERATURE, K, in_context, rare_patches
 from siamlab.probe.position import position
 from siamlab.probe.scenes import object_match
 from siamlab.probe.score import Groups, Reading, Settings
@@ -26,6 +26,7 @@ from siamlab.probe.suite.semantic import varied
 from siamlab.probe.variance import variance_share
 
 MEMORY = 1000  # most training images that in-context segmentation remembers
+LARGE = 320_000  # most patches of a memory that all training images share
 FEWEST = 10  # test images from which a mean per position is subtracted: each is part of the mean
 AMOUNTS = {
     "shift": f"{list(SHIFTS[1:])} patches",
@@ -79,6 +80,19 @@ def remembered(x: Extracted) -> Iterator[Reading]:
     arrays = x.train.patches[memory], masks[0], x.test.patches[index], masks[1]
     score = in_context(*arrays, x.test.grid, **how, groups=x.groups_of(index))
     yield x.reading("in_context", score, **how | learned | asked | {"memory": len(memory)})
+
+
+def remembered_widely(x: Extracted) -> Iterator[Reading]:
+    """Segmentation by a memory of patches of all training images, where there are masks."""
+    memory, test, grid = x.bench.train.masks, x.bench.test.masks, x.test.grid
+    if not segmented(memory) or not segmented(test):
+        return
+    count = min(grid[0] * grid[1], max(1, LARGE // len(memory)))
+    how = {"k": K, "temperature": TEMPERATURE}
+    keep = rare_patches(memory, grid, count, x.bench.seed)
+    arrays = x.train.patches, memory, x.test.patches, test
+    score = in_context(*arrays, grid, **how, groups=x.groups, keep=keep)
+    yield x.reading("in_context_sampled", score, **how, patches_of_an_image=count)
 
 
 def places(x: Extracted) -> Iterator[Reading]:
