@@ -11,6 +11,7 @@ sys.path[:0] = [str(HERE.parent)]
 
 from siamlab.probe.catalogue import Probe, listing  # noqa: E402
 from siamlab.probe.suite import QUICK, rows  # noqa: E402
+from siamlab.probe.suite.standard import STANDARD  # noqa: E402
 
 TABLE = re.compile(r"(^\|.*\n)+", re.MULTILINE)
 # heading: the rows below it
@@ -20,6 +21,7 @@ SECTIONS: dict[str, tuple[Iterable[Probe], ...]] = {
     "By protocols of papers": (rows.PUBLISHED,),
     "Attention, by layer and head": (rows.ATTENTION,),
     "The representation": (rows.REPRESENTATION,),
+    "Standard sets": (STANDARD,),
 }
 
 

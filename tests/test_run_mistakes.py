@@ -6,6 +6,7 @@ import pytest
 
 from siamlab.cli.axes import all_keys, print_axes
 from siamlab.cli.probe import fine_tuning
+from siamlab.cli.standard import standard_data
 from siamlab.component import UserError
 from siamlab.run import Run
 from siamlab.run.assignments import choices, literal
@@ -28,6 +29,8 @@ def set_to(key, value):
     """Give a key this value, on the choice that has it."""
     if key.where.startswith("a study: "):
         change_study(STUDIES[key.where.removeprefix("a study: ")], [f"{key.key}={value}"])
+    elif key.where.startswith("--suite "):
+        standard_data(key.where.removeprefix("--suite "), [f"{key.key}={value}"])
     elif key.key.startswith("fine_tune."):
         fine_tuning([f"{key.key}={value}"])
     else:

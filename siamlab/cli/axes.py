@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from siamlab.component import Component, UserError, unknown
+from siamlab.evaluate.standard import SETS
 from siamlab.machine.terminal import cell
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.run import Run
@@ -48,7 +49,7 @@ def print_axes(only: str | None = None) -> None:
 
 
 def all_keys() -> list[Key]:
-    """Return every key that a run, fine-tuning (`fine_tune.`) and a study take."""
+    """Return every key that a run, fine-tuning (`fine_tune.`), studies and standard sets take."""
     from siamlab.study.assignments import SETTABLE
     from siamlab.study.definition import Ablation, Recipes, Search
 
@@ -58,7 +59,8 @@ def all_keys() -> list[Key]:
         for key in keys(study)
         if key.key in SETTABLE
     ]
-    return [*keys(Run), *keys(FineTune, "fine_tune."), *studies]
+    sets = [key for kind, each in SETS.items() for key in keys(each, "data.", f"--suite {kind}")]
+    return [*keys(Run), *keys(FineTune, "fine_tune."), *studies, *sets]
 
 
 def keys(model: type[BaseModel], prefix: str = "", where: str = "") -> Iterator[Key]:

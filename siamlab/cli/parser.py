@@ -101,7 +101,8 @@ def _probe_command(commands: Any) -> None:
         "--suite",
         type=one_of("suite", SUITES),
         default="quick",
-        help="which probes: quick, full, published (protocols of papers), or imagenet-c",
+        help="which probes: quick, full, published (protocols of papers), imagenet-c, or a "
+        "standard set: spair",
     )
     probe.add_argument("--data", metavar="NAME", help="the images; the same as data=NAME")
     probe.add_argument("--size", type=_count, help="side of every model's input, pixels")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 
+from siamlab.cli.choices import STANDARD
 from siamlab.cli.imagenet_c import probe_corruptions
+from siamlab.cli.standard import probe_standard
 from siamlab.data import DataChoice
 from siamlab.evaluate.evaluate import Evaluation, evaluate, with_untrained
 from siamlab.evaluate.files import WRITERS, check_out, keep_rows, write_table
@@ -51,7 +53,7 @@ class Options(NamedTuple):
     weights: bool = True  # False: timm models with random weights, without untrained networks
     images: int = 3000  # training images, at most
     test_images: int = 2000  # at most
-    suite: str = "quick"  # or full, published, or imagenet-c
+    suite: str = "quick"  # or full, published, imagenet-c, or a standard set such as spair
     size: int | None = None  # side of every model's input, pixels
     out: str | None = None  # a file for the table, or a folder for table and report
     device: str = "auto"  # cpu, cuda, or auto: a GPU if there is one
@@ -67,6 +69,8 @@ def probe_models(names: Sequence[str], words: Sequence[str], options: Options) -
 
 
 def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) -> None:
+    if options.suite in STANDARD:
+        return probe_standard(names, words, options)
     check_out(options.out)
     opened = open_models(names, options.weights, options.size)
     recipe, words = fine_tuning(words)

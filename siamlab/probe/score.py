@@ -68,7 +68,7 @@ def bootstrap(
     check_floats("terms", terms, "n K")
     terms = gathered(terms.double().cpu(), groups)
     values = torch.cat([statistic(c @ terms) for c in resamples(len(terms), draws, seed)])  # [R]
-    low, high = _interval(values) if len(terms) > 1 else (math.nan, math.nan)
+    low, high = interval(values) if len(terms) > 1 else (math.nan, math.nan)
     value = statistic(terms.sum(dim=0)).item()
     return Score(value, low, high, chance, ceiling, unit, direction, values)
 
@@ -151,9 +151,9 @@ def combine(scores: Sequence[Score]) -> Score:
 def _mean_interval(scores: Sequence[Score], draws: Tensor) -> tuple[float, float]:
     """Interval of the mean's draws; none if a part has none, as with a single group."""
     missing = any(math.isnan(s.low) for s in scores)
-    return (math.nan, math.nan) if missing else _interval(draws)
+    return (math.nan, math.nan) if missing else interval(draws)
 
 
-def _interval(draws: Tensor) -> tuple[float, float]:
+def interval(draws: Tensor) -> tuple[float, float]:
     low, high = draws.nanquantile(torch.tensor([0.025, 0.975], dtype=draws.dtype)).tolist()
     return low, high

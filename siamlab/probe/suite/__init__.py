@@ -24,6 +24,7 @@ from siamlab.probe.suite import rows
 from siamlab.probe.suite.bench import Bench, Extracted, extract
 from siamlab.probe.suite.passes import Kept
 from siamlab.probe.suite.semantic import fine_tuned
+from siamlab.probe.suite.standard import STANDARD
 
 
 class Suite(NamedTuple):
@@ -54,7 +55,7 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
 PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         probe.key: probe
-        for probe in (*rows.SUMMARIES, *FULL.probes, *rows.PUBLISHED, rows.FINE_TUNING)
+        for probe in (*rows.SUMMARIES, *FULL.probes, *rows.PUBLISHED, rows.FINE_TUNING, *STANDARD)
     }
 )
 # Why these: docs/scores.md. Each score is the mean of its parts, from chance (0) to ceiling (1).

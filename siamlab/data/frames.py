@@ -1,0 +1,108 @@
+"""Frames: photographs of all sizes as pixels of one size, and where each of them lies there.
+
+boxes = padded(sizes, 840)                      # or stretched(sizes, (768, 768))
+pixels = framed(files, boxes, (840, 840))       # uint8 [B, 3, 840, 840]
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from PIL import Image
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.data.decode import check_file, decode_all, eight_bits, on_white, stacked
+from siamlab.geometry import Grid
+
+
+def padded(sizes: Int64[Tensor, "M 2"], side: int) -> Int64[Tensor, "M 4"]:
+    """Return boxes of images whose longer side fills a square frame, in its middle.
+
+    Boxes are top, left, height, width in pixels of the frame; `sizes` are height, width of the
+    images. The rest of the frame is black.
+    """
+    shown = (sizes * (side / sizes.amax(dim=1, keepdim=True))).round().long().clamp(min=1)
+    return torch.cat([(side - shown) // 2, shown], dim=1)
+
+
+def stretched(sizes: Int64[Tensor, "M 2"], frame: Grid) -> Int64[Tensor, "M 4"]:
+    """Return boxes of images that fill the whole frame, whatever their aspect."""
+    return torch.tensor([0, 0, *frame]).expand(len(sizes), 4)
+
+
+def to_frame(
+    points: Float[Tensor, "*B 2"], sizes: Int64[Tensor, "*#B 2"], boxes: Int64[Tensor, "*#B 4"]
+) -> Float[Tensor, "*B 2"]:
+    """Map points of images to their frame, in pixels of it from its upper left corner.
+
+    A point (y, x) of an image is the number of its pixel: 0 is the middle of the first one.
+    """
+    return (points + 0.5) * (boxes[..., 2:] / sizes) + boxes[..., :2]
+
+
+def to_image(
+    points: Float[Tensor, "*B 2"], sizes: Int64[Tensor, "*#B 2"], boxes: Int64[Tensor, "*#B 4"]
+) -> Float[Tensor, "*B 2"]:
+    """Map points of a frame back to pixels of the images."""
+    return (points - boxes[..., :2]) * (sizes / boxes[..., 2:]) - 0.5
+
+
+def sizes_of(files: Sequence[Path]) -> Int64[Tensor, "M 2"]:
+    """Return height and width of each image; raises UserError for a file that is none."""
+    return torch.tensor([_size(file) for file in files]).view(-1, 2)
+
+
+def framed(
+    files: Sequence[Path], boxes: Int64[Tensor, "M 4"], frame: Grid
+) -> UInt8[Tensor, "M 3 H W"]:
+    """Return the images, each resized (bicubic, antialiased) into its box of a black frame.
+
+    Works on all cores. Raises UserError for files that cannot be read, by name.
+    """
+
+    def work(job: tuple[Path, list[int]]) -> Tensor:
+        file, (top, left, height, width) = job
+        canvas = np.zeros((*frame, 3), np.uint8)
+        image = rgb(file).resize((width, height), Image.Resampling.BICUBIC)
+        canvas[top : top + height, left : left + width] = np.asarray(image)
+        return torch.from_numpy(canvas.transpose(2, 0, 1).copy())
+
+    skipped: list[str] = []
+    jobs = list(zip(files, boxes.tolist(), strict=True))
+    parts = [
+        stacked([pixels for _, pixels in piece])
+        for piece in decode_all(jobs, work, skipped, lambda job: str(job[0]))
+    ]
+    if skipped:
+        raise unreadable(skipped, len(files))
+    return torch.cat(parts)
+
+
+def rgb(file: Path) -> Image.Image:
+    """Return an image in 8-bit RGB as it is stored: annotations count its pixels, not upright."""
+    check_file(file)
+    with Image.open(file) as image:
+        image.load()
+        return on_white(eight_bits(image)).convert("RGB")
+
+
+def unreadable(skipped: Sequence[str], total: int) -> UserError:
+    """The error for images of a public set that cannot be read: none may be missing there."""
+    return UserError(
+        f"data.path: {skipped[0]} cannot be read ({len(skipped)} of {total} images cannot); unpack "
+        "the set again"
+    )
+
+
+def _size(file: Path) -> tuple[int, int]:
+    try:
+        check_file(file)
+        with Image.open(file) as image:
+            return image.height, image.width
+    except Exception:  # Pillow raises a dozen kinds for files that are no images
+        raise UserError(
+            f"data.path: the image {file} is not there or cannot be read; unpack the set again"
+        ) from None

@@ -1,0 +1,52 @@
+"""Standard sets with a task of their own, measured by their published protocols.
+
+scores = measure_standard(open_models(["zoo:mae"]), Spair(path="SPair-71k"))     # a long table
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from siamlab.evaluate.evaluate import feature_shelf
+from siamlab.evaluate.models import NamedModel
+from siamlab.evaluate.standard.any_size import AnySize
+from siamlab.evaluate.standard.base import Published, StandardSet
+from siamlab.evaluate.standard.spair import Spair
+from siamlab.machine.device import device_named, lent
+from siamlab.machine.terminal import cell
+from siamlab.probe.catalogue import join_rows
+from siamlab.probe.suite.standard import STANDARD
+from siamlab.probe.table import table
+
+if TYPE_CHECKING:
+    import polars
+
+SETS: Mapping[str, type[StandardSet]] = MappingProxyType(
+    {each.model_fields["kind"].default: each for each in (Spair,)}
+)
+
+__all__ = ["SETS", "AnySize", "Published", "Spair", "StandardSet", "measure_standard"]
+
+
+def measure_standard(
+    models: Sequence[NamedModel], data: StandardSet, device: str = "auto", cache: bool = True
+) -> "polars.DataFrame":
+    """Return the long table of the scores of every model on a standard set.
+
+    Images have the sizes of the protocol; each model's position table is resampled to them. What
+    was computed is kept for the next time (`cache`). Raises UserError for a set that is not whole
+    enough to be measured, and for a model that takes one size only.
+    """
+    measure, place = data(), device_named(device)
+    measured, shelf = {}, feature_shelf() if cache else None
+    terminal = dict(stderr=True, force_jupyter=False, force_terminal=sys.stderr.isatty())
+    with Console(**terminal).status("probing") as status:
+        for named in models:
+            report = lambda step, name=named.name: status.update(cell(f"probing {name}: {step}"))  # noqa: E731
+            with lent(named.model, place):
+                readings = measure(AnySize(named, place, shelf), report)
+                measured[named.name] = list(join_rows(readings, STANDARD))
+    return table(measured)
