@@ -190,7 +190,7 @@ def test_all_unreadable_is_an_error_and_leaves_nothing(root, tmp_path):
 @pytest.mark.parametrize(
     "path, said",
     [
-        ("", "data.path='' must be a folder of images, .* is not a folder; set data.path"),
+        ("", "data.path='' must be a folder of images, .* but it is empty; set data.path"),
         ("nowhere", "data.path='.*nowhere' must be a folder of images, .* is not a folder"),
         ("photos", r"must hold images \(.jpg .*\), but it has none; set data.path"),
     ],

@@ -118,6 +118,6 @@ def test_a_disk_that_is_full(scenes, tmp_path, monkeypatch):
 
     table = embed(open_model(MODEL), scenes("test"))
     monkeypatch.setattr(polars.DataFrame, "write_parquet", full)
-    with pytest.raises(UserError, match="features.parquet cannot be written .no space"):
+    with pytest.raises(UserError, match="features.parquet cannot be written .the disk is full"):
         write_embeddings(table, tmp_path / "features.parquet")
     assert not any(tmp_path.iterdir())

@@ -128,7 +128,7 @@ def test_a_file_that_was_cut_off_is_skipped_by_its_name(tmp_path):
 @pytest.mark.parametrize(
     "spoil, fields, message",
     [
-        (lambda r: None, dict(path=""), "data.path='' must be a folder of images"),
+        (lambda r: None, dict(path=""), "data.path='' must be the folder of ImageNet"),
         (lambda r: None, dict(test="a"), "data.test_path='' must be a folder of images"),
         (lambda r: None, dict(test="a", test_path="{r}/none"),
          "data.test_path=.*none' must be a folder"),

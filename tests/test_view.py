@@ -354,7 +354,7 @@ def test_mistakes_of_the_command_are_one_sentence(served, capsys, tmp_path):
             (["nowhere"], "there is no run's folder"),
             ([], "needs a model"),
             (["zoo:mae", str(tmp_path / "cut.png")], "cut short"),
-            (["zoo:mae", str(tmp_path / "none.png")], "is not a file"),
+            (["zoo:mae", str(tmp_path / "none.png")], "cannot be read (No such file"),
             (["zoo:mae", "zoo:mae"], "named twice"),
             (["zoo:mae", "--device", "tpu"], "there is no device"),
             (["zoo:mae", "--size", "33"], "multiple of"),

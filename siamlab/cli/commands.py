@@ -93,10 +93,11 @@ def export(options: Namespace) -> None:
     from siamlab.cli.probe import print_about
     from siamlab.evaluate.export import check_export, export_model
     from siamlab.evaluate.models import open_model
+    from siamlab.machine.files import expanded
     from siamlab.machine.terminal import say
     from siamlab.probe import inputs
 
-    check_export(options.to, options.size)
+    check_export(options.to, options.size, expanded(options.model))
     named = open_model(options.model, size=options.size)
     print_about([named])
     path, (height, width) = export_model(named, options.to), inputs(named.model).size

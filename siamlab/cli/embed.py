@@ -4,7 +4,6 @@ embed_images("zoo:mae", ["data=scenes"], Options(out="features.parquet"))
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
@@ -14,6 +13,7 @@ from siamlab.evaluate.embed import check_embeddings, embed_source, write_embeddi
 from siamlab.evaluate.images import open_source
 from siamlab.evaluate.models import open_model
 from siamlab.machine.device import device_named
+from siamlab.machine.files import expanded
 from siamlab.machine.terminal import say
 
 
@@ -35,7 +35,7 @@ def embed_images(name: str, words: Sequence[str], options: Options) -> None:
     named = open_model(name, size=options.size)
     print_about([named])
     named.model.to(device)
-    if options.data and Path(options.data).expanduser().is_dir():
+    if options.data and expanded(options.data).is_dir():
         source = open_source(options.data, [named])
     else:
         words = [f"data={options.data}", *words] if options.data else words

@@ -3,14 +3,14 @@
 options = parser().parse_args(["probe", "zoo:mae"]);  options.command(options)
 """
 
-from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable
 from typing import Any
 
 from siamlab import RECIPES, __version__
 from siamlab.cli import commands as do
 from siamlab.cli.choices import DEVICES, SHELLS, SPLITS, SUITES
-from siamlab.cli.sentences import Parser, one_of, some_path
+from siamlab.cli.sentences import Parser, one_of, some_path, whole_number
 from siamlab.cli.study import add_study_commands
 
 RECIPE = f"a recipe, one of {', '.join(RECIPES)}, or a .toml file"
@@ -122,13 +122,15 @@ def _embed_command(commands: Any) -> None:
         ("words", "data=NAME data.key=value"),
     )  # fmt: skip
     embed.add_argument("--data", metavar="NAME", help="a folder of images, or a source by name")
-    embed.add_argument("--out", required=True, metavar="FILE.parquet", help="the file to write")
+    embed.add_argument(
+        "--out", type=some_path, required=True, metavar="FILE.parquet", help="the file to write"
+    )
     embed.add_argument(
         "--split", type=one_of("split", SPLITS), default="all", help="all images, train or test"
     )
     embed.add_argument("--images", type=_count, help="at most so many of each split")
     embed.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto",
+        "--device", type=one_of("device", DEVICES), default="auto",
         help="where features are computed; auto: a GPU if there is one",
     )  # fmt: skip
     embed.add_argument("--patches", action="store_true", help="a row per patch, not per image")
@@ -152,6 +154,7 @@ def _export_command(commands: Any) -> None:
     )  # fmt: skip
     export.add_argument(
         "--to",
+        type=some_path,
         required=True,
         metavar="OUT",
         help=".onnx, .pt2 (torch.export), .safetensors (timm), .pth (as the release of SiameseIM "
@@ -233,13 +236,5 @@ def _command(
     return command
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
-        raise ArgumentTypeError(f"{text!r} is not a port, 0 (a free one) to 65535")
-    return int(text)
+_count = whole_number(1, None, "a whole number, 1 or more")
+_port = whole_number(0, 65535, "a port, 0 (a free one) to 65535")

@@ -8,6 +8,8 @@ from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
+DIGITS = 18  # of a number; more of them are a mistake everywhere
+
 
 class Parser(ArgumentParser):
     """`needs` says what must follow the command."""
@@ -26,7 +28,8 @@ class Parser(ArgumentParser):
         option = option.split("/")[0]
         if names := re.match(r"the following arguments are required: (.*)", message):
             name = self.prog.removeprefix("siamlab ")
-            needs = self.needs or f"{names[1].removesuffix(', words')}; {about}"
+            missing = ", ".join(name for name in names[1].split(", ") if name != "words")
+            needs = self.needs or f"{missing}; {about}"
             return f"{name} needs {needs}"
         groups = [a for a in self._actions if isinstance(a, _SubParsersAction)]
         choice = re.match(r"invalid choice: '(.*?)' ", found)
@@ -53,6 +56,18 @@ def some_path(path: str) -> str:
     if not path.strip():
         raise ArgumentTypeError("the path is empty; name a folder")
     return path
+
+
+def whole_number(least: int, most: int | None, what: str) -> Callable[[str], int]:
+    """Return a function that takes whole numbers from `least` to `most` alone."""
+
+    def checked(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS else -1
+        if number < least or (most is not None and number > most):
+            raise ArgumentTypeError(f"{text!r} is not {what}")
+        return number
+
+    return checked
 
 
 def one_of(what: str, names: Sequence[str]) -> Callable[[str], str]:

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from siamlab.cli.sentences import some_path, whole_number
+
 ROOT = "runs/studies"  # parent of the studies' folders, without --out
 VERBS = "run | report | worker | export | import | list"
 STORAGE = "a database's URL (default: a journal file in the study's folder)"
@@ -21,18 +23,18 @@ def add_study_commands(commands: Any) -> None:
     verbs = study.add_subparsers(required=True, metavar=VERBS)
     run = _verb(verbs, "run", "run the unfinished trials of a study, with several workers", _run)
     run.add_argument(
-        "--workers", type=_whole, default=0, help="processes (default: one per GPU or core)"
+        "--workers", type=_workers, default=0, help="processes (default: one per GPU or core)"
     )
     run.add_argument("--budget", type=_time, help="stop after this time, as 90s, 9m or 2h")
     run.add_argument("--again", action="store_true", help="repeat failed trials")
     worker = _verb(verbs, "worker", "attach one worker to a study that may run elsewhere too",
                    _worker, "the study's file; without it, all studies of --storage")  # fmt: skip
     worker.add_argument(
-        "--threads", type=_whole, default=0, help="processor threads (default: torch's choice)"
+        "--threads", type=_threads, default=0, help="processor threads (default: torch's choice)"
     )
     report = _verb(verbs, "report", "tables, verdicts and figures of a study in one page", _report)
     report.add_argument(
-        "--margin", type=float, default=0.02, help="smallest difference that matters"
+        "--margin", type=_margin, default=0.02, help="smallest difference that matters"
     )
     _add_export_and_import(verbs)
     listing = verbs.add_parser("list", help="list the studies of a storage, or under runs/studies")
@@ -46,7 +48,8 @@ def _add_export_and_import(verbs) -> None:
     export = verbs.add_parser("export", help=text, description=text, allow_abbrev=False)
     export.set_defaults(command=_export)
     export.add_argument("file", help="the study's file, or its name alone")
-    export.add_argument("--to", required=True, help="the file to write, as loss_form.jsonl")
+    export.add_argument("--to", type=some_path, required=True,
+                        help="the file to write, as loss_form.jsonl")  # fmt: skip
     _add_place(export)
     load = _verb(verbs, "import", "import finished trials from files into a study, so that they "
                  "need not run again; trials that are complete are kept", _import)  # fmt: skip
@@ -69,7 +72,7 @@ def _verb(verbs, name: str, text: str, function, file: str = "") -> ArgumentPars
 
 
 def _add_place(verb: ArgumentParser) -> None:
-    verb.add_argument("--out", help=f"the study's folder (default: {ROOT}/NAME)")
+    verb.add_argument("--out", type=some_path, help=f"the study's folder (default: {ROOT}/NAME)")
     verb.add_argument("--storage", default="", help=STORAGE)
 
 
@@ -164,10 +167,18 @@ def _needs_optuna() -> None:
         raise UserError("studies need Optuna; pip install 'siamlab[study]' adds it")
 
 
-def _whole(text: str) -> int:
-    if not text.isdigit():
-        raise ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
+_workers = whole_number(0, 1024, "a whole number from 0 (one per GPU or core) to 1024")
+_threads = whole_number(0, 1024, "a whole number from 0 (torch's choice) to 1024")
+
+
+def _margin(text: str) -> float:
+    try:
+        margin = float(text)
+    except ValueError:
+        margin = -1.0
+    if not 0 <= margin < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is not a difference of scores, 0 or more, as 0.02")
+    return margin
 
 
 def _time(text: str) -> float:

@@ -7,7 +7,6 @@ import secrets
 import webbrowser
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
@@ -21,6 +20,7 @@ from siamlab.explore.view.encoders import Encoders
 from siamlab.explore.view.photos import Album, opened, shipped
 from siamlab.explore.view.server import HERE, application, bound, serve
 from siamlab.machine.device import device_named, lent
+from siamlab.machine.files import expanded
 from siamlab.machine.terminal import say
 
 TEXT_BROWSERS = ("www-browser", "links", "elinks", "lynx", "w3m")  # they would take the terminal
@@ -66,7 +66,7 @@ def mapped(
     """Return the test images that the words choose, for the map; None without such words."""
     if not words and not options.data:
         return None
-    if options.data and Path(options.data).expanduser().is_dir():
+    if options.data and expanded(options.data).is_dir():
         source = open_source(options.data, models)
     else:
         words = [f"data={options.data}", *words] if options.data else words

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from siamlab import RECIPES, zoo
 from siamlab.component import UserError, unknown
+from siamlab.machine.files import expanded
 
 PROBE_KEYS = ("data", "fine_tune")
 MODEL_FILES = {"run.toml", "encoder.safetensors", "config.json"}  # in a folder that is no album
@@ -53,6 +54,11 @@ def view_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     photos = [word for word in words if is_image(word) or holds_images(word)]
     models = [word for word in words if word not in photos]
     for word in models:
+        if is_assignment(word):
+            raise UserError(
+                f"view takes data=... and data.key=value, not {word!r}, which is no file or folder "
+                "either"
+            )
         check_model(word)
     if not models:
         raise UserError(
@@ -70,7 +76,7 @@ def is_image(word: str) -> bool:
 
 def holds_images(word: str) -> bool:
     """Tell a folder of images from that of a model, as far as is known without torch."""
-    folder = Path(word).expanduser()
+    folder = expanded(word)
     names = os.listdir(folder) if folder.is_dir() else []
     return not MODEL_FILES & set(names) and any(map(is_image, names))
 

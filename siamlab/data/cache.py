@@ -21,7 +21,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data.entry import ARRAYS, entry, problem, seal
 from siamlab.data.images import Images, Objects
-from siamlab.machine.files import atomic, hold, remove_drafts
+from siamlab.machine.files import atomic, expanded, hold, remove_drafts
 from siamlab.machine.sums import Sums
 from siamlab.machine.terminal import caution
 
@@ -32,8 +32,14 @@ Build = Callable[[list[str]], Iterable[Images]]
 
 
 def cache_root() -> Path:
-    """SIAMLAB_CACHE, else ~/.cache/siamlab."""
-    return Path(os.environ.get("SIAMLAB_CACHE") or "~/.cache/siamlab").expanduser()
+    """SIAMLAB_CACHE, else ~/.cache/siamlab. Raises UserError where ~ is nobody's home."""
+    root = expanded(os.environ.get("SIAMLAB_CACHE") or "~/.cache/siamlab")
+    if str(root).startswith("~"):  # it would be a folder of that name, wherever one happens to be
+        raise UserError(
+            f"the cache {root} cannot be found: there is no home {root.parts[0]} on this machine; "
+            "set SIAMLAB_CACHE to a folder by its whole path"
+        )
+    return root
 
 
 def cached(key: dict[str, Any], build: Build) -> Images:

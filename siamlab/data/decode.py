@@ -20,6 +20,8 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from siamlab.machine.files import check_file
+
 SUFFIXES = tuple(
     ".jpg .jpeg .jfif .png .webp .bmp .tif .tiff .gif .ppm .pgm .pbm .pnm .jp2 .avif".split()
 )
@@ -64,12 +66,6 @@ def upright(image: Image.Image, side: int) -> Image.Image:
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
     return on_white(eight_bits(image))
-
-
-def check_file(file: Path) -> None:
-    """Raise OSError for what is no file, as a pipe, which would be waited for without end."""
-    if not file.is_file():
-        raise OSError(f"{file} is not a file")
 
 
 def eight_bits(image: Image.Image) -> Image.Image:

@@ -18,6 +18,7 @@ from siamlab.component import UserError
 from siamlab.data.cache import cache_root, cached, fingerprint
 from siamlab.data.images import DataChoice, Images, plain
 from siamlab.data.resize import square
+from siamlab.machine.files import expanded
 
 ASSETS = Path(__file__).parent / "assets"
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of the package dataset-fashion-mnist
@@ -82,7 +83,7 @@ def _full(path: str, split: Split) -> list[Path]:
     stem = {"train": "train", "test": "t10k"}[split]
     names = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
     downloads = cache_root() / "downloads"
-    for folder in [Path(path).expanduser()] if path else [DEBIAN, downloads / "FashionMNIST/raw"]:
+    for folder in [expanded(path)] if path else [DEBIAN, downloads / "FashionMNIST/raw"]:
         found = [f for n in names for f in [folder / n, folder / f"{n}.gz"] if f.is_file()]
         if len({f.name.removesuffix(".gz") for f in found}) == 2:
             return [next(f for f in found if f.name.startswith(n)) for n in names]

@@ -17,6 +17,7 @@ from siamlab.data.cache import cached, fingerprint
 from siamlab.data.decode import SUFFIXES, decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.images import DataChoice, Images, plain
+from siamlab.machine.files import expanded
 
 MOST_FOLDERS = 10_000  # more than there are images
 TEST_PATH = Field(default="", description="the same for testing; empty: hold out a part of path")
@@ -101,11 +102,12 @@ def split_files(path: str, test_path: str, test_fraction: float, split: Split) -
 
 def find_files(path: str, key: str) -> Files:
     """Return all images below `path`, sorted; the first folder below it is the class."""
-    root = Path(path).expanduser().absolute()
+    root = expanded(path).absolute()
     if not path or not os.path.isdir(root):
+        found = f"{root} is not a folder" if path else "it is empty"
         raise UserError(
             f"{key}={path!r} must be a folder of images, or of one folder for each class, but "
-            f"{root} is not a folder; set {key} to where your images are"
+            f"{found}; set {key} to where your images are"
         )
     paths = sorted(_walk(root))
     if not paths:

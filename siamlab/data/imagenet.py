@@ -18,6 +18,7 @@ from siamlab.data.decode import decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, decoded, find_files
 from siamlab.data.images import DataChoice, Images, plain
+from siamlab.machine.files import expanded, text_in
 from siamlab.machine.terminal import caution
 
 PART = 2000  # images that are decoded together: 0.4 GB at 256 pixels
@@ -87,7 +88,7 @@ class ImageNet(DataChoice):
             yield _decoded_now(chosen, labels, classes, self.side)
 
     def _train(self) -> Files:
-        files = by_wordnet(Path(self.path) / "train" if self.path else "", "data.path")
+        files = by_wordnet(self._own("train"), "data.path")
         return _listed(files, self.subset) if self.subset else files
 
     def _test(self, classes: tuple[str, ...]) -> Files:
@@ -107,12 +108,22 @@ class ImageNet(DataChoice):
         labels = [classes.index(files.classes[label]) for label in files.labels]
         return files._replace(labels=labels, classes=classes)
 
+    def _own(self, part: str) -> Path:
+        folder = expanded(self.path) / part
+        if not self.path or not folder.is_dir():
+            raise UserError(
+                f"data.path={self.path!r} must be the folder of ImageNet with {part}/ in it, but "
+                f"{f'{folder} is no folder' if self.path else 'it is empty'}; set data.path to "
+                "where train/ and val/ are"
+            )
+        return folder
+
     def _test_folder(self) -> Path | str:
         if self.test == "val":
-            return Path(self.path) / "val"
+            return self._own("val")
         if not self.test_path or self.test != "c":
             return self.test_path
-        root = Path(self.test_path).expanduser()
+        root = expanded(self.test_path)
         folder = root / self.corruption / str(self.severity)
         if root.is_dir() and not folder.is_dir():
             raise UserError(
@@ -152,7 +163,7 @@ def _decoded_now(paths: list[Path], labels: Tensor, classes: tuple[str, ...], si
 def _listed(files: Files, listing: str) -> Files:
     """Keep the images that a file lists, by their names, one a line."""
     try:
-        names = Path(listing).expanduser().read_text("utf-8").split()
+        names = text_in(expanded(listing)).split()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise UserError(

@@ -13,6 +13,7 @@ import numpy as np
 from siamlab.component import UserError
 from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, find_files, split_files
+from siamlab.machine.files import text_in
 
 VOID, UNKNOWN = 255, 254  # a region that is not scored, and a value that must not occur
 # Everingham et al. 2010
@@ -66,13 +67,7 @@ def _voc(root: Path, split: Split, held_out: float) -> Layout | None:
     if not (photos.is_dir() and masks.is_dir()):
         return None
     listing = root / "ImageSets/Segmentation" / {"train": "train.txt", "test": "val.txt"}[split]
-    try:
-        names = listing.read_text().split()
-    except OSError as error:
-        raise UserError(
-            f"data.path={str(root)!r} has the layout of PASCAL VOC, whose images are listed in "
-            f"{listing}, which cannot be read ({error.strerror}); set data.path to a whole copy"
-        ) from None
+    names = _text(listing).split()
     files = _files(root, [photos / f"{name}.jpg" for name in names])
     regions = tuple(VOC.split())
     return Layout(files, lambda f: masks / f"{f.stem}.png", regions, as_they_are(len(regions)))
@@ -92,9 +87,9 @@ def _ade20k(root: Path, split: Split, held_out: float) -> Layout | None:
 
 def _ade20k_names(table: Path) -> tuple[str, ...]:
     """The first name of each class in the set's own table; numbers where it is not there."""
-    if not table.is_file():
+    if not table.exists():
         return tuple(f"class {i}" for i in range(1, 151))
-    rows = [line.split("\t") for line in table.read_text().splitlines()[1:] if line.strip()]
+    rows = [line.split("\t") for line in _text(table).splitlines()[1:] if line.strip()]
     return tuple(row[-1].split(",")[0].strip() for row in rows)
 
 
@@ -132,8 +127,19 @@ def _own(root: Path, split: Split, held_out: float) -> Layout | None:
 
 def _names(file: Path) -> tuple[str, ...]:
     """The lines of a file of names; none if there is no such file."""
-    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+    lines = _text(file).splitlines() if file.exists() else []
     return tuple(line.strip() for line in lines if line.strip())
+
+
+def _text(file: Path) -> str:
+    try:
+        return text_in(file)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UserError(
+            f"data.path: {file}, which lists images or regions, cannot be read ({why}); set "
+            "data.path to a whole copy"
+        ) from None
 
 
 def _files(root: Path, paths: Sequence[Path]) -> Files:

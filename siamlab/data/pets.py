@@ -16,7 +16,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.data.cache import cached
-from siamlab.data.decode import central, check_file, decode, decode_all, stacked
+from siamlab.data.decode import central, decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, refuse_all_unreadable
 from siamlab.data.images import DataChoice, Images, no_objects
@@ -61,7 +61,7 @@ def listed(root: Path, split: Split) -> Files:
     """Return the files in the list of a split; a line is name, breed from 1, species, its breed."""
     listing = root / "annotations" / {"train": "trainval.txt", "test": "test.txt"}[split]
     try:
-        rows = [line.split() for line in listing.read_text().splitlines() if line[:1] != "#"]
+        rows = [line.split() for line in text_in(listing).splitlines() if line[:1] != "#"]
         names, breeds = [row[0] for row in rows], [int(row[1]) - 1 for row in rows]
         if strange := [
             row[1] for row, breed in zip(rows, breeds, strict=True) if not 0 <= breed < BREEDS

@@ -13,6 +13,7 @@ from siamlab.component import UserError
 from siamlab.data.cache import cache_root, fingerprint
 from siamlab.data.images import Images, plain
 from siamlab.data.resize import square
+from siamlab.machine.files import expanded
 
 CHUNK = 1000
 PATH = Field(
@@ -30,7 +31,7 @@ class Published(Protocol):
 
 def home(data: Published, folder: str) -> Path:
     """Return the parent of the set's `folder`; `data.path` may name either of the two."""
-    path = Path(data.path).expanduser().absolute() if data.path else cache_root() / "downloads"
+    path = expanded(data.path).absolute() if data.path else cache_root() / "downloads"
     return path.parent if path.name == folder else path
 
 

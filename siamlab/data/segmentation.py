@@ -22,6 +22,7 @@ from siamlab.data.fashion import Split
 from siamlab.data.folder import TEST_FRACTION, refuse_all_unreadable
 from siamlab.data.images import DataChoice, Images, no_objects
 from siamlab.data.layouts import UNKNOWN, VOID, Layout, as_they_are, recognised
+from siamlab.machine.files import expanded
 
 
 class Segmentation(DataChoice):
@@ -44,9 +45,13 @@ class Segmentation(DataChoice):
     )  # fmt: skip
 
     def __call__(self, split: Split) -> Images:
-        root = Path(self.path).expanduser().absolute()
+        root = expanded(self.path).absolute()
         if not self.path or not root.is_dir():
-            raise UserError(f"data.path={self.path!r} must be a folder of images and their masks")
+            found = f"{root} is no folder" if self.path else "it is empty"
+            raise UserError(
+                f"data.path={self.path!r} must be a folder of images and their masks, but {found}; "
+                "set data.path to where they are"
+            )
         layout = recognised(root, split, self.test_fraction)
         files = layout.files
         masks = [layout.mask(file) for file in files.paths]

@@ -15,8 +15,8 @@ from siamlab.component import UserError
 from siamlab.data import DataChoice, Folder, Images
 from siamlab.data.folder import split_files
 from siamlab.data.images import sampled, take
+from siamlab.evaluate.files import check_new_file, write_table
 from siamlab.evaluate.models import NamedModel
-from siamlab.machine.files import atomic
 
 if TYPE_CHECKING:
     import polars
@@ -91,18 +91,13 @@ def check_embeddings(out: str) -> Path:
     path = Path(out)
     if path.suffix != ".parquet":
         raise UserError(f"--out {out} must end in .parquet; try {path.stem or 'features'}.parquet")
-    if not path.resolve().parent.is_dir():
-        raise UserError(f"--out {out}: there is no folder {path.parent}; make it first")
+    check_new_file(path, "--out")
     return path
 
 
 def write_embeddings(table: "polars.DataFrame", path: Path) -> None:
     """Write the table as parquet; a crash leaves the old file or none."""
-    try:
-        with atomic(path) as draft:
-            table.write_parquet(draft)
-    except OSError as error:
-        raise UserError(f"--out {path} cannot be written ({error}); name another place") from None
+    write_table(table, path)
 
 
 def _files(

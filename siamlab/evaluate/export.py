@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.evaluate.files import check_new_file
 from siamlab.evaluate.models import NamedModel
 from siamlab.evaluate.share import CLOSE, write_folder
 from siamlab.machine.files import atomic
@@ -61,17 +62,20 @@ def export_model(named: NamedModel, to: str) -> Path:
     and `patches`; they are compared with torch on random images. A folder is one of Hugging Face.
     Raises UserError for another ending, a missing package, and a graph that differs.
     """
-    path = check_export(to)
+    path = check_export(to, of=named.folder)
     if path.suffix == "":
         write_folder(named, path)
         return path
-    with written(path), atomic(path) as draft:
+    with written(path, "free some space, or name another place"), atomic(path) as draft:
         WRITERS[path.suffix](named, draft)
     return path
 
 
-def check_export(to: str, size: int | None = None) -> Path:
-    """Return the path; raises UserError for one that cannot be written, before any work."""
+def check_export(to: str, size: int | None = None, of: Path | None = None) -> Path:
+    """Return the path; raises UserError for one that cannot be written, before any work.
+
+    `of` is the file or folder of the model, whose own files are not replaced.
+    """
     path = Path(to)
     if path.suffix not in (*WRITERS, ""):
         raise UserError(
@@ -82,13 +86,20 @@ def check_export(to: str, size: int | None = None) -> Path:
         raise UserError(
             f"--to {to} is a run's checkpoint, at the size of its views; leave out --size {size}"
         )
-    if not path.resolve().parent.is_dir():
-        raise UserError(f"--to {to}: there is no folder {path.parent}; make it first")
     if path.suffix == "" and path.exists():
         raise UserError(f"--to {to} exists; choose another name, or remove it")
+    check_new_file(path, "--to")
+    if of and of.exists() and _is_part(path, of):
+        raise UserError(f"--to {to} is a file of the model itself; choose another name")
     if path.suffix == ".onnx":
         check_onnx(f"--to {to}")
     return path
+
+
+def _is_part(path: Path, model: Path) -> bool:
+    """Return whether a file is that of the model, or weights in its folder."""
+    inside = path.suffix == ".safetensors" and model.resolve() in path.resolve().parents
+    return path.exists() and (inside or path.samefile(model))
 
 
 def check_onnx(what: str) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from siamlab.component import UserError
 from siamlab.evaluate.models import NamedModel
-from siamlab.machine.faults import machine_fault
-from siamlab.machine.files import atomic, no_new_folders
+from siamlab.machine.faults import machine_fault, reason
+from siamlab.machine.files import atomic, no_new_folders, text_in
 from siamlab.machine.sums import signed, unsigned
 from siamlab.machine.terminal import caution
 from siamlab.train.access import check_links
@@ -28,8 +28,7 @@ def check_out(out: str | None) -> None:
         return
     path = Path(out)
     if path.suffix in WRITERS:
-        if not path.resolve().parent.is_dir():
-            raise UserError(f"--out {out}: there is no folder {path.parent}; make it first")
+        check_new_file(path, "--out")
         return
     file = path.suffix[1:].isalpha() and not path.is_dir()  # runs/mae-0.75 names a folder
     if file or (path.exists() and not path.is_dir()):
@@ -38,6 +37,14 @@ def check_out(out: str | None) -> None:
             "try scores.parquet"
         )
     check_folder(path)
+
+
+def check_new_file(path: Path, option: str) -> None:
+    """Raise UserError where a file cannot be made: in a folder that is not there, or as one."""
+    if not path.resolve().parent.is_dir():
+        raise UserError(f"{option} {path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise UserError(f"{option} {path} is a folder; name a file in it, or another one")
 
 
 def check_folder(path: Path) -> None:
@@ -60,7 +67,9 @@ def write_table(scores: "polars.DataFrame", path: Path) -> None:
     except Exception as error:  # polars has its own for a full disk
         if not isinstance(error, OSError) and not machine_fault(error):
             raise
-        raise UserError(f"--out {path} cannot be written ({error}); name another place") from error
+        raise UserError(
+            f"--out {path} cannot be written ({reason(error)}); name another place"
+        ) from error
 
 
 def keep_rows(scores: "polars.DataFrame", trained: dict[str, NamedModel]) -> None:
@@ -94,7 +103,7 @@ def _key(row: dict[str, Any]) -> tuple:
 def _earlier(path: Path) -> list[dict[str, Any]]:
     """Return the rows of the file; if it is damaged, it is kept beside, with a warning."""
     try:
-        rows = json.loads(path.read_text())
+        rows = json.loads(text_in(path))
         if not isinstance(rows, list):
             raise ValueError("not a list")
         for row in rows:

@@ -4,6 +4,7 @@ data = ImageNet(path="imagenet", test="c", test_path="imagenet-c")
 errors = corruption_errors(open_model("zoo:mae"), data)      # errors.mean, errors.each
 """
 
+import os
 from collections.abc import Callable, Iterator
 
 import torch
@@ -84,6 +85,7 @@ def _features(
 
 def _there(data: ImageNet, corruption: str, severity: int) -> bool:
     try:
-        return data.replace(corruption=corruption, severity=severity)._test_folder().is_dir()
+        folder = data.replace(corruption=corruption, severity=severity)._test_folder()
+        return os.path.isdir(folder)
     except UserError:
         return False

@@ -16,6 +16,7 @@ from siamlab.component import UserError, unknown
 from siamlab.data import DataChoice, Folder, Images, Photographs, Scenes, sample
 from siamlab.data.published import Published
 from siamlab.evaluate.models import NamedModel
+from siamlab.machine.files import expanded
 from siamlab.machine.sums import check_rows
 from siamlab.probe import inputs
 from siamlab.run import Run
@@ -59,7 +60,7 @@ def open_source(
     if not isinstance(data, str | os.PathLike):
         return data
     data = str(data)
-    if Path(data).expanduser().is_dir():
+    if expanded(data).is_dir():
         sides = [max(inputs(m.model).size) for m in models]
         return Folder(path=data, **({"side": round(MARGIN * max(sides))} if sides else {}))
     if data in kinds:

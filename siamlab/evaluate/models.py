@@ -17,6 +17,7 @@ from siamlab.component import UserError
 from siamlab.interop.adapter import TokenGrid
 from siamlab.interop.resize import resize
 from siamlab.interop.weights import is_foreign, open_weights
+from siamlab.machine.files import expanded
 from siamlab.run import Run
 from siamlab.train.export import load_encoder, run_of, untrained
 
@@ -120,8 +121,9 @@ def distinct(names: Sequence[str], models: Sequence[NamedModel]) -> list[NamedMo
 
     Those that share a name get their full one. Raises UserError for a model that is named twice.
     """
-    for name in names:
-        if names.count(name) > 1:
+    places = [os.path.realpath(expanded(name)) for name in names]  # runs/a/ is runs/a
+    for name, place in zip(names, places, strict=True):
+        if places.count(place) > 1:
             raise UserError(f"{name} is named twice; name each model once")
     short = [m.name for m in models]
     return [
@@ -160,7 +162,7 @@ def _by_name(name: str, weights: bool) -> NamedModel:
         opened = open_weights(name, weights)
         return NamedModel(name, opened.model, None, None, opened.about, opened.start)
     shipped = name.startswith("zoo:")
-    path = zoo.file(name.removeprefix("zoo:")) if shipped else Path(name)
+    path = zoo.file(name.removeprefix("zoo:")) if shipped else expanded(name)
     model, run = load_encoder(path), run_of(path)
     if shipped or path.is_file():
         return NamedModel(name, model, run)

@@ -11,6 +11,7 @@ from typing import Any
 from siamlab.component import UserError
 from siamlab.interop.layout import IMAGENET, Layout, Triple, layout
 from siamlab.interop.read import read_file
+from siamlab.machine.files import text_in
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 SETTINGS = ("config.json", "preprocessor_config.json")
@@ -66,20 +67,23 @@ def from_hub(name: str) -> Path:
     Raises UserError where it cannot be downloaded.
     """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     folder = None
     try:
         for file in SETTINGS + WEIGHTS[:1]:
             try:
                 folder = Path(hf_hub_download(name, file)).parent
-            except EntryNotFoundError:
+            except EntryNotFoundError as missing:
+                # without a network each file is tried for half a minute: the first one is enough
+                if isinstance(missing, LocalEntryNotFoundError) and file == SETTINGS[0]:
+                    raise
                 if file == WEIGHTS[0]:
                     hf_hub_download(name, WEIGHTS[1])
     except Exception as error:
         raise UserError(
-            f"The weights of 'hf:{name}' cannot be downloaded ({str(error).splitlines()[0]}): "
-            "connect to the network, check the name, or give a local folder"
+            f"hf:{name} cannot be downloaded ({str(error).splitlines()[0].rstrip('.')}); connect "
+            "to the network, check the name (hf:OWNER/NAME), or give a local folder"
         ) from None
     return folder
 
@@ -106,7 +110,7 @@ def _colours(settings: dict[str, Any], found: Layout) -> tuple[Triple, Triple]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(text_in(path))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not whole ({error}); copy the folder again") from None
     if not isinstance(found, dict):

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.files import check_file
 
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\x0a"  # as torch.save writes since and before 1.6
 # a release's own settings: plain values, the last one read as a dictionary without its class
@@ -30,6 +31,7 @@ def read_file(path: Path) -> dict[str, Any]:
     tensors and plain values.
     """
     try:
+        check_file(path)
         with path.open("rb") as file:
             start = file.read(64)
     except OSError as error:
@@ -71,7 +73,8 @@ def _from_torch(path: Path) -> dict[str, Any]:
                 f"{path} is a TorchScript program, as CLIP's own files are; {WAY} alone: save "
                 "torch.jit.load(...).state_dict() anew"
             ) from None
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        first = str(error).partition("\n")[0].partition(". ")[0]  # advice follows it
+        reason = first.rstrip(".") or type(error).__name__
         raise UserError(
             f"{path} is cut short or damaged ({reason}); {WAY}, so copy it again"
         ) from None

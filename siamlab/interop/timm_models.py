@@ -91,4 +91,5 @@ def check_name(full: str) -> None:
     tags = [n for n in timm.list_pretrained(f"{name}.*")] if tag else []
     if name not in known or (tag and full not in tags):
         near = get_close_matches(full, tags or known, n=3, cutoff=0.3)
-        raise UserError(f"timm has no vision transformer {full!r}; nearest are {', '.join(near)}")
+        way = f"nearest are {', '.join(near)}" if near else "`timm.list_models()` lists the names"
+        raise UserError(f"timm has no vision transformer {full!r}; {way}")

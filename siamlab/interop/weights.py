@@ -22,6 +22,7 @@ from siamlab.interop.layout import FIXED, Layout, layout
 from siamlab.interop.read import metadata, read_file
 from siamlab.interop.timm_models import HEADS, check_name, load_file, load_timm
 from siamlab.interop.vit import as_vit, fill, fresh, sentence
+from siamlab.machine.files import expanded
 
 ENCODER = "encoder.safetensors"  # in the folder of a finished run
 
@@ -44,7 +45,7 @@ def open_weights(name: str, weights: bool = True) -> Opened:
     if name.startswith("hf:"):
         return _folder(hugging_face.from_hub(name.removeprefix("hf:")))
     own = name.startswith("zoo:")
-    path = zoo.file(name.removeprefix("zoo:")) if own else Path(os.path.expanduser(name))
+    path = zoo.file(name.removeprefix("zoo:")) if own else expanded(name)
     if hugging_face.is_folder(path):
         return _folder(path)
     path = path / ENCODER if os.path.isdir(path) else path
@@ -96,7 +97,7 @@ def _timm(name: str, weights: bool) -> Opened:
     start = lambda: load_timm(architecture, weights=False)  # noqa: E731
     if not file:
         return Opened(load_timm(name, weights), "", start)
-    return Opened(*load_file(architecture, Path(os.path.expanduser(file))), start)
+    return Opened(*load_file(architecture, expanded(file)), start)
 
 
 def _folder(path: Path) -> Opened:

@@ -47,6 +47,13 @@ def machine_fault(error: BaseException) -> str | None:
     return None
 
 
+def reason(error: Exception) -> str:
+    """Return why the system refused something, without numbers and paths."""
+    if told := machine_fault(error) or getattr(error, "strerror", None):
+        return told
+    return re.sub(r"\[Errno -?\d+\] | \(os error \d+\).*", "", str(error), flags=re.DOTALL)
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield the error and those it was raised from or after."""
     seen: list[BaseException] = []

@@ -5,6 +5,7 @@ append(path, line)                                      # on disk when it return
 if lock := hold(folder / ".lock"): ...                  # until lock.close() or this process's death
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -62,6 +63,25 @@ def outward_link(folder: Path) -> Path | None:
         if path.is_symlink() and not path.resolve().is_relative_to(home):
             return path
     return None
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return the path with ~ as the user's home; that of an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))
+
+
+def check_file(path: Path) -> None:
+    """Raise OSError for what is there but no file, as a pipe: to read it might never end."""
+    if path.exists() and not path.is_file():
+        number = errno.EISDIR if path.is_dir() else errno.EINVAL
+        why = os.strerror(number) if path.is_dir() else "it is a pipe or a device, not a file"
+        raise OSError(number, why, str(path))
+
+
+def text_in(path: Path, encoding: str = "utf-8") -> str:
+    """Return the text of a file. Raises OSError, also for a pipe, and ValueError for no text."""
+    check_file(path)
+    return path.read_text(encoding)
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def bound(root: Path) -> int:
     if not text:
         there = next(path for path in (root, *root.parents) if path.exists())
         return min(MOST, (shutil.disk_usage(there).free + _size(files(root))) // FREE)
-    number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text)
+    number = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([a-zA-Z]*)", text)
     units = {unit.lower(): size for unit, size in UNITS.items()}
     if not number or number[2].lower() not in units:
         raise UserError(

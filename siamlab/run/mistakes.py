@@ -172,6 +172,6 @@ def _shown(value: Any) -> str:
     """Return a wrong value as it is typed on the command line, cut short."""
     if isinstance(value, float):
         return f"{value:.15g}"
-    text = text_of(value) if isinstance(value, str | int | tuple | list) else repr(value)
+    text = repr(value) if isinstance(value, dict) else text_of(value)
     text = text if text and text.isprintable() else repr(text)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -16,6 +16,7 @@ from siamlab.component import Allowed, Component, Sizes, UserError
 from siamlab.data import Data, Scenes
 from siamlab.geometry import Grid
 from siamlab.loss import Loss, UniGrad
+from siamlab.machine.files import text_in
 from siamlab.masking import BlockwiseMasking, Masking
 from siamlab.model.encoder import Backbone, Vit
 from siamlab.model.prediction import DenseDecoder, Prediction
@@ -40,7 +41,10 @@ def _two_sides(size: Any) -> Any:
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 
-NAME = Allowed("text that can name a folder: without / and \\, and with more than dots")
+NAME = Allowed(
+    "text that can name a folder: at most 200 letters, without / and \\ and line breaks, and with "
+    "more than dots"
+)
 SIZE = Allowed("one or two whole numbers from 1 to 4,096, as 224 or [224, 160]")
 Size = Annotated[
     tuple[Side, Side],
@@ -115,7 +119,8 @@ class Run(Component):
 
     name: Annotated[str, NAME] = Field(
         default="siameseim",
-        pattern=r"^[^/\\]*[^/\\.][^/\\]*$",
+        pattern=r"^[^/\\\x00-\x1f\x7f]*[^/\\.\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$",
+        max_length=200,
         description="its name in tables and pictures",
     )
     data: Data = Scenes()
@@ -186,13 +191,16 @@ class Run(Component):
         """Return a run from TOML; fields that it leaves out have their defaults."""
         try:
             fields = tomllib.loads(text)
+            return cls.make({k: choice_of(k, v, cls) for k, v in fields.items()})
         except tomllib.TOMLDecodeError as error:
             raise UserError(
                 f"{name} is not TOML ({error}); `siamlab show mae` prints one"
             ) from None
-        words = {k: choice_of(k, v, cls) for k, v in fields.items()}
-        try:
-            return cls.make(words)
+        except RecursionError:
+            raise UserError(
+                f"{name} has hundreds of tables or lists inside each other, and a run has four; "
+                "`siamlab show mae` prints one"
+            ) from None
         except UserError as mistake:
             raise UserError(f"{name}: {mistake}") from None
 
@@ -201,7 +209,7 @@ class Run(Component):
         """Return a run from a TOML file."""
         path = Path(path)
         try:
-            return cls.parse(path.read_text("utf-8-sig"), str(path))
+            return cls.parse(text_in(path, "utf-8-sig"), str(path))
         except UnicodeDecodeError:
             raise UserError(f"{path} is not UTF-8, as TOML must be; save it as UTF-8") from None
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):

@@ -17,6 +17,7 @@ import optuna
 from siamlab.component import UserError
 from siamlab.data import sample
 from siamlab.evaluate.models import open_model
+from siamlab.machine.files import text_in
 from siamlab.machine.sums import unsigned
 from siamlab.probe import probe_model, table
 from siamlab.run import Run
@@ -89,7 +90,7 @@ def network_rows(scores: "polars.DataFrame") -> list[dict[str, Any]]:
 def environment_of(folder: RunFolder) -> dict[str, Any]:
     """Return versions, processor, GPU and precision of a run; {} if its folder is not here."""
     try:
-        environment = unsigned(json.loads(folder.environment.read_text()))
+        environment = unsigned(json.loads(text_in(folder.environment)))
         compute = folder.run().compute.model_dump()
     except (OSError, ValueError):
         return {}

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from siamlab.component import Component, UserError
-from siamlab.machine.files import atomic
+from siamlab.machine.files import atomic, text_in
 
 FORMAT = 1  # version of the file format; other versions are refused
 DIGITS = 16  # of a line's hash
@@ -99,7 +99,7 @@ def read_trials(path: Path) -> Trials:
     Raises UserError for a file that is missing, damaged, truncated or not one of trials.
     """
     try:
-        first, *rest = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+        first, *rest = text_in(path).rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UserError(

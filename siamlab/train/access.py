@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from siamlab.component import UserError
-from siamlab.machine.files import outward_link
+from siamlab.machine.files import check_file, outward_link
 
 
 def check_links(folder: Path) -> None:
@@ -25,6 +25,7 @@ def check_links(folder: Path) -> None:
 def readable(path: Path) -> Iterator[None]:
     """Raise UserError if the file cannot be read."""
     try:
+        check_file(path)
         yield
     except OSError as error:
         raise UserError(
@@ -33,8 +34,11 @@ def readable(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[None]:
-    """Raise UserError if the file cannot be written, because the disk is full or it may not be."""
+def written(path: Path, instead: str = "") -> Iterator[None]:
+    """Raise UserError if the file cannot be written, because the disk is full or it may not be.
+
+    The sentence ends with what to do: `instead`, or to mend it and continue the run.
+    """
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -43,7 +47,7 @@ def written(path: Path) -> Iterator[None]:
             raise
         locked = cause.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
         way = "make it writable, or copy the run to another --out" if locked else "free some space"
+        way = instead or f"{way}, then continue with --resume"
         raise UserError(
-            f"{path} could not be written ({cause.strerror or cause}); {way}, then continue with "
-            "--resume"
+            f"{path} could not be written ({cause.strerror or cause}); {way}"
         ) from error

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from siamlab.component import UserError
-from siamlab.machine.files import atomic, remove_drafts
+from siamlab.machine.files import atomic, check_file, remove_drafts, text_in
 from siamlab.train.access import written
 
 KEPT = 2  # the newest and the one before it
@@ -65,7 +65,7 @@ def newest(folder: Path, needed: set[str] = FILES) -> tuple[Path | None, list[st
 def damage(path: Path, needed: set[str] = FILES) -> str:
     """Return what is wrong with the `needed` files of a checkpoint; "" if they are unchanged."""
     try:
-        sums = json.loads((path / "checksums.json").read_text())
+        sums = json.loads(text_in(path / "checksums.json"))
         if not isinstance(sums, dict) or not needed <= sums.keys():
             return "its checksums.json does not name all files"
         wrong = [name for name in sorted(needed) if checksum(path / name) != sums[name]]
@@ -157,5 +157,6 @@ def _write(draft: Path, step: int, state: State) -> None:
 
 def checksum(path: Path) -> str:
     """Return the checksum of a file, as in `checksums.json`."""
+    check_file(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()

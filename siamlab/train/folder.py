@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from siamlab.component import UserError
-from siamlab.machine.files import append, atomic, hold, remove_drafts
+from siamlab.machine.files import append, atomic, hold, remove_drafts, text_in
 from siamlab.machine.sums import signed, text_sum, unsigned
 from siamlab.machine.terminal import caution
 from siamlab.run import Run
@@ -209,7 +209,7 @@ class RunFolder:
     def about(self) -> dict[str, Any]:
         """Return environment.json; this environment, with a warning, if it is damaged or lost."""
         try:
-            return unsigned(json.loads(self.environment.read_text()))
+            return unsigned(json.loads(text_in(self.environment)))
         except (OSError, ValueError):
             caution(
                 f"{self.environment} is lost or damaged; it is taken from the present machine, and "

@@ -10,12 +10,12 @@ import tarfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from siamlab.component import UserError
 from siamlab.data.cache import cache_root
-from siamlab.machine.files import atomic
+from siamlab.machine.faults import reason
+from siamlab.machine.files import atomic, check_file
 
 VERSION = "1.30.0"
 # as `npm view onnxruntime-web@1.30.0 dist.integrity` prints it
@@ -59,12 +59,15 @@ def _downloaded() -> bytes:
     try:
         with urlopen(address, timeout=PATIENCE) as answer:
             return answer.read()
-    except (OSError, URLError, ValueError) as error:
-        raise UserError(f"{address} cannot be downloaded ({error}): {WAY}") from None
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "reason", None)  # of a URLError
+        why = reason(cause if isinstance(cause, Exception) else error)
+        raise UserError(f"{address} cannot be downloaded ({why}): {WAY}") from None
 
 
 def _read(archive: Path) -> bytes:
     try:
+        check_file(archive)
         return archive.read_bytes()
     except OSError as error:
         raise UserError(f"--runtime {archive} cannot be read ({error.strerror}): {WAY}") from None

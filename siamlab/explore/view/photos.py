@@ -19,8 +19,9 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.data import Photographs
-from siamlab.data.decode import SUFFIXES, check_file, square_pixels, upright
+from siamlab.data.decode import SUFFIXES, square_pixels, upright
 from siamlab.data.photographs import NAMES
+from siamlab.machine.files import check_file, expanded
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MOST_BYTES = 32 * 2**20  # of one file
@@ -133,7 +134,7 @@ def opened(paths: Sequence[str | Path]) -> list[Photo]:
 
     Raises UserError for a file that cannot be read and for a folder without any.
     """
-    files = [file for path in paths for file in _files(Path(path).expanduser())]
+    files = [file for path in paths for file in _files(expanded(path))]
     return [_from_file(file) for file in files[:MOST_PHOTOS]]
 
 
@@ -158,7 +159,9 @@ def _from_file(file: Path) -> Photo:
             raise too_large(str(file))
         return decoded(file.name, file.read_bytes())
     except OSError as error:
-        raise UserError(f"{file} cannot be read ({error}); name another photograph") from error
+        raise UserError(
+            f"{file} cannot be read ({error.strerror or error}); name another photograph"
+        ) from error
 
 
 def _check_size(name: str, size: tuple[int, int]) -> None:

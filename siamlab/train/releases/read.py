@@ -13,7 +13,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.interop.vit import size_in_words
 from siamlab.interop.whole import Title, Whole, read_whole
-from siamlab.machine.files import atomic
+from siamlab.machine.files import atomic, expanded
 from siamlab.model.siamese import Siamese
 from siamlab.run import Run
 from siamlab.train import checkpoint
@@ -46,9 +46,9 @@ def import_release(file: str | Path, out: str | Path, words: Sequence[str] = ())
     `words` are key=value that change the run, such as data.path. Raises UserError for a file that
     is not whole, for networks that siamlab does not have, and for a folder that is not empty.
     """
-    path, folder = Path(file).expanduser(), RunFolder(out)
-    folder.check_free()
+    path, folder = expanded(file), RunFolder(out)
     whole = read_whole(path)
+    _check_new(folder)
     told, step = run_of(whole, path)
     run = told.change(*words)
     step = min(step, run.steps)
@@ -59,6 +59,18 @@ def import_release(file: str | Path, out: str | Path, words: Sequence[str] = ())
     rest = {key: whole.tensors[key] for key in whole.tensors if key not in names}
     _write_folder(folder, run, step, state, _about_rest(whole, rest, step))
     return Imported(folder, _sentence(whole, run, step, rest))
+
+
+def _check_new(folder: RunFolder) -> None:
+    try:
+        if folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+            raise UserError(
+                f"the folder {folder.path} exists and is not empty; choose another --out"
+            )
+    except OSError as error:
+        raise UserError(
+            f"the folder {folder.path} cannot be used ({error.strerror}); choose another --out"
+        ) from error
 
 
 def _write_folder(
