@@ -16,7 +16,7 @@ from siamlab.probe.suite.standard import STANDARD  # noqa: E402
 TABLE = re.compile(r"(^\|.*\n)+", re.MULTILINE)
 # heading: the rows below it
 SECTIONS: dict[str, tuple[Iterable[Probe], ...]] = {
-    "What is in the image": (rows.SUMMARIES[:1], rows.NEAREST, rows.SEMANTIC, (rows.FINE_TUNING,)),
+    "What is in the image": (rows.SUMMARIES[:1], rows.NEAREST, rows.SEMANTIC, rows.TRAINED),
     "Where it is": (rows.SUMMARIES[1:], rows.CORRESPONDENCES, rows.SPATIAL),
     "By protocols of papers": (rows.PUBLISHED,),
     "Attention, by layer and head": (rows.ATTENTION,),

@@ -138,6 +138,18 @@ def test_fine_tuning_is_asked_for_by_its_keys(tmp_path, capsys):
     assert '"fine_tune.epochs": 1' in tuned["settings"][0]
 
 
+def test_a_published_recipe_is_where_fine_tuning_begins(tmp_path, capsys):
+    words = ("fine_tune=linear", "fine_tune.epochs=1", "fine_tune.batch=8", "--images", "16")
+    few = ("data.images=16", "data.test_images=8", "data.side=16", "--out", str(tmp_path / "s.csv"))
+    said(capsys, "probe", "zoo:scenes_mae", *words, *few)
+    table = polars.read_csv(tmp_path / "s.csv")
+    trained = table.filter(probe="linear_augmented")
+    assert len(trained) == 2 and "fine_tuning" not in table["probe"]
+    assert '"fine_tune.optimiser": "lars"' in trained["settings"][0]
+    printed = said(capsys, "probe", "zoo:scenes_mae", "fine_tune=linaer", status=2)
+    assert "did you mean 'linear'" in printed
+
+
 def test_what_unlabelled_images_do_not_tell_is_said(tmp_path, capsys):
     for i in range(12):
         Image.new("RGB", (9, 9 + i), (20 * i, 0, 9)).save(tmp_path / f"{i}.png")

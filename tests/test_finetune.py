@@ -19,10 +19,16 @@ from torchvision.transforms.functional import to_pil_image
 
 from siamlab.component import UserError
 from siamlab.data.images import plain
-from siamlab.probe.features import Inputs
+from siamlab.probe.features import Inputs, as_features, final_tokens
 from siamlab.probe.finetune import FineTune, _seeded, fine_tune
 from siamlab.probe.finetune_model import Classifier
-from siamlab.probe.finetune_recipe import augmenting, mixing, optimising, scheduling
+from siamlab.probe.finetune_recipe import (
+    RECIPES,
+    augmenting,
+    mixing,
+    optimising,
+    scheduling,
+)
 
 SIDE, WIDTH, DEPTH = 16, 12, 3
 WANT = Inputs((SIDE, SIDE), (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
@@ -76,6 +82,9 @@ def colours(n=64, seed=0):
 def test_the_defaults_are_the_published_recipe():
     recipe = FineTune()
     assert recipe.model_dump() == {
+        "frozen": False,
+        "head": "layer",
+        "optimiser": "adamw",
         "epochs": 100,
         "batch": 1024,
         "lr": 2.5e-4,
@@ -92,6 +101,55 @@ def test_the_defaults_are_the_published_recipe():
         "cutmix": 1.0,
         "smoothing": 0.1,
     }
+
+
+def test_the_linear_recipe_is_the_published_one():
+    recipe = RECIPES["linear"]
+    assert recipe.lr * recipe.batch / 256 == 6.4 and recipe.warmup * recipe.epochs == 10
+    assert (recipe.epochs, recipe.weight_decay, recipe.optimiser) == (90, 0, "lars")
+    x, labels = torch.rand(4, 3, SIDE, SIDE), torch.arange(4)  # neither mixed nor smoothed
+    mixed, goal = mixing(recipe, 4)(x.clone(), labels)
+    assert torch.equal(mixed, x) and torch.equal(goal, torch.eye(4))
+
+
+@EVERY
+def test_a_frozen_encoder_stays_and_its_head_sees_standardised_features(name):
+    encoder = made(name)
+    before = deepcopy(encoder.state_dict())
+    classifier = Classifier(encoder, 3, 0.5, "batch", frozen=True).train()
+    x = torch.randn(64, 3, SIDE, SIDE)
+    pooled = as_features(encoder, final_tokens(encoder, x), (SIDE, SIDE)).pooled
+    variance, mean = torch.var_mean(pooled, dim=0, correction=0)
+    expected = classifier.head[1]((pooled - mean) * (variance + 1e-5).rsqrt())
+    torch.testing.assert_close(classifier(x), expected, atol=1e-5, rtol=1e-4)
+    optimiser = optimising(classifier, RECIPES["linear"])
+    classifier(x).sum().backward()
+    optimiser.step()
+    after = classifier.encoder.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    assert {id(p) for g in optimiser.param_groups for p in g["params"]} == {
+        id(p) for p in classifier.head.parameters()}  # fmt: skip
+
+
+def test_lars_takes_steps_in_proportion_to_the_weights_and_biases_as_they_are():
+    recipe = RECIPES["linear"].model_copy(update={"batch": 256})
+    classifier = Classifier(made(), 3, 0.0, "batch", frozen=True)
+    weight, bias = classifier.head[1].parameters()
+    nn.init.ones_(bias)
+    before = weight.detach().clone()
+    weight.grad, bias.grad = torch.randn(weight.shape), torch.tensor([1.0, -2.0, 3.0])
+    optimising(classifier, recipe).step()
+    torch.testing.assert_close(bias.detach(), 1 - recipe.lr * bias.grad)
+    step = recipe.lr * 0.001 * before.norm() / weight.grad.norm() * weight.grad
+    torch.testing.assert_close(weight.detach(), before - step)
+
+
+def test_a_linear_layer_on_a_frozen_encoder_learns_colours():
+    recipe = QUICK.model_copy(
+        update={"frozen": True, "head": "batch", "optimiser": "lars", "lr": 300.0, "epochs": 20}
+    )
+    score = fine_tune(made(), colours(64), colours(48, 1), recipe, WANT)
+    assert score.value > 0.9
 
 
 @EVERY

@@ -12,6 +12,7 @@ from rich.console import Console
 from siamlab.cli.choices import STANDARD
 from siamlab.cli.imagenet_c import probe_corruptions
 from siamlab.cli.standard import probe_standard
+from siamlab.component import UserError, unknown
 from siamlab.data import DataChoice
 from siamlab.evaluate.evaluate import Evaluation, evaluate, with_untrained
 from siamlab.evaluate.files import WRITERS, check_out, keep_rows, write_table
@@ -19,7 +20,7 @@ from siamlab.evaluate.images import run_or_scenes
 from siamlab.evaluate.models import NamedModel, open_models
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
-from siamlab.probe.finetune_recipe import FineTune
+from siamlab.probe.finetune_recipe import RECIPES, FineTune
 from siamlab.probe.suite.spatial import FEWEST
 from siamlab.run import Run
 from siamlab.run.mistakes import changed
@@ -35,6 +36,7 @@ SHOWN = (  # on the terminal if the whole table goes to a file
     "correspondence",
     "segmentation",
     "fine_tuning",
+    "linear_augmented",
 )
 UNLABELLED = (
     "No semantic probes: they need labels of two classes or more in training and test images "
@@ -46,6 +48,7 @@ UNPLACED = (
 )
 UNRANKED = "No retrieval: it needs two test images of one class or more; add images."
 TUNE = "fine_tune."
+RECIPE = "fine_tune="
 CORRUPTIONS = "imagenet-c"  # the suite of its own command
 
 
@@ -132,10 +135,17 @@ def probing_data(runs: Sequence[Run], words: Sequence[str]) -> DataChoice:
 
 
 def fine_tuning(words: Sequence[str]) -> tuple[FineTune | None, list[str]]:
-    """Return the recipe that words such as `fine_tune.epochs=10` ask for, and the other words."""
-    own = [word for word in words if word.startswith(TUNE)]
-    rest = [word for word in words if word not in own]
-    if not own:
+    """Return the recipe that words such as `fine_tune.epochs=10` ask for, and the other words.
+
+    `fine_tune=NAME` begins from a published recipe, by default that of full fine-tuning.
+    """
+    named = [word.removeprefix(RECIPE) for word in words if word.startswith(RECIPE)]
+    own = [word.removeprefix(TUNE) for word in words if word.startswith(TUNE)]
+    rest = [word for word in words if not word.startswith((RECIPE, TUNE))]
+    for name in named:
+        if name not in RECIPES:
+            raise UserError(unknown("there is no recipe fine_tune", name, RECIPES))
+    if not named and not own:
         return None, rest
-    words = [word.removeprefix(TUNE) for word in own]
-    return changed(FineTune, FineTune().model_dump(), words, TUNE), rest
+    recipe = RECIPES[named[-1] if named else "full"]
+    return changed(FineTune, recipe.model_dump(), own, TUNE), rest

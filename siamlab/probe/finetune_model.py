@@ -6,34 +6,62 @@ classifier = Classifier(model, classes=10, drop_path=0.1)
 import re
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from siamlab.probe.features import late_norm
+
 BLOCK = re.compile(r"encoder\.blocks\.(\d+)\.")
 HEAD = 2e-5  # standard deviation of the initial weights, as in MAE: all classes start equal
+LINEAR = 0.01  # the same for its linear probe: LARS takes steps in proportion to the weights
 
 
 class Classifier(nn.Module):
-    """A LayerNorm and a linear layer on the mean patch token of a copied timm vision transformer.
+    """A norm and a linear layer on the mean patch token of a copied timm vision transformer.
 
-    It replaces the encoder's own last norm, as in MAE.
+    `norm`, as in MAE: "layer" (fine-tuning) replaces the encoder's own last norm by a LayerNorm
+    after the mean; "batch" (linear probe) keeps it and adds a BatchNorm without weights. `frozen`:
+    the encoder neither learns nor drops paths.
     """
 
-    def __init__(self, encoder: nn.Module, classes: int, drop_path: float):
+    def __init__(
+        self,
+        encoder: nn.Module,
+        classes: int,
+        drop_path: float,
+        norm: Literal["layer", "batch"] = "layer",
+        frozen: bool = False,
+    ):
         super().__init__()
-        self.encoder: nn.Module = deepcopy(encoder).requires_grad_(True)
-        self.encoder.norm = nn.Identity()
+        self.encoder: nn.Module = deepcopy(encoder).requires_grad_(not frozen)
+        self.frozen: bool = frozen
+        if norm == "layer":
+            self.encoder.norm = nn.Identity()
         _set_drop_path(self.encoder.blocks, drop_path)
         width, device = encoder.num_features, next(encoder.parameters()).device
-        head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, classes))
+        first = nn.LayerNorm(width) if norm == "layer" else nn.BatchNorm1d(width, affine=False)
+        head = nn.Sequential(first, nn.Linear(width, classes))
         self.head: nn.Sequential = head.to(device)
-        nn.init.trunc_normal_(self.head[1].weight, std=HEAD)
+        nn.init.trunc_normal_(self.head[1].weight, std=HEAD if norm == "layer" else LINEAR)
         nn.init.zeros_(self.head[1].bias)
+        self._late = norm == "batch"
 
     def forward(self, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C"]:
-        tokens = self.encoder.forward_features(x)  # [B, T, D]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            tokens = self.encoder.forward_features(x)  # [B, T, D]
+            if self._late:
+                tokens = late_norm(self.encoder)(tokens)
         return self.head(tokens[:, self.encoder.num_prefix_tokens :].mean(dim=1))
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """Switch the head, and the encoder unless it is frozen, to training."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
 
     def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
         """Tell timm the layer of each parameter: embedding 0, blocks from 1, the head last."""

@@ -1,10 +1,12 @@
 """The recipe of fine-tuning, built from timm's own parts.
 
-recipe = FineTune(epochs=20, batch=128)
+recipe = FineTune(epochs=20, batch=128)         # all weights
+recipe = RECIPES["linear"].model_copy(update={"batch": 512})    # a linear layer alone, as MAE's
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from PIL.Image import Image
 from pydantic import AfterValidator, Field
@@ -33,13 +35,24 @@ class FineTune(Component):
     On few images, a small model hardly changes with them: set epochs, batch, lr and crop.
     """
 
+    frozen: bool = Field(
+        default=False, description="only the head learns; the encoder stays as it is"
+    )
+    head: Literal["layer", "batch"] = Field(
+        default="layer",
+        description="what the linear layer sees: LayerNorm in place of the encoder's last norm, or "
+        "that norm and BatchNorm without weights",
+    )
+    optimiser: Literal["adamw", "lars"] = Field(
+        default="adamw", description="lars: momentum 0.9, trust coefficient 0.001"
+    )
     epochs: int = Field(
         default=100, ge=1, le=100_000, description="passes over the training images"
     )
     batch: int = Field(
         default=1024, ge=2, multiple_of=2, description="images per step; even: pairs mix"
     )
-    lr: float = Field(default=2.5e-4, gt=0, description="AdamW's, for 256 images a step")
+    lr: float = Field(default=2.5e-4, gt=0, description="learning rate for 256 images a step")
     betas: tuple[Beta, Beta] = Field(
         default=(0.9, 0.999), description="decay rates of AdamW's running means"
     )
@@ -72,6 +85,18 @@ class FineTune(Component):
         default=1.0, ge=0, le=1000, description="parameter of its beta distribution; 0: none"
     )
     smoothing: float = Field(default=0.1, ge=0, lt=1, description="label smoothing")
+
+
+RECIPES: Mapping[str, FineTune] = MappingProxyType(
+    {
+        "full": FineTune(),
+        "linear": FineTune(  # He et al. 2022, table 10; SiameseIM is compared by it too
+            frozen=True, head="batch", optimiser="lars", epochs=90, batch=16384, lr=0.1,
+            weight_decay=0, layer_decay=1, warmup=10 / 90, drop_path=0, augment="", erasing=0,
+            mixup=0, cutmix=0, smoothing=0,
+        ),
+    }
+)  # fmt: skip
 
 
 def augmenting(recipe: FineTune, inputs: Inputs) -> Callable[[Image], Tensor]:
@@ -112,9 +137,20 @@ def mixing(recipe: FineTune, classes: int) -> "Mixup":
 
 
 def optimising(classifier: Classifier, recipe: FineTune) -> Optimizer:
-    """Build AdamW with a learning rate per layer."""
-    from timm.optim import create_optimizer_v2
+    """Build AdamW with a learning rate per layer, or LARS for the weights that learn.
 
+    As in MAE, LARS takes the step of a bias as it is, and scales that of a matrix by its norm.
+    """
+    from timm.optim import Lars, create_optimizer_v2
+
+    if recipe.optimiser == "lars":
+        learned = [p for p in classifier.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in learned if (p.ndim > 1) == scaled], "always_adapt": scaled}
+            for scaled in (True, False)
+        ]
+        rate = recipe.lr * recipe.batch / 256
+        return Lars(groups, rate, momentum=0.9, weight_decay=recipe.weight_decay)
     return create_optimizer_v2(
         classifier,
         "adamw",

@@ -55,7 +55,8 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
 PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         probe.key: probe
-        for probe in (*rows.SUMMARIES, *FULL.probes, *rows.PUBLISHED, rows.FINE_TUNING, *STANDARD)
+        for part in (rows.SUMMARIES, FULL.probes, rows.PUBLISHED, rows.TRAINED, STANDARD)
+        for probe in part
     }
 )
 # Why these: docs/scores.md. Each score is the mean of its parts, from chance (0) to ceiling (1).
@@ -96,7 +97,7 @@ def probe_model(
         measured = list(measure(extracted, suite, report))
         if recipe is not None:
             report("fine-tuning")
-            measured += join_rows(fine_tuned(extracted, recipe, report), [rows.FINE_TUNING])
+            measured += join_rows(fine_tuned(extracted, recipe, report), rows.TRAINED)
     return [*summary(measured), *measured]
 
 

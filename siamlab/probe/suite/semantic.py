@@ -165,7 +165,7 @@ def corruptions(x: Extracted) -> Iterator[Reading]:
 
 
 def fine_tuned(x: Extracted, recipe: FineTune, report: Callable[[str], None]) -> Iterator[Reading]:
-    """Accuracy of a copy of the model after training all its weights on the labelled images."""
+    """Accuracy of a copy of the model after training it, or its head, on the labelled images."""
     train, test = (take(s, (s.labels >= 0).nonzero()[:, 0]) for s in x.bench[:2])
     if not varied(train.labels) or not varied(test.labels):
         return
@@ -176,7 +176,7 @@ def fine_tuned(x: Extracted, recipe: FineTune, report: Callable[[str], None]) ->
     groups = x.groups_of((x.bench.test.labels >= 0).nonzero()[:, 0])
     score = fine_tune(x.model, train, test, recipe, x.inputs, x.bench.seed, report_epoch, groups)
     protocol = {f"fine_tune.{key}": value for key, value in recipe.model_dump().items()}
-    yield x.reading("fine_tuning", score, **protocol)
+    yield x.reading("linear_augmented" if recipe.frozen else "fine_tuning", score, **protocol)
 
 
 def pooled(x: Extracted) -> Labelled | None:
