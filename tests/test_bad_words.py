@@ -149,7 +149,9 @@ BAD = {
     "export run --to /proc/x.safetensors": "/proc/x.safetensors could not be written (No such file "
     "or directory); free some space, or name another place",
     "export run --to run/encoder.safetensors": "is a file of the model itself",
-    "export run/encoder.safetensors --to ./run/encoder.safetensors": "is a file of the model itself",
+    "export run/encoder.safetensors --to ./run/encoder.safetensors": (
+        "is a file of the model itself"
+    ),
     "export run --to x.onnx --size 7": "must be a multiple of",
     "import none.pth": "none.pth cannot be read",
     "import notes.txt --out new": "notes.txt is a text file",

@@ -5,7 +5,7 @@ score = pck(hits, images, "share of points")
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import torch

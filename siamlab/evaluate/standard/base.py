@@ -28,7 +28,7 @@ class Published(NamedTuple):
 
 
 class StandardSet(Component):
-    """Base of the sets with a task of their own: `data()` reads one and returns what measures it."""
+    """Base of the sets with a task of their own: `data()` returns what measures a model on one."""
 
     title: ClassVar[str]
     licence: ClassVar[str]
