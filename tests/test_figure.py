@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import torch
 from test_figure_curves import METRICS
+from test_figure_disagreement import GAPS, HALVES, OTHER
 from test_figure_pictures import CONTEXT, GRID, PREDICT, SOURCE, TARGET, VISIBLE
 from test_figure_scores import SCORES
 
@@ -32,6 +33,7 @@ FIGURES = {
     "views": lambda: F.views_figure(SOURCE, CONTEXT, TARGET, *VIEWS),
     "attention": lambda: F.attention_figure(SOURCE, F.attention_table(torch.rand(2, 6), GRID), "m"),
     "correspondence": lambda: F.correspondence_figure(SOURCE, SOURCE, PAIRS),
+    "disagreement": lambda: F.disagreement_figure(HALVES, OTHER, GAPS),
     "probes": lambda: F.probes_figure(F.probes_table(SCORES)),
 }
 EVERY = pytest.mark.parametrize("name", FIGURES)
@@ -57,7 +59,7 @@ def test_every_axis_with_numbers_says_its_unit(name):
     titles = [axis.title.text for axis in figure.select_xaxes() if axis.showticklabels is not False]
     assert all(any(unit in title for unit in UNITS) for title in titles if title is not None)
     bar = figure.layout.coloraxis.colorbar.title.text
-    assert titles or any(unit in bar.replace("<br>", " ") for unit in UNITS)
+    assert titles or bar is None or any(unit in bar.replace("<br>", " ") for unit in UNITS)
     assert None not in titles
 
 

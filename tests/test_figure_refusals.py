@@ -5,6 +5,7 @@ import pytest
 import torch
 from test_figure_attention import scores as heads
 from test_figure_curves import METRICS, PROBED
+from test_figure_disagreement import GAPS, HALVES, OTHER
 from test_figure_effects import EFFECTS, IMPORTANCES
 from test_figure_pictures import CONTEXT, GRID, PREDICT, SOURCE, TARGET, VISIBLE
 from test_figure_profile import SCORES as LAYERS
@@ -51,6 +52,7 @@ CASES = {  # of each function of a table: the function, and a table that it take
         lambda t: F.correspondence_figure(SOURCE, SOURCE, t),
         F.correspondence_table(POINTS, POINTS, POINTS.flip(0), (40, 80), (40, 80)),
     ),
+    "disagreement_figure": (lambda t: F.disagreement_figure(HALVES, OTHER, t), GAPS),
     "effects_table": (F.effects_table, EFFECTS),
     "effects_figure": (F.effects_figure, F.effects_table(EFFECTS)),
     "film_figure": (lambda t: F.film_figure(SOURCE, t), FILM),
@@ -91,6 +93,7 @@ OTHERS = {
     "box_table",
     "components_table",
     "correspondence_table",
+    "disagreement_table",
     "film_table",
     "importances_table",
     "patch_table",

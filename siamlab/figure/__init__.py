@@ -23,6 +23,7 @@ from siamlab.figure.curves import (
     loss_figure,
     loss_table,
 )
+from siamlab.figure.disagreement import disagreement_figure, disagreement_table
 from siamlab.figure.effects import effects_figure, effects_table
 from siamlab.figure.film import film_figure, film_table
 from siamlab.figure.importances import importances_figure, importances_table
@@ -53,6 +54,8 @@ __all__ = [
     "components_table",
     "correspondence_figure",
     "correspondence_table",
+    "disagreement_figure",
+    "disagreement_table",
     "effects_figure",
     "effects_table",
     "film_figure",
