@@ -25,8 +25,10 @@ from siamlab.component import UserError
 from siamlab.data import Fashion, sample
 from siamlab.explore.view import encoders, photos, server
 from siamlab.explore.view.collection import Collection
+from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.encoders import Encoders, Kept
 from siamlab.explore.view.photos import Album, decoded, opened, shipped
+from siamlab.figure import disagreement_table
 
 MODELS = ["zoo:siameseim", "zoo:scenes_mae"]  # of 32 and 40 pixels
 TOKEN = "secret"
@@ -209,6 +211,38 @@ def test_neighbours_vote_on_the_images_of_a_map(models, ships, monkeypatch):
     client = TestClient(app, base_url=f"http://{server.HERE}/{TOKEN}/")
     assert client.get("about").json()["map"]["k"] == 0
     assert "mine has no two classes" in sentence(client.get("map/0/votes"), 409)
+
+
+def test_the_places_on_which_models_disagree_are_those_of_the_figure(models, ships):
+    images = sample(Fashion()("test"), 3)
+    album, own = Album(ships[:2]), Collection(images, "fashion")
+    app = server.application(Encoders(models), album, TOKEN, own)
+    client = TestClient(app, base_url=f"http://{server.HERE}/{TOKEN}/")
+    assert client.get("about").json()["pairs"] == 2 * 2 + 3
+    crops = Crops(ships[:2], images, 32)
+    views = crops.views
+    found = {m.name: tuple(probe.features(m.model, v.image) for v in views) for m in models}
+    table = disagreement_table(found, *views, each=None)
+    told = client.get("matches/0/1").json()
+    assert told["places"] == table["rank"].max() and len(told["entries"]) == 7
+    for i, model in enumerate(told["models"]):
+        rows = table.filter(model=MODELS[i])
+        assert model["mean"] == pytest.approx(rows["patches"].mean(), rel=1e-4)
+        top = rows.row(0, named=True)
+        entry = told["entries"][0]
+        assert entry["found"][i]["error"] == pytest.approx(top["error"], rel=1e-4)
+        assert (entry["y"], entry["true_x"]) == pytest.approx((top["y"], top["true_x"]))
+    a = entry["a"]
+    shown = np.array(Image.open(io.BytesIO(client.get(f"crops/{a}").content)))
+    wanted = views[0].image[top["pair"]].permute(1, 2, 0) * 255
+    assert abs(shown - wanted.numpy()).max() <= 1
+    sentence(client.get(f"features/0/{a}/1"), 404)  # until it is opened
+    opened_crop = client.post(f"crops/{a}").json()
+    assert opened_crop["crop"]["box"] == pytest.approx(views[0].box[top["pair"]].tolist())
+    assert client.get(f"features/0/{a}/1").status_code == 200
+    assert "does not disagree with itself" in sentence(client.get("matches/1/1"), 400)
+    sentence(client.get("matches/0/2"), 404)
+    sentence(client.post("crops/none"), 404)
 
 
 def test_a_page_without_images_has_no_map(client):

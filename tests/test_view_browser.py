@@ -550,6 +550,34 @@ def test_a_map_is_saved_with_its_classes(page, tmp_path):
     assert shown.getpixel(tuple(map(int, place))) == (0xD5, 0x5E, 0x00)
 
 
+def test_a_place_of_disagreement_is_opened_with_its_truth(browser, page, models, ships):
+    page.locator('[data-show="matches"]').click()
+    page.locator("select[name=second]").select_option("zoo:moco_v3")
+    page.locator("select[name=first]").select_option("zoo:mae")
+    waits(page, "() => document.querySelector('.match .nearer')")
+    waits(page, "() => location.hash.includes('second=zoo') && location.hash.includes('first=')")
+    waits(page, "() => document.querySelector('#matches .text').textContent.includes('mae')")
+    waits(page, "() => [...document.querySelectorAll('.match')][0].textContent.includes('moco')")
+    with watched(browser, width=480, height=900) as other:
+        opened(other, page.url)
+        waits(other, "() => document.querySelector('.match .nearer')")
+        assert other.locator("select[name=first]").input_value() == "zoo:mae"
+        assert other.evaluate("document.documentElement.scrollWidth") <= 480
+    first = page.locator(".match").first
+    told = first.locator(".nearer, .farther").all_text_contents()
+    first.click()
+    waits(page, "() => document.querySelector('.text').textContent.includes('the true place')")
+    said = page.locator("main .text").text_content()
+    for words in told:  # the page's own distances, from features of the opened crops
+        name, patches = re.match(r"(.+): ([\d.]+) patches", words).groups()
+        again = re.search(rf"true place.*?{name} (\d+\.?\d*)", said)[1]
+        assert float(again) == pytest.approx(float(patches), abs=0.06)
+    marks = page.evaluate("() => window.shown.scene.panels[1].marks")
+    assert [mark["kind"] for mark in marks] == ["query", "match", "true"]
+    click(page, "zoo:mae", 0.7, 0.4)  # and of any other place, in either direction
+    waits(page, "() => window.shown.scene.panels[0].marks[0].x > 0.5")
+
+
 def test_an_svg_has_marks_as_shapes_words_as_text_and_one_photograph(page, tmp_path):
     click(page, "zoo:mae", 0.3, 0.3)
     trees = []

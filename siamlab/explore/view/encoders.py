@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from siamlab import probe
 from siamlab.evaluate.models import NamedModel, last_layer
 from siamlab.explore.view.collection import Collection, halved, tsne
+from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.photos import Photo, Refused
 from siamlab.machine.shortage import explain_shortage
 from siamlab.probe.attention import normalised_rows
@@ -39,6 +40,10 @@ class Encoders:
     def about(self) -> list[dict[str, Any]]:
         """Return name, grid, layers, heads and where attention starts, for each model."""
         return [_about(named) for named in self.models]
+
+    def name(self, model: int) -> str:
+        """The name of a model. Raises Refused (404) if there is none of that number."""
+        return self._named(model, 1).name
 
     def patches(self, model: int, photo: Photo, layer: int) -> Half:
         """Patch features after a layer, from 1, through the final norm."""
@@ -75,6 +80,15 @@ class Encoders:
         """Places of all images of a collection by t-SNE."""
         pooled = self.pooled(model, collection)
         return self._once((model, "tsne"), lambda: [tsne(pooled)])[0]
+
+    def both(self, model: int, crops: Crops) -> tuple[probe.Features, probe.Features]:
+        """Features of both crops of all pairs, after the last layer."""
+        named = self._named(model, 1)
+        look = lambda view: probe.features(named.model, view.image).patches.cpu()  # noqa: E731
+        patches = self._once((model, "crops"), lambda: [look(view) for view in crops.views])
+        grid = grid_of(named.model, probe.inputs(named.model).size)
+        a, b = (probe.Features(x.mean(dim=1), x.mean(dim=1), x, grid) for x in patches)
+        return a, b
 
     def _named(self, model: int, layer: int) -> NamedModel:
         if not 0 <= model < len(self.models):

@@ -39,10 +39,17 @@ class Refused(UserError):
         self.status = status
 
 
+class Crop(NamedTuple):
+    pair: int  # its two crops are of one image
+    box: tuple[float, ...]  # top, left, height, width; fractions of the image
+    flip: bool  # mirrored left-right after the cut
+
+
 class Photo(NamedTuple):
     id: str  # of the pixels: the same photograph has the same link
     name: str
     pixels: UInt8[Tensor, "3 S S"]
+    crop: Crop | None = None  # where it was cut, if that is known
 
 
 class Album:

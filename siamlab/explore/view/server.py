@@ -17,10 +17,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from torch import Tensor
 
+from siamlab import probe
 from siamlab.component import UserError
 from siamlab.explore.scene import STOPS
 from siamlab.explore.view.collection import Collection
+from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.encoders import Encoders
+from siamlab.explore.view.matches import disagreements
 from siamlab.explore.view.photos import MOST_BYTES, Album, Photo, Refused, encoded, too_large
 from siamlab.explore.web.assets import view_page, view_script, view_style
 
@@ -57,9 +60,11 @@ def application(
 
 
 def _routes(encoders: Encoders, album: Album, collection: Collection | None) -> list[Route]:
+    crops = cropped(encoders, album, collection)
+
     def about(_: Request) -> Response:
         told = {"models": encoders.about(), "photos": [_described(photo) for photo in album]}
-        told |= {"stops": list(STOPS), "most_bytes": MOST_BYTES}
+        told |= {"stops": list(STOPS), "most_bytes": MOST_BYTES, "pairs": len(crops)}
         return _json(told | {"map": collection.about() if collection else None})
 
     def photo(request: Request) -> Response:
@@ -91,6 +96,7 @@ def _routes(encoders: Encoders, album: Album, collection: Collection | None) -> 
         Route(f"/features/{place}", features),
         Route(f"/attention/{place}", attention),
         Route("/rollout/{model:int}/{photo}", rollout),
+        *_match_routes(encoders, album, crops),
         *maps,
     ]
 
@@ -128,6 +134,29 @@ def _map_routes(encoders: Encoders, album: Album, collection: Collection) -> lis
         Route("/map/{model:int}/tsne", tsne),
         Route("/map/sheet", sheet),
         Route("/map/look/{image:int}", look, methods=["POST"]),
+    ]
+
+
+def cropped(encoders: Encoders, album: Album, collection: Collection | None) -> Crops:
+    """Return two crops of each photograph and of some images, no smaller than models take them."""
+    side = max(max(probe.inputs(named.model).size) for named in encoders.models)
+    return Crops(album, collection and collection.images, side)
+
+
+def _match_routes(encoders: Encoders, album: Album, crops: Crops) -> list[Route]:
+    def matches(request: Request) -> Response:
+        return _json(disagreements(encoders, crops, *request.path_params.values()))
+
+    def crop(request: Request) -> Response:
+        return _picture(encoded(crops[request.path_params["photo"]]), "png")
+
+    def look(request: Request) -> Response:
+        return _json(_described(album.keep(crops[request.path_params["photo"]])), 201)
+
+    return [
+        Route("/matches/{first:int}/{second:int}", matches),
+        Route("/crops/{photo}", crop),
+        Route("/crops/{photo}", look, methods=["POST"]),
     ]
 
 
@@ -176,7 +205,8 @@ async def _body(request: Request, name: str) -> bytes:
 
 
 def _described(photo: Photo) -> dict[str, Any]:
-    return {"id": photo.id, "name": photo.name, "side": photo.pixels.shape[1]}
+    crop = photo.crop and photo.crop._asdict()
+    return {"id": photo.id, "name": photo.name, "side": photo.pixels.shape[1], "crop": crop}
 
 
 def _numbers(values: Tensor) -> Response:

@@ -5,8 +5,8 @@ from importlib.resources import files
 HERE = files("siamlab") / "explore" / "web"
 PANELS = ("shapes.js", "input.js", "heat.js", "panels.js")
 VIEW = ("compute.js", "patches.js", "segments.js", "view.js", "scenes.js")
-MAP = ("scatter.js", "lasso.js", "verdicts.js", "map.js")
-SHELL = ("picture.js", "link.js", "files.js", "shell.js")
+MAP = ("scatter.js", "lasso.js", "verdicts.js", "map.js", "matches.js")
+SHELL = ("picture.js", "link.js", "files.js", "sections.js", "shell.js")
 SITE = ("opened.js", "features.js")  # files of their own
 POLICY = (
     "default-src 'none'; connect-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "

@@ -11,7 +11,8 @@ function link({ y, x, side, pinned, over, ...rest }) {
 
 function startState() {
   const layers = Math.max(...about.models.map((each) => each.layers));
-  return { ...START_STATE, photo: about.photos[0].id, layer: layers };
+  const [first, second] = about.models.map((each) => each.name);
+  return { ...START_STATE, photo: about.photos[0].id, layer: layers, first, second: second || "" };
 }
 
 function restored() { // what a link says, as far as this page has it
@@ -29,6 +30,7 @@ function restored() { // what a link says, as far as this page has it
   }
   const map = lassoOf(words.lasso || "")?.map;
   if (about.map && map < about.models.length) made.lasso = words.lasso;
+  if (made.first === made.second) Object.assign(made, { first: startState().first, second: startState().second });
   if (words.at) Object.assign(made, placeFrom(words.at.split(" ")));
   return made;
 }

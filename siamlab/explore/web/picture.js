@@ -8,6 +8,7 @@ const CLEAR = "rgba(0, 0, 0, 0)";
 
 // SVG of an element; `scatters`: canvas -> its marks; `sheet`: the picture that tiles are parts of.
 async function svgOf(root, scatters = new Map(), sheet = null) {
+  await Promise.all([...root.querySelectorAll("img[src]")].map((image) => image.decode()));
   const area = root.getBoundingClientRect();
   const [width, height] = [area.width + 2 * EDGE, area.height + 2 * EDGE];
   const paper = getComputedStyle(document.body).backgroundColor;
@@ -22,7 +23,7 @@ async function svgOf(root, scatters = new Map(), sheet = null) {
 async function savePicture(kind) {
   const map = state.show === "map";
   const marks = map ? atlas.views.map((view) => [view.canvas, marksOf(view, atlas)]) : [];
-  const root = map ? atlas.drawn : main.querySelector(".panels");
+  const root = { map: atlas?.drawn, matches: board?.drawn }[state.show] || main.querySelector(".panels");
   const svg = await svgOf(root, new Map(marks), map ? atlas.sheet : null);
   const file = kind === "png" ? await pixelsOf(svg) : new Blob([svg], { type: "image/svg+xml" });
   const href = URL.createObjectURL(file);

@@ -33,7 +33,8 @@ function similarityPanels(models, state, got, base) {
   const answers = models.map((model) => similarityOf(model, state, got, base, way));
   return { panels: answers.map((answer) => answer.panel), columns: columnsFor(models, base),
     scales: { cosine: { title: way === "unit" ? "cosine" : "cosine, centred", low: -1, high: 1, bound: 1 } },
-    legend: [["query", "patch"], ...(base.count === 2 ? [["match", "most similar patch there"]] : [])],
+    legend: [["query", "patch"], ...(base.count === 2 ? [["match", "most similar patch there"]] : []),
+    ...(answers.some(({ away }) => away !== null) ? [["true", "its true place"]] : [])],
     text: similarityText(models, state, base, answers) };
 }
 
@@ -46,15 +47,19 @@ function similarityOf(model, state, got, base, way) {
   const marks = [markAt(placeOf(grid, patch, SIDES[here], base.count), "query")];
   let match = null;
   let links = [];
+  let truth = null;
   if (base.count === 2) {
     match = largest(found[there]);
     marks.push(markAt(placeOf(grid, match, SIDES[there], 2), "match"));
+    truth = trueOf(base.photos, state, SIDES[here], centreOf(grid, patch));
+    if (truth) marks.push(markAt([truth[0], (truth[1] + there) / 2], "true"));
     links = linksOf(model, state, got, base, way, rows);
   }
   const heat = { values: besides(found, grid), grid: [grid[0], grid[1] * base.count], scale: "cosine" };
   const panel = panelOf(model, base, { heat, marks, links: links.slice(0, MOST_LINKS),
     hovers: !state.pinned, follows: true });
-  return { panel, count: links.length, match: match === null ? null : found[there][match] };
+  const away = truth && Math.hypot(...centreOf(grid, match).map((at, i) => (at - truth[i]) * grid[i]));
+  return { panel, count: links.length, match: match === null ? null : found[there][match], away };
 }
 
 function linksOf(model, state, got, base, way, rows) {
@@ -79,7 +84,10 @@ function similarityText(models, state, base, answers) {
   if (base.count === 1) return said;
   const each = models.map(({ name }, i) => `${name} ${answers[i].count}`).join(", ");
   const best = models.map(({ name }, i) => `${name} ${number(answers[i].match)}`).join(", ");
-  return `${said}\nCosine of the most similar patch there: ${best}. Mutual nearest neighbours with ` +
+  const away = models.map(({ name }, i) => `${name} ${number(answers[i].away ?? NaN)}`).join(", ");
+  const true_ = answers.every((answer) => answer.away !== null)
+    ? ` It lies so many patches from the true place: ${away}.` : "";
+  return `${said}\nCosine of the most similar patch there: ${best}.${true_} Mutual nearest neighbours with ` +
     `a cosine of ${(state.least / 100).toFixed(2)} or more: ${each}` +
     (answers.some((answer) => answer.count > MOST_LINKS) ? ` (${MOST_LINKS} are drawn).` : ".");
 }

@@ -12,6 +12,6 @@ async function numbersAt(address) {
   return halves(await asked(address, { raw: true }));
 }
 
-function photoAddress(id) {
-  return `photos/${id}`;
+function photoAddress(id, kind = "photos") {
+  return `${kind}/${id}`;
 }

@@ -23,8 +23,6 @@ const model = { // takes the place of anywidget's
 };
 const page = document.body;
 const main = document.getElementById("explorer");
-const section = document.getElementById("map");
-let atlas; // the map, once it was shown
 const find = (selector) => page.querySelector(selector);
 
 async function start() {
@@ -48,11 +46,11 @@ async function start() {
     else if (state.pinned) change({ ...state, pinned: false, over: false });
   });
   window.shown = shown;
-  const begun = state; // the panels are there even if the page opens with the map
-  if (state.show === "map") state = { ...state, show: "similarity" };
+  const begun = state; // the panels are there even if the page opens with something else
+  if (state.show in sections) state = { ...state, show: "similarity" };
   await change(state);
   mount(model, main);
-  if (begun !== state && begun.show === "map") await change(begun);
+  if (begun.show in sections) await change(begun);
   main.dataset.ready = "";
 }
 
@@ -74,33 +72,23 @@ async function change(next, hovering = false) {
     }
     if (mine !== turn) return;
   }
-  if (state.show !== "map") await prepareImage(state);
+  if (!(state.show in sections)) await prepareImage(state);
   if (mine === turn) show(hovering);
 }
 
 function wait() {
-  main.classList.add("busy");
-  section.classList.add("busy");
-  if (state.show === "map") return waitForMap();
+  for (const part of [main, ...Object.values(sections)]) part.classList.add("busy");
+  if (state.show in sections) return waitIn(state.show);
   shown.scene = { ...shown.scene, controls: controlsOf(about, state), text: "Computing features …" };
   listeners["change:scene"]?.();
   showShell();
 }
 
-function waitForMap() {
-  section.hidden = false;
-  main.hidden = true;
-  if (atlas) atlas.text.textContent = "Computing places …";
-  else section.dataset.wait = `Computing features of ${about.map.labels.length} images …`;
-  showShell();
-}
-
 function show(hovering) {
-  main.classList.remove("busy");
-  section.classList.remove("busy");
-  section.hidden = state.show !== "map";
-  main.hidden = !section.hidden;
+  for (const part of [main, ...Object.values(sections)]) part.classList.remove("busy");
+  showPart(state.show);
   if (state.show === "map") return showAtlas();
+  if (state.show === "matches") return showBoard();
   main.dataset.layout = photosOf(state).length === 1 && state.show !== "attention" ? "single" : "wide";
   main.style.setProperty("--opacity", state.opacity / 100);
   shown.scene = viewScene(about, state, got);
@@ -108,24 +96,6 @@ function show(hovering) {
   if (hovering) return measure();
   showShell();
   keepLink();
-}
-
-function showAtlas() {
-  const set = (changes) => change({ ...state, ...changes });
-  atlas ||= makeMap(section, about, { set, look: lookAt, select: (image) => set({ image }),
-    lasso: (lasso) => set({ lasso }) });
-  showMap(atlas, state, got);
-  showShell();
-  keepLink();
-}
-
-async function lookAt(image) { // an image of the map becomes a photograph of the page
-  try {
-    const photo = taken(await asked(`map/look/${image}`, { method: "POST" }));
-    await change({ ...state, show: "similarity", photo, side: "a" });
-  } catch (error) {
-    say(error.message);
-  }
 }
 
 function measure() { // from the pointer to the drawn page, for whoever asks the browser
@@ -160,6 +130,7 @@ async function fetchRows(address) {
   const [kind, index, part] = address.split("/");
   const { width, grid } = about.models[index];
   const length = { attention: grid[0] * grid[1], map: part === "tsne" ? 2 : width }[kind] || width;
+  if (kind === "matches") return fetched.set(address, { ...await asked(address), data: new Uint8Array(0) });
   if (part === "votes") fetched.set(address, votesFrom(await asked(address)));
   else fetched.set(address, rowsOf(await numbersAt(address), length));
   let size = [...fetched.values()].reduce((sum, rows) => sum + rows.data.byteLength, 0);
@@ -206,7 +177,7 @@ function showShell() {
     button.setAttribute("aria-checked", chosen);
     button.tabIndex = chosen ? 0 : -1;
   }
-  for (const name of [".strip", ".hint"]) find(name).hidden = state.show === "map";
+  for (const name of [".strip", ".hint"]) find(name).hidden = state.show in sections;
   const strip = find(".strip");
   about.photos.forEach((photo, i) => {
     const button = strip.children[i] || thumbnail(strip, photo);

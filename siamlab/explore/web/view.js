@@ -21,15 +21,17 @@ const START_STATE = {
 function showsOf(about) {
   const readable = about.models.some((model) => model.heads);
   const shows = SHOWS.filter((show) => show !== "attention" || readable);
-  return about.map ? [...shows, "map"] : shows;
+  const pairs = about.pairs && about.models.length > 1;
+  return [...shows, ...(pairs ? ["matches"] : []), ...(about.map ? ["map"] : [])];
 }
 
 function choicesOf(about) { // all values of what is chosen among names
   const ids = about.photos.map((photo) => photo.id);
   const heads = [...Array(Math.max(...about.models.map((model) => model.heads))).keys()];
-  return { places: Object.keys(PLACES), only: ["", MISTAKES], show: showsOf(about), photo: ids, beside: ["", ...ids], cosine: COSINES, patches: SIDES_OF_FIRST,
+  const names = about.models.map((model) => model.name);
+  return { first: names, second: names, places: Object.keys(PLACES), only: ["", MISTAKES], show: showsOf(about), photo: ids, beside: ["", ...ids], cosine: COSINES, patches: SIDES_OF_FIRST,
     from: FROM, head: [MEAN, ...heads.map((i) => String(i + 1))],
-    heads: ["", ...about.models.map((model) => model.name)] };
+    heads: ["", ...names] };
 }
 
 function photosOf(state) {
@@ -44,6 +46,7 @@ function layerOf(model, state, deepest) { // as deep in each model, from its fir
 // What has to be fetched before a state can be shown: addresses below that of the page.
 function needed(about, state) {
   if (state.show === "map") return neededByMap(about, state);
+  if (state.show === "matches") return [matchesAddress(about, state)];
   if (state.show === "attention" && state.from === ROLLOUT) return rolloutsOf(about, state);
   const kind = state.show === "attention" ? "attention" : "features";
   const deepest = Math.max(...about.models.map((model) => model.layers));
