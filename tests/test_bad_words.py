@@ -186,6 +186,8 @@ BAD = {
     STUDIES + "--budget nanm": "must be more than zero",
     STUDIES + "--storage nope://x/y": "--storage nope://x/y cannot be opened",
     STUDIES + "--out ''": "--out: the path is empty",
+    STUDIES + "data=folder data.path=none": "data.path='none' must be a folder of images",
+    "study worker study.py --out new data=folder data.path=none": "data.path='none' must be a",
     "study worker study.py --threads 99999999": "is not a whole number from 0 (torch's choice) to",
     "study report study.py --margin nan": "'nan' is not a difference of scores, 0 or more",
     "study report study.py --margin x": "'x' is not a difference of scores, 0 or more",

@@ -14,6 +14,7 @@ from siamlab.study.claims import (
     MAX_RETRIES,
     claim_next,
     latest_attempts,
+    note_progress,
     requeue,
     requeue_failed,
     unfinished,
@@ -100,6 +101,26 @@ def test_stops_do_not_count_as_deaths_and_a_trial_of_many_deaths_can_be_repeated
         requeue_failed(study)
         trial = claimed(study, storage, tmp_path)
     assert len(latest_attempts(study)) == 2 and trial.user_attrs == {"point": "UniGrad", "seed": 0}
+
+
+@pytest.mark.parametrize("url", ["", "sqlite:///{}/trials.db"])
+def test_deaths_count_anew_once_there_is_a_later_checkpoint(tmp_path, url):
+    storage = open_storage(url.format(tmp_path), tmp_path)
+    study, trial = one_trial(storage, tmp_path)
+    storage.set_trial_user_attr(trial._trial_id, "folder", "UniGrad-seed0")
+    checkpoints = tmp_path / "runs" / "UniGrad-seed0" / "checkpoints"
+    for step in range(2 * MAX_RETRIES):
+        die(study, storage, trial)
+        (checkpoints / f"step_{step + 1:08d}").mkdir(parents=True)
+        trial = claimed(study, storage, tmp_path)
+        note_progress(storage, trial, tmp_path / "runs")
+    for _ in range(MAX_RETRIES):  # at the same checkpoint
+        die(study, storage, trial)
+        trial = claimed(study, storage, tmp_path)
+        note_progress(storage, trial, tmp_path / "runs")
+    die(study, storage, trial)
+    (last,) = [t for t in latest_attempts(study) if t.state == TrialState.FAIL]
+    assert "died 6 times in a row without a new checkpoint" in last.user_attrs["reason"]
 
 
 def test_a_new_attempt_comes_after_the_trials_that_were_not_tried(tmp_path):

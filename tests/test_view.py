@@ -285,6 +285,12 @@ def bomb():
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+def resized(width, height, **options):
+    """A small JPEG whose header says other sides."""
+    data = file(Image.new("RGB", (321, 123)), "JPEG", **options)
+    return data.replace(bytes([0, 123, 1, 65]), height.to_bytes(2) + width.to_bytes(2), 1)
+
+
 def archive():
     with zipfile.ZipFile(data := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("cat.png", bytes(10_000_000))
@@ -293,7 +299,11 @@ def archive():
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 UPLOADS = {
-    "large.jpg": (lambda: file(Image.new("L", (8192, 6200)), "JPEG"), 413, "40 megapixels"),
+    "vast.jpg": (lambda: resized(12_000, 16_000), 413, "40 megapixels"),
+    "wide.jpg": (lambda: resized(12_000, 14_200), 413, "170 megapixels"),
+    "slow.jpg": (lambda: resized(8192, 6200, progressive=True), 413, "40 megapixels"),
+    "large.png": (lambda: file(Image.new("1", (8192, 6200))), 413, "40 megapixels"),
+    "phone.heic": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", 415, "HEIC photograph"),
     "cut.png": (lambda: file(noise())[:-300], 415, "cut short"),
     "page.svg": (lambda: SVG, 415, "JPEG or PNG"),
     "bomb.png": (bomb, 413, "40 megapixels"),
@@ -312,6 +322,15 @@ def test_what_is_no_photograph_is_one_sentence(client, name, tmp_path, monkeypat
     assert said.startswith(name) and words in said
     assert len(client.get("about").json()["photos"]) == 11
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_photograph_of_48_megapixels_is_read_at_a_reduced_size(client):
+    halves = Image.new("L", (8064, 6048))
+    halves.paste(255, (4032, 0, 8064, 6048))
+    answer = client.post("photos?name=phone.jpg", content=file(halves, "JPEG"))
+    assert answer.status_code == 201 and answer.json()["side"] == 448
+    seen = np.array(Image.open(io.BytesIO(client.get(f"photos/{answer.json()['id']}").content)))
+    assert seen[:, :200].max() < 10 and seen[:, 248:].min() > 245
 
 
 def test_bytes_and_photographs_are_bounded(client, monkeypatch):

@@ -69,6 +69,7 @@ def _studies(
 ) -> Iterator[tuple[optuna.Study, BaseStorage, Study]]:
     if file:
         name, definition = load(file, words)
+        describe(definition)  # before anything is made: it raises what refuses the study
         storage = open_storage(url, out or root / name)
         yield patiently(lambda: open_study(definition, name, storage)), storage, definition
         return

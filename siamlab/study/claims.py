@@ -30,9 +30,11 @@ from siamlab.study.optuna_internals import (
     trial_id,
 )
 from siamlab.study.storage import PatientStorage
+from siamlab.train.checkpoint import found
 from siamlab.train.folder import RunFolder
 
-MAX_RETRIES = 5  # times in a row that a trial is resumed after the death of its worker
+MAX_RETRIES = 5  # times that a trial is resumed after the death of its worker, from one checkpoint
+REACHED = "checkpoint"  # attribute of a trial: the step from which its latest attempt went on
 
 
 def claim_next(
@@ -106,7 +108,8 @@ def requeue(
 ) -> None:
     """End this attempt at a trial and enqueue another one, unless another worker did.
 
-    After MAX_RETRIES attempts that were `lost` with their workers, the trial fails instead.
+    After MAX_RETRIES attempts that were `lost` with their workers and left no later checkpoint, the
+    trial fails instead.
     """
     trial = storage.get_trial(trial_id(trial))
     if lost and len(trial.system_attrs.get(RETRIES, [])) >= MAX_RETRIES:
@@ -119,6 +122,18 @@ def requeue(
             study.add_trial(next_attempt(trial, lost))
         with suppress(UpdateFinishedTrialError):
             storage.set_trial_state_values(trial_id(trial), TrialState.FAIL)
+
+
+def note_progress(storage: BaseStorage, trial: FrozenTrial, runs: Path) -> None:
+    """Count the deaths of a trial's workers anew where they left a later checkpoint than before.
+
+    `trial` is the attempt that begins now; its run is in a folder of `runs`.
+    """
+    folder = RunFolder(runs / trial.user_attrs.get("folder", "-"))
+    step = max((int(path.name[5:]) for path in found(folder.checkpoints)), default=0)
+    if step > trial.user_attrs.get(REACHED, 0):
+        storage.set_trial_user_attr(trial_id(trial), REACHED, step)
+        storage.set_trial_system_attr(trial_id(trial), RETRIES, [])
 
 
 def requeue_failed(study: optuna.Study) -> None:
@@ -158,7 +173,10 @@ def unfinished(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _give_up(storage: BaseStorage, trial: FrozenTrial) -> None:
-    why = f"its worker died {MAX_RETRIES + 1} times in a row; --again repeats it"
+    why = (
+        f"its worker died {MAX_RETRIES + 1} times in a row without a new checkpoint; --again "
+        "repeats it"
+    )
     with suppress(UpdateFinishedTrialError):
         storage.set_trial_user_attr(trial_id(trial), "reason", why)
         storage.set_trial_state_values(trial_id(trial), TrialState.FAIL)

@@ -27,6 +27,7 @@ from siamlab.component import UserError
 from siamlab.machine import workers as processes
 from siamlab.machine.terminal import cell, say
 from siamlab.study.claims import latest_attempts, requeue_failed, requeue_lost, unfinished
+from siamlab.study.description import describe
 from siamlab.study.file import load
 from siamlab.study.plan import open_study
 from siamlab.study.storage import open_storage
@@ -50,8 +51,9 @@ def run_study(
     """
     console = Console()
     name, definition = load(file, words)
-    storage = open_storage(url, out)
     with console.status("reading images and storage"):
+        describe(definition)  # before anything is made: it raises what refuses the study
+        storage = open_storage(url, out)
         study = patiently(lambda: open_study(definition, name, storage))
     patiently(lambda: requeue_lost(study, storage, out / "locks"))
     if again:

@@ -27,7 +27,14 @@ from siamlab.machine.faults import NO_MEMORY, machine_fault
 from siamlab.probe.suite import PARTS
 from siamlab.probe.suite.spatial import FEWEST
 from siamlab.run import Run
-from siamlab.study.claims import claim_next, heartbeat, requeue, requeue_lost, unfinished
+from siamlab.study.claims import (
+    claim_next,
+    heartbeat,
+    note_progress,
+    requeue,
+    requeue_lost,
+    unfinished,
+)
 from siamlab.study.definition import Search, Study
 from siamlab.study.images import study_images
 from siamlab.study.optuna_internals import first_attempt, live_trial
@@ -93,6 +100,7 @@ def attempt(
     handle = live_trial(study, trial)
     try:
         with heartbeat(storage, trial):
+            patiently(lambda: note_progress(storage, trial, out / "runs"))
             run = run_of_trial(definition, handle, number)
             path = folder_of(out, run)
             patiently(lambda: handle.set_user_attr("folder", path.name))

@@ -26,6 +26,9 @@ from siamlab.machine.files import check_file, expanded
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MOST_BYTES = 32 * 2**20  # of one file
 MOST_PIXELS = 40_000_000  # of one photograph, before it is made smaller
+# of a JPEG, of which only a reduced image is ever in memory (not of a progressive one)
+MOST_IN_JPEG = 170_000_000
+HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # after "ftyp"
 MOST_PHOTOS = 64
 SIDE = 448  # pixels of the stored square, at most
 LONGEST = 60  # letters of a name
@@ -95,7 +98,7 @@ def decoded(name: str, data: bytes) -> Photo:
         warnings.simplefilter("ignore")  # Pillow's remarks on odd but readable files
         try:
             with Image.open(io.BytesIO(data), formats=_formats()) as image:
-                _check_size(name, image.size)
+                _check_size(name, image)
                 side = min(SIDE, *image.size)
                 pixels = square_pixels(upright(image, side), side)
         except UserError:
@@ -103,6 +106,12 @@ def decoded(name: str, data: bytes) -> Photo:
         except Image.DecompressionBombError as bomb:
             raise _too_many(name) from bomb
         except Exception as error:  # Pillow raises a dozen kinds for files that are not whole
+            if data[4:8] == b"ftyp" and data[8:12] in HEIC:
+                raise Refused(
+                    f"{name} is a HEIC photograph, which is not read; save it as JPEG, as phones "
+                    "do when they export a photograph or take them in the most compatible format",
+                    415,
+                ) from error
             raise Refused(
                 f"{name} is no photograph that can be read: it is of another format, cut short or "
                 f"damaged; save it as JPEG or PNG ({', '.join(FORMATS[2:])} are read too)",
@@ -171,14 +180,17 @@ def _from_file(file: Path) -> Photo:
         ) from error
 
 
-def _check_size(name: str, size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MOST_PIXELS:
-        raise _too_many(name)
+def _check_size(name: str, image: Image.Image) -> None:
+    reduced = image.format == "JPEG" and "progressive" not in image.info
+    most = MOST_IN_JPEG if reduced else MOST_PIXELS
+    if image.size[0] * image.size[1] > most:
+        raise _too_many(name, most)
 
 
-def _too_many(name: str) -> Refused:
-    most = MOST_PIXELS // 10**6
-    return Refused(f"{name} has more than {most} megapixels; save it smaller and add it again", 413)
+def _too_many(name: str, most: int = MOST_PIXELS) -> Refused:
+    return Refused(
+        f"{name} has more than {most // 10**6} megapixels; save it smaller and add it again", 413
+    )
 
 
 def _formats() -> list[str]:
