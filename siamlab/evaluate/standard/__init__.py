@@ -14,6 +14,7 @@ from siamlab.evaluate.evaluate import feature_shelf
 from siamlab.evaluate.models import NamedModel
 from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.evaluate.standard.base import Published, StandardSet
+from siamlab.evaluate.standard.davis import Davis
 from siamlab.evaluate.standard.spair import Spair
 from siamlab.machine.device import device_named, lent
 from siamlab.machine.terminal import cell
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     import polars
 
 SETS: Mapping[str, type[StandardSet]] = MappingProxyType(
-    {each.model_fields["kind"].default: each for each in (Spair,)}
+    {each.model_fields["kind"].default: each for each in (Spair, Davis)}
 )
 
-__all__ = ["SETS", "AnySize", "Published", "Spair", "StandardSet", "measure_standard"]
+__all__ = ["SETS", "AnySize", "Davis", "Published", "Spair", "StandardSet", "measure_standard"]
 
 
 def measure_standard(

@@ -28,5 +28,19 @@ SPAIR = (
             Doc("`keypoints.pck`", "the share of points in one category", "0–1"))
       for name in SPAIR_CATEGORIES),
 )
-STANDARD = SPAIR
+DAVIS = (
+    Probe("davis", "DAVIS 2017 label propagation, J&F", "spatial", "mean of J and F", "higher",
+          None,
+          Doc("`propagation.propagate`", "objects outlined in a video's first frame, followed to "
+              "the last by nearest features: mean of the next two; chance: the outlines of the "
+              "first frame, unmoved", "0–1")),
+    Probe("davis_j", "DAVIS 2017 label propagation, J", "spatial", "mean IoU", "higher", None,
+          Doc("`propagation.overlap`", "intersection over union of each object in each frame, "
+              "mean over frames, then over objects", "0–1")),
+    Probe("davis_f", "DAVIS 2017 label propagation, F", "spatial", "mean F of contours", "higher",
+          None,
+          Doc("`propagation.contour_score`", "harmonic mean of precision and recall of the "
+              "object's contour", "0–1")),
+)
+STANDARD = (*SPAIR, *DAVIS)
 # fmt: on
