@@ -65,4 +65,6 @@ if __name__ == "__main__":
     names = [f"zoo:{keep(folder)}" for folder in folders]
     table = str(zoo.HERE / "scores.parquet")
     how = ["--suite", "full", "--out", table]
-    sys.exit(siamlab(["probe", *names, *words, *how]))
+    status = siamlab(["probe", *names, *words, *how])
+    zoo.write_sums()
+    sys.exit(status)

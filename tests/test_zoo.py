@@ -1,5 +1,8 @@
 """The trained encoders that come with siamlab load, say who made them, and know something."""
 
+import hashlib
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -75,6 +78,49 @@ def test_loading_twice_gives_the_same_numbers():
     image = torch.rand(2, 3, 40, 40)
     first, second = (open_model("zoo:scenes_mae").model(image) for _ in range(2))
     assert torch.equal(first, second)
+
+
+def test_no_flipped_bit_goes_unseen(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "HERE", tmp_path)
+    monkeypatch.setattr(zoo, "SUMS", tmp_path / "SHA256SUMS")
+    for name in ("scenes_mae.safetensors", "siameseim/run.toml", "scores.parquet"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes((Path(zoo.__file__).parent / name).read_bytes())
+        zoo.write_sums()
+        assert open_it(name) is not None
+        zoo._whole.cache_clear()
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 8
+        file.write_bytes(data)
+        with pytest.raises(UserError, match=f"{name} is damaged.*install siamlab again"):
+            open_it(name)
+        file.unlink()
+        zoo._whole.cache_clear()
+
+
+def open_it(name):
+    if name == "scores.parquet":
+        return zoo.scores()
+    return zoo.file(name.partition("/")[0].removesuffix(".safetensors"))
+
+
+def test_the_shipped_files_are_those_of_the_list():
+    listed = [line.split("  ")[1] for line in zoo.SUMS.read_text().splitlines()]
+    there = [f for f in zoo.HERE.rglob("*") if f.suffix in zoo.KINDS]
+    assert sorted(listed) == sorted(f.relative_to(zoo.HERE).as_posix() for f in there)
+    for name in zoo.names():
+        zoo.file(name)
+
+
+def test_the_committed_tables_of_studies_are_whole():
+    results = Path(__file__).parents[1] / "studies" / "results"
+    for line in (results / "SHA256SUMS").read_text().splitlines():
+        digits, name = line.split("  ")
+        assert hashlib.sha256((results / name).read_bytes()).hexdigest() == digits, name
+    listed = {line.split("  ")[1] for line in (results / "SHA256SUMS").read_text().splitlines()}
+    tables = list(results.rglob("*.parquet"))
+    assert {f.relative_to(results).as_posix() for f in tables} == listed
 
 
 def test_an_unknown_model_is_refused_by_name():

@@ -4,7 +4,9 @@ zoo.names()                     # ("mae", ...); open_model("zoo:mae") opens one
 zoo.scores()                    # scores of those trained on CIFAR-10, all probes
 """
 
+import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     import polars
 
 HERE = Path(__file__).parent
+KINDS = (".safetensors", ".parquet", ".toml", ".json")
+SUMS = HERE / "SHA256SUMS"  # of its files, as `sha256sum` writes and checks them
 REFERENCE = "untrained"  # the network that all of them started from
 
 
@@ -26,11 +30,11 @@ def names() -> tuple[str, ...]:
 def file(name: str) -> Path:
     """Return the encoder file of a model, or the folder of its run; both contain the run.
 
-    Raises UserError for an unknown name.
+    Raises UserError for an unknown name, and for files that changed since siamlab was installed.
     """
     if name not in names():
         raise UserError(unknown("zoo: there is no model", name, names()))
-    return HERE / name if name in _with_branches() else HERE / f"{name}.safetensors"
+    return _whole(HERE / name if name in _with_branches() else HERE / f"{name}.safetensors")
 
 
 def branches(name: str) -> Path:
@@ -40,7 +44,7 @@ def branches(name: str) -> Path:
     """
     if name not in _with_branches():
         raise UserError(unknown("zoo: there are no branches of", name, _with_branches()))
-    return HERE / name
+    return _whole(HERE / name)
 
 
 def scores(models: Sequence[str] = ()) -> "polars.DataFrame":
@@ -52,7 +56,7 @@ def scores(models: Sequence[str] = ()) -> "polars.DataFrame":
     """
     import polars
 
-    table = polars.read_parquet(HERE / "scores.parquet")
+    table = polars.read_parquet(_whole(HERE / "scores.parquet"))
     for name in models:
         if name not in table["model"]:
             raise UserError(unknown("zoo: there are no scores of", name, table["model"].unique()))
@@ -64,6 +68,30 @@ def scores(models: Sequence[str] = ()) -> "polars.DataFrame":
 def has_scores(models: Sequence[str]) -> bool:
     """Return whether there are scores of all these models."""
     return set(models) <= set(scores()["model"])
+
+
+def write_sums() -> None:
+    """Write the checksums of the files, after the zoo was made anew."""
+    files = sorted(f for f in HERE.rglob("*") if f.suffix in KINDS)
+    SUMS.write_text("".join(f"{_sum(f)}  {f.relative_to(HERE).as_posix()}\n" for f in files))
+
+
+@cache  # a file is compared once in a process
+def _whole(path: Path) -> Path:
+    """Return a file or folder of the zoo. Raises UserError where a file in it changed."""
+    lines = (line.split("  ", 1) for line in SUMS.read_text().splitlines())
+    known = {HERE / name: digits for digits, name in lines}
+    for file in (file for file in known if path in (file, *file.parents)):
+        if not file.is_file() or _sum(file) != known[file]:
+            raise UserError(
+                f"{file} is damaged: it is not the file that came with siamlab; install siamlab "
+                "again"
+            )
+    return path
+
+
+def _sum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _with_branches() -> list[str]:
