@@ -52,6 +52,7 @@ lint: $(VENV)/.done  ## ruff, rules and format
 
 docs: $(VENV)/.done  ## the documentation site, in build/site; warnings and dead links are errors
 	$(VENV)/bin/python docs/build_probes.py
+	$(VENV)/bin/python docs/build_leaderboard.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build
 	@echo "build/site/index.html; with search: $(VENV)/bin/python -m http.server -d build/site"
 

@@ -16,12 +16,23 @@ from plotly.subplots import make_subplots
 from siamlab import zoo
 from siamlab.colour import NoColour
 from siamlab.data import Scenes
-from siamlab.figure import box_table, patch_table, plane, views_figure
+from siamlab.figure import (
+    box_table,
+    leaderboard_figure,
+    leaderboard_table,
+    patch_table,
+    plane,
+    views_figure,
+)
+from siamlab.figure.leaderboard import has_plane
 from siamlab.figure.template import GREY, OKABE_ITO, finish
 from siamlab.train import run_of
 from siamlab.views import Crops, OverlappingCrops
 
 HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE)]
+from build_leaderboard import by_board, picture  # noqa: E402
+
 GRID = (5, 5)
 GROWS = ("tokens", "batch", "width", "depth")
 
@@ -43,6 +54,14 @@ def take_over(folder: Path) -> None:
     whole = scores.filter(scores["layer"].is_null(), scores["head"].is_null())
     named = whole.with_columns(polars.col("model").str.strip_prefix("zoo:scenes_"))
     named.write_csv(HERE / "demo_long.csv")
+
+
+def draw_leaderboard() -> None:
+    """Draw the plane of each board of the leaderboard that has one."""
+    for name, rows in by_board().items():
+        if has_plane(rows):
+            figure = leaderboard_figure(leaderboard_table(rows), name)
+            figure.write_image(HERE / picture(name), width=760, scale=2)
 
 
 def draw_growth() -> None:
@@ -101,3 +120,4 @@ if __name__ == "__main__":
     draw_shortcut()
     draw_growth()
     draw_plane()
+    draw_leaderboard()

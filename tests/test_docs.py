@@ -238,9 +238,21 @@ def test_the_list_of_probes_is_that_of_the_catalogue():
     assert other != page and with_tables(other) == page
 
 
+def test_the_boards_of_the_leaderboard_are_those_of_its_file():
+    from build_leaderboard import by_board, picture, with_boards
+
+    from siamlab.figure.leaderboard import has_plane
+
+    page = (ROOT / "docs/leaderboard.md").read_text()
+    assert with_boards(page) == page, "docs/leaderboard.md is old: `make docs` writes its boards"
+    for name, rows in by_board().items():
+        assert (ROOT / "docs" / picture(name)).is_file() == has_plane(rows)
+
+
 def test_the_reference_has_every_command_and_public_name():
     pages = generated()
     verbs = "train show axes probe embed import export data demo lab"
+    verbs += " leaderboard-add leaderboard-show leaderboard-page"
     verbs += " study-run study-worker study-report study-import"
     for verb in verbs.split():
         assert f"## siamlab {verb.replace('-', ' ')}\n" in pages["reference/commands.md"]

@@ -4,4 +4,4 @@ SHELLS = ("bash", "zsh", "tcsh")
 STANDARD = ("spair", "davis")  # sets with a task of their own
 SUITES = ("quick", "full", "published", "imagenet-c", *STANDARD)
 SPLITS = ("all", "train", "test")
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -11,7 +11,7 @@ from siamlab.cli.choices import DEVICES, SHELLS, SPLITS, SUITES
 from siamlab.recipes import RECIPES
 from siamlab.run import Run
 
-FILES = ("file", "out", "folder", "to", "sources", "model")
+FILES = ("file", "out", "folder", "to", "source", "sources", "model")
 WORDS = {
     "axis": (*Run.model_fields, "fine_tune"),
     "recipe": tuple(RECIPES),
@@ -32,7 +32,7 @@ def completion_script(shell: str, top: ArgumentParser) -> str:
             if action.dest in WORDS:
                 action.choices = WORDS[action.dest]
             elif action.dest in FILES or (
-                action.dest == "words" and command.prog.split()[-1] in ("probe", "view")
+                action.dest == "words" and command.prog.split()[-1] in ("probe", "view", "add")
             ):
                 action.complete = shtab.FILE
     return shtab.complete(top, shell)

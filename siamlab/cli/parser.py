@@ -10,7 +10,8 @@ from typing import Any
 from siamlab import RECIPES, __version__
 from siamlab.cli import commands as do
 from siamlab.cli.choices import DEVICES, SHELLS, SPLITS, SUITES
-from siamlab.cli.sentences import Parser, one_of, some_path, whole_number
+from siamlab.cli.leaderboard import add_leaderboard_commands
+from siamlab.cli.sentences import Parser, count, one_of, some_path, whole_number
 from siamlab.cli.study import add_study_commands
 
 RECIPE = f"a recipe, one of {', '.join(RECIPES)}, or a .toml file"
@@ -24,6 +25,7 @@ EXAMPLES = """examples:
   siamlab embed mae_pretrain_vit_base.pth --data photos --out features.parquet
   siamlab view zoo:siameseim zoo:mae photos
   siamlab data info scenes
+  siamlab leaderboard add mine.pth --data scenes --to board.parquet
   siamlab study run studies/loss_form.py; siamlab study report studies/loss_form.py
   siamlab schema > run.schema.json
   siamlab lab"""
@@ -60,8 +62,9 @@ def parser() -> Parser:
         do.manage_cache, ("words", "list, or remove NAME ..."),
     )  # fmt: skip
     cache.add_argument("--all", action="store_true", help="remove: all entries")
-    cache.add_argument("--unused", type=_count, metavar="DAYS", help="remove: unused for so long")
+    cache.add_argument("--unused", type=count, metavar="DAYS", help="remove: unused for so long")
     add_study_commands(commands)
+    add_leaderboard_commands(commands)
     _demo_command(commands)
     lab = _command(commands, "lab", "open JupyterLab on the notebooks", do.open_lab)
     lab.add_argument("--folder", default="notebooks", help="where they are (default: notebooks)")
@@ -93,10 +96,8 @@ def _probe_command(commands: Any) -> None:
         ("words", "runs, checkpoints, zoo:NAME, timm:NAME, hf:NAME; data.key=, fine_tune.key="),
     )  # fmt: skip
     probe.add_argument("--no-weights", action="store_true", help="timm models with random weights")
-    probe.add_argument("--images", type=_count, default=3000, help="training images (default 3000)")
-    probe.add_argument(
-        "--test-images", type=_count, default=2000, help="test images (default 2000)"
-    )
+    probe.add_argument("--images", type=count, default=3000, help="training images (default 3000)")
+    probe.add_argument("--test-images", type=count, default=2000, help="test images (default 2000)")
     probe.add_argument(
         "--suite",
         type=one_of("suite", SUITES),
@@ -105,7 +106,7 @@ def _probe_command(commands: Any) -> None:
         "standard set: spair, davis",
     )
     probe.add_argument("--data", metavar="NAME", help="the images; the same as data=NAME")
-    probe.add_argument("--size", type=_count, help="side of every model's input, pixels")
+    probe.add_argument("--size", type=count, help="side of every model's input, pixels")
     probe.add_argument(
         "--device", type=one_of("device", DEVICES), default="auto",
         help="where to compute (default auto: a GPU if there is one)",
@@ -128,13 +129,13 @@ def _embed_command(commands: Any) -> None:
     embed.add_argument(
         "--split", type=one_of("split", SPLITS), default="all", help="all images, train or test"
     )
-    embed.add_argument("--images", type=_count, help="at most so many of each split")
+    embed.add_argument("--images", type=count, help="at most so many of each split")
     embed.add_argument(
         "--device", type=one_of("device", DEVICES), default="auto",
-        help="where features are computed; auto: a GPU if there is one",
+        help="where features are computed (default auto: a GPU if there is one)",
     )  # fmt: skip
     embed.add_argument("--patches", action="store_true", help="a row per patch, not per image")
-    embed.add_argument("--size", type=_count, help="side of the model's input, pixels")
+    embed.add_argument("--size", type=count, help="side of the model's input, pixels")
 
 
 def _import_command(commands: Any) -> None:
@@ -160,7 +161,7 @@ def _export_command(commands: Any) -> None:
         help=".onnx, .pt2 (torch.export), .safetensors (timm), .pth (as the release of SiameseIM "
         "or MAE), or a folder for Hugging Face",
     )
-    export.add_argument("--size", type=_count, help="side of the model's input, pixels")
+    export.add_argument("--size", type=count, help="side of the model's input, pixels")
 
 
 def _view_command(commands: Any) -> None:
@@ -171,13 +172,13 @@ def _view_command(commands: Any) -> None:
     view.add_argument(
         "--data", metavar="NAME", help="images for a map: a folder, or a source by name"
     )
-    view.add_argument("--images", type=_count, default=500, help="on the map (default 500)")
+    view.add_argument("--images", type=count, default=500, help="on the map (default 500)")
     view.add_argument("--port", type=_port, default=0, help="on this machine (default: a free one)")
     view.add_argument(
         "--device", type=one_of("device", DEVICES), default="auto",
         help="where to compute (default auto: a GPU if there is one)",
     )  # fmt: skip
-    view.add_argument("--size", type=_count, help="side of every model's input, pixels")
+    view.add_argument("--size", type=count, help="side of every model's input, pixels")
     view.add_argument(
         "--no-browser", dest="browser", action="store_false", help="print the address only"
     )
@@ -193,7 +194,7 @@ def _export_demo_command(commands: Any) -> None:
         "--to", type=some_path, required=True, metavar="FOLDER", help="the folder to make"
     )
     export.add_argument("--data", metavar="NAME", help="photographs: a folder, or a source by name")
-    export.add_argument("--size", type=_count, help="side of every model's input, pixels")
+    export.add_argument("--size", type=count, help="side of every model's input, pixels")
     export.add_argument(
         "--runtime", type=some_path, metavar="FILE.tgz",
         help="what `npm pack onnxruntime-web` writes (default: downloaded once)",
@@ -236,5 +237,4 @@ def _command(
     return command
 
 
-_count = whole_number(1, None, "a whole number, 1 or more")
 _port = whole_number(0, 65535, "a port, 0 (a free one) to 65535")

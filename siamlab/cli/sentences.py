@@ -81,3 +81,6 @@ def one_of(what: str, names: Sequence[str]) -> Callable[[str], str]:
         return name
 
     return checked
+
+
+count = whole_number(1, None, "a whole number, 1 or more")

@@ -44,6 +44,27 @@ def probe_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return models, own
 
 
+def leaderboard_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return models, files of scores (probes.json, .csv) and words of `siamlab leaderboard add`.
+
+    Raises UserError for words that can be none of these, and for models that are not there.
+    """
+    own = [word for word in words if "=" in word and re.split("[.=]", word)[0] == "data"]
+    rest = [word for word in words if word not in own]
+    files = [word for word in rest if word.endswith((".csv", "probes.json"))]
+    models = [word for word in rest if word not in files]
+    for word in models:
+        if is_assignment(word):
+            raise UserError(f"leaderboard add takes data=... and data.key=value, not {word!r}")
+        check_model(word)
+    if not models and not files:
+        raise UserError(
+            "leaderboard add needs a model, as siamlab probe does, a run's probes.json, or a .csv "
+            "of published values"
+        )
+    return models, files, own
+
+
 def view_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """Return the models, the photographs (files and folders) and the words of `siamlab view`.
 

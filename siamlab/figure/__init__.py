@@ -27,6 +27,7 @@ from siamlab.figure.disagreement import disagreement_figure, disagreement_table
 from siamlab.figure.effects import effects_figure, effects_table
 from siamlab.figure.film import film_figure, film_table
 from siamlab.figure.importances import importances_figure, importances_table
+from siamlab.figure.leaderboard import leaderboard_figure, leaderboard_table
 from siamlab.figure.plane import plane, plane_figure, plane_table
 from siamlab.figure.probes import probes_figure, probes_table
 from siamlab.figure.profile import profile_figure, profile_table
@@ -62,6 +63,8 @@ __all__ = [
     "film_table",
     "importances_figure",
     "importances_table",
+    "leaderboard_figure",
+    "leaderboard_table",
     "learning_figure",
     "learning_table",
     "loss_figure",

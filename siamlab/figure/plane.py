@@ -3,8 +3,8 @@
 plane_figure(plane_table(scores), arrows=[("mae", "siameseim")])
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -35,6 +35,22 @@ WIDTHS = (WIDTH, 800, 1100)  # pixels: labels do not overlap at any of these
 MARGIN = dict(l=60, r=16, b=56)
 NAMED = 20  # models with names; of more, only those on the front
 LINE = 15  # pixels: height of a line of a label
+SCALE = "score (0 chance, 1 ceiling)"
+WHISKERS = (
+    "Up and right is better. Whiskers: 95 % intervals. Dashed steps: the Pareto front, of models "
+    "that no other model beats on both {what}."
+)
+
+
+class Axis(NamedTuple):
+    """What one axis of a plane shows; up and right are always better."""
+
+    title: str
+    lower: bool = False  # lower is better, so the axis is turned
+    chance: bool = True  # 0 is chance
+
+
+SCORES = Axis(f"semantic {SCALE}"), Axis(f"spatial {SCALE}")
 
 
 def plane(scores: pl.DataFrame, **options: Any) -> go.Figure:
@@ -59,7 +75,7 @@ def plane_table(scores: pl.DataFrame) -> pl.DataFrame:
             "scores has no model with both probes 'semantic' and 'spatial'; the first needs images "
             "of at least two classes, which are the subfolders of a folder of images"
         )
-    return table.with_columns(front=pl.Series(_undominated(table.select(SUMMARY).to_numpy())))
+    return table.with_columns(front=pl.Series(undominated(table.select(SUMMARY).to_numpy())))
 
 
 def plane_figure(
@@ -70,61 +86,83 @@ def plane_figure(
 ) -> go.Figure:
     """The plane of a `plane_table`, with arrows from one model to another."""
     check_frame(table, ("model", *PLACED, "front"))
-    figure = go.Figure()
-    x_range, y_range = (_range(table, name) for name in SUMMARY)
-    steps = _steps(table, x_range[0], y_range[0])
-    rule(figure, [0.0, 0.0], y_range, dash="dot")
-    rule(figure, x_range, [0.0, 0.0], dash="dot")
-    rule(figure, *steps, dash="dash")
-    named = table if len(table) <= NAMED else table.filter("front")
-    _others(figure, table.filter(~pl.col("model").is_in(named["model"].to_list())))
-    _points(figure, named, reference)
-    for start, end in arrows:
-        _arrow(figure, table, start, end)
-    _labels(figure, named, steps, np.array([x_range, y_range]), reference)
-    scale = "score (0 chance, 1 ceiling)"
-    figure.update_xaxes(title_text=f"semantic {scale}", range=x_range, automargin=False)
-    figure.update_yaxes(title_text=f"spatial {scale}", range=y_range, automargin=False)
-    caption = "Up and right is better. Whiskers: 95 % intervals. Dashed steps: the Pareto front, "
-    caption += "of models that no other model beats on both scores."
+    figure = draw_models(table, SCORES, symbols(table["model"], reference), reference, arrows)
+    caption = WHISKERS.format(what="scores")
     if reference in table["model"]:
         caption += f" Open diamond: the {reference} network."
-    if len(named) < len(table):
+    if len(named_models(table)) < len(table):
         caption += " Small grey dots: all other models; hover to see their names."
-    if min(x_range[0], y_range[0]) < 0:
+    if min(figure.layout.xaxis.range[0], figure.layout.yaxis.range[0]) < 0:
         caption += " Dotted: chance."
-    figure.update_layout(showlegend=False, margin=MARGIN)
     return finish(figure, title, caption, HEIGHT)
 
 
-def _undominated(points: np.ndarray) -> list[bool]:
-    """Whether no other point is at least as good on both axes and better on one."""
+def draw_models(
+    table: pl.DataFrame,
+    axes: tuple[Axis, Axis],
+    marks: Mapping[str, str],
+    reference: str = "untrained",
+    arrows: Sequence[tuple[str, str]] = (),
+) -> go.Figure:
+    """Return the figure of a table with the columns of `plane_table`, without title and caption.
+
+    `marks` is the marker of each model.
+    """
+    figure, named = go.Figure(), named_models(table)
+    x_range, y_range = (_range(table, *pair) for pair in zip(SUMMARY, axes, strict=True))
+    steps = _steps(table, axes, x_range[0], y_range[0])
+    for axis, line in zip(axes, (([0.0, 0.0], y_range), (x_range, [0.0, 0.0])), strict=True):
+        if axis.chance:
+            rule(figure, *line, dash="dot")
+    rule(figure, *steps, dash="dash")
+    _others(figure, table.filter(~pl.col("model").is_in(named["model"].to_list())))
+    _points(figure, named, reference, marks)
+    for start, end in arrows:
+        _arrow(figure, table, start, end)
+    _labels(figure, named, steps, np.array([x_range, y_range]), reference)
+    figure.update_xaxes(title_text=axes[0].title, range=x_range, automargin=False)
+    figure.update_yaxes(title_text=axes[1].title, range=y_range, automargin=False)
+    return figure.update_layout(showlegend=False, margin=MARGIN)
+
+
+def named_models(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows whose names are written: all, or of many those on the front."""
+    return table if len(table) <= NAMED else table.filter("front")
+
+
+def undominated(points: np.ndarray) -> list[bool]:
+    """Whether no other point is at least as good on both axes and better on one; up is better."""
     no_less = (points[None] >= points[:, None]).all(axis=2)  # [point, other]
     more = (points[None] > points[:, None]).any(axis=2)
     return (~(no_less & more).any(axis=1)).tolist()
 
 
-def _range(table: pl.DataFrame, name: str) -> tuple[float, float]:
-    """All whiskers with a margin, and chance unless it would leave half the axis empty."""
+def _range(table: pl.DataFrame, name: str, axis: Axis) -> tuple[float, float]:
+    """All whiskers with a margin, and chance unless it would leave half the axis empty.
+
+    The second end is the better one.
+    """
     ends = table.select(name, f"{name}_low", f"{name}_high").to_numpy()
     low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
-    if low > 0 and low < high - low:
+    if axis.chance and low > 0 and low < high - low:
         low = 0.0
     room = max(0.01, 0.12 * (high - low))
-    return low - room, high + room
+    return (high + room, low - room) if axis.lower else (low - room, high + room)
 
 
-def _steps(table: pl.DataFrame, left: float, bottom: float) -> tuple[list[float], list[float]]:
+def _steps(
+    table: pl.DataFrame, axes: tuple[Axis, Axis], left: float, bottom: float
+) -> tuple[list[float], list[float]]:
     """Corners of the boundary of the dominated region: across to a point, then down."""
-    front = table.filter("front").sort("semantic")
+    front = table.filter("front").sort("semantic", descending=axes[0].lower)
     x, y = front["semantic"].to_list(), front["spatial"].to_list()
-    across = [left, *(value for value in x for _ in (0, 1))]
-    down = [*(value for value in y for _ in (0, 1)), bottom]
-    return across, down
+    return [left, *np.repeat(x, 2).tolist()], [*np.repeat(y, 2).tolist(), bottom]
 
 
-def _points(figure: go.Figure, table: pl.DataFrame, reference: str) -> None:
-    colour, symbol = colours(table["model"], reference), symbols(table["model"], reference)
+def _points(
+    figure: go.Figure, table: pl.DataFrame, reference: str, marks: Mapping[str, str]
+) -> None:
+    colour = colours(table["model"], reference)
     for row in table.iter_rows(named=True):
         shade = colour[row["model"]]
         errors = [whisker(row, name, f"{name}_low", f"{name}_high", shade) for name in SUMMARY]
@@ -134,7 +172,7 @@ def _points(figure: go.Figure, table: pl.DataFrame, reference: str) -> None:
             error_x=errors[0],
             error_y=errors[1],
             mode="markers",
-            marker=dict(color=shade, symbol=symbol[row["model"]], size=11),
+            marker=dict(color=shade, symbol=marks[row["model"]], size=11),
             name=plain(row["model"]),
             hovertemplate="semantic %{x:.3f}, spatial %{y:.3f}",
         )

@@ -117,6 +117,7 @@ def configuration(name: str) -> str:
 
 def _method(name: str) -> str | None:
     """The colour of the method that the name ends in or names: mae in zoo:scenes_mae."""
+    name = name.lower()  # papers write MAE
     found = (c for m, c in METHODS.items() if re.search(rf"(?<![a-z0-9]){m}(?![a-z0-9])", name))
     return next(found, None)
 

@@ -52,6 +52,8 @@ class TokenGrid(nn.Module):
         colours = mean or own.get("mean", IMAGENET[0]), std or own.get("std", IMAGENET[1])
         self.pretrained_cfg: dict[str, Any] = dict(zip(("mean", "std"), colours, strict=True))
         self.patch_embed: Patches = Patches()
+        if next(network.parameters(), None) is None:  # something must say where the model lies
+            self.here: nn.Parameter = nn.Parameter(torch.empty(0), requires_grad=False)
         self.num_features: int = 0
         self.set_input_size((size, size) if isinstance(size, int) else size)
 

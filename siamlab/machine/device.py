@@ -3,9 +3,11 @@
 with lent(model, device_named("auto")): ...     # on a GPU if there is one, then back
 """
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -13,27 +15,59 @@ from torch import nn
 
 from siamlab.component import UserError, unknown
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+GPUS = {"cuda": "a GPU", "mps": "a GPU of Apple's"}
 M = TypeVar("M", bound=nn.Module)
 
 
 def device_named(name: str | torch.device) -> torch.device:
     """Return a device by name, or the device itself; `auto` is a GPU if there is one.
 
-    Raises UserError for another name, and for a GPU that torch does not find.
+    Apple's is taken only by its name, mps: it lacks operations that some models need. Raises
+    UserError for another name, and for a GPU that torch does not find.
     """
     if isinstance(name, torch.device):
         return name
     kind = name.partition(":")[0]
     if kind not in DEVICES:
         raise UserError(unknown("--device (in Python: device) does not know", name, DEVICES))
-    found = torch.cuda.is_available()
-    if kind == "cuda" and not found:
+    if kind in GPUS and not _available(kind):
         raise UserError(
-            f"--device {name} (in Python: device={name!r}) asks for a GPU, but torch finds none "
-            "here; leave it out, or install a torch built for your GPU"
+            f"--device {name} (in Python: device={name!r}) asks for {GPUS[kind]}, but torch "
+            "finds none here; leave it out, or install a torch built for your GPU"
         )
-    return torch.device("cuda" if found else "cpu") if kind == "auto" else torch.device(name)
+    automatic = "cuda" if _available("cuda") else "cpu"
+    return torch.device(automatic if kind == "auto" else name)
+
+
+def numbers_on(device: torch.device) -> torch.device:
+    """Return where the numbers of probes are computed from features of a model on the device.
+
+    That is the same device, but for Apple's, which has no float64: there it is the processor.
+    """
+    return torch.device("cpu") if device.type == "mps" else device
+
+
+def _available(gpu: str) -> bool:
+    return torch.cuda.is_available() if gpu == "cuda" else torch.backends.mps.is_available()
+
+
+def device_title(name: str | torch.device) -> str:
+    """Return the kind of a device and what it is called: `cpu, Intel(R) Xeon(R) …`."""
+    device = device_named(name)
+    if device.type == "cuda":
+        return f"{device.type}, {torch.cuda.get_device_name(device)}"
+    return f"{device.type}, {processor()}" if device.type == "cpu" else device.type
+
+
+def processor() -> str:
+    """Return the model of the processor where the system knows it, else the architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def on_device(module: M, name: str | torch.device) -> M:

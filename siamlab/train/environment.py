@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from siamlab.machine.device import processor
+
 PACKAGES = ("torch", "timm", "numpy", "pydantic", "safetensors")
 
 
@@ -22,7 +24,7 @@ def environment() -> dict[str, Any]:
         "siamlab": version_of("siamlab"),
         "python": platform.python_version(),
         "packages": {name: version_of(name) for name in PACKAGES} | {"torch": torch.__version__},
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": gpu,
@@ -37,16 +39,6 @@ def version_of(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _processor() -> str:
-    """Return the model of the processor where the system knows it, else the architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _git(*words: str) -> str:

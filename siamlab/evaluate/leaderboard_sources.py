@@ -1,0 +1,136 @@
+"""Rows of the leaderboard from files: a run's own scores, and values of papers.
+
+kept_rows(Path("runs/mine/probes.json"), read_leaderboard(path))
+published_rows(Path("published.csv"))
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars
+from torch import nn
+
+from siamlab.component import UserError
+from siamlab.evaluate.leaderboard import KEYS, SCHEMA, Origin, board_name, with_origin
+from siamlab.evaluate.models import open_model
+from siamlab.interop.weights import weights_hash
+from siamlab.machine.sums import unsigned
+from siamlab.probe.table import digest
+
+NEEDED = ("board", "model", "probe", "title", "property", "value", "unit", "direction")
+NEEDED += ("protocol", "source")  # columns of published values
+ALLOWED = {"property": ("semantic", "spatial", "attention", "representation")}
+ALLOWED["direction"] = ("higher", "lower", "neither")
+SHARED = ("revision", "resolution", "seed")  # and data.*: the same for all probes of one call
+DIGITS = 16  # of the hash of weights
+
+
+def short_hash(model: nn.Module) -> str | None:
+    """Return the digits that tell a model's weights from others; None for one without weights."""
+    return weights_hash(model)[:DIGITS] if any(p.numel() for p in model.parameters()) else None
+
+
+def kept_rows(
+    path: Path, table: polars.DataFrame, board: str | None = None, name: str | None = None
+) -> polars.DataFrame:
+    """Return the rows of a run's probes.json that fit the board in `table`, else its newest.
+
+    Version, device and day are not in that file, so they stay unknown. Raises UserError for a file
+    that is missing, damaged or without a row of its run.
+    """
+    named = open_model(path.parent)
+    rows = [row for row in _rows(path) if row.get("model") == named.name]
+    rows = [row for row in rows if row.get("layer") is None and row.get("head") is None]
+    if not rows:
+        raise UserError(f"{path} has no score of {named.name}; `siamlab probe {path.parent}` adds")
+    board = board or board_name(rows[-1]["settings"])
+    known = table.filter(polars.col("board") == board)["protocol"].to_list()
+    rows = [row for row in rows if row["protocol"] in known] or rows
+    call = _shared(rows[-1])
+    rows = [dict(row, model=name or named.name) for row in rows if _shared(row) == call]
+    made = Origin(short_hash(named.model), note="from the run's probes.json")
+    return with_origin(rows, board, {name or named.name: made})
+
+
+def published_rows(path: Path) -> polars.DataFrame:
+    """Return the rows of a CSV file of published values.
+
+    Its columns are those of NEEDED, with the source of each value, and its protocol in words, or
+    in siamlab's own fields as a JSON object; low, high, chance, ceiling, date (2023-06-18) and note
+    may follow. Raises UserError for a missing column or value, and for a number that is none.
+    """
+    try:
+        table = polars.read_csv(path, infer_schema=False)
+    except (OSError, polars.exceptions.PolarsError) as error:
+        raise UserError(f"{path} is no table ({str(error).splitlines()[0]}); give a CSV") from None
+    if missing := [key for key in NEEDED if key not in table.columns]:
+        raise UserError(f"{path} has no column {', '.join(missing)}; it needs {', '.join(NEEDED)}")
+    for number, row in enumerate(table.iter_rows(named=True), start=2):
+        _check_row(row, f"{path}, line {number}")
+    rows = [_published(row) for row in table.iter_rows(named=True)]
+    try:
+        frame = polars.DataFrame(rows, schema=dict.fromkeys(SCHEMA, polars.String))
+        frame = frame.with_columns(polars.col("date").str.to_date("%Y-%m-%d")).cast(dict(SCHEMA))
+    except polars.exceptions.PolarsError as error:
+        raise UserError(f"{path}: {str(error).splitlines()[0]}; write days as 2023-06-18") from None
+    if twice := frame.select(KEYS).filter(frame.select(KEYS).is_duplicated()).rows():
+        raise UserError(f"{path} has more than one value for {twice[0]}; keep one of them")
+    return frame
+
+
+def _published(row: dict[str, Any]) -> dict[str, Any]:
+    words = row["protocol"]
+    settings = json.loads(words) if words.startswith("{") else {"protocol": words}
+    own = {"status": "published", "protocol": digest(settings)}
+    own["settings"] = json.dumps(settings, sort_keys=True)
+    return {key: {**row, **own}.get(key) for key in SCHEMA}
+
+
+def _check_row(row: dict[str, Any], where: str) -> None:
+    if empty := [key for key in NEEDED if not (row[key] or "").strip()]:
+        raise UserError(
+            f"{where}: {empty[0]} is empty; every published value needs {', '.join(NEEDED)}"
+        )
+    for key, allowed in ALLOWED.items():
+        if row[key] not in allowed:
+            raise UserError(f"{where}: {key}={row[key]} must be one of {', '.join(allowed)}")
+    if row["protocol"].startswith("{") and not _is_object(row["protocol"]):
+        raise UserError(f"{where}: protocol must be words, or a whole JSON object of fields")
+    for key in ("value", "low", "high", "chance", "ceiling"):
+        if not _is_number(row.get(key) or "0"):
+            raise UserError(f"{where}: {key}={row[key]} must be a number, as 0.335 or 27.5")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return abs(float(text)) < float("inf")
+    except ValueError:
+        return False
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        rows = json.loads(path.read_text())
+        return [unsigned(row) for row in rows]
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}); `siamlab probe` makes it"
+        ) from None
+    except (ValueError, TypeError, RecursionError):
+        raise UserError(
+            f"{path} is damaged; probe the run again: `siamlab probe {path.parent}`"
+        ) from None
+
+
+def _shared(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a protocol that all probes of one call have in common."""
+    fields = json.loads(row["settings"])
+    return {k: v for k, v in fields.items() if k in SHARED or k.startswith("data.")}
