@@ -1,5 +1,7 @@
 """Probes on a GPU, as far as a device that pretends to be one can tell."""
 
+import sys
+
 import pytest
 import torch
 from pretend_device import pretended
@@ -7,10 +9,11 @@ from test_train import tiny
 
 from siamlab.component import UserError
 from siamlab.data import Scenes
-from siamlab.machine.device import device_named, lent
-from siamlab.probe import Suite, features, probe_model
+from siamlab.evaluate.models import open_model, open_models
+from siamlab.machine.device import device_named, lent, numbers_on
+from siamlab.probe import Suite, attention_maps, features, probe_model
 from siamlab.probe.finetune_recipe import FineTune
-from siamlab.probe.suite import FULL, QUICK
+from siamlab.probe.suite import FULL, QUICK, passes, rows
 from siamlab.recipes import siameseim
 from siamlab.train import untrained
 
@@ -92,3 +95,38 @@ def test_a_device_that_is_not_there_is_refused(name, message, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=message):
         device_named(name)
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_gpu_that_is_not_there_is_refused_where_a_model_is_opened(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    sentence = f"--device {name} .* asks for a GPU.*, but torch finds none here"
+    for opened in (open_model, open_models):
+        with pytest.raises(UserError, match=sentence):
+            opened("zoo:scenes_mae", device=name)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert device_named("mps").type == "mps" and device_named("auto").type == "cpu"
+
+
+def test_models_are_opened_on_a_device_and_a_module_that_was_handed_over_stays():
+    own = model()
+    with pretended() as device:
+        opened = open_models([own, open_model("zoo:scenes_mae")], size=24, device=device)
+        assert [next(named.model.parameters()).device for named in opened] == [device] * 2
+    assert next(own.parameters()).device == CPU
+    assert open_model(own).model is own is open_model(own, device="cpu").model
+
+
+def test_without_float64_numbers_are_computed_on_the_processor(images, monkeypatch):
+    """As on Apple's GPU, which this device stands for."""
+    assert numbers_on(torch.device("mps")) == CPU and numbers_on(CPU) == CPU
+    suite = Suite((*QUICK.probes, *rows.ATTENTION), by_layer=True)
+    expected = probe_model(model(), *images, suite)
+    for module in (sys.modules["siamlab.probe.features"], attention_maps, passes):
+        monkeypatch.setattr(module, "numbers_on", lambda _: CPU)
+    with pretended() as device:
+        network = model().to(device)
+        assert {part.device for part in features(network, images[1].pixels)[:3]} == {CPU}
+        found = probe_model(network, *images, suite)
+    assert numbers(found) == pytest.approx(numbers(expected), abs=1e-3, nan_ok=True)

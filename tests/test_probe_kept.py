@@ -21,7 +21,8 @@ from siamlab.probe import (
     residual_features,
     view_features,
 )
-from siamlab.probe.suite import FULL, QUICK, passes
+from siamlab.probe.attention_maps import attention_profile, class_attention
+from siamlab.probe.suite import FULL, QUICK, Suite, passes, rows
 from siamlab.probe.suite.identity import identity
 from siamlab.probe.suite.passes import Kept, Passes
 from siamlab.recipes import siameseim
@@ -68,6 +69,8 @@ PARTS = {
     "pooled": lambda x: [x.pooled(PIXELS)],
     "residual": lambda x: [*x.residual(PIXELS)[:3]],
     "by_layer": lambda x: x.by_layer(PIXELS, "patches"),
+    "attention_profile": lambda x: [*x.attention_profile(PIXELS)],
+    "class_attention": lambda x: [x.class_attention(PIXELS)],
 }
 
 
@@ -84,16 +87,24 @@ def test_what_is_read_is_what_is_computed_to_the_bit(part, tmp_path):
         "pooled": features(model(), PIXELS, INPUTS)[:1],
         "residual": residual_features(model(), PIXELS, INPUTS),
         "by_layer": [*by_layer(model(), PIXELS, "patches", INPUTS)],
+        "attention_profile": attention_profile(model(), PIXELS, INPUTS),
+        "class_attention": [class_attention(model(), PIXELS, INPUTS)],
     }
     ours = alone[part][: len(plain)]
     assert all(torch.equal(a, b) for a, b in zip(plain, ours, strict=True))
 
 
-def test_the_second_probe_of_a_model_passes_no_image(images, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "suite",
+    [QUICK, Suite(rows.ATTENTION, by_layer=True), pytest.param(FULL, marks=pytest.mark.slow)],
+    ids=["quick", "attention", "full"],
+)
+def test_the_second_probe_of_a_model_passes_no_image(suite, images, tmp_path, monkeypatch):
     kept = Kept(Shelf(tmp_path, 10**9), "mae")
-    first = everything(probe_model(model(), *images, kept=kept))
-    monkeypatch.setattr(type(model()), "forward_features", None)
-    assert everything(probe_model(model(), *images, kept=kept)) == first
+    first = everything(probe_model(model(), *images, suite, kept=kept))
+    for way in ("forward_features", "forward_intermediates"):
+        monkeypatch.setattr(type(model()), way, None)
+    assert everything(probe_model(model(), *images, suite, kept=kept)) == first
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from siamlab import zoo
@@ -17,6 +18,7 @@ from siamlab.component import UserError
 from siamlab.interop.adapter import TokenGrid
 from siamlab.interop.resize import resize
 from siamlab.interop.weights import is_foreign, open_weights
+from siamlab.machine.device import device_named, on_device
 from siamlab.machine.files import expanded
 from siamlab.run import Run
 from siamlab.train.export import load_encoder, run_of, untrained
@@ -36,15 +38,28 @@ class NamedModel(NamedTuple):
 ModelLike = str | os.PathLike[str] | NamedModel | nn.Module
 
 
-def open_model(model: ModelLike, weights: bool = True, size: int | None = None) -> NamedModel:
+def open_model(
+    model: ModelLike,
+    weights: bool = True,
+    size: int | None = None,
+    device: str | torch.device | None = None,
+) -> NamedModel:
     """Return a model by name: a run's folder, an encoder file, `zoo:NAME`, `timm:NAME`, or weights
     of another project (a checkpoint file, a Hugging Face folder, `hf:NAME`, `timm:NAME@FILE`).
 
     A NamedModel or a timm module is taken too. `weights=False` leaves a timm model at random
     weights; `size` is the side of square inputs in pixels, for which timm resamples the position
-    table (a model that was handed over is copied first). Raises UserError for a name that does not
-    exist, a module that is not a vision transformer, and a size that the model cannot take.
+    table; `device` is where it is to lie (cpu, cuda, mps, or auto: a GPU if there is one). A model
+    that was handed over is copied first where either changes it. Raises UserError for a name that
+    does not exist, a module that is not a vision transformer, a size that the model cannot take,
+    and a GPU that is not there.
     """
+    place = None if device is None else device_named(device)
+    named = _opened(model, weights, size)
+    return named if place is None else named._replace(model=on_device(named.model, place))
+
+
+def _opened(model: ModelLike, weights: bool, size: int | None) -> NamedModel:
     if isinstance(model, NamedModel):
         named = model
     elif isinstance(model, nn.Module):
@@ -61,7 +76,10 @@ def open_model(model: ModelLike, weights: bool = True, size: int | None = None) 
 
 
 def open_models(
-    models: ModelLike | Sequence[ModelLike], weights: bool = True, size: int | None = None
+    models: ModelLike | Sequence[ModelLike],
+    weights: bool = True,
+    size: int | None = None,
+    device: str | torch.device | None = None,
 ) -> list[NamedModel]:
     """Return one or several models, each as by `open_model`, under distinct names.
 
@@ -74,7 +92,7 @@ def open_models(
         raise UserError(
             "models must name one or more: a run's folder, a checkpoint, zoo:NAME or timm:NAME"
         )
-    opened = [open_model(model, weights, size) for model in models]
+    opened = [open_model(model, weights, size, device) for model in models]
     names = [
         str(model) if isinstance(model, str | os.PathLike) else named.name
         for model, named in zip(models, opened, strict=True)

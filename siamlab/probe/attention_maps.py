@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.machine.device import numbers_on
 from siamlab.machine.internals import attention_dropout, unfused
 from siamlab.probe.attention import (
     Profile,
@@ -197,6 +198,7 @@ def _reading(module: nn.Module, keep: Callable[[Tensor], None]) -> Iterator[None
 
 
 def _keep(parts: list[Tensor], measure: Callable[[Tensor], Tensor], matrix: Tensor) -> None:
+    matrix = matrix.to(numbers_on(matrix.device))
     parts.append(measure(matrix).clone())  # a view would keep the whole matrix
 
 

@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from siamlab.geometry import Grid, View
+from siamlab.machine.device import numbers_on
 
 Triple = tuple[float, float, float]
 
@@ -58,8 +60,8 @@ def features(
 
     `inputs` are the model's own unless given. Where a model norms its features after pooling only,
     that norm is applied to each token. Images are resized bilinearly, antialiased where they
-    shrink, without keeping the aspect. The features lie on the model's device; the model is left
-    unchanged.
+    shrink, without keeping the aspect. The features lie on the model's device (of Apple's GPU on
+    the processor, since that has no float64); the model is left unchanged.
     """
     inputs = inputs or Inputs.of(model)
     return as_features(model, tokens_of(model, images, inputs, batch), inputs.size)
@@ -151,10 +153,13 @@ def standardised(
 def evaluated(model: nn.Module, function: Callable[[Tensor], Any], x: Tensor) -> Any:
     """Call `function(x)` with the model in evaluation mode, without gradients.
 
-    Not in inference mode: tensors that a model caches must be trainable later.
+    Not in inference mode: tensors that a model caches must be trainable later. Tensors come back
+    where their numbers are computed (`numbers_on`).
     """
     with evaluating(model), torch.no_grad():
-        return function(x)
+        found = function(x)
+    home = numbers_on(x.device)
+    return tree_map(lambda part: part.to(home) if isinstance(part, Tensor) else part, found)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 
 from siamlab.probe.attention import as_scores
-from siamlab.probe.attention_maps import attention_profile, class_attention, is_readable
+from siamlab.probe.attention_maps import is_readable
 from siamlab.probe.outliers import outlier_tokens
 from siamlab.probe.saliency import saliency
 from siamlab.probe.score import Reading
@@ -32,7 +32,7 @@ def profile(x: Extracted) -> Iterator[Reading]:
     index, settings = small_sample(x)
     grid = x.test.grid
     patch = max(side / n for side, n in zip(x.inputs.size, grid, strict=True))
-    numbers = attention_profile(x.model, x.bench.test.pixels[index], x.inputs)
+    numbers = x.passes.attention_profile(x.bench.test.pixels[index])
     scores = as_scores(numbers, grid, patch, x.groups_of(index))
     for name in ("distance", "entropy", "nmi"):
         for layer, heads in enumerate(getattr(scores, name), 1):
@@ -48,7 +48,7 @@ def class_saliency(x: Extracted) -> Iterator[Reading]:
     masks = masks_of(x.bench.test, index)
     if not segmented(masks) or not is_readable(x.model):
         return
-    rows = class_attention(x.model, x.bench.test.pixels[index], x.inputs)  # [n, heads, N]
+    rows = x.passes.class_attention(x.bench.test.pixels[index])  # [n, heads, N]
     scores = saliency(rows, masks, x.test.grid, MASS, x.bench.seed, x.groups_of(index))
     protocol = settings | dict(mass=MASS)
     yield x.reading("saliency", scores.mean, **protocol)

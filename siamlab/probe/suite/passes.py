@@ -18,7 +18,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from siamlab.geometry import View
+from siamlab.machine.device import device_title, numbers_on
 from siamlab.machine.shelf import Shelf
+from siamlab.probe.attention import Profile
+from siamlab.probe.attention_maps import BATCH, attention_profile, class_attention
 from siamlab.probe.features import Features, Inputs, as_features, pooled_features, tokens_of
 from siamlab.probe.layers import Part, by_layer, residual_tokens
 from siamlab.probe.suite.identity import content_of, identity
@@ -35,7 +38,7 @@ class Kept(NamedTuple):
 
 
 class Passes:
-    """Images through one model. Its features lie on the model's device."""
+    """Images through one model. Its features lie where numbers of its device are computed."""
 
     def __init__(
         self, model: nn.Module, inputs: Inputs, batch: int = 256, kept: Kept | None = None
@@ -68,6 +71,18 @@ class Passes:
         compute = lambda: by_layer(self.model, images, part, *how)  # noqa: E731
         return self._found(f"{part} by layer", images, self.inputs, compute)
 
+    def attention_profile(self, images: Pixels) -> Profile:
+        """`siamlab.probe.attention_profile` of the images."""
+        compute = lambda: attention_profile(self.model, images, self.inputs)  # noqa: E731
+        what = f"attention, {BATCH} images a pass"
+        return Profile(*self._found(what, images, self.inputs, compute))
+
+    def class_attention(self, images: Pixels) -> Float[Tensor, "n heads N"]:
+        """`siamlab.probe.class_attention` of the images in the last block."""
+        compute = lambda: [class_attention(self.model, images, self.inputs)]  # noqa: E731
+        what = f"class attention, {BATCH} images a pass"
+        return self._found(what, images, self.inputs, compute)[0]
+
     def _features(self, images: Pixels, inputs: Inputs) -> Features:
         return as_features(
             self.model, self._passed("tokens", images, inputs, tokens_of), inputs.size
@@ -87,7 +102,7 @@ class Passes:
         protocol = {"what": what, "inputs": inputs, "batch": self.batch} | self._machine
         key = _key(protocol, images)
         found = self.kept.shelf.kept(self._identity, key, self.kept.name, compute)
-        return [tensor.to(self._device) for tensor in found]
+        return [tensor.to(numbers_on(self._device)) for tensor in found]
 
     @property
     def _device(self) -> torch.device:
@@ -100,8 +115,8 @@ class Passes:
     @cached_property
     def _machine(self) -> dict[str, Any]:
         """What else decides the last bits of a product."""
-        if self._device.type == "cuda":
-            return {"format": FORMAT, "on": torch.cuda.get_device_name(self._device)}
+        if self._device.type != "cpu":
+            return {"format": FORMAT, "on": device_title(self._device)}
         kind, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
         return {"format": FORMAT, "on": kind, "threads": threads}
 
