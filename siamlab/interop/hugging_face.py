@@ -14,6 +14,7 @@ from siamlab.interop.read import read_file
 from siamlab.machine.files import text_in
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+INDEX = ".index.json"  # after these names: which of several files holds which key
 SETTINGS = ("config.json", "preprocessor_config.json")
 TITLES = {  # model_type of transformers, and the method
     "vit": "Hugging Face",
@@ -54,11 +55,42 @@ def timm_architecture(path: Path) -> str:
 
 
 def folder_weights(path: Path) -> dict[str, Any]:
-    """Return the weights in a folder; raises UserError for one without."""
-    file = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
-    if file is None:
-        raise UserError(f"{path} has no {' and no '.join(WEIGHTS)}; expected is one of them")
-    return read_file(file)
+    """Return the weights in a folder, from one file or several; UserError for one without."""
+    for name in WEIGHTS:
+        if (path / name).is_file():
+            return read_file(path / name)
+        if (path / f"{name}{INDEX}").is_file():
+            return _from_shards(path / f"{name}{INDEX}")
+    raise UserError(f"{path} has no {' and no '.join(WEIGHTS)}; expected is one of them")
+
+
+def _from_shards(index: Path) -> dict[str, Any]:
+    """Return the weights of the files that an index names, each key from its own."""
+    places, found = shards(index), {}
+    for name in dict.fromkeys(places.values()):
+        if not (index.parent / name).is_file():
+            raise UserError(f"{index} names {name}, which is not there; copy the whole folder")
+        weights = read_file(index.parent / name)
+        own = [key for key, place in places.items() if place == name]
+        if missing := [key for key in own if key not in weights]:
+            raise UserError(
+                f"{index.parent / name} has no {missing[0]}, which {index.name} says it has; copy "
+                "the folder again"
+            )
+        found |= {key: weights[key] for key in own}
+    return found
+
+
+def shards(index: Path) -> dict[str, str]:
+    """Return the file of each key. Raises UserError for an index that is none."""
+    places = _json(index).get("weight_map")
+    if not isinstance(places, dict) or not all(map(_is_file_name, places.values())):
+        raise UserError(f"{index} names no files of this folder (weight_map); copy it again")
+    return places
+
+
+def _is_file_name(name: Any) -> bool:
+    return isinstance(name, str) and name == os.path.basename(name) != ""
 
 
 def from_hub(name: str) -> Path:
@@ -69,23 +101,34 @@ def from_hub(name: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    folder = None
-    try:
-        for file in SETTINGS + WEIGHTS[:1]:
+    def fetch(*files: str) -> Path | None:
+        """The first of these files that there is."""
+        for file in files:
             try:
-                folder = Path(hf_hub_download(name, file)).parent
+                return Path(hf_hub_download(name, file))
             except EntryNotFoundError as missing:
                 # without a network each file is tried for half a minute: the first one is enough
                 if isinstance(missing, LocalEntryNotFoundError) and file == SETTINGS[0]:
                     raise
-                if file == WEIGHTS[0]:
-                    hf_hub_download(name, WEIGHTS[1])
+        return None
+
+    try:
+        settings = [fetch(file) for file in SETTINGS]
+        found = fetch(*(f"{file}{end}" for file in WEIGHTS for end in ("", INDEX)))
+        if found and found.name.endswith(INDEX):
+            for shard in dict.fromkeys(shards(found).values()):
+                hf_hub_download(name, shard)
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(
             f"hf:{name} cannot be downloaded ({str(error).splitlines()[0].rstrip('.')}); connect "
             "to the network, check the name (hf:OWNER/NAME), or give a local folder"
         ) from None
-    return folder
+    there = next((file for file in (found, *settings) if file), None)
+    if there is None:
+        raise UserError(f"hf:{name} has none of {', '.join(SETTINGS + WEIGHTS)}")
+    return there.parent
 
 
 def _with_settings(found: Layout, title: str, config: dict[str, Any], images: Path) -> Layout:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from siamlab.component import UserError
@@ -20,7 +21,12 @@ CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711
 
 WRAPPERS = ("target_encoder", "teacher", "model_ema", "model", "state_dict", "model_state_dict")
 FIXED = ("SiameseIM", "MAE", "MoCo-v3", "I-JEPA")  # their position tables are never trained
-UNTOLD = re.compile(r"mask_token$|relative_position_index$|rope_embed|position_ids$|logit_scale$")
+UNTOLD = re.compile(
+    r"mask_token$|relative_position_index$|rope_embed|position_ids$|logit_scale$|"
+    r"^(input_resolution|context_length|vocab_size)$|^local_cls_norm\."
+)
+PERIODS = "rope_embed.periods"  # of DINOv3's rotary places
+BASE = 100.0  # of these periods
 PARTS = (  # of a release beside the encoder
     ("momentum branch", re.compile(r"^mm_|momentum_encoder\.")),
     ("decoder", re.compile(r"^decoder")),
@@ -64,7 +70,8 @@ def layout(content: dict[str, Any], path: Path) -> Layout:
     unused = tuple(k for k, part in aside.items() if not part and not UNTOLD.search(k))
     title = _title(wrapper, tensors, names)
     own = joined({name: tensors[key] for key, name in names.items() if key not in aside})
-    return _with_habits(Layout(title, own, parts, unused), tensors)
+    found = Layout(title, own, parts, unused)
+    return _of_dinov3(found, tensors, path) if title == "DINOv3" else _with_habits(found, tensors)
 
 
 def unwrapped(content: dict[str, Any]) -> tuple[str, dict[str, Tensor]]:
@@ -86,6 +93,7 @@ def _title(wrapper: str, tensors: dict[str, Tensor], names: dict[str, str]) -> s
     relative = [key for key in names if key.endswith(tables)]
     scaled = "blocks.0.ls1.gamma" in own
     signs = {
+        "DINOv3": any(key.endswith(PERIODS) for key in keys),
         "I-JEPA": wrapper == "target_encoder",
         "MoCo-v3": any("base_encoder." in key for key in names),
         "SiameseIM": any(key.startswith(("mm_", "decoder_pos_mlp")) for key in keys),
@@ -114,6 +122,20 @@ def _with_habits(found: Layout, tensors: dict[str, Tensor]) -> Layout:
     if found.title == "MoCo-v3" and len(found.weights["patch_embed.proj.weight"]) == 384:
         return found._replace(heads=12)  # its ViT-S has twice the usual number
     return found
+
+
+def _of_dinov3(found: Layout, tensors: dict[str, Tensor], path: Path) -> Layout:
+    """Add heads and norms; the periods of its rotary places show the size of a head."""
+    periods = next(value for key, value in tensors.items() if key.endswith(PERIODS)).float()
+    expected = BASE ** torch.linspace(0, 1, len(periods) + 1)[:-1]
+    if periods.ndim != 1 or not torch.allclose(periods.cpu(), expected, rtol=0.01):  # bfloat16
+        raise UserError(
+            f"{path} has rotary places of other periods than DINOv3's ({PERIODS}: expected are "
+            f"{len(expected)} from 1 to {expected[-1]:.3g}); wrap its network: "
+            "siamlab.TokenGrid(network)"
+        )
+    width = len(found.weights["patch_embed.proj.weight"])
+    return found._replace(heads=width // (4 * len(periods)), eps=1e-5)
 
 
 def _is_beside(name: str | None) -> bool:

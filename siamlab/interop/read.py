@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.interop.torchscript import read_torchscript
 from siamlab.machine.files import check_file
 
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\x0a"  # as torch.save writes since and before 1.6
@@ -69,10 +70,7 @@ def _from_torch(path: Path) -> dict[str, Any]:
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         if "TorchScript" in str(error):
-            raise UserError(
-                f"{path} is a TorchScript program, as CLIP's own files are; {WAY} alone: save "
-                "torch.jit.load(...).state_dict() anew"
-            ) from None
+            return dict(read_torchscript(path))  # as CLIP's own files
         first = str(error).partition("\n")[0].partition(". ")[0]  # advice follows it
         reason = first.rstrip(".") or type(error).__name__
         raise UserError(

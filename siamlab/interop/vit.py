@@ -34,10 +34,13 @@ def as_vit(found: Layout, path: Path) -> nn.Module:
     weights = {key: value.float() for key, value in found.weights.items()}
     depth = _depth(weights, path)
     relative = [key for key in weights if key.endswith(TABLE)]
+    if found.title == "DINOv3":
+        from siamlab.interop.dinov3 import dinov3 as build
+    else:
+        build = partial(_beit, relative) if relative else _plain
     if not relative:
         weights = _joined_biases(weights)
     heads = found.heads or (weights[relative[0]].shape[1] if relative else _heads(weights, path))
-    build = partial(_beit, relative) if relative else _plain
     vit = build(found, weights, depth, heads, path)
     fill(vit, weights, path)
     vit.weight_init_mode = ""  # of new random weights, if ever
@@ -107,7 +110,7 @@ def _plain(
     hidden, read = (weights[f"blocks.0.mlp.fc{n}.weight"].shape[n - 1] for n in (1, 2))
     gated = hidden != read  # half of them is the gate of the other
     return VisionTransformer(
-        **_sizes(weights, depth, heads, places - embedded, path),
+        **sizes(weights, depth, heads, places - embedded, path),
         class_token=token,
         no_embed_class=not embedded,
         reg_tokens=0 if registers is None else registers.shape[1],
@@ -137,7 +140,7 @@ def _beit(
         weights[re.sub(r"\.ls([12])\.gamma$", r".gamma_\1", key)] = weights.pop(key)
     rows = isqrt(weights[relative[0]].shape[0] - 3)  # 2 · side − 1, and three for the class token
     return Beit(
-        **_sizes(weights, depth, heads, ((rows + 1) // 2) ** 2, path),
+        **sizes(weights, depth, heads, ((rows + 1) // 2) ** 2, path),
         qkv_bias="blocks.0.attn.q_bias" in weights,
         init_values=0.1 if "blocks.0.gamma_1" in weights else None,
         use_abs_pos_emb="pos_embed" in weights,
@@ -148,7 +151,7 @@ def _beit(
     )
 
 
-def _sizes(
+def sizes(
     weights: dict[str, Tensor], depth: int, heads: int, patches: int, path: Path
 ) -> dict[str, Any]:
     width, channels, *patch = weights["patch_embed.proj.weight"].shape
@@ -157,7 +160,7 @@ def _sizes(
             f"{path} embeds patches of shape {(channels, *patch)}; expected are 3 colours and two "
             "sides: siamlab takes RGB images, no videos"
         )
-    side, hidden = isqrt(patches), weights["blocks.0.mlp.fc1.weight"].shape[0]
+    side, hidden = isqrt(patches), _hidden(weights)
     if side**2 != patches:
         raise UserError(f"{path} has places for {patches} patches, which is no square; {WAY}")
     return dict(
@@ -171,9 +174,16 @@ def _sizes(
     )
 
 
+def _hidden(weights: dict[str, Tensor]) -> int:
+    """The outputs of a perceptron's first layer, or of its gate."""
+    names = (f"blocks.0.mlp.{name}.weight" for name in ("fc1", "fc1_g"))
+    return next(len(weights[name]) for name in names if name in weights)
+
+
 def _depth(weights: dict[str, Tensor], path: Path) -> int:
     numbers = {int(m[1]) for key in weights if (m := re.match(r"blocks\.(\d+)\.", key))}
-    needed = "attn.qkv.weight", "mlp.fc1.weight", "mlp.fc2.weight"
+    gated = "blocks.0.mlp.w1.weight" in weights  # DINOv3's: w1, w2 in, and w3, renamed, out
+    needed = "attn.qkv.weight", f"mlp.{'w1' if gated else 'fc1'}.weight", "mlp.fc2.weight"
     for number in range(max(numbers, default=0) + 1):
         for part in needed:
             if (key := f"blocks.{number}.{part}") not in weights:
