@@ -15,6 +15,7 @@ from siamlab.evaluate.models import NamedModel
 from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.evaluate.standard.base import Published, StandardSet
 from siamlab.evaluate.standard.davis import Davis
+from siamlab.evaluate.standard.nyu import Nyu
 from siamlab.evaluate.standard.spair import Spair
 from siamlab.machine.device import device_named, lent
 from siamlab.machine.terminal import cell
@@ -26,10 +27,19 @@ if TYPE_CHECKING:
     import polars
 
 SETS: Mapping[str, type[StandardSet]] = MappingProxyType(
-    {each.model_fields["kind"].default: each for each in (Spair, Davis)}
+    {each.model_fields["kind"].default: each for each in (Spair, Davis, Nyu)}
 )
 
-__all__ = ["SETS", "AnySize", "Davis", "Published", "Spair", "StandardSet", "measure_standard"]
+__all__ = [
+    "SETS",
+    "AnySize",
+    "Davis",
+    "Nyu",
+    "Published",
+    "Spair",
+    "StandardSet",
+    "measure_standard",
+]
 
 
 def measure_standard(

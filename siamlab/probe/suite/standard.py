@@ -42,5 +42,17 @@ DAVIS = (
           Doc("`propagation.contour_score`", "harmonic mean of precision and recall of the "
               "object's contour", "0–1")),
 )
-STANDARD = (*SPAIR, *DAVIS)
+NYU = (
+    Probe("nyu", "NYU depth by a linear layer, δ₁", "spatial", "share of pixels", "higher", None,
+          Doc("`depth.fit_depth`, `depth.depth_errors`", "pixels whose depth, by a linear layer on "
+              "frozen features, is less than 1.25 times too large or too small; chance: one depth "
+              "for all pixels", "0–1")),
+    Probe("nyu_rmse", "NYU depth by a linear layer, rmse", "spatial", "metres", "lower", None,
+          Doc("`depth.depth_errors`", "root mean square error of each image, mean over images",
+              "0 or more, metres")),
+    Probe("nyu_relative", "NYU depth by a linear layer, relative error", "spatial",
+          "share of depth", "lower", None,
+          Doc("`depth.depth_errors`", "mean of |answer − depth| / depth", "0 or more")),
+)
+STANDARD = (*SPAIR, *DAVIS, *NYU)
 # fmt: on
