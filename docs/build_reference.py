@@ -16,8 +16,8 @@ from pydantic import BaseModel
 import siamlab
 from siamlab.cli.main import parser
 from siamlab.component import Component
+from siamlab.fields import choices
 from siamlab.run import Run
-from siamlab.run.assignments import choices
 from siamlab.run.choices import AXES, axis_choices
 from siamlab.study import definition
 from siamlab.study.assignments import SETTABLE

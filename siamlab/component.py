@@ -2,10 +2,19 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    NamedTuple,
+    TypeVar,
+    get_args,
+    get_origin,
+)
 from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 OBEYED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, directions of writing, new lines
 C = TypeVar("C", bound="Component")  # not typing.Self: beartype's import hook refuses it
@@ -50,7 +59,29 @@ class Allowed(NamedTuple):
     text: str
 
 
-class Component(BaseModel):
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as Told
+else:
+
+    class Told(type(BaseModel)):
+        """Makes components: wrong fields are a UserError, a sentence each, as everywhere."""
+
+        def __call__(cls, *places, **fields):
+            try:
+                return super().__call__(*places, **fields)
+            except ValidationError as error:
+                raise told(error, fields, cls) from None
+
+
+def told(error: ValidationError, fields: dict[str, Any], cls: type[BaseModel]) -> UserError:
+    """Return pydantic's error as one of a user, with a sentence for each mistake."""
+    from siamlab.fields import sentences  # which is built on this module
+
+    found = sentences(error.errors(), fields, cls, f"{cls.__name__}.", axes=False)
+    return UserError(". Also: ".join(found))
+
+
+class Component(BaseModel, metaclass=Told):
     """Fields are hyperparameters, `__call__` is the behaviour; no other state is kept."""
 
     # a word that is no kind is this choice's `name`: model=vit_small_patch16_224 is timm's
@@ -77,8 +108,14 @@ class Component(BaseModel):
         return _as_words(value) if number and bool not in inside else value
 
     def replace(self: C, **changes: Any) -> C:
-        """Return a checked copy. (Pydantic's `model_copy(update=...)` does not check.)"""
-        return type(self).model_validate(dict(self) | changes)
+        """Return a checked copy. (Pydantic's `model_copy(update=...)` does not check.)
+
+        Raises UserError for fields that are not allowed.
+        """
+        try:
+            return type(self).model_validate(dict(self) | changes)
+        except ValidationError as error:
+            raise told(error, changes, type(self)) from None
 
     def shrunk(self: C, to: Sizes) -> "Component":
         """Return the component for a short run of a narrow network.

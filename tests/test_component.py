@@ -6,13 +6,14 @@ import pytest
 from pydantic import Field, ValidationError
 
 from siamlab.colour import Colour
-from siamlab.component import Component, ascending, unknown, variants
+from siamlab.component import Component, UserError, ascending, unknown, variants
 from siamlab.data import Data
 from siamlab.loss import Loss
 from siamlab.masking import Masking, RandomMasking
 from siamlab.model.encoder import Backbone
 from siamlab.model.prediction import Prediction
 from siamlab.positions import Positions
+from siamlab.run import Run
 from siamlab.target import Target
 from siamlab.views import Crops, Views
 
@@ -62,14 +63,23 @@ def test_components_are_values(cls):
 def test_replace_is_a_checked_copy():
     spoon = Spoon()
     assert spoon.replace(length=2).length == 2 and spoon.length == 1
-    with pytest.raises(ValidationError, match="greater than 0"):
+    with pytest.raises(UserError, match="^Spoon.length=-1 must be a number above 0$"):
         spoon.replace(length=-1)
 
 
+def test_all_mistakes_of_a_component_are_told_each_in_a_sentence():
+    with pytest.raises(UserError) as error:
+        Run(steps=0, batch="many", masking={"kind": "random", "ratio": 2})
+    first, second, third = str(error.value).split(". Also: ")
+    assert first == "Run.masking.ratio=2 must be a number from 0 to below 1"
+    assert second == "Run.batch=many must be a whole number from 2 to 1,048,576"
+    assert third == "Run.steps=0 must be a whole number from 1 to 1,000,000,000"
+
+
 def test_unknown_field_is_refused_with_the_nearest_name():
-    with pytest.raises(ValidationError, match="Spoon has no field 'lenght'; did you mean 'length'"):
+    with pytest.raises(UserError, match="Spoon has no field 'lenght'; did you mean 'length'"):
         Spoon(lenght=3)
-    with pytest.raises(ValidationError, match="has no field 'colour'; allowed: depth, length"):
+    with pytest.raises(UserError, match="has no field 'colour'; allowed: depth, length"):
         Spoon().replace(colour="red")
 
 
@@ -85,7 +95,7 @@ def test_unknown_lists_what_is_allowed_unless_that_is_too_much():
 
 def test_a_range_runs_upwards():
     assert ascending((0.2, 0.2)) == (0.2, 0.2)
-    with pytest.raises(ValidationError, match=r"area\n.*\[0.5, 0.2\] must be \[least, largest\]"):
+    with pytest.raises(UserError, match=r"area: \[0.5, 0.2\] must be \[least, largest\]"):
         Crops(area=(0.5, 0.2))
 
 

@@ -22,8 +22,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import siamlab
+from siamlab.fields import choices
 from siamlab.run import Run
-from siamlab.run.assignments import choices
 from siamlab.run.choices import AXES
 
 ROOT = Path(__file__).parent.parent

@@ -5,6 +5,7 @@ import torch
 
 from siamlab.colour import NoColour, SymmetricColour
 from siamlab.data import Cifar10, Folder
+from siamlab.fields import choices
 from siamlab.loss import MSE, Cosine, InfoNCE, SmoothL1, UniGrad
 from siamlab.masking import BlockwiseMasking, MultiBlockMasking, NoMasking, RandomMasking
 from siamlab.model.encoder import Vit
@@ -24,7 +25,6 @@ from siamlab.recipes import (
     simsiam,
 )
 from siamlab.run import AdamW, Run
-from siamlab.run.assignments import choices
 from siamlab.target import Momentum, Online, Pixels
 from siamlab.train.device import build
 from siamlab.train.step import gradients

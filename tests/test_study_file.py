@@ -18,15 +18,18 @@ SEARCH = "study = Search(question='?', suggest=lambda trial: mae(), objectives={
         ("study = Recipes(question='?', runs=nothing)", ", line 3, does not import: NameError"),
         (
             "\nstudy = Recipes(question='?', runs=())",
-            ", line 4, runs: Tuple should have at",
+            ", line 4, Recipes.runs=.* must be a list of 2 or more, each of class Run",
         ),
         ("study = Recipes(question='?' runs=1)", ", line 3, does not import: SyntaxError"),
         ("mae().change('los=cosine')", ", line 3, a run has no key 'los'"),
         ("import sys\n\nsys.exit(0)", ", line 5, ends the program .sys.exit.; a study's file only"),
         ("raise SystemExit", ", line 3, ends the program"),
-        (SEARCH.format("()"), ", line 3, objectives: Tuple should have at least 1 item"),
+        (SEARCH.format("()"), ", line 3, Search.objectives=.* must be a list of 1 or more"),
         (SEARCH.format("('cost', 'cost')"), ", line 3, objectives names 'cost' twice; name each"),
-        (SEARCH.format("('speed',)"), ", line 3, objectives.0: Input should be 'semantic', 'spat"),
+        (
+            SEARCH.format("('speed',)"),
+            ", line 3, Search.objectives=.speed. must be a list of 1 or more, each 'sem",
+        ),
     ],
 )
 def test_a_mistake_has_its_line(tmp_path, monkeypatch, folder, text, words):

@@ -4,10 +4,9 @@ import math
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from siamlab.colour import LightColour, NoColour
-from siamlab.component import variants
+from siamlab.component import UserError, variants
 from siamlab.geometry import overlap
 from siamlab.recipes import siameseim
 from siamlab.views import (
@@ -192,5 +191,5 @@ def test_roles_say_which_view_is_the_context():
 
 @pytest.mark.parametrize("wrong", [{"area": (0.5, 0.2)}, {"area": (0, 1)}, {"aspect": 0.5}])
 def test_impossible_crops_are_refused(wrong):
-    with pytest.raises(ValidationError):
+    with pytest.raises(UserError):
         Crops(**wrong)

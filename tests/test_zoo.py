@@ -82,7 +82,7 @@ def test_loading_twice_gives_the_same_numbers():
 
 def test_no_flipped_bit_goes_unseen(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "HERE", tmp_path)
-    monkeypatch.setattr(zoo, "SUMS", tmp_path / "SHA256SUMS")
+    monkeypatch.setattr(zoo, "SUMS", tmp_path / "checksums.sha256")
     for name in ("scenes_mae.safetensors", "siameseim/run.toml", "scores.parquet"):
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
@@ -115,10 +115,12 @@ def test_the_shipped_files_are_those_of_the_list():
 
 def test_the_committed_tables_of_studies_are_whole():
     results = Path(__file__).parents[1] / "studies" / "results"
-    for line in (results / "SHA256SUMS").read_text().splitlines():
+    for line in (results / "checksums.sha256").read_text().splitlines():
         digits, name = line.split("  ")
         assert hashlib.sha256((results / name).read_bytes()).hexdigest() == digits, name
-    listed = {line.split("  ")[1] for line in (results / "SHA256SUMS").read_text().splitlines()}
+    listed = {
+        line.split("  ")[1] for line in (results / "checksums.sha256").read_text().splitlines()
+    }
     tables = list(results.rglob("*.parquet"))
     assert {f.relative_to(results).as_posix() for f in tables} == listed
 

@@ -10,12 +10,11 @@ from rich.table import Table
 
 from siamlab.component import Component, UserError, unknown
 from siamlab.evaluate.standard import SETS
+from siamlab.fields import allowed, choices
 from siamlab.machine.terminal import cell
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.run import Run
-from siamlab.run.assignments import choices
 from siamlab.run.choices import AXES, axis_choices
-from siamlab.run.mistakes import allowed
 
 
 class Key(NamedTuple):

@@ -3,15 +3,13 @@
 fields = assign(run.model_dump(), ["loss.weight=0.05", "data=folder"], Run)
 """
 
-import json
-import tomllib
 from collections.abc import Iterable, Iterator
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel
 
 from siamlab.component import UserError, unknown
+from siamlab.fields import choices, literal, text_of
 
 
 def assign(fields: dict[str, Any], assignments: Any, model: type[BaseModel]) -> dict[str, Any]:
@@ -66,37 +64,10 @@ def differences(mine: BaseModel, base: BaseModel | None, prefix: str = "") -> It
         yield from differences(own, other if same_choice else None, f"{prefix}{name}.")
 
 
-def literal(text: str) -> Any:
-    """Return the value of TOML text (0.05, true, [1, 2]); any other text is returned unchanged."""
-    try:
-        found = tomllib.loads(f"table = {{value = {text}}}")["table"]
-    except (ValueError, RecursionError):  # also for a number of too many digits
-        return text
-    return found["value"] if len(found) == 1 else text
-
-
-def choices(annotation: Any) -> dict[str, type[BaseModel]]:
-    """Return the components allowed in a field, by kind ("" for a single one); {} for values."""
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else [annotation]
-    parts = [m for m in members if isinstance(m, type) and issubclass(m, BaseModel)]
-    return {m.model_fields["kind"].default if "kind" in m.model_fields else "": m for m in parts}
-
-
 def choice_of(name: str, value: Any, model: type[BaseModel]) -> Any:
     """Return a field's value, where a word for a component becomes the table of that choice."""
     inside = choices(model.model_fields[name].annotation) if name in model.model_fields else {}
     return _choice(value, inside) if inside and isinstance(value, str) else value
-
-
-def text_of(value: Any) -> str:
-    """Return the text that `literal` reads back as the value."""
-    if isinstance(value, str):
-        return value if literal(value) == value else json.dumps(value, ensure_ascii=False)
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(text_of, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _depth(assignment: str) -> int:

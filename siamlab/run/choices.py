@@ -10,12 +10,12 @@ from typing import Union, get_args
 from siamlab.colour import ColourChoice
 from siamlab.component import Component, UserError, unknown
 from siamlab.data.images import DataChoice
+from siamlab.fields import choices
 from siamlab.loss import LossChoice
 from siamlab.masking import MaskingChoice
 from siamlab.model.encoder import BackboneChoice
 from siamlab.model.prediction import PredictionChoice
 from siamlab.positions import PositionsChoice
-from siamlab.run.assignments import choices
 from siamlab.run.mistakes import made
 from siamlab.run.run import Run
 from siamlab.target import TargetChoice

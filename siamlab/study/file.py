@@ -8,8 +8,6 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from pydantic import ValidationError
-
 from siamlab.component import UserError
 from siamlab.study.assignments import assign
 from siamlab.study.definition import FixedStudy, Study
@@ -48,8 +46,6 @@ def _imported(file: Path) -> ModuleType:
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except ValidationError as error:
-        raise UserError(f"{file}{_line(error, spec.origin)} {_sentence(error)}") from None
     except UserError as error:
         raise UserError(f"{file}{_line(error, spec.origin)} {error}") from None
     except SystemExit as error:
@@ -61,13 +57,6 @@ def _imported(file: Path) -> ModuleType:
         line = _line(error, spec.origin)
         raise UserError(f"{file}{line} does not import: {type(error).__name__}: {error}") from None
     return module
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(step) for step in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
 
 
 def _line(error: BaseException, file: str | None) -> str:

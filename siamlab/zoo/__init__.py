@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 KINDS = (".safetensors", ".parquet", ".toml", ".json")
-SUMS = HERE / "SHA256SUMS"  # of its files, as `sha256sum` writes and checks them
+SUMS = HERE / "checksums.sha256"  # of its files, as `sha256sum` writes and checks them
 REFERENCE = "untrained"  # the network that all of them started from
 
 
