@@ -16,7 +16,7 @@ from torchvision.transforms import v2 as vision
 from benchmarks.measure import Work, measured
 from benchmarks.peer import Peer
 from siamlab import colour
-from siamlab.model.encoder import MEAN, STD
+from siamlab.model.standard import MEAN, STD
 from siamlab.run import Compute
 from siamlab.train.device import choose_device
 from siamlab.views import TwoCrops

@@ -233,15 +233,13 @@ def _patches(fractions: tuple[float, float], grid: Grid) -> tuple[float, ...]:
 
 
 def _grown(chosen: Bool[Tensor, "B N"], grid: Grid, rng: Generator) -> Float[Tensor, "B N"]:
-    """Return a score per patch: the chosen first, in order along a random direction, so that a
-    surplus is cut off along a line; then those around them.
-    """
+    """Return a score per patch: the chosen, in order along a line, then those around them."""
     place = torch.cartesian_prod(*(torch.arange(n, device=rng.device) for n in grid)).float()
     angle = 2 * pi * _rand(len(chosen), rng=rng)
     along = torch.stack([angle.cos(), angle.sin()], dim=1) @ place.T  # [B, N], in patches
     near = F.avg_pool2d(chosen.float().unflatten(1, grid), 3, stride=1, padding=1).flatten(1)
-    beside = near + 0.1 * _rand(*chosen.shape, rng=rng)
-    return torch.where(chosen, along + 2 * sum(grid), beside)
+    # a surplus of chosen ones is cut off along the line
+    return torch.where(chosen, along + 2 * sum(grid), near + 0.1 * _rand(*chosen.shape, rng=rng))
 
 
 def _draws(batch: int, rng: Generator) -> Float[np.ndarray, "4 B"]:

@@ -25,9 +25,10 @@ from siamlab.geometry import Grid, View
 from siamlab.interop.weights import means_weights
 from siamlab.machine.internals import lerp_all_
 from siamlab.model.blocks import Chosen, every_patch, layer_norm, pick, without_drop_path
-from siamlab.model.encoder import Encoder, standardise
+from siamlab.model.encoder import Encoder
 from siamlab.model.prediction import Per
 from siamlab.model.siamese import NetworkChoices, Predictions, Siamese
+from siamlab.model.standard import standardise
 from siamlab.model.timm_names import frozen_transformer, known_tag
 
 Own = Float[Tensor, "1 N 4"]

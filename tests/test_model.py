@@ -8,8 +8,9 @@ from torch import nn
 
 from siamlab.component import UserError
 from siamlab.model.blocks import index_of, pick
-from siamlab.model.encoder import Encoder, Timm, Vit, standardise
+from siamlab.model.encoder import Encoder, Timm, Vit
 from siamlab.model.siamese import Siamese
+from siamlab.model.standard import standardise
 from siamlab.positions import FixedPlace, LearnedPositions, OwnFrame, own_places
 from siamlab.recipes import siameseim
 

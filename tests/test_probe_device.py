@@ -112,6 +112,8 @@ def test_a_gpu_that_is_not_there_is_refused_where_a_model_is_opened(name, monkey
 def test_models_are_opened_on_a_device_and_a_module_that_was_handed_over_stays():
     own = model()
     with pretended() as device:
+        assert next(open_model(own, device=device).model.parameters()).device == device
+        assert next(own.parameters()).device == CPU
         opened = open_models([own, open_model("zoo:scenes_mae")], size=24, device=device)
         assert [next(named.model.parameters()).device for named in opened] == [device] * 2
     assert next(own.parameters()).device == CPU

@@ -77,7 +77,7 @@ def test_other_colours_go_into_the_weights(bias, tmp_path):
         mae().change("size=32", "model.width=64", "model.depth=1", "model.heads=1"),
         torch.device("cpu"),
     ).model.encoder
-    from siamlab.model.encoder import standardise
+    from siamlab.model.standard import standardise
     from siamlab.train.start import _recoloured
 
     inputs = open_model(network).model.pretrained_cfg

@@ -8,8 +8,8 @@ import torch
 
 from siamlab.component import variants
 from siamlab.geometry import View
-from siamlab.model.encoder import standardise
 from siamlab.model.siamese import Siamese
+from siamlab.model.standard import standardise
 from siamlab.model.timm_names import frozen_transformer
 from siamlab.positions import own_places
 from siamlab.recipes import siameseim

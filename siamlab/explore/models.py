@@ -19,7 +19,8 @@ from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
 from siamlab.explore.held import BASE64, Held, limited, packed, ranges
 from siamlab.explore.kept import kept
-from siamlab.explore.pair import LEGEND, PairExplorer, pair_bytes
+from siamlab.explore.pair import LEGEND, PairExplorer
+from siamlab.explore.pair_matches import pair_bytes
 from siamlab.explore.scene import COSINE, Control, Heat, Mark, Panel, Scale, Scene
 from siamlab.geometry import Grid, patch_centres
 from siamlab.probe.attention import normalised_rows, over_patches

@@ -5,11 +5,11 @@ PairExplorer("zoo:siameseim")       PairExplorer("runs/mine", images, image=3)
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from torch import Generator, Tensor
 
 from siamlab import probe
@@ -19,8 +19,17 @@ from siamlab.evaluate.images import first_image, pixels_to_show
 from siamlab.evaluate.models import ModelLike, NamedModel, last_layer, open_model
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.held import BASE64, Held, limited, packed, ranges, triangle
+from siamlab.explore.held import Held, limited, packed, ranges, triangle
 from siamlab.explore.kept import kept
+from siamlab.explore.pair_matches import (
+    PairMatches,
+    cosines,
+    held_places,
+    pair_bytes,
+    pair_matches,
+    shared_means,
+    shown_numbers,
+)
 from siamlab.explore.scene import (
     COSINE,
     Box,
@@ -33,7 +42,7 @@ from siamlab.explore.scene import (
     rounded,
 )
 from siamlab.figure.image import to_bytes
-from siamlab.geometry import Grid, View, match_patches, patch_centres
+from siamlab.geometry import Grid, View, patch_centres
 from siamlab.machine.device import on_device
 from siamlab.probe.pairs import pairs
 
@@ -47,8 +56,6 @@ LEGEND = (
     ("match", "most similar patch"),
     ("next", "2nd to 5th most similar"),
 )
-
-
 QUERY = "{name}, patch in row {row}, column {column}"
 HIDDEN = "{query}: view {there} does not show this place; the most similar patch is marked."
 MATCHED = (
@@ -57,19 +64,6 @@ MATCHED = (
     "least possible."
 )
 JUMPS = "Worst matches of view {here}"
-
-
-class PairMatches(NamedTuple):
-    """The match of every patch of one view in the other view.
-
-    Places are (y, x) fractions of the other view, distances are in its pixels.
-    """
-
-    cosine: Float[Tensor, "N N"]  # to each patch of the other view
-    true: Float[Tensor, "N 2"]
-    inside: Bool[Tensor, " N"]  # whether the other view shows the true place
-    error: Float[Tensor, " N"]  # from the most similar patch to the true place
-    ceiling: Float[Tensor, " N"]  # from the nearest patch centre: no match can be closer
 
 
 class PairExplorer(Explorer):
@@ -160,13 +154,7 @@ class PairExplorer(Explorer):
         views, sides = self._views(image, draw), (0, 1) if view == "a" else (1, 0)
         features = self._layers(image, draw)[layer - 1]
         cosine = cosines(features[sides[0]], features[sides[1]])
-        match = match_patches(views[sides[0]], views[sides[1]], self.grid)
-        size = torch.tensor(views[sides[1]].image.shape[2:])
-        centres = patch_centres(self.grid)
-        true, inside = match.points[0], match.inside[0]
-        error = ((centres[cosine.argmax(dim=1)] - true) * size).norm(dim=1)
-        ceiling = ((centres[None] - true[:, None]) * size).norm(dim=2).amin(dim=1)
-        return PairMatches(cosine, true, inside, error, ceiling)
+        return pair_matches(cosine, views[sides[0]], views[sides[1]], self.grid)
 
     def _own(self, view: str) -> Float[Tensor, "N N"]:
         features = self._layers(*self._key()[:2])[self.values["layer"] - 1]["ab".index(view)]
@@ -259,36 +247,3 @@ class PairExplorer(Explorer):
             Jump(f"row {r + 1}, column {c + 1}: {error[patch]:.1f} px", view, patch)
             for patch, r, c in rows
         ]
-
-
-def cosines(a: Float[Tensor, "N D"], b: Float[Tensor, "N D"]) -> Float[Tensor, "N N"]:
-    """Products of unit features, computed where these lie and returned on the processor."""
-    return (a @ b.T).cpu()
-
-
-def shared_means(matches: PairMatches) -> tuple[int, Tensor, Tensor]:
-    """How many patches both views show, and their mean error and mean least error."""
-    error, ceiling = (x[matches.inside] for x in (matches.error, matches.ceiling))
-    return len(error), error.mean(), ceiling.mean()
-
-
-def held_places(matches: PairMatches) -> dict[str, Any]:
-    """Where the patches of one view lie in the other, whatever the layer."""
-    shared, _, least = shared_means(matches)
-    return {
-        "true": [[round(v, 4) for v in place] for place in matches.true.tolist()],
-        "inside": "".join("1" if shown else "0" for shown in matches.inside.tolist()),
-        "ceiling": shown_numbers(matches.ceiling),
-        "shared": shared,
-        "least": shown_numbers(least)[0],
-    }
-
-
-def shown_numbers(values: Tensor) -> list[float]:
-    """The values with the one decimal that is shown; 0 for nan, which no text has."""
-    return [float(f"{v:.1f}") if v == v else 0.0 for v in values.flatten().tolist()]
-
-
-def pair_bytes(patches: int) -> float:
-    """Bytes of one layer of a pair of views in a page: the cosines, and some 60 per patch."""
-    return BASE64 * 2 * patches**2 + 60.0 * patches

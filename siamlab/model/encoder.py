@@ -23,30 +23,19 @@ from torch import Tensor, nn
 
 from siamlab.component import Component, Sizes, unknown
 from siamlab.geometry import Grid
-from siamlab.machine.constant import constant
 from siamlab.model.attention import Attention
-from siamlab.model.blocks import (
-    Chosen,
-    every_patch,
-    initialise,
-    pick,
-    through,
-    without_drop_path,
-)
+from siamlab.model.blocks import Chosen, every_patch, initialise, pick, through, without_drop_path
+from siamlab.model.standard import MEAN, STD
 from siamlab.model.timm_names import timm_sizes, vision_transformers
 from siamlab.positions import PositionsChoice, own_places
 
-Colours = tuple[float, float, float]
 ALL = slice(None)  # tokens
 TIMM_STD = 1e-6  # of the class token that timm draws
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's RGB values, 0..1
 Norm = Annotated[Literal["none", "layer"], Field(description="normalisation after the last block")]
 Stem = Annotated[
     Literal["frozen", "learned"],
     Field(description="patch embedding: never changed, or trained"),
 ]
-
-
 Init = Annotated[
     str,
     Field(
@@ -253,11 +242,3 @@ class Encoder(nn.Module):
 
     def _rotary(self, seen: Chosen) -> Float[Tensor, "B 1 V _"]:
         return pick(self.rotary.expand(len(seen), -1, -1), seen)[:, None]
-
-
-def standardise(
-    image: Float[Tensor, "*B 3 H W"], mean: Colours = MEAN, std: Colours = STD
-) -> Float[Tensor, "*B 3 H W"]:
-    """Return an image of 0..1 minus `mean`, over `std`; ImageNet's unless given."""
-    shift, scale = (constant(v, image.device)[:, None, None] for v in (mean, std))
-    return (image - shift) / scale

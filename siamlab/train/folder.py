@@ -16,17 +16,16 @@ from typing import Any
 
 from siamlab.component import UserError
 from siamlab.machine.files import append, atomic, hold, remove_drafts, text_in
-from siamlab.machine.sums import signed, text_sum, unsigned
+from siamlab.machine.sums import signed, unsigned
 from siamlab.machine.terminal import caution
 from siamlab.run import Run
+from siamlab.train import run_file
 from siamlab.train.access import check_links, readable, written
 from siamlab.train.environment import environment
 from siamlab.train.events import Line, Metrics
 from siamlab.train.lines import read_lines, written_line
 
 BEGUN = {".lock", "checkpoints", "environment.json"}  # made before run.toml
-SUM = "# checksum "  # the first line of run.toml, with that of the rest
-LAST = "threads"  # the last key of every run.toml
 
 
 class RunFolder:
@@ -55,8 +54,7 @@ class RunFolder:
                 remove_drafts(self.path)
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             self._write_environment(environment())
-            with atomic(self.run_file) as draft:  # last: a folder with run.toml is whole
-                draft.write_text(f"{SUM}{text_sum(run.toml())}\n{run.toml()}")
+            run_file.write(self.run_file, run)  # last: a folder with run.toml is whole
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -162,18 +160,7 @@ class RunFolder:
         """Return the run that the folder was made for. Raises UserError where it is damaged."""
         if not self.made():
             raise UserError(f"{self.path.resolve()} is not a run's folder: it has no run.toml")
-        with readable(self.run_file):
-            text = self.run_file.read_text("utf-8", errors="replace")
-        first, _, rest = text.partition("\n")
-        whole = f"\n{LAST} =" in text  # of a file from before there were checksums
-        if first.startswith(SUM):
-            whole = first.removeprefix(SUM) == text_sum(rest)
-        if not whole:
-            raise UserError(
-                f"{self.run_file} is damaged or was changed, so it may be that of another run; "
-                "restore it, or remove the folder and train again"
-            )
-        return Run.read(self.run_file)
+        return run_file.read(self.run_file)
 
     def log(self, metrics: Metrics) -> None:
         """Append a line to metrics.jsonl; it is on disk when this returns."""

@@ -10,7 +10,8 @@ from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.interop.resize import resize
 from siamlab.interop.weights import is_foreign, means_weights, open_weights, weights_hash
-from siamlab.model.encoder import MEAN, STD, Encoder
+from siamlab.model.encoder import Encoder
+from siamlab.model.standard import MEAN, STD
 from siamlab.positions import own_places
 from siamlab.probe.features import Inputs
 from siamlab.run import Run

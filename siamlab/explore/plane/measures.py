@@ -13,7 +13,8 @@ from torch import Tensor
 
 from siamlab import probe
 from siamlab.evaluate.models import last_layer
-from siamlab.explore.pair import PairExplorer, PairMatches
+from siamlab.explore.pair import PairExplorer
+from siamlab.explore.pair_matches import PairMatches
 from siamlab.geometry import patch_centres
 from siamlab.probe.attention import over_patches
 from siamlab.probe.attention_maps import attended, is_readable
