@@ -13,6 +13,7 @@ from jaxtyping import Float16
 from torch import Tensor, nn
 
 from siamlab import probe
+from siamlab.evaluate.course import at_step, kept_steps
 from siamlab.evaluate.models import NamedModel, last_layer
 from siamlab.explore.view.collection import Collection, halved, tsne
 from siamlab.explore.view.crops import Crops
@@ -45,10 +46,17 @@ class Encoders:
         """The name of a model. Raises Refused (404) if there is none of that number."""
         return self._named(model, 1).name
 
-    def patches(self, model: int, photo: Photo, layer: int) -> Half:
-        """Patch features after a layer, from 1, through the final norm."""
+    def patches(self, model: int, photo: Photo, layer: int, step: int | None = None) -> Half:
+        """Patch features after a layer, from 1, through the final norm.
+
+        With a step, those of the encoder that the run kept after it. Raises Refused (404) if there
+        is none.
+        """
         named = self._named(model, layer)
-        return self._once((model, photo.id), lambda: _layers(named.model, photo))[layer - 1]
+        if step is not None and step not in kept_steps(named):
+            raise Refused(f"step {step} of {named.name} was not kept", 404)
+        look = lambda: _layers(named.model if step is None else at_step(named, step), photo)  # noqa: E731
+        return self._once((model, photo.id, f"step {step}"), look)[layer - 1]
 
     def attention(self, model: int, photo: Photo, layer: int) -> Rows:
         """Attention to the patches: of the class token (or the mean patch), then of each patch."""
@@ -138,6 +146,7 @@ def _about(named: NamedModel) -> dict[str, Any]:
         "width": model.num_features,
         "layers": last_layer(named),
         "heads": _heads(named),
+        "steps": kept_steps(named),
         "start": "class token" if model.cls_token is not None else "mean patch",
     }
 

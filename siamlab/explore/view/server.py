@@ -77,7 +77,8 @@ def _routes(encoders: Encoders, album: Album, collection: Collection | None) -> 
 
     def features(request: Request) -> Response:
         where = request.path_params
-        return _numbers(encoders.patches(where["model"], album[where["photo"]], where["layer"]))
+        photo, step = album[where["photo"]], where.get("step")
+        return _numbers(encoders.patches(where["model"], photo, where["layer"], step))
 
     def attention(request: Request) -> Response:
         where = request.path_params
@@ -94,6 +95,7 @@ def _routes(encoders: Encoders, album: Album, collection: Collection | None) -> 
         Route("/photos/{photo}", photo),
         Route("/photos", add, methods=["POST"]),
         Route(f"/features/{place}", features),
+        Route(f"/features/{place}/{{step:int}}", features),
         Route(f"/attention/{place}", attention),
         Route("/rollout/{model:int}/{photo}", rollout),
         *_match_routes(encoders, album, crops),

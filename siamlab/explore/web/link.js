@@ -12,14 +12,15 @@ function link({ y, x, side, pinned, over, ...rest }) {
 function startState() {
   const layers = Math.max(...about.models.map((each) => each.layers));
   const [first, second] = about.models.map((each) => each.name);
-  return { ...START_STATE, photo: about.photos[0].id, layer: layers, first, second: second || "" };
+  const step = Math.max(0, stepsOf(about).length - 1);
+  return { ...START_STATE, photo: about.photos[0].id, layer: layers, step, first, second: second || "" };
 }
 
 function restored() { // what a link says, as far as this page has it
   const made = startState();
   const words = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
   const known = choicesOf(about);
-  const ends = { layer: [1, made.layer], least: [0, 100], opacity: [0, 100], k: [2, HUES.length],
+  const ends = { layer: [1, made.layer], step: [0, made.step], least: [0, 100], opacity: [0, 100], k: [2, HUES.length],
     image: [-1, about.map ? about.map.labels.length - 1 : -1] };
   for (const [key, word] of Object.entries(words)) {
     const [low, high] = ends[key] || [];

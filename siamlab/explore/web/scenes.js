@@ -18,7 +18,7 @@ function columnsFor(models, base) {
 }
 
 function addressesOf(model, base) {
-  return base.photos.map((photo) => `features/${model.i}/${photo}/${model.layer}`);
+  return base.photos.map((photo) => featuresAddress(model.i, photo, model.layer, model.step));
 }
 
 function featuresOf(model, base, got, way) { // one entry for each photograph
@@ -106,7 +106,7 @@ function componentPanels(models, state, got, base) {
   return { panels, columns: columnsFor(models, base),
     text: `The first three principal components of the patches${base.count === 2
       ? " of both photographs together" : ""}, as red, green and blue.${which} Colours cannot be ` +
-      "compared between models." };
+      `compared between models${stepsOf(about).length ? " or steps" : ""}.` };
 }
 
 function keptPatches(rows, grid, which) {

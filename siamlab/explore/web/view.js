@@ -43,15 +43,33 @@ function layerOf(model, state, deepest) { // as deep in each model, from its fir
   return Math.max(1, Math.ceil(state.layer * model.layers / deepest));
 }
 
+function stepsOf(about) { // of all models that kept encoders while they were trained
+  const all = new Set(about.models.flatMap((model) => model.steps || []));
+  return [...all].sort((a, b) => a - b);
+}
+
+function stepOf(model, state, steps) { // the last one that was kept by then; null for the end
+  if (!model.steps?.length) return null;
+  const by = Math.max(...model.steps.filter((step) => step <= steps[state.step]), model.steps[0]);
+  return by === model.steps.at(-1) ? null : by;
+}
+
+function featuresAddress(i, photo, layer, step) {
+  return `features/${i}/${photo}/${layer}${step === null ? "" : `/${step}`}`;
+}
+
 // What has to be fetched before a state can be shown: addresses below that of the page.
 function needed(about, state) {
   if (state.show === "map") return neededByMap(about, state);
   if (state.show === "matches") return [matchesAddress(about, state)];
   if (state.show === "attention" && state.from === ROLLOUT) return rolloutsOf(about, state);
-  const kind = state.show === "attention" ? "attention" : "features";
   const deepest = Math.max(...about.models.map((model) => model.layers));
-  return about.models.flatMap((model, i) => (kind === "attention" && !model.heads ? []
-    : photosOf(state).map((photo) => `${kind}/${i}/${photo}/${layerOf(model, state, deepest)}`)));
+  const steps = stepsOf(about);
+  return about.models.flatMap((model, i) => photosOf(state).flatMap((photo) => {
+    const layer = layerOf(model, state, deepest);
+    if (state.show !== "attention") return featuresAddress(i, photo, layer, stepOf(model, state, steps));
+    return model.heads ? `attention/${i}/${photo}/${layer}` : [];
+  }));
 }
 
 function neededByMap(about, state) {
@@ -108,10 +126,13 @@ function controlsOf(about, state) {
     segments: [slider("k", "segments", 2, HUES.length)],
     attention: attentionControls(about, state, choice),
   }[state.show];
+  const steps = stepsOf(about);
+  const step = state.show === "attention" || !steps.length ? []
+    : [slider("step", "training step", 0, steps.length - 1, steps[state.step].toLocaleString("en"))];
   const opacity = slider("opacity", "colour", 0, 100, `${state.opacity} %`);
   const layer = state.show === "attention" && state.from === ROLLOUT ? [] // of all layers
     : [slider("layer", "layer", 1, layers)];
-  return [beside, ...layer, ...own, opacity];
+  return [beside, ...layer, ...step, ...own, opacity];
 }
 
 function attentionControls(about, state, choice) {
@@ -149,7 +170,9 @@ function besides(parts, [rows, columns], each = 1) { // rows of patches of photo
 function viewScene(about, state, got) {
   const deepest = Math.max(...about.models.map((model) => model.layers));
   const photos = photosOf(state);
-  const models = about.models.map((model, i) => ({ ...model, i, layer: layerOf(model, state, deepest) }));
+  const steps = stepsOf(about);
+  const models = about.models.map((model, i) => ({ ...model, i, layer: layerOf(model, state, deepest),
+    step: stepOf(model, state, steps) }));
   const shown = { similarity: similarityPanels, components: componentPanels,
     segments: segmentPanels, attention: attentionPanels }[state.show];
   const base = { photos, image: photos.join("+"), count: photos.length };
@@ -157,7 +180,10 @@ function viewScene(about, state, got) {
   const depths = new Set(models.map((model) => model.layers)).size > 1;
   for (const panel of panels) {
     const model = models.find((each) => each.name === panel.id);
-    if (model && depths) panel.title = `${model.name}, layer ${model.layer} of ${model.layers}`;
+    if (model && depths) panel.title += `, layer ${model.layer} of ${model.layers}`;
+    if (model?.steps?.length && state.show !== "attention") {
+      panel.title += `, step ${(model.step ?? model.steps.at(-1)).toLocaleString("en")}`;
+    }
   }
   return { panels, columns, text, scales, legend, controls: controlsOf(about, state), jumps: [],
     jumps_title: "", stops: about.stops, symbols: {}, linked: true };

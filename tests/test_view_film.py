@@ -1,0 +1,103 @@
+"""The page of `siamlab view` over the steps of a training: what runs kept, as Python shows it."""
+
+import shutil
+import threading
+
+import pytest
+import torch
+import torch.nn.functional as F
+from starlette.testclient import TestClient
+from test_explore_browser import watched
+from test_train import noise, tiny
+
+from siamlab import open_models, probe
+from siamlab.component import UserError
+from siamlab.evaluate.course import at_step, course, kept_steps
+from siamlab.explore.view import server
+from siamlab.explore.view.encoders import Encoders
+from siamlab.explore.view.photos import Album, shipped
+from siamlab.recipes import mae
+from siamlab.train import train
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    for name, every in (("kept", 2), ("sparse", 4), ("none", 0)):
+        train(tiny(mae, f"keep_every={every}"), root / name, noise())
+    return open_models([root / name for name in ("kept", "sparse", "none")])
+
+
+@pytest.fixture(scope="module")
+def app(models):
+    return server.application(Encoders(models), Album(shipped()[:2]), "secret")
+
+
+def patches(model, layer=-1):
+    return probe.by_layer(model, shipped()[0].pixels[None], "patches")[layer][0]
+
+
+def test_kept_steps_begin_before_training_and_end_with_the_model(models):
+    assert [kept_steps(named) for named in models] == [[0, 2, 4, 6], [0, 4, 6], []]
+    assert at_step(models[0], 6) is models[0].model
+    for step, wanted in course(models[0].folder).items():
+        torch.testing.assert_close(patches(at_step(models[0], step)), patches(wanted))
+    assert kept_steps(open_models("zoo:mae")[0]) == []
+    larger = open_models(models[0].folder, size=32)[0]
+    assert at_step(larger, 2).patch_embed.img_size == (32, 32)
+    with pytest.raises(UserError, match=r"step 3 of kept was not kept; choose one of \[0, 2"):
+        at_step(models[0], 3)
+
+
+def test_a_run_that_still_trains_ends_with_its_newest_checkpoint(models, tmp_path):
+    shutil.copytree(models[0].folder, folder := tmp_path / "kept")
+    (folder / "encoder.safetensors").unlink()
+    named = open_models(folder)[0]
+    assert kept_steps(named)[:2] == [0, 2] and kept_steps(named)[-1] == 6
+
+
+def test_the_server_answers_for_a_step(models, app):
+    client = TestClient(app, base_url=f"http://{server.HERE}/secret/")
+    about = client.get("about").json()
+    assert [model["steps"] for model in about["models"]] == [[0, 2, 4, 6], [0, 4, 6], []]
+    place = f"features/0/{about['photos'][0]['id']}/1"
+    for address, model in ((f"{place}/2", at_step(models[0], 2)), (place, models[0].model)):
+        got = torch.frombuffer(bytearray(client.get(address).content), dtype=torch.float16)
+        wanted = patches(model, 0)
+        torch.testing.assert_close(got.view_as(wanted).float(), wanted, atol=2e-3, rtol=2e-3)
+    answer = client.get(f"{place}/3")
+    assert answer.status_code == 404 and "step 3 of kept" in answer.json()["error"]
+
+
+def test_a_slider_goes_through_the_steps(browser, models, app):
+    serving = server.server(app)
+    with server.bound(0) as taken:
+        thread = threading.Thread(target=serving.run, kwargs={"sockets": [taken]})
+        thread.start()
+        with watched(browser, width=1000, height=700) as page:
+            page.goto(f"http://{server.HERE}:{taken.getsockname()[1]}/secret/")
+            page.wait_for_selector("[data-ready]")
+            titles = page.locator("figcaption").all_text_contents()
+            assert titles == ["kept, step 6", "sparse, step 6", "none"]
+            page.locator("input[name=step]").fill("1")
+            page.wait_for_function("() => location.hash.includes('step=1')")
+            titles = page.locator("figcaption").all_text_contents()
+            assert titles == ["kept, step 2", "sparse, step 0", "none"]
+            for named, step in zip(models, (2, 0, None), strict=True):
+                x = F.normalize(
+                    patches(named.model if step is None else at_step(named, step)), dim=1
+                )
+                shown = page.evaluate(
+                    "id => [...window.shown.scene.panels.find((p) => p.id === id).heat.values]",
+                    named.name,
+                )
+                middle = len(x) // 2
+                torch.testing.assert_close(torch.tensor(shown), x @ x[middle], atol=2e-3, rtol=0)
+            page.locator('[data-show="components"]').click()
+            page.wait_for_function("() => window.shown.scene.text.includes('models or steps')")
+            assert page.locator("figcaption").first.text_content() == "kept, step 2"
+            page.locator('[data-show="attention"]').click()
+            page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept'")
+            assert page.locator("input[name=step]").is_hidden()
+        serving.should_exit = True
+        thread.join()
