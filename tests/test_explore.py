@@ -431,6 +431,20 @@ def folder(tmp_path_factory):
     return train(run, tmp_path_factory.mktemp("eye") / "run").path
 
 
+def test_what_differs_within_predictions_and_targets_has_one_colour_in_both(folder, monkeypatch):
+    """The two sets differ by their means alone, which are at right angles."""
+    own = F.normalize(torch.randn(25, 10, generator=torch.Generator().manual_seed(0)), dim=1)
+    sets = [F.pad(0.4 * own, (0, 2)) + torch.eye(12)[10 + i] for i in range(2)]
+    monkeypatch.setattr(EyeExplorer, "expected", lambda self: sets)
+    explorer = EyeExplorer(folder, image=2)
+    shown = explorer.images()
+    predicted, target = (
+        shown[panel(explorer, name).image].int() for name in ("expected", "target")
+    )
+    assert (predicted - target).abs().max() <= 1
+    assert predicted.float().std() > 30
+
+
 @pytest.mark.parametrize("flip", ["not mirrored", "mirrored"])
 def test_the_eye_sees_what_a_training_step_compares(folder, flip):
     explorer = EyeExplorer(folder, image=2).set(flip=flip).move(0.1, 0.3, 0.5, 0.7)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw
 
 from siamlab.explore.draw import GAP, LINE, drawn
 from siamlab.explore.draw_chart import charted
@@ -127,3 +127,27 @@ def test_a_picture_tells_how_its_controls_stand():
 
 def _difference(a, b):
     return ImageChops.difference(a, b).convert("L")
+
+
+def test_long_titles_of_a_snapshot_are_broken_and_none_is_cut(monkeypatch):
+    written = []
+    draw = ImageDraw.ImageDraw.text
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw,
+        "text",
+        lambda self, place, text, *rest, **more: (
+            written.append((text, place)), draw(self, place, text, *rest, **more)
+        ),
+    )  # fmt: skip
+    image = {"i": torch.zeros(3, 40, 40, dtype=torch.uint8)}
+    long = "zoo:scenes_siameseim: cosine of every patch to the one that is selected"
+    panels = [Panel(name, title, "i") for name, title in (("a", long), ("b", "b"), ("c", "c"))]
+    tall = drawn(Scene(panels, 3, ""), image).height
+    words = " ".join(text for text, _ in sorted(written, key=lambda one: one[1][1]))
+    assert all(word in words.split() for word in long.split()) and "…" not in words
+    lines = [place[1] for text, place in written if text in long and len(text) > 1]
+    assert len(lines) == 3 and sorted(lines) == sorted(set(lines))
+    (beside,) = [place[1] for text, place in written if text == "b"]
+    assert beside == max(lines)  # all titles of a row end at their pictures
+    short = drawn(Scene([p._replace(title="t") for p in panels], 3, ""), image).height
+    assert tall - short == 2 * LINE

@@ -5,6 +5,7 @@ drawn(scene, images).save("explorer.png")
 
 import textwrap
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from jaxtyping import UInt8
@@ -23,8 +24,8 @@ from siamlab.explore.scene import (
     Scale,
     Scene,
     levels,
-    shortened,
 )
+from siamlab.figure.template import broken
 
 WIDTH = 776  # pixels
 GAP, TITLE, LINE = 14, 24, 18
@@ -42,14 +43,14 @@ def drawn(scene: Scene, images: Images) -> Image.Image:
     foot = _entries(scene)
     top = GAP + len(text) * LINE + 6
     places = list(_places(scene, images, top))
-    end = max(y + height for *_, y, _, height in places) + GAP
+    end = max(place.top + place.height for place in places) + GAP
     canvas = Image.new("RGB", (WIDTH, end + len(foot) * (LINE + 6) + GAP), WHITE)
     pen = ImageDraw.Draw(canvas)
     for i, line in enumerate(text):
         pen.text((GAP, GAP + i * LINE), line, INK, _font(14))
-    for panel, x, y, *size in places:
-        title = shortened(panel.title, size[0] // 7)
-        pen.text((x, y - TITLE), title, INK, _font(13))
+    for panel, lines, x, y, *size in places:
+        for i, line in enumerate(reversed(lines)):  # the last one stands on the picture
+            pen.text((x, y - TITLE - i * LINE), line, INK, _font(13))
         if panel.chart:
             canvas.paste(charted(panel.chart, (size[0], size[1])), (x, y))
         else:
@@ -60,16 +61,37 @@ def drawn(scene: Scene, images: Images) -> Image.Image:
     return canvas
 
 
-def _places(scene: Scene, images: Images, top: int) -> Iterator[tuple[Panel, int, int, int, int]]:
-    """Yield each panel with left, top, width and height of its picture, placed as in CSS grid."""
-    unit, used, highest = (WIDTH - GAP) // scene.columns, 0, 0
+class _Place(NamedTuple):
+    panel: Panel
+    lines: list[str]  # of its title
+    left: int  # of its picture, in pixels, as the rest
+    top: int
+    width: int
+    height: int
+
+
+def _places(scene: Scene, images: Images, top: int) -> Iterator[_Place]:
+    """Yield each panel where CSS grid places it; titles of a row are as tall as its longest."""
+    unit = (WIDTH - GAP) // scene.columns
+    for row in _rows(scene):
+        widths = [unit * panel.span - GAP for panel in row]
+        titles = [broken(p.title, w // 7) for p, w in zip(row, widths, strict=True)]
+        heights = [round(w * _ratio(p, images)) for p, w in zip(row, widths, strict=True)]
+        left, picture = GAP, top + TITLE + LINE * (max(map(len, titles)) - 1)
+        for panel, lines, width, height in zip(row, titles, widths, heights, strict=True):
+            yield _Place(panel, lines, left, picture, width, height)
+            left += width + GAP
+        top = picture + max(heights) + GAP
+
+
+def _rows(scene: Scene) -> Iterator[list[Panel]]:
+    row: list[Panel] = []
     for panel in scene.panels:
-        if used + panel.span > scene.columns:
-            top, used, highest = top + highest + TITLE + GAP, 0, 0
-        width = unit * panel.span - GAP
-        height = round(width * _ratio(panel, images))
-        yield panel, GAP + unit * used, top + TITLE, width, height
-        used, highest = used + panel.span, max(highest, height)
+        if sum(each.span for each in row) + panel.span > scene.columns:
+            yield row
+            row = []
+        row.append(panel)
+    yield row
 
 
 def _ratio(panel: Panel, images: Images) -> float:

@@ -118,8 +118,10 @@ class EyeExplorer(Explorer):
                       heat=Heat(cosine.diagonal().tolist(), self.grid, "cosine")),
                 Panel("match", "selected prediction against all patches", marks=marks, **view,
                       heat=Heat(cosine[patch].tolist(), self.grid, "cosine")),
-                Panel("expected", "predicted", f"expected {where}", self.grid, marks=[query]),
-                Panel("target", "target", f"target {where}", self.grid, marks=[query]),
+                Panel("expected", "predicted, less the mean", f"expected {where}", self.grid,
+                      marks=[query]),
+                Panel("target", "target, less the mean", f"target {where}", self.grid,
+                      marks=[query]),
             ],
             columns=3,
             text=self._text(cosine, patch, best),
@@ -136,9 +138,14 @@ class EyeExplorer(Explorer):
         ]
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
-        """The image, the query view, and the two sets of features in colour."""
-        where, features = self._name(), self.expected()
-        table = components_table(F.normalize(torch.stack(features), dim=-1), self.grid)
+        """The image, the query view, and the two sets of features in colour.
+
+        Each set is centred first: with its mean, two sets of unrelated hues may be alike in all
+        that differs within them.
+        """
+        where = self._name()
+        features = F.normalize(torch.stack(self.expected()), dim=-1)  # [2, N, D]
+        table = components_table(features - features.mean(dim=1, keepdim=True), self.grid)
         colours = torch.tensor(table.select("red", "green", "blue").rows()).view(2, *self.grid, 3)
         painted = (colours.permute(0, 3, 1, 2) * 255).round().to(torch.uint8)
         source = self.pixels[self.values["image"]]
