@@ -310,7 +310,7 @@ def test_models_are_added_shown_and_drawn_from_the_command_line(tmp_path, capsys
     assert measured.filter(model="pixels of patches of 8")["weights"].null_count() > 0
     assert main(["leaderboard", "show", "--from", str(file)]) == 0
     printed = capsys.readouterr().out
-    assert "zoo:scen" in printed and "To add a model: siamlab leaderboard add" in printed
+    assert "zoo:scenes_mae" in printed and "To add a model: siamlab leaderboard add" in printed
     assert main(["leaderboard", "page", "--from", str(file), "--to", str(html)]) == 0
     text = html.read_text()
     assert "zoo:scenes_mae" in text and "a paper" in text and "Hollow squares" in text

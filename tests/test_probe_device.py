@@ -129,6 +129,7 @@ def test_without_float64_numbers_are_computed_on_the_processor(images, monkeypat
         monkeypatch.setattr(module, "numbers_on", lambda _: CPU)
     with pretended() as device:
         network = model().to(device)
-        assert {part.device for part in features(network, images[1].pixels)[:3]} == {CPU}
+        for found in (features, attention_maps.attention_profile):
+            assert {part.device for part in found(network, images[1].pixels)[:3]} == {CPU}
         found = probe_model(network, *images, suite)
     assert numbers(found) == pytest.approx(numbers(expected), abs=1e-3, nan_ok=True)

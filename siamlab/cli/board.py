@@ -148,10 +148,13 @@ def _printed(name: str, rows: polars.DataFrame) -> Table:
     text = board_text(rows, main_probes(rows), ("weights", "date"), brief=True)
     caption = "brackets: 95 % interval; ↑ higher is better, ↓ lower is better"
     table = Table(title=cell(name), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 1, 0))
-    for number, title in enumerate(text.columns):
+    names = [broken(model, 2 * MOST) for model in text["model"]]
+    widest = max(len(line) for lines in names for line in lines)
+    table.add_column("model", overflow="fold", min_width=widest)
+    for title in text.columns[1:]:
         shown = "\n".join(map(cell, broken(title, MOST)))
-        table.add_column(shown, justify="right" if number else "left", overflow="fold")
-    for model, *others in text.iter_rows():
-        shown = (value.replace(" ", "\n", 1)[: MOST * 2] for value in map(cell, others))
-        table.add_row("\n".join(map(cell, broken(model, 2 * MOST))), *shown)
+        table.add_column(shown, justify="right", overflow="fold")
+    for lines, (_, *others) in zip(names, text.iter_rows(), strict=True):
+        shown = (value.replace(" ", "\n", 1) for value in map(cell, others))
+        table.add_row("\n".join(map(cell, lines)), *shown)
     return table

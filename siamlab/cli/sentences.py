@@ -83,4 +83,4 @@ def one_of(what: str, names: Sequence[str]) -> Callable[[str], str]:
     return checked
 
 
-count = whole_number(1, None, "a whole number, 1 or more")
+count: Callable[[str], int] = whole_number(1, None, "a whole number, 1 or more")
