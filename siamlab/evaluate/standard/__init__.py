@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import torch
 from rich.console import Console
 
 from siamlab.evaluate.evaluate import feature_shelf
@@ -15,6 +16,7 @@ from siamlab.evaluate.models import NamedModel
 from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.evaluate.standard.base import Published, StandardSet
 from siamlab.evaluate.standard.davis import Davis
+from siamlab.evaluate.standard.hpatches import Hpatches
 from siamlab.evaluate.standard.nyu import Nyu
 from siamlab.evaluate.standard.spair import Spair
 from siamlab.machine.device import device_named, lent
@@ -27,13 +29,14 @@ if TYPE_CHECKING:
     import polars
 
 SETS: Mapping[str, type[StandardSet]] = MappingProxyType(
-    {each.model_fields["kind"].default: each for each in (Spair, Davis, Nyu)}
+    {each.model_fields["kind"].default: each for each in (Spair, Davis, Nyu, Hpatches)}
 )
 
 __all__ = [
     "SETS",
     "AnySize",
     "Davis",
+    "Hpatches",
     "Nyu",
     "Published",
     "Spair",
@@ -43,7 +46,10 @@ __all__ = [
 
 
 def measure_standard(
-    models: Sequence[NamedModel], data: StandardSet, device: str = "auto", cache: bool = True
+    models: Sequence[NamedModel],
+    data: StandardSet,
+    device: str | torch.device = "auto",
+    cache: bool = True,
 ) -> "polars.DataFrame":
     """Return the long table of the scores of every model on a standard set.
 

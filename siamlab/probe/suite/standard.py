@@ -54,5 +54,17 @@ NYU = (
           "share of depth", "lower", None,
           Doc("`depth.depth_errors`", "mean of |answer − depth| / depth", "0 or more")),
 )
-STANDARD = (*SPAIR, *DAVIS, *NYU)
+HPATCHES = (
+    *(Probe(f"hpatches_{limit}", f"HPatches matching accuracy at {limit} px", "spatial",
+            "share of matches", "higher", None,
+            Doc("`matching.mutual`, `matching.matched`", "mutual nearest patches of two "
+                "photographs of a flat scene within 1, 3, 5 or 10 pixels of the true place; mean "
+                "over pairs", "0–1"))
+      for limit in (1, 3, 5, 10)),
+    *(Probe(f"hpatches_{change}", f"HPatches matching accuracy at 5 px, {change}", "spatial",
+            "share of matches", "higher", None,
+            Doc("`matching.matched`", "the same at 5 pixels, where one of the two changes", "0–1"))
+      for change in ("illumination", "viewpoint")),
+)
+STANDARD = (*SPAIR, *DAVIS, *NYU, *HPATCHES)
 # fmt: on

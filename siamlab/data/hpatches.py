@@ -1,0 +1,90 @@
+"""HPatches: photographs of flat scenes and the homographies between them (Balntas et al. 2017).
+
+scenes = read_hpatches("hpatches-sequences-release")
+scenes[0].homographies[k]       # from image 1 to image k + 2: x, y, 1 of pixels
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.data.decode import SUFFIXES
+from siamlab.data.frames import sizes_of
+from siamlab.machine.terminal import caution
+
+WHOLE = 116  # sequences
+COUNT = 6  # images of a sequence; the first one is matched with all others
+# Dusmanu et al. 2019 leave these out, whose images are larger than 1600 × 1200 pixels
+LARGE = (
+    "i_contruction i_crownnight i_dc i_pencils i_whitebuilding v_artisans v_astronautis v_talent"
+).split()
+CHANGES: dict[str, Literal["illumination", "viewpoint"]] = {"i": "illumination", "v": "viewpoint"}
+
+
+class Scene(NamedTuple):
+    """The images of one sequence, in order, and how they follow from the first."""
+
+    name: str
+    change: Literal["illumination", "viewpoint"]
+    images: tuple[Path, ...]
+    sizes: Int64[Tensor, "6 2"]  # height, width, pixels
+    homographies: Float[Tensor, "5 3 3"]  # from the first image to each other one
+
+
+def read_hpatches(path: str, leave_out: Sequence[str] = (), most: int = 0) -> tuple[Scene, ...]:
+    """Return the sequences by name, without those to leave out, at most `most` of each kind.
+
+    A folder `v_NAME` (viewpoint) or `i_NAME` (illumination) has the images 1 to 6 and the files
+    H_1_2 to H_1_6. A warning says if some of the 116 lack. Raises UserError for another layout, and
+    for images and homographies that are missing or damaged.
+    """
+    root = Path(path).expanduser().absolute()
+    folders = sorted(f for f in root.glob("[iv]_*") if f.is_dir()) if path else []
+    if not folders:
+        raise UserError(
+            f"data.path={path!r} must be a copy of HPatches' sequences, with a folder i_NAME or "
+            "v_NAME for each, that has 1.ppm to 6.ppm and H_1_2 to H_1_6; set data.path to the "
+            "folder that holds these"
+        )
+    kept = [folder for folder in folders if folder.name not in leave_out]
+    if len(kept) < WHOLE - len(leave_out):
+        caution(
+            f"{root} has {len(kept)} sequences of {WHOLE - len(leave_out)}: its numbers cannot be "
+            "compared with published ones; download HPatches again"
+        )
+    kinds = [[folder for folder in kept if folder.name[0] == kind] for kind in CHANGES]
+    return tuple(_scene(folder) for some in kinds for folder in some[: most or None])
+
+
+def _scene(folder: Path) -> Scene:
+    images = tuple(_image(folder, number) for number in range(1, COUNT + 1))
+    maps = torch.stack([_homography(folder / f"H_1_{k}") for k in range(2, COUNT + 1)])
+    return Scene(folder.name, CHANGES[folder.name[0]], images, sizes_of(images), maps)
+
+
+def _image(folder: Path, number: int) -> Path:
+    found = [folder / f"{number}{end}" for end in SUFFIXES]
+    for file in found:
+        if file.is_file():
+            return file
+    raise UserError(
+        f"data.path: {folder} must have the images 1.ppm to 6.ppm, but {number}.ppm is not there; "
+        "unpack HPatches again"
+    )
+
+
+def _homography(file: Path) -> Float[Tensor, "3 3"]:
+    try:
+        numbers = torch.tensor([float(word) for word in file.read_text().split()])
+        if len(numbers) != 9 or not numbers.isfinite().all() or numbers.view(3, 3).det() == 0:
+            raise ValueError
+    except (OSError, ValueError):
+        raise UserError(
+            f"data.path: {file} must hold the 3 × 3 numbers of a homography; unpack HPatches again"
+        ) from None
+    return numbers.view(3, 3)
