@@ -87,8 +87,9 @@ def contour_score(
 
 def _neighbours(grid: Grid, radius: int) -> Bool[Tensor, "N N"]:
     """Which patches lie within so many rows and columns of each patch."""
-    places = torch.cartesian_prod(*(torch.arange(n) for n in grid))  # [N, 2]
-    return ((places[:, None] - places[None]).abs() <= radius).all(dim=2)
+    places = torch.cartesian_prod(*(torch.arange(n) for n in grid)).int()  # [N, 2]
+    rows, columns = ((part[:, None] - part).abs() <= radius for part in places.T)  # [N, N]
+    return rows & columns
 
 
 def _carried(
