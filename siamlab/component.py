@@ -156,6 +156,7 @@ def unknown(what: str, name: str, allowed: Any, near: Sequence[str] = ()) -> str
 
     `near` are known to be meant; by default those that are spelt like it.
     """
+    name = str(name)  # None, perhaps
     lower = {other.lower(): other for other in allowed}  # MAE means mae
     alike = [lower[n] for n in get_close_matches(name.lower(), lower, n=2, cutoff=0.5)]
     near = near[:2] or alike

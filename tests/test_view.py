@@ -1,5 +1,6 @@
 """The page of `siamlab view`: what its server answers, what it refuses, and the command."""
 
+import asyncio
 import io
 import signal
 import socket
@@ -243,6 +244,66 @@ def test_the_places_on_which_models_disagree_are_those_of_the_figure(models, shi
     assert "does not disagree with itself" in sentence(client.get("matches/1/1"), 400)
     sentence(client.get("matches/0/2"), 404)
     sentence(client.post("crops/none"), 404)
+
+
+@pytest.mark.parametrize(
+    "address, status",
+    [
+        ("features/0/{}/0", 404),
+        ("features/0/{}/99", 404),
+        ("features/9/{}/1", 404),
+        ("features/-1/{}/1", 404),
+        ("features/nan/{}/1", 404),
+        ("features/0/{}/1.5", 404),
+        ("features/0/{}/" + "9" * 5000, 404),
+        ("features/" + "9" * 5000 + "/{}/1", 404),
+        ("features/%D9%A3/{}/1", 404),
+        ("features/0/nope/1", 404),
+        ("attention/0/{}/99", 404),
+        ("attention/9/{}/1", 404),
+        ("rollout/9/{}", 404),
+        ("rollout/0/nope", 404),
+        ("photos/%00", 404),
+        ("photos/../../../etc/passwd", 403),
+        ("../about", 403),
+        ("photos", 405),
+        ("map/0", 404),
+        ("nothing", 404),
+    ],
+)
+def test_addresses_of_what_is_not_there_are_refused(client, ships, address, status):
+    sentence(client.get(address.format(ships[0].id)), status)
+    assert client.put(address.format(ships[0].id)).status_code in (403, 404, 405)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "\x1b[31m\n", "x" * 5000, "<script>", "../../etc/passwd"]
+)
+def test_names_of_uploads_do_no_harm(client, name):
+    answer = client.post("photos", params={"name": name}, content=b'{"not": "a photograph"}')
+    assert "\x1b" not in sentence(answer, 415) and len(answer.json()["error"]) < 300
+
+
+def test_a_length_that_is_told_is_believed(client):
+    told = {"content-length": "9" * 11}
+    said = sentence(client.post("photos", content=b"x", headers=told), 413)
+    assert said.startswith("photograph is larger than 32 MB")
+
+
+def test_an_upload_that_is_broken_off_is_no_fault_of_the_server(models):
+    application = server.application(Encoders(models), Album(()), "secret")
+    scope = {"type": "http", "method": "POST", "path": "/secret/photos", "query_string": b"",
+             "headers": [(b"host", b"localhost")]}  # fmt: skip
+    sent, parts = [], [{"type": "http.request", "body": b"a part", "more_body": True}]
+
+    async def receive():
+        return parts.pop() if parts else {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(application(scope, receive, send))
+    assert sent[0]["status"] == 400 and b"was not sent to its end" in sent[1]["body"]
 
 
 def test_a_page_without_images_has_no_map(client):

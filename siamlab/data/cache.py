@@ -42,6 +42,12 @@ def cache_root() -> Path:
     return root
 
 
+def check_split(split: object) -> None:
+    """Raise UserError for a split that no source has."""
+    if split not in ("train", "test"):
+        raise UserError(f"split={split!r} must be 'train' or 'test'; images to test on are 'test'")
+
+
 def cached(key: dict[str, Any], build: Build) -> Images:
     """Return the images that `build(skipped)` yields piece by piece; later calls do not build.
 
@@ -49,6 +55,7 @@ def cached(key: dict[str, Any], build: Build) -> Images:
     Damaged entries are built again, with a warning. Raises UserError where the disk is full or the
     cache cannot be written or read.
     """
+    check_split(key["split"])
     name = f"{key['kind']}-{key['split']}-{_digest(key)}"
     folder = cache_root() / name
     if problem(folder):

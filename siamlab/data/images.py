@@ -95,10 +95,12 @@ def sample(images: Images, n: int | None, seed: int = 0) -> Images:
 def sampled(images: Images, n: int | None, seed: int = 0) -> Int64[Tensor, " k"] | None:
     """Return which images `sample` draws, in their order; None for all of them."""
     total = len(images.labels)
+    if n is not None and (not isinstance(n, int) or n < 1):
+        raise UserError(
+            f"a sample of n={n} images must be a whole number, 1 or more; there are {total}"
+        )
     if n is None or n >= total:
         return None
-    if n < 1:
-        raise UserError(f"a sample of n={n} images must have at least one; there are {total}")
     step = 2 if is_paired(images) and n % 2 == 0 else 1
     rng = torch.Generator().manual_seed(seed)
     order = torch.randperm(total // step, generator=rng) * step

@@ -23,7 +23,7 @@ from PIL import Image
 from pydantic import Field, model_validator
 from torch import Generator, Tensor
 
-from siamlab.data.cache import cached
+from siamlab.data.cache import cached, check_split
 from siamlab.data.cutouts import Cutouts, FashionObjects, ObjectSource, frames
 from siamlab.data.fashion import ASSETS, Split
 from siamlab.data.images import DataChoice, Images, Objects
@@ -77,6 +77,7 @@ class Scenes(DataChoice):
         return self
 
     def __call__(self, split: Split) -> Images:
+        check_split(split)
         key: dict[str, Any] = self.model_dump() | {"split": split}
         return cached(key | {"files": self.objects.files(split)}, partial(self._draw, split))
 

@@ -16,7 +16,7 @@ from siamlab.data import DataChoice, Folder, Images
 from siamlab.data.folder import split_files
 from siamlab.data.images import sampled, take
 from siamlab.evaluate.files import check_new_file, write_table
-from siamlab.evaluate.models import NamedModel
+from siamlab.evaluate.models import NamedModel, check_opened
 
 if TYPE_CHECKING:
     import polars
@@ -64,6 +64,9 @@ def embed(named: NamedModel, images: Images, patches: bool = False) -> "polars.D
 
     from siamlab.probe import features
 
+    check_opened("embed", named)
+    if not isinstance(images, Images):
+        raise UserError(f"embed takes images as open_images gives, not {type(images).__name__}")
     found = features(named.model, images.pixels)
     vectors = polars.Array(polars.Float32, found.pooled.shape[1])
     labels = [label if label >= 0 else None for label in images.labels.tolist()]

@@ -50,6 +50,12 @@ def evaluate(
     The protocol of each number records the source and whether the test images were sampled. Raises
     UserError for an odd `test` of a source whose test images are pairs, and as `probe_all` does.
     """
+    if isinstance(models, str):
+        raise UserError(f"evaluate takes models as open_models gives, not {models!r}")
+    if not isinstance(data, DataChoice):
+        raise UserError(
+            f"evaluate takes a source of images, as siamlab.data.Scenes(), not {data!r}"
+        )
     train_images, source = sample(data("train"), train), data("test")
     test_images, total = sample_test(source, test), len(source.labels)
     sampled = {"test_drawn": f"at random, of {total}"} if total > test else {}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.evaluate.files import check_new_file
-from siamlab.evaluate.models import NamedModel
+from siamlab.evaluate.models import NamedModel, check_opened
 from siamlab.evaluate.share import CLOSE, write_folder
 from siamlab.machine.files import atomic
 from siamlab.machine.internals import is_fusable, set_fused
@@ -62,6 +62,7 @@ def export_model(named: NamedModel, to: str) -> Path:
     and `patches`; they are compared with torch on random images. A folder is one of Hugging Face.
     Raises UserError for another ending, a missing package, and a graph that differs.
     """
+    check_opened("export_model", named)
     path = check_export(to, of=named.folder)
     if path.suffix == "":
         write_folder(named, path)

@@ -53,12 +53,19 @@ def open_source(
     data: str | os.PathLike[str] | DataChoice | None, models: Sequence[NamedModel]
 ) -> DataChoice:
     """Return the source of images that `open_images` reads."""
+    if isinstance(models, str):
+        raise UserError(f"open_images takes models as open_models gives, not {models!r}")
     run = run_or_scenes(*(m.run for m in models))
     kinds = list(axis_choices("data"))
     if data is None:
         return run.data
-    if not isinstance(data, str | os.PathLike):
+    if isinstance(data, DataChoice):
         return data
+    if not isinstance(data, str | os.PathLike):
+        raise UserError(
+            f"data must be a folder, the name of a source, or one such as siamlab.data.Scenes(); "
+            f"got {data!r}"
+        )
     data = str(data)
     if expanded(data).is_dir():
         sides = [max(inputs(m.model).size) for m in models]

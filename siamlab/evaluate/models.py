@@ -104,6 +104,10 @@ def open_models(
 def check_size(named: NamedModel, size: int) -> None:
     """Raise UserError for a model that cannot take square inputs of `size` pixels."""
     patch = named.model.patch_embed.patch_size[0]
+    if not isinstance(size, int) or size < 1:
+        raise UserError(
+            f"--size {size} (in Python: size={size!r}) must be a whole number of pixels, 1 or more"
+        )
     if size % patch:
         low, high = size // patch * patch, -(-size // patch) * patch
         near = f"{low} and {high}" if low else f"{high}"
@@ -168,6 +172,15 @@ def before_training(trained: NamedModel, name: str = "untrained") -> NamedModel:
     if start.model.patch_embed.img_size != size:  # the trained one was opened at another size
         resize(start.model, size, sines=bool(trained.about))
     return start
+
+
+def check_opened(what: str, named: object) -> None:
+    """Raise UserError for what is no opened model, as its name."""
+    if not isinstance(named, NamedModel):
+        raise UserError(
+            f"{what} takes what open_model returns, not {type(named).__name__}; write "
+            f"{what}(open_model(...), ...)"
+        )
 
 
 def last_layer(named: NamedModel) -> int:

@@ -4,6 +4,7 @@ net = timm.create_model("resnet18", num_classes=0, global_pool="")
 open_models([TokenGrid(net), "zoo:mae"], size=64)
 """
 
+import math
 from collections.abc import Callable, Sequence
 from math import isqrt
 from typing import Any
@@ -41,6 +42,8 @@ class TokenGrid(nn.Module):
         name: str = "",
     ):
         super().__init__()
+        size = (size, size) if isinstance(size, int) else size
+        _check(network, size, mean, std, output)
         self.network: nn.Module = network
         self.name: str = name or type(network).__name__
         self.num_prefix_tokens: int = prefix  # a class token first, then registers
@@ -55,7 +58,7 @@ class TokenGrid(nn.Module):
         if next(network.parameters(), None) is None:  # something must say where the model lies
             self.here: nn.Parameter = nn.Parameter(torch.empty(0), requires_grad=False)
         self.num_features: int = 0
-        self.set_input_size((size, size) if isinstance(size, int) else size)
+        self.set_input_size(size)
 
     def set_input_size(self, size: Grid) -> None:
         """Take images of this size from now on; raises UserError where the network cannot."""
@@ -160,3 +163,30 @@ def _first(out: Any) -> Any:
     """Return the features of what a network returned."""
     out = getattr(out, "last_hidden_state", out)
     return out[0] if isinstance(out, tuple | list) else out
+
+
+def _check(network: Any, size: Any, mean: Any, std: Any, output: Any) -> None:
+    """Raise UserError for arguments that no network could have."""
+    if not isinstance(network, nn.Module):
+        raise UserError(f"TokenGrid takes a network, a torch module, not {network!r}")
+    sides = list(size) if isinstance(size, tuple | list) else [size]
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise UserError(
+            f"size={size!r} must be one or two whole numbers of pixels, as 224 or (224, 160)"
+        )
+    for name, colours, least in (("mean", mean, -math.inf), ("std", std, 0.0)):
+        if colours is not None and not _three(colours, least):
+            above = " above 0" if least == 0 else ""
+            raise UserError(
+                f"{name}={colours!r} must be three numbers{above}, of red, green and blue in 0..1"
+            )
+    if output is not None and not callable(output):
+        raise UserError(
+            f"output={output!r} must be a function of what the network returns, as "
+            "output=lambda found: found.last_hidden_state"
+        )
+
+
+def _three(colours: Any, least: float) -> bool:
+    numbers = [c for c in colours if isinstance(c, int | float) and least < c < math.inf]
+    return len(numbers) == len(colours) == 3

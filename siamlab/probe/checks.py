@@ -13,6 +13,7 @@ from siamlab.component import UserError
 from siamlab.geometry import Grid
 
 WAYS = {"n D": "pool patches first, and convert arrays by torch.from_numpy"}
+BRIGHTEST = 4.0  # of an image of floats: 1, and what resizing and colouring add to it
 WAY = "convert arrays by torch.from_numpy, and whole numbers by .float()"
 
 
@@ -112,6 +113,29 @@ def check_pixels(name: str, x: Any, shape: str, n: int | None = None) -> None:
             f"{name} must be a tensor of bytes [{', '.join(sizes)}], not empty; got "
             f"{described(x)}: take those of open_images, or convert by .byte()"
         )
+
+
+def check_images(model: Any, images: Any, batch: Any = 1) -> None:
+    """Refuse a model that has no grid of patches, images of another form, and empty batches."""
+    if not hasattr(model, "patch_embed"):
+        raise UserError(
+            f"model must be a vision transformer, as open_model(...).model or TokenGrid(network); "
+            f"got {type(model).__name__}"
+        )
+    kind = images.dtype if isinstance(images, Tensor) else None
+    fits = kind is not None and images.ndim == 4 and images.shape[1] == 3
+    if not fits or not (kind == torch.uint8 or kind.is_floating_point):
+        raise UserError(
+            f"images must be a tensor [n, 3, H, W] of bytes, or of floats from 0 to 1; got "
+            f"{described(images)}: take the pixels of open_images"
+        )
+    if kind != torch.uint8 and images.numel() and not images.abs().max() <= BRIGHTEST:
+        raise UserError(
+            f"images of floats must be from 0 to 1, got {images.abs().max().item():g}; divide them "
+            "by 255, or give bytes"
+        )
+    if not isinstance(batch, int) or batch < 1:
+        raise UserError(f"batch={batch} must be a whole number of images, 1 or more")
 
 
 def check_places(name: str, places: Any, patches: Tensor) -> None:

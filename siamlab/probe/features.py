@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_map
 
 from siamlab.geometry import Grid, View
 from siamlab.machine.device import numbers_on
+from siamlab.probe.checks import check_images
 
 Triple = tuple[float, float, float]
 
@@ -61,8 +62,10 @@ def features(
     `inputs` are the model's own unless given. Where a model norms its features after pooling only,
     that norm is applied to each token. Images are resized bilinearly, antialiased where they
     shrink, without keeping the aspect. The features lie on the model's device (of Apple's GPU on
-    the processor, since that has no float64); the model is left unchanged.
+    the processor, since that has no float64); the model is left unchanged. Raises UserError for
+    what is no model or no images, bytes or floats of 0..1.
     """
+    check_images(model, images, batch)
     inputs = inputs or Inputs.of(model)
     return as_features(model, tokens_of(model, images, inputs, batch), inputs.size)
 

@@ -32,7 +32,7 @@ def put(
     `prefix` stands before the keys in these sentences.
     """
     fields, problems = copied(fields), []
-    for assignment in sorted(assignments, key=_depth):
+    for assignment in sorted(map(str, assignments), key=_depth):
         key, equals, value = assignment.partition("=")
         try:
             if not equals or not key:

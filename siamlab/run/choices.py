@@ -44,6 +44,11 @@ def add_choice(axis: str, choice: type) -> type:
     """
     if axis not in AXES:
         raise UserError(unknown("there is no axis", axis, AXES))
+    if not isinstance(choice, type) or not issubclass(choice, Component):
+        base = AXES[axis]
+        raise UserError(
+            f"add_choice takes a class that is a {base.__module__}.{base.__name__}, not {choice!r}"
+        )
     _check_complete(AXES[axis], choice)
     kind, known = choice.model_fields["kind"].default, axis_choices(axis)
     if kind in known and known[kind].__module__.startswith("siamlab."):

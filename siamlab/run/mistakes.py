@@ -31,6 +31,8 @@ def made(
 
     Raises UserError, with `problems` that are known already and a sentence for each other one.
     """
+    if not isinstance(fields, dict):
+        raise UserError(f"{model.__name__} is made of a table of fields, not of {fields!r}")
     fields = copied(fields)
     problems = [*problems, *_strangers(fields, model, prefix)]
     try:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from torch import Tensor
@@ -39,6 +40,21 @@ HEADERS = {  # a page asks for nothing from elsewhere, and nothing of it is writ
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+
+class Number(Convertor[int]):
+    """A whole number in an address, of few digits: Python refuses to read thousands of them."""
+
+    regex: str = "[0-9]{1,9}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", Number())
 
 
 def application(
@@ -89,7 +105,7 @@ def _routes(encoders: Encoders, album: Album, collection: Collection | None) -> 
         return _numbers(encoders.rollout(where["model"], album[where["photo"]]))
 
     maps = _map_routes(encoders, album, collection) if collection else []
-    place = "{model:int}/{photo}/{layer:int}"
+    place = "{model:number}/{photo}/{layer:number}"
     return [
         Route("/about", about),
         Route("/photos/{photo}", photo),
@@ -97,7 +113,7 @@ def _routes(encoders: Encoders, album: Album, collection: Collection | None) -> 
         Route(f"/features/{place}", features),
         Route(f"/features/{place}/{{step:int}}", features),
         Route(f"/attention/{place}", attention),
-        Route("/rollout/{model:int}/{photo}", rollout),
+        Route("/rollout/{model:number}/{photo}", rollout),
         *_match_routes(encoders, album, crops),
         *maps,
     ]
@@ -131,11 +147,11 @@ def _map_routes(encoders: Encoders, album: Album, collection: Collection) -> lis
         return _json(_described(album.keep(found)), 201)
 
     return [
-        Route("/map/{model:int}", pooled),
-        Route("/map/{model:int}/votes", votes),
-        Route("/map/{model:int}/tsne", tsne),
+        Route("/map/{model:number}", pooled),
+        Route("/map/{model:number}/votes", votes),
+        Route("/map/{model:number}/tsne", tsne),
         Route("/map/sheet", sheet),
-        Route("/map/look/{image:int}", look, methods=["POST"]),
+        Route("/map/look/{image:number}", look, methods=["POST"]),
     ]
 
 
@@ -197,12 +213,19 @@ def server(app: Starlette) -> "Server":
 
 async def _body(request: Request, name: str) -> bytes:
     """Return what was sent. Raises Refused as soon as it is too large."""
+    name = name.strip() or "photograph"
+    told = request.headers.get("content-length", "0")
+    if len(told) > 15 or int(told) > MOST_BYTES:  # digits alone: the server refuses others
+        raise too_large(name)
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MOST_BYTES:
-            raise too_large(name)
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > MOST_BYTES:
+                raise too_large(name)
+            parts.append(part)
+    except ClientDisconnect:
+        raise Refused(f"{name} was not sent to its end; add it again") from None
     return b"".join(parts)
 
 

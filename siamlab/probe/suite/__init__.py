@@ -17,6 +17,7 @@ from siamlab.component import UserError, unknown
 from siamlab.data.images import Images
 from siamlab.machine.device import lent
 from siamlab.probe.catalogue import Measure, Measured, Probe, join_rows
+from siamlab.probe.checks import check_images
 from siamlab.probe.features import Inputs
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.score import Score, combine
@@ -90,6 +91,7 @@ def probe_model(
     model is moved for the time; by default where it lies. `kept`: where features are kept for the
     next probe of the model; the numbers are the same to the bit.
     """
+    check_images(model, train.pixels, batch)
     suite, bench = suite_named(suite), Bench(train, test, about or {}, batch, seed)
     with lent(model, device or next(model.parameters()).device):
         report("features")
@@ -113,6 +115,10 @@ def measure(
 def suite_named(suite: Suite | str) -> Suite:
     """The suite of that name, or the suite itself. Raises UserError for an unknown name."""
     if isinstance(suite, Suite):
+        if wrong := [probe for probe in suite.probes if not isinstance(probe, Probe)]:
+            raise UserError(
+                f"a suite is made of probes, as Suite((PROBES['knn'],)), not of {wrong[0]!r}"
+            )
         return suite
     if suite not in SUITES:
         raise UserError(unknown("there is no suite", suite, SUITES))
