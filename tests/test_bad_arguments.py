@@ -56,7 +56,7 @@ BAD = [
     (lambda m, images: add_choice(None, RandomMasking), "no axis 'None'"),
     (lambda m, images: add_choice("masking", None), "add_choice takes a class that is a siamlab."),
     (lambda m, images: add_choice("masking", RandomMasking()), "MaskingChoice, not RandomMasking("),
-    (lambda m, images: add_choice("masking", int), "MaskingChoice, not <class 'int'>"),
+    (lambda m, images: add_choice("masking", int), "int must be a siamlab.masking.MaskingChoice"),
     (lambda m, images: add_choice("loss", RandomMasking), "must be a siamlab.loss.LossChoice"),
     # models
     (lambda m, images: open_model("zoo:mae", size=0), "size=0) must be a whole number of pixels"),

@@ -21,6 +21,7 @@ from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, refuse_all_unreadable
 from siamlab.data.images import DataChoice, Images, no_objects
 from siamlab.data.published import DOWNLOAD, PATH, home, published_files
+from siamlab.machine.files import check_file, text_in
 
 FOLDER = "oxford-iiit-pet"
 BREEDS = 37
