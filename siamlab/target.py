@@ -28,7 +28,7 @@ from siamlab.model.blocks import Chosen, every_patch, layer_norm, pick, without_
 from siamlab.model.encoder import Encoder
 from siamlab.model.prediction import Per
 from siamlab.model.siamese import NetworkChoices, Predictions, Siamese
-from siamlab.model.standard import standardise
+from siamlab.model.standard import patch_pixels, standardise
 from siamlab.model.timm_names import frozen_transformer, known_tag
 
 Own = Float[Tensor, "1 N 4"]
@@ -232,18 +232,6 @@ class FrozenTeacher(Teacher):
         dense = F.interpolate(grid, self.grid, mode="bilinear", antialias=True).flatten(2).mT
         goals = {"image": patches.mean(dim=1, keepdim=True), "patch": pick(dense, predict)}
         return tuple(_normed(goals[per], self.normalise) for per in self.per)
-
-
-def patch_pixels(
-    image: Float[Tensor, "B 3 H W"], patch: int, normalise: str
-) -> Float[Tensor, "B N d"]:
-    """Return the standardised pixels of each patch, row by row; d = 3 · patch², channels last."""
-    cells = standardise(image).unfold(2, patch, patch).unfold(3, patch, patch)
-    cells = cells.permute(0, 2, 3, 4, 5, 1).flatten(3).flatten(1, 2)  # [B, N, d]
-    if normalise == "none":
-        return cells
-    variance, mean = torch.var_mean(cells, dim=-1, keepdim=True)  # unbiased
-    return (cells - mean) / (variance + 1e-6).sqrt()
 
 
 def _goals(teacher, encoder, projectors, target: View, own: Own, predict: Chosen) -> Predictions:

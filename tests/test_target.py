@@ -9,11 +9,11 @@ import torch
 from siamlab.component import variants
 from siamlab.geometry import View
 from siamlab.model.siamese import Siamese
-from siamlab.model.standard import standardise
+from siamlab.model.standard import patch_pixels, standardise
 from siamlab.model.timm_names import frozen_transformer
 from siamlab.positions import own_places
 from siamlab.recipes import siameseim
-from siamlab.target import Frozen, Momentum, Online, Pixels, Target, patch_pixels
+from siamlab.target import Frozen, Momentum, Online, Pixels, Target
 
 RUN = siameseim().change(  # of 4 × 6 patches
     *("size=[24, 36]", "model.patch=6", "model.width=16", "model.depth=2", "model.heads=2"),

@@ -1,8 +1,10 @@
 """Standardisation: images of 0..1 as networks take them.
 
 standardise(image)      # by ImageNet's colours; standardise(image, mean, std) by others
+patch_pixels(image, 16, "patch")        # the same, patch by patch
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -18,3 +20,15 @@ def standardise(
     """Return an image of 0..1 minus `mean`, over `std`; ImageNet's unless given."""
     shift, scale = (constant(v, image.device)[:, None, None] for v in (mean, std))
     return (image - shift) / scale
+
+
+def patch_pixels(
+    image: Float[Tensor, "B 3 H W"], patch: int, normalise: str
+) -> Float[Tensor, "B N d"]:
+    """Return the standardised pixels of each patch, row by row; d = 3 · patch², channels last."""
+    cells = standardise(image).unfold(2, patch, patch).unfold(3, patch, patch)
+    cells = cells.permute(0, 2, 3, 4, 5, 1).flatten(3).flatten(1, 2)  # [B, N, d]
+    if normalise == "none":
+        return cells
+    variance, mean = torch.var_mean(cells, dim=-1, keepdim=True)  # unbiased
+    return (cells - mean) / (variance + 1e-6).sqrt()
