@@ -111,7 +111,7 @@ def _routes(encoders: Encoders, album: Album, collection: Collection | None) -> 
         Route("/photos/{photo}", photo),
         Route("/photos", add, methods=["POST"]),
         Route(f"/features/{place}", features),
-        Route(f"/features/{place}/{{step:int}}", features),
+        Route(f"/features/{place}/{{step:number}}", features),
         Route(f"/attention/{place}", attention),
         Route("/rollout/{model:number}/{photo}", rollout),
         *_match_routes(encoders, album, crops),
@@ -172,7 +172,7 @@ def _match_routes(encoders: Encoders, album: Album, crops: Crops) -> list[Route]
         return _json(_described(album.keep(crops[request.path_params["photo"]])), 201)
 
     return [
-        Route("/matches/{first:int}/{second:int}", matches),
+        Route("/matches/{first:number}/{second:number}", matches),
         Route("/crops/{photo}", crop),
         Route("/crops/{photo}", look, methods=["POST"]),
     ]
