@@ -185,6 +185,9 @@ BAD = {
     STUDIES + "--workers ²": "'²' is not a whole number from 0 (one per GPU or core) to 1024",
     STUDIES + "--budget nanm": "must be more than zero",
     STUDIES + "--storage nope://x/y": "--storage nope://x/y cannot be opened",
+    STUDIES
+    + "--storage postgresql://u:pw@h.invalid/d": "u:***@h.invalid/d cannot be opened (failed "
+    "to resolve host 'h.invalid': ",
     STUDIES + "--out ''": "--out: the path is empty",
     STUDIES + "data=folder data.path=none": "data.path='none' must be a folder of images",
     "study worker study.py --out new data=folder data.path=none": "data.path='none' must be a",

@@ -5,6 +5,7 @@ storage = open_storage("postgresql://host/db", out)  # many machines
 """
 
 import os
+import re
 import sys
 import time
 import warnings
@@ -162,4 +163,5 @@ def _first_line(error: Exception) -> str:
     cause = error.__cause__ or error
     if "invalid literal for int()" in str(cause):
         return "its port is not a number"
-    return str(cause).strip().splitlines()[0][:200] if str(cause).strip() else type(cause).__name__
+    first = str(cause).strip().partition("\n")[0][:200]
+    return re.sub(r"\[Errno -?\d+\] ", "", first) or type(cause).__name__
