@@ -186,8 +186,8 @@ def pooled(x: Extracted) -> Labelled | None:
 
 def labelled(
     x: Extracted,
-    train: Float[Tensor, "n *D"],
-    test: Float[Tensor, "m *D"],
+    train: Float[Tensor, "n ..."],
+    test: Float[Tensor, "m ..."],
     index: Int64[Tensor, " m"] | None = None,
 ) -> Labelled | None:
     """Features and labels of training images and of test images (all, or those of `index`).
