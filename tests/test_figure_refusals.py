@@ -11,6 +11,7 @@ from test_figure_pictures import CONTEXT, GRID, PREDICT, SOURCE, TARGET, VISIBLE
 from test_figure_profile import SCORES as LAYERS
 from test_figure_profile import pairs
 from test_figure_scores import SCORES
+from test_leaderboard import rows as board
 
 from siamlab import figure as F
 from siamlab.component import UserError
@@ -22,6 +23,7 @@ BOXES = F.box_table(SOURCE, CONTEXT, TARGET)
 PATCHES = F.patch_table(CONTEXT, TARGET, VISIBLE, PREDICT, GRID)
 TOKENS = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
 FILM = F.similarity_table(TOKENS[0], TOKENS, GRID).with_columns(step=pl.lit(1), model=pl.lit("m"))
+BOARD = board({"mae": (0.3, 0.6), "moco": (0.5, 0.4)})
 ATTENTION = torch.rand(2, 6, generator=torch.Generator().manual_seed(2))
 
 CASES = {  # of each function of a table: the function, and a table that it takes
@@ -58,6 +60,8 @@ CASES = {  # of each function of a table: the function, and a table that it take
     "film_figure": (lambda t: F.film_figure(SOURCE, t), FILM),
     "importances_figure": (F.importances_figure, F.importances_table(IMPORTANCES)),
     "join": (join, SCORES),
+    "leaderboard_table": (F.leaderboard_table, BOARD),
+    "leaderboard_figure": (F.leaderboard_figure, F.leaderboard_table(BOARD)),
     "learning_table": (F.learning_table, PROBED),
     "learning_figure": (F.learning_figure, F.learning_table(PROBED)),
     "loss_table": (F.loss_table, METRICS),

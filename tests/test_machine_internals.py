@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -12,7 +13,10 @@ from siamlab.machine import internals
 
 PACKAGE = Path(internals.__file__).parent.parent
 PRIVATE = re.compile(r"\b(torch|timm)(\.\w+)*\._[a-z]\w*|\bfused_attn\b(?!`)|\battn_drop\b(?!`)")
-OWN = {"model/attention.py"}  # reads `self.fused_attn`: it is a timm module itself
+OWN = {
+    "model/attention.py",  # reads `self.fused_attn`: it is a timm module itself
+    "interop/torchscript.py",  # compares names that are written in files
+}
 
 
 def test_no_other_file_has_internals_of_torch_or_timm():
@@ -33,6 +37,17 @@ def test_all_tensors_move_in_place():
     a, b = torch.tensor([0.0, 2.0]), torch.tensor([8.0])
     internals.lerp_all_([a, b], [torch.tensor([4.0, 2.0]), torch.tensor([0.0])], 0.25)
     assert a.tolist() == [1.0, 2.0] and b.tolist() == [6.0]
+
+
+def test_tensors_in_tuples_lists_and_dictionaries_move_to_a_device():
+    class Pair(NamedTuple):
+        x: torch.Tensor
+        name: str
+
+    found = internals.tensors_to(torch.device("meta"), {"a": [Pair(torch.ones(2), "n"), None]})
+    pair, nothing = found["a"]
+    assert isinstance(pair, Pair) and pair.x.device.type == "meta" and pair.name == "n"
+    assert nothing is None
 
 
 def test_the_processor_is_known():

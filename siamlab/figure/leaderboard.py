@@ -26,7 +26,9 @@ from siamlab.probe.table import check_frame, same_protocols
 PUBLISHED = "published"  # the status of a value that was taken from a paper
 HOLLOW = "square-open"
 AXES = ("title", "unit", "direction")
-COLUMNS = ("model", "status", "probe", "property", "value", "low", "high", *AXES)
+COLUMNS = ("model", "status", "probe", "property", "value", "low", "high", *AXES, "protocol",
+           "settings")  # fmt: skip
+ABOUT = tuple(f"{name}_{key}" for name in SUMMARY for key in AXES)
 
 
 def leaderboard_table(rows: pl.DataFrame) -> pl.DataFrame:
@@ -55,7 +57,7 @@ def leaderboard_figure(
     table: pl.DataFrame, title: str = "Leaderboard", reference: str = "untrained"
 ) -> go.Figure:
     """The plane of a `leaderboard_table`."""
-    check_frame(table, ("model", "status", *PLACED, "front"))
+    check_frame(table, ("model", "status", *PLACED, *ABOUT, "front"))
     axes = _axis(table, 0), _axis(table, 1)
     figure = draw_models(_named_apart(table), axes, _marks(table, reference), reference)
     caption = WHISKERS.format(what="axes")

@@ -6,6 +6,7 @@ of each and fails when one changes.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -22,6 +23,13 @@ def softmax_backward(
 def lerp_all_(tensors: Sequence[Tensor], ends: Sequence[Tensor], weight: float) -> None:
     """Move each tensor towards its end by this share of the way, in place, in few kernels."""
     torch._foreach_lerp_(tensors, ends, weight)
+
+
+def tensors_to(device: torch.device, values: Any) -> Any:
+    """The same tuples, lists and dictionaries with all tensors in them on this device."""
+    from torch.utils._pytree import tree_map
+
+    return tree_map(lambda part: part.to(device) if isinstance(part, Tensor) else part, values)
 
 
 def has_amx() -> bool:

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
 from siamlab.geometry import Grid, View
 from siamlab.machine.device import numbers_on
+from siamlab.machine.internals import tensors_to
 from siamlab.probe.checks import check_images
 
 Triple = tuple[float, float, float]
@@ -162,7 +162,7 @@ def evaluated(model: nn.Module, function: Callable[[Tensor], Any], x: Tensor) ->
     with evaluating(model), torch.no_grad():
         found = function(x)
     home = numbers_on(x.device)
-    return tree_map(lambda part: part.to(home) if isinstance(part, Tensor) else part, found)
+    return tensors_to(home, found)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from siamlab.study.definition import Study
 from siamlab.study.description import check_same, check_versions, describe
 from siamlab.study.file import load
 from siamlab.study.plan import open_study, stored_definition
-from siamlab.study.storage import open_existing, open_storage
+from siamlab.study.storage import check_url, open_existing, open_storage
 from siamlab.study.worker import patiently, work
 from siamlab.train import Stopped
 
@@ -69,6 +69,7 @@ def _studies(
 ) -> Iterator[tuple[optuna.Study, BaseStorage, Study]]:
     if file:
         name, definition = load(file, words)
+        check_url(url)
         describe(definition)  # before anything is made: it raises what refuses the study
         storage = open_storage(url, out or root / name)
         yield patiently(lambda: open_study(definition, name, storage)), storage, definition

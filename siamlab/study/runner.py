@@ -30,7 +30,7 @@ from siamlab.study.claims import latest_attempts, requeue_failed, requeue_lost, 
 from siamlab.study.description import describe
 from siamlab.study.file import load
 from siamlab.study.plan import open_study
-from siamlab.study.storage import open_storage
+from siamlab.study.storage import check_url, open_storage
 from siamlab.study.worker import interrupt, patiently, work
 from siamlab.train import RunFolder, Stopped
 
@@ -51,6 +51,7 @@ def run_study(
     """
     console = Console()
     name, definition = load(file, words)
+    check_url(url)
     with console.status("reading images and storage"):
         describe(definition)  # before anything is made: it raises what refuses the study
         storage = open_storage(url, out)

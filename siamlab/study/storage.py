@@ -59,8 +59,24 @@ def open_storage(url: str, out: Path) -> BaseStorage:
             ) from error
         return open_journal(out / "journal.log")
     beat = heartbeat_seconds()
-    try:
+    with _explained(url):
         return _open_database(url, beat)
+
+
+def check_url(url: str) -> None:
+    """Raise UserError for a URL of no database that could be opened; nothing is opened or made."""
+    from sqlalchemy.engine import make_url
+
+    if url:
+        with _explained(url):
+            make_url(_for_optuna(url)).get_dialect()
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Raise UserError where a database cannot be opened."""
+    try:
+        yield
     except Exception as error:  # each driver has its own
         why = without_passwords(f"--storage {url} cannot be opened ({_first_line(error)})", url)
         raise UserError(
