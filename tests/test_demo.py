@@ -43,6 +43,7 @@ def made(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_the_demo_begins_with_its_plan_its_time_and_the_path_of_its_report(made, capsys):
     assert demo(SMALLEST, made) == 0  # all is finished: it only probes
     first = capsys.readouterr().out.splitlines()[0]

@@ -547,6 +547,7 @@ def told(page, code):
     return said.text_content().strip().removesuffix(end)
 
 
+@pytest.mark.slow
 def test_jupyterlab_and_its_kernel_agree(lab):
     explorer = PairExplorer("zoo:scenes_siameseim")
     says(lab, explorer.state["text"])

@@ -32,6 +32,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc")
 def test_a_step_takes_the_pages_of_the_one_before():
     """What the system has to give to twenty steps; without it that is 12,000 to 37,000 pages."""

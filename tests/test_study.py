@@ -120,6 +120,7 @@ def output_of(capsys, *words):
     return "".join(capsys.readouterr())
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_other_definitions_are_refused(tmp_path, capsys):
     file, out = tmp_path / "mine.py", tmp_path / "out"
     file.write_text(FILE)
@@ -151,6 +152,7 @@ def test_a_killed_worker_loses_nothing_and_other_definitions_are_refused(tmp_pat
     assert "cosine" in output_of(capsys, "report", *words) and (out / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_or_killed_leaves_no_worker_behind(tmp_path):
     file, out = tmp_path / "mine.py", tmp_path / "out"
     file.write_text(FILE)
@@ -174,6 +176,7 @@ def test_a_run_that_is_stopped_or_killed_leaves_no_worker_behind(tmp_path):
     assert {t.state for t in latest_attempts(study)} == {TrialState.WAITING}
 
 
+@pytest.mark.slow
 def test_a_budget_ends_a_run_and_failed_trials_can_be_repeated(tmp_path, capsys):
     file, out = tmp_path / "mine.py", tmp_path / "out"
     file.write_text(FILE)

@@ -80,6 +80,7 @@ def server():
         server.stop()
 
 
+@pytest.mark.slow
 def test_one_worker_is_killed_and_the_server_restarts(server, tmp_path, monkeypatch):
     monkeypatch.setenv("SIAMLAB_HEARTBEAT", "2")  # seconds
     file, out = tmp_path / "mine.py", tmp_path / "out"
