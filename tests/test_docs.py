@@ -62,7 +62,17 @@ def desk(tmp_path, monkeypatch):
     Run.model_rebuild(force=True)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
+SLOW = {"docs/how-to/own-model.md"}  # pages whose Python takes many seconds
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] * (page in SLOW))
+        for page in PAGES
+        if blocks(page, "python")
+    ],
+)
 def test_the_python_of_a_page_runs(page, desk, monkeypatch, capsys):
     demo_size = recipes.demo_size
     monkeypatch.setattr(recipes, "demo_size", lambda run: demo_size(run).change(*SMALL))

@@ -215,6 +215,7 @@ def test_a_head_is_chosen_below_and_shown_above(page, models):
     says(page, explorer.select("zoo:scenes_mae similarity", 0).state["text"])
 
 
+@pytest.mark.slow
 def test_the_box_of_the_predictors_eye_is_dragged(page, eye):
     explorer, url = eye
     page.goto(url)
@@ -229,6 +230,7 @@ def test_the_box_of_the_predictors_eye_is_dragged(page, eye):
     says(page, explorer.move(0.4, 0.0, 0.6, 0.6).state["text"])
 
 
+@pytest.mark.slow
 def test_bars_and_points_are_clicked(page, plane):
     explorer, url = plane
     page.goto(url)
@@ -612,6 +614,7 @@ explorer""",
     assert lab.locator(".jp-Notebook .jp-CodeCell").count() == 2
 
 
+@pytest.mark.slow
 def test_a_widget_without_its_kernel_says_so(lab):
     run_first(lab, CELL)
     explorer = PairExplorer("zoo:scenes_siameseim")

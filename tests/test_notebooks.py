@@ -95,6 +95,7 @@ def executed(notebook, kernel):
     return notebook.cells[1:]
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_the_sentence_without_a_traceback(kernel):
     wrong = "from siamlab.evaluate.models import open_model; open_model('zoo:mea')"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(wrong)])
