@@ -18,8 +18,9 @@ from torchvision.transforms.functional import to_pil_image
 
 from siamlab.component import UserError
 from siamlab.data.images import plain
+from siamlab.machine.seeding import seeded
 from siamlab.probe.features import Inputs, as_features, final_tokens
-from siamlab.probe.finetune import FineTune, _seeded, fine_tune
+from siamlab.probe.finetune import FineTune, fine_tune
 from siamlab.probe.finetune_model import Classifier
 from siamlab.probe.finetune_recipe import (
     RECIPES,
@@ -354,12 +355,12 @@ def test_the_global_generators_are_left_as_they_were():
         return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
 
     before = states()
-    with pytest.raises(KeyError), _seeded(5, torch.device("cpu")):
+    with pytest.raises(KeyError), seeded(5, torch.device("cpu")):
         drawn = random.random(), np.random.rand(), torch.rand(1).item()
         raise KeyError
     assert states() == before
     random.random(), np.random.rand(), torch.rand(1)
-    with _seeded(5, torch.device("cpu")):
+    with seeded(5, torch.device("cpu")):
         assert drawn == (random.random(), np.random.rand(), torch.rand(1).item())
 
 

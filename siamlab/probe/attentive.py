@@ -5,7 +5,6 @@ score = attentive(train, train_labels, test, test_labels)     # features of patc
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.machine.seeding import seeded
 from siamlab.probe.checks import check_labels, check_patches, check_width, class_count
 from siamlab.probe.linear import accuracy, standardise
 from siamlab.probe.linear_tuned import held_out
@@ -87,7 +87,7 @@ def _fitted(
     seed: int,
 ) -> Attentive:
     """Train the probe from the start; the global random generators are left as they were."""
-    with _seeded(seed, x.device):
+    with seeded(seed, x.device):
         model = Attentive(x.shape[2], classes, queries).to(x.device)
     optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=DECAY)
     batches = list(_batches(len(x), epochs, seed))
@@ -111,13 +111,6 @@ def _batches(n: int, epochs: int, seed: int) -> Iterator[Int[Tensor, " b"]]:
 @torch.no_grad()
 def _answers(model: Attentive, x: Float[Tensor, "m N D"]) -> Int[Tensor, " m"]:
     return torch.cat([model(part).argmax(dim=1) for part in x.split(BATCH)])
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def _check(

@@ -4,19 +4,17 @@ score = fine_tune(model, data("train"), data("test"), FineTune(epochs=20, batch=
 """
 
 import math
-import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from time import perf_counter
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.data.images import Images
+from siamlab.machine.seeding import seeded
 from siamlab.probe.checks import class_count
 from siamlab.probe.features import Inputs, evaluated, standardised
 from siamlab.probe.finetune_model import Classifier
@@ -56,7 +54,7 @@ def fine_tune(
     """
     recipe, inputs = recipe or FineTune(), inputs or Inputs.of(model)
     classes = _check(train, test, recipe)
-    with _seeded(seed, next(model.parameters()).device):
+    with seeded(seed, next(model.parameters()).device):
         shape = recipe.drop_path, recipe.head, recipe.frozen
         classifier = Classifier(model, classes, *shape)
         for epoch in _epochs(classifier, train, recipe, inputs, classes):
@@ -110,21 +108,6 @@ def _finite(loss: float, step: int, recipe: FineTune) -> float:
             f"FineTune.lr={recipe.lr:g}, or set FineTune.warmup={recipe.warmup:g} higher"
         )
     return loss
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global generators, which timm draws from, and restore them afterwards."""
-    python, old = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.manual_seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(old)
 
 
 def _check(train: Images, test: Images, recipe: FineTune) -> int:

@@ -6,8 +6,8 @@ readings = measure(eye, report)             # for each model
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 from siamlab.component import Component
 from siamlab.evaluate.standard.any_size import AnySize
@@ -33,13 +33,14 @@ class StandardSet(Component):
     title: ClassVar[str]
     licence: ClassVar[str]
     origin: ClassVar[str]  # where its files are
+    protocols: ClassVar[Mapping[str, Any]]  # by the name that the field `protocol` takes
 
     @abstractmethod
     def __call__(self) -> Measurement: ...
 
-    @abstractmethod
     def published(self) -> tuple[Published, ...]:
         """Return what was published of other models with this protocol."""
+        return self.protocols[self.protocol].published
 
 
 def content(names: Iterable[object]) -> str:

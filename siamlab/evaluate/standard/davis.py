@@ -6,7 +6,7 @@ readings = Davis(path="DAVIS")()(eye, report)
 from collections.abc import Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -72,6 +72,7 @@ class Davis(StandardSet):
     title: ClassVar[str] = "DAVIS 2017"
     licence: ClassVar[str] = "CC BY-NC 4.0"
     origin: ClassVar[str] = "https://davischallenge.org/davis2017/code.html"
+    protocols: ClassVar[Mapping[str, Any]] = PROTOCOLS
 
     kind: Literal["davis"] = "davis"
     path: str = Field(
@@ -90,9 +91,6 @@ class Davis(StandardSet):
         fields |= {"content": content((v.name, len(v.frames), v.objects) for v in videos)}
         about = settings(self.title, fields)
         return partial(_measured, videos, PROTOCOLS[self.protocol], about)
-
-    def published(self) -> tuple[Published, ...]:
-        return PROTOCOLS[self.protocol].published
 
 
 def _measured(

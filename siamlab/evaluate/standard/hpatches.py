@@ -6,7 +6,7 @@ readings = Hpatches(path="hpatches-sequences-release")()(eye, report)
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -63,6 +63,7 @@ class Hpatches(StandardSet):
     title: ClassVar[str] = "HPatches"
     licence: ClassVar[str] = "MIT for the set; photographs under terms of their own"
     origin: ClassVar[str] = "https://github.com/hpatches/hpatches-dataset"
+    protocols: ClassVar[Mapping[str, Any]] = PROTOCOLS
 
     kind: Literal["hpatches"] = "hpatches"
     path: str = Field(
@@ -81,9 +82,6 @@ class Hpatches(StandardSet):
         fields = chosen._asdict() | {"protocol": self.protocol, "sequences": len(scenes)}
         fields |= {"content": content((s.name, s.homographies.tolist()) for s in scenes)}
         return partial(_measured, scenes, chosen.side, settings(self.title, fields))
-
-    def published(self) -> tuple[Published, ...]:
-        return PROTOCOLS[self.protocol].published
 
 
 def _measured(

@@ -6,7 +6,7 @@ readings = Nyu(path="nyu_depth_v2/official_splits")()(eye, report)
 from collections.abc import Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -81,6 +81,7 @@ class Nyu(StandardSet):
     title: ClassVar[str] = "NYU Depth v2"
     licence: ClassVar[str] = "none stated; for research"
     origin: ClassVar[str] = "https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html"
+    protocols: ClassVar[Mapping[str, Any]] = PROTOCOLS
 
     kind: Literal["nyu"] = "nyu"
     path: str = Field(default="", description="folder of train/ and test/, with scenes inside")
@@ -111,9 +112,6 @@ class Nyu(StandardSet):
         fields |= {"test_images": len(test.images), "content": content(names)}
         chosen = PROTOCOLS[self.protocol].size, CROPS[self.crop]
         return partial(_measured, train, test, *chosen, settings(self.title, fields))
-
-    def published(self) -> tuple[Published, ...]:
-        return PROTOCOLS[self.protocol].published
 
 
 def _measured(

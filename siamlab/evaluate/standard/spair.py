@@ -6,7 +6,7 @@ readings = Spair(path="SPair-71k", protocol="dift")()(eye, report)
 from collections.abc import Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -72,6 +72,7 @@ class Spair(StandardSet):
     title: ClassVar[str] = "SPair-71k"
     licence: ClassVar[str] = "images of PASCAL 3D+ and VOC 2012, under Flickr's terms"
     origin: ClassVar[str] = "https://cvlab.postech.ac.kr/research/SPair-71k"
+    protocols: ClassVar[Mapping[str, Any]] = PROTOCOLS
 
     kind: Literal["spair"] = "spair"
     path: str = Field(default="", description="folder of JPEGImages/, PairAnnotation/ and Layout/")
@@ -90,9 +91,6 @@ class Spair(StandardSet):
         fields |= {"protocol": self.protocol, "split": self.split, "pairs": len(found.pairs)}
         fields |= {"content": content([found.pairs.tolist(), found.target.tolist()])}
         return partial(_measured, found, PROTOCOLS[self.protocol], settings(self.title, fields))
-
-    def published(self) -> tuple[Published, ...]:
-        return PROTOCOLS[self.protocol].published
 
 
 def _measured(
