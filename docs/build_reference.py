@@ -16,7 +16,7 @@ from pydantic import BaseModel
 import siamlab
 from siamlab.cli.main import parser
 from siamlab.component import Component
-from siamlab.fields import choices
+from siamlab.machine.fields import choices
 from siamlab.run import Run
 from siamlab.run.choices import AXES, axis_choices
 from siamlab.study import definition

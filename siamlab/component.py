@@ -1,7 +1,5 @@
 """The one base class: a frozen, validated bag of fields that can be called."""
 
-from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -12,30 +10,16 @@ from typing import (
     get_args,
     get_origin,
 )
-from unicodedata import category
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-OBEYED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, directions of writing, new lines
+from siamlab.machine.fields import sentences
+from siamlab.machine.messages import Allowed as Allowed  # these are part of what a component needs
+from siamlab.machine.messages import UserError as UserError
+from siamlab.machine.messages import printable as printable
+from siamlab.machine.messages import unknown as unknown
+
 C = TypeVar("C", bound="Component")  # not typing.Self: beartype's import hook refuses it
-
-
-def printable(text: object) -> str:
-    r"""Return the text with all that a terminal would obey as \x1b, \n or \u202e."""
-    return "".join(
-        repr(c)[1:-1] if category(c) in OBEYED else c for c in str(text)
-    )  # repr writes them as escapes
-
-
-class UserError(ValueError):
-    """A user's mistake in one sentence: key, value, what is allowed, the way out."""
-
-    def __init__(self, sentence: object = ""):
-        super().__init__(printable(sentence))  # it may quote the names of files
-
-    def _render_traceback_(self) -> list[str]:
-        """Return what IPython, and so a notebook, shows: the sentence alone."""
-        return [f"siamlab: {self}"]
 
 
 class Sizes(NamedTuple):
@@ -53,35 +37,29 @@ class Sizes(NamedTuple):
     momentum: str  # schedule of the target's momentum
 
 
-class Allowed(NamedTuple):
-    """Beside a field's type: what it takes in words, where a pattern alone would not say it."""
-
-    text: str
-
-
 if TYPE_CHECKING:
-    from pydantic._internal._model_construction import ModelMetaclass as Told
+    from pydantic._internal._model_construction import ModelMetaclass as _ComponentMeta
 else:
 
-    class Told(type(BaseModel)):
+    class _ComponentMeta(type(BaseModel)):
         """Makes components: wrong fields are a UserError, a sentence each, as everywhere."""
 
         def __call__(cls, *places, **fields):
             try:
                 return super().__call__(*places, **fields)
             except ValidationError as error:
-                raise told(error, fields, cls) from None
+                raise as_user_error(error, fields, cls) from None
 
 
-def told(error: ValidationError, fields: dict[str, Any], cls: type[BaseModel]) -> UserError:
-    """Return pydantic's error as one of a user, with a sentence for each mistake."""
-    from siamlab.fields import sentences  # which is built on this module
-
+def as_user_error(
+    error: ValidationError, fields: dict[str, Any], cls: type[BaseModel]
+) -> UserError:
+    """Return a pydantic error as a UserError, with a sentence for each mistake."""
     found = sentences(error.errors(), fields, cls, f"{cls.__name__}.", axes=False)
     return UserError(". Also: ".join(found))
 
 
-class Component(BaseModel, metaclass=Told):
+class Component(BaseModel, metaclass=_ComponentMeta):
     """Fields are hyperparameters, `__call__` is the behaviour; no other state is kept."""
 
     # a word that is no kind is this choice's `name`: model=vit_small_patch16_224 is timm's
@@ -115,7 +93,7 @@ class Component(BaseModel, metaclass=Told):
         try:
             return type(self).model_validate(dict(self) | changes)
         except ValidationError as error:
-            raise told(error, changes, type(self)) from None
+            raise as_user_error(error, changes, type(self)) from None
 
     def shrunk(self: C, to: Sizes) -> "Component":
         """Return the component for a short run of a narrow network.
@@ -149,18 +127,3 @@ def ascending(pair: tuple[float, float]) -> tuple[float, float]:
 def variants(axis: Any) -> tuple[type[Component], ...]:
     """Return the classes of one axis: `variants(Masking) == (NoMasking, RandomMasking, ...)`."""
     return get_args(get_args(axis)[0])
-
-
-def unknown(what: str, name: str, allowed: Any, near: Sequence[str] = ()) -> str:
-    """Return the sentence for an unknown name, with the nearest names and all allowed ones.
-
-    `near` are known to be meant; by default those that are spelt like it.
-    """
-    name = str(name)  # None, perhaps
-    lower = {other.lower(): other for other in allowed}  # MAE means mae
-    alike = [lower[n] for n in get_close_matches(name.lower(), lower, n=2, cutoff=0.5)]
-    near = near[:2] or alike
-    hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
-    names = sorted(allowed)
-    listed = ", ".join(names) if len(names) <= 40 else f"{len(names)} names, such as {names[-1]!r}"
-    return f"{what} {name!r}{hint} allowed: {listed}"

@@ -23,7 +23,7 @@ from siamlab.component import UserError
 from siamlab.evaluate.evaluate import with_untrained
 from siamlab.evaluate.files import check_out
 from siamlab.evaluate.models import NamedModel, distinct, open_models
-from siamlab.fields import choices
+from siamlab.machine.fields import choices
 from siamlab.recipes import RECIPES, demo_size, photo_size
 from siamlab.run import Run
 from siamlab.run.choices import AXES, axis_choices

@@ -1,6 +1,5 @@
 """README and docs: their Python runs, their commands parse, their links lead somewhere."""
 
-import ast
 import io
 import os
 import re
@@ -273,32 +272,6 @@ def test_the_reference_has_every_command_and_public_name():
         assert f"::: {path}\n" in pages["reference/python-probe.md"]
     for name in figure.__all__:
         assert f".{name}\n" in pages["reference/python-figure.md"]
-
-
-def test_imports_point_downward():
-    """The layers of ARCHITECTURE.md hold all modules, and none imports from above."""
-    rows = re.findall(r"^\| (\d) \| (.*?) \|", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
-    layer = {name: int(n) for n, names in rows for name in re.findall(r"`(\w+)`", names)}
-    modules = {path.stem for path in (ROOT / "siamlab").iterdir() if has_code(path)}
-    assert set(layer) == modules
-    for path in (ROOT / "siamlab").rglob("*.py"):
-        part = path.relative_to(ROOT / "siamlab").parts[0].removesuffix(".py")
-        above = [name for name in imported(path) if layer.get(name, 0) > layer.get(part, 9)]
-        assert not above, f"{path} imports {above}"
-
-
-def has_code(path):
-    if path.is_dir():
-        return any(path.glob("*.py"))
-    return path.suffix == ".py" and path.stem != "__init__"
-
-
-def imported(path):
-    """Names right below `siamlab` that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("siamlab"):
-            _, _, below = node.module.partition(".")
-            yield from [below.split(".")[0]] if below else [alias.name for alias in node.names]
 
 
 def test_the_diffs_of_the_guide_are_those_of_the_code():

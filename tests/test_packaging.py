@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import siamlab
-from siamlab.fields import choices
+from siamlab.machine.fields import choices
 from siamlab.run import Run
 from siamlab.run.choices import AXES
 

@@ -5,8 +5,8 @@ import torch
 
 from siamlab.colour import NoColour, SymmetricColour
 from siamlab.data import Cifar10, Folder
-from siamlab.fields import choices
 from siamlab.loss import MSE, Cosine, InfoNCE, SmoothL1, UniGrad
+from siamlab.machine.fields import choices
 from siamlab.masking import BlockwiseMasking, MultiBlockMasking, NoMasking, RandomMasking
 from siamlab.model.encoder import Vit
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead, LinearHead

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from siamlab.component import UserError, variants
-from siamlab.fields import choices, literal
 from siamlab.loss import Cosine, InfoNCE, Loss, UniGrad, VICReg
+from siamlab.machine.fields import choices, literal
 from siamlab.masking import BlockwiseMasking, RandomMasking
 from siamlab.model.encoder import Timm, Vit
 from siamlab.model.prediction import Both

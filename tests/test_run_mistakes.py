@@ -8,7 +8,7 @@ from siamlab.cli.axes import all_keys, print_axes
 from siamlab.cli.probe import fine_tuning
 from siamlab.cli.standard import standard_data
 from siamlab.component import UserError
-from siamlab.fields import choices, literal
+from siamlab.machine.fields import choices, literal
 from siamlab.run import Run
 from siamlab.run.choices import AXES, axis_choices
 from siamlab.study import Ablation, Axis, Choice, Recipes, Search

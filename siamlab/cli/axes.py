@@ -10,7 +10,7 @@ from rich.table import Table
 
 from siamlab.component import Component, UserError, unknown
 from siamlab.evaluate.standard import SETS
-from siamlab.fields import allowed, choices
+from siamlab.machine.fields import allowed, choices
 from siamlab.machine.terminal import cell
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.run import Run

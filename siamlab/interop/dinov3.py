@@ -13,7 +13,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.interop.layout import BASE, Layout
-from siamlab.interop.vit import sizes
+from siamlab.interop.vit_sizes import sizes
 
 SIDE = 224  # pixels: the release's own; rotary places fit any other
 

@@ -9,7 +9,6 @@ from copy import deepcopy
 from functools import partial
 from math import isqrt
 from pathlib import Path
-from typing import Any
 
 import torch
 from timm.layers import LayerNorm, SwiGLUPacked
@@ -18,12 +17,13 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.interop.dinov3 import dinov3
 from siamlab.interop.layout import Layout
+from siamlab.interop.vit_sizes import WAY, sizes
 
 LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H", 1408: "g", 1536: "g"}
 HEADS = {1280: 16, 1408: 16, 1664: 16}  # others have 64 dimensions a head
 TABLE = "relative_position_bias_table"
-WAY = "if the file is whole, name its architecture: timm:NAME@FILE"
 
 
 def as_vit(found: Layout, path: Path) -> nn.Module:
@@ -34,10 +34,8 @@ def as_vit(found: Layout, path: Path) -> nn.Module:
     weights = {key: value.float() for key, value in found.weights.items()}
     depth = _depth(weights, path)
     relative = [key for key in weights if key.endswith(TABLE)]
-    if found.title == "DINOv3":
-        from siamlab.interop.dinov3 import dinov3 as build
-    else:
-        build = partial(_beit, relative) if relative else _plain
+    build = partial(_beit, relative) if relative else _plain
+    build = dinov3 if found.title == "DINOv3" else build
     if not relative:
         weights = _joined_biases(weights)
     heads = found.heads or (weights[relative[0]].shape[1] if relative else _heads(weights, path))
@@ -149,35 +147,6 @@ def _beit(
         use_fc_norm="fc_norm.weight" in weights,
         norm_layer=partial(LayerNorm, eps=found.eps),
     )
-
-
-def sizes(
-    weights: dict[str, Tensor], depth: int, heads: int, patches: int, path: Path
-) -> dict[str, Any]:
-    width, channels, *patch = weights["patch_embed.proj.weight"].shape
-    if channels != 3 or len(patch) != 2:
-        raise UserError(
-            f"{path} embeds patches of shape {(channels, *patch)}; expected are 3 colours and two "
-            "sides: siamlab takes RGB images, no videos"
-        )
-    side, hidden = isqrt(patches), _hidden(weights)
-    if side**2 != patches:
-        raise UserError(f"{path} has places for {patches} patches, which is no square; {WAY}")
-    return dict(
-        img_size=(side * patch[0], side * patch[1]),
-        patch_size=tuple(patch),
-        embed_dim=width,
-        depth=depth,
-        num_heads=heads,
-        mlp_ratio=(hidden + 0.5) / width,  # timm rounds down
-        num_classes=0,
-    )
-
-
-def _hidden(weights: dict[str, Tensor]) -> int:
-    """The outputs of a perceptron's first layer, or of its gate."""
-    names = (f"blocks.0.mlp.{name}.weight" for name in ("fc1", "fc1_g"))
-    return next(len(weights[name]) for name in names if name in weights)
 
 
 def _depth(weights: dict[str, Tensor], path: Path) -> int:

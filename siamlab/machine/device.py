@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from siamlab.component import UserError, unknown
+from siamlab.machine.messages import UserError, unknown
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 GPUS = {"cuda": "a GPU", "mps": "a GPU of Apple's"}

@@ -22,9 +22,9 @@ from zlib import crc32
 import torch
 from torch import Tensor
 
-from siamlab.component import UserError
 from siamlab.machine.faults import machine_fault
 from siamlab.machine.files import atomic
+from siamlab.machine.messages import UserError
 from siamlab.machine.sums import KEY, signed, unsigned
 from siamlab.machine.terminal import caution
 

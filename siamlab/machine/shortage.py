@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from siamlab.component import UserError
+from siamlab.machine.messages import UserError
 
 SAID = (  # by torch's allocators and libraries, in errors that are plain RuntimeErrors
     "can't allocate memory",

@@ -8,7 +8,7 @@ caution(f"{name} is left out")     # a warning
 import warnings
 from typing import TYPE_CHECKING
 
-from siamlab.component import printable
+from siamlab.machine.messages import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from siamlab.component import UserError, unknown
-from siamlab.fields import choices, literal, text_of
+from siamlab.machine.fields import choices, literal, text_of
 
 
 def assign(fields: dict[str, Any], assignments: Any, model: type[BaseModel]) -> dict[str, Any]:

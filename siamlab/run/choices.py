@@ -10,8 +10,8 @@ from typing import Union, get_args
 from siamlab.colour import ColourChoice
 from siamlab.component import Component, UserError, unknown
 from siamlab.data.images import DataChoice
-from siamlab.fields import choices
 from siamlab.loss import LossChoice
+from siamlab.machine.fields import choices
 from siamlab.masking import MaskingChoice
 from siamlab.model.encoder import BackboneChoice
 from siamlab.model.prediction import PredictionChoice

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from siamlab.component import UserError, unknown
-from siamlab.fields import choices, sentences
+from siamlab.machine.fields import choices, sentences
 from siamlab.run.assignments import also, copied, put
 
 M = TypeVar("M", bound=BaseModel)

@@ -6,7 +6,7 @@ study = assign(study, ["seeds=5", "optimiser.lr=1e-3"])   # own keys, then keys 
 from collections.abc import Sequence
 
 from siamlab.component import UserError
-from siamlab.fields import literal
+from siamlab.machine.fields import literal
 from siamlab.run.mistakes import made
 from siamlab.study.definition import Recipes, Search, Study
 

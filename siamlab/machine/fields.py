@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from siamlab.component import Allowed, unknown
+from siamlab.machine.messages import Allowed, unknown
 
 NUMBERS = ("no", "one", "two", "three", "four")
 SHOWN = 60  # letters of a wrong value
