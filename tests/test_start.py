@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from shutil import copyfile
 
 import pytest
 import timm
@@ -9,16 +10,18 @@ import torch
 from checkpoints import write
 from safetensors.torch import save_file
 
-from siamlab import Run, mae, open_model, siameseim
+from siamlab import Run, mae, open_model, siameseim, zoo
 from siamlab.component import UserError
 from siamlab.data import Scenes
 from siamlab.data.images import plain
 from siamlab.evaluate.evaluate import with_untrained
+from siamlab.interop.weights import weights_hash
 from siamlab.study.definition import Ablation, Axis, Choice
 from siamlab.study.description import describe, differences
 from siamlab.target import Frozen
 from siamlab.train import train
 from siamlab.train.device import build
+from siamlab.train.export import open_by_name, untrained
 
 SIZES = "size=48", "model.width=128", "model.depth=2", "model.heads=2"
 SMALL = (*SIZES, "batch=4", "steps=2", "prediction.width=32", "prediction.depth=1",
@@ -66,6 +69,17 @@ def test_weights_that_shipped_are_a_start_too():
     run = open_model("zoo:scenes_mae").run.change("model.init=zoo:scenes_mae")
     model = build(run, torch.device("cpu")).model.encoder.plain().eval()
     assert far(model, open_model("zoo:scenes_mae").model, size=40) < 1e-5
+
+
+def test_weights_in_the_home_folder_are_found_by_both_doors(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    copyfile(zoo.file("scenes_mae"), tmp_path / "mine.safetensors")
+    opened = open_by_name("~/mine.safetensors")
+    assert opened.own == tmp_path / "mine.safetensors"
+    for other in (open_model("~/mine.safetensors"), open_model("zoo:scenes_mae"), opened):
+        assert weights_hash(other.model) == weights_hash(opened.model)
+    before = weights_hash(opened.start())  # of the run at its first step
+    assert before == weights_hash(untrained(open_model("zoo:scenes_mae").run))
 
 
 @pytest.mark.parametrize("bias", [True, False], ids=["with bias", "without"])

@@ -114,9 +114,7 @@ def data_words(command: str, words: Sequence[str]) -> list[str]:
 
 def check_model(name: str) -> None:
     """Raise UserError for a name of a model that is not there, as far as is known without torch."""
-    if name.startswith("zoo:"):
-        zoo.file(name.removeprefix("zoo:"))
-    elif not name.startswith(("timm:", "hf:")) and not os.path.exists(os.path.expanduser(name)):
+    if not name.startswith(("timm:", "hf:")) and not os.path.exists(zoo.path_of(name)):
         raise UserError(
             f"there is no run's folder or encoder file {name}, as seen from {Path.cwd()}; "
             "`siamlab train` makes one, timm:NAME names a model of timm, hf:OWNER/NAME one of the "

@@ -47,6 +47,8 @@ def evaluate(
 ) -> Evaluation:
     """Probe all models on the same images of a source: at most `train` and `test` of them.
 
+    This is `probe_all` on images that are sampled here; call that with images of your own.
+
     The protocol of each number records the source and whether the test images were sampled. Raises
     UserError for an odd `test` of a source whose test images are pairs, and as `probe_all` does.
     """

@@ -17,11 +17,10 @@ from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.interop.adapter import TokenGrid
 from siamlab.interop.resize import resize
-from siamlab.interop.weights import is_foreign, open_weights
 from siamlab.machine.device import device_named, on_device
 from siamlab.machine.files import expanded
 from siamlab.run import Run
-from siamlab.train.export import load_encoder, run_of, untrained
+from siamlab.train.export import open_by_name, run_of, untrained
 
 
 class NamedModel(NamedTuple):
@@ -189,15 +188,12 @@ def last_layer(named: NamedModel) -> int:
 
 
 def _by_name(name: str, weights: bool) -> NamedModel:
-    if is_foreign(name):
-        opened = open_weights(name, weights)
-        return NamedModel(name, opened.model, None, None, opened.about, opened.start)
-    shipped = name.startswith("zoo:")
-    path = zoo.file(name.removeprefix("zoo:")) if shipped else expanded(name)
-    model, run = load_encoder(path), run_of(path)
-    if shipped or path.is_file():
-        return NamedModel(name, model, run)
-    return NamedModel(path.name, model, run, path)
+    model, about, start, own = open_by_name(name, weights)
+    if own is None:
+        return NamedModel(name, model, None, None, about, start)
+    if name.startswith(zoo.PREFIX) or own.is_file():
+        return NamedModel(name, model, run_of(own))
+    return NamedModel(own.name, model, run_of(own), own)
 
 
 def _from_module(model: nn.Module) -> NamedModel:

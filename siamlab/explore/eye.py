@@ -77,7 +77,7 @@ class EyeExplorer(Explorer):
                 f"{folder} is an encoder only; the predictor's eye also needs a predictor: name "
                 "the folder of a run with a dense prediction of features, such as siameseim's"
             )
-        zoo_name = str(folder).removeprefix("zoo:")
+        zoo_name = str(folder).removeprefix(zoo.PREFIX)
         place = zoo.branches(zoo_name) if zoo_name != str(folder) else folder
         run, model, teacher = load_branches(place)
         self.run: Run = run

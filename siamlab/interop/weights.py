@@ -31,6 +31,7 @@ class Opened(NamedTuple):
     model: nn.Module  # a plain timm vision transformer, in evaluation mode
     about: str  # one line: method, size, parts of the file, unused keys; "" for timm's own weights
     start: Callable[[], nn.Module]  # the same network at random weights
+    own: Path | None = None  # siamlab's file or folder, which says which run made it
 
 
 def open_weights(name: str, weights: bool = True) -> Opened:
@@ -44,8 +45,7 @@ def open_weights(name: str, weights: bool = True) -> Opened:
         return _timm(name, weights)
     if name.startswith("hf:"):
         return _folder(hugging_face.from_hub(name.removeprefix("hf:")))
-    own = name.startswith("zoo:")
-    path = zoo.file(name.removeprefix("zoo:")) if own else expanded(name)
+    path = zoo.path_of(name)
     if hugging_face.is_folder(path):
         return _folder(path)
     path = path / ENCODER if os.path.isdir(path) else path
@@ -70,7 +70,7 @@ def is_foreign(name: str) -> bool:
 
 def means_weights(name: str) -> bool:
     """Return whether a name means a file, a folder or a source of weights, and no architecture."""
-    sources, endings = ("timm:", "hf:", "zoo:"), (".pth", ".pt", ".bin", ".tar", ".safetensors")
+    sources, endings = ("timm:", "hf:", zoo.PREFIX), (".pth", ".pt", ".bin", ".tar", ".safetensors")
     return name.startswith(sources) or "/" in name or name.endswith(endings)
 
 

@@ -19,7 +19,8 @@ from siamlab.run import BESIDE, Run
 from siamlab.study.definition import FixedStudy, Search, Study
 from siamlab.study.images import all_images, tested
 from siamlab.train.environment import version_of
-from siamlab.train.start import named_weights, open_by_name
+from siamlab.train.export import open_by_name
+from siamlab.train.start import named_weights
 
 VERSIONS = ("siamlab", "torch", "timm")
 DRAWS = 32  # random trials of a search: in 49 of 50 searches they cover an axis of six choices
@@ -144,7 +145,7 @@ def _describe_images(definition: Study, runs: list[Run]) -> dict[str, Any]:
 def _describe_weights(runs: Iterable[Run]) -> dict[str, str]:
     """Return the hash of the weights that each name means: starts of runs and frozen targets."""
     named = {name: None for run in runs for name in named_weights(run).values()}
-    return {name: weights_hash(open_by_name(name)) for name in named}
+    return {name: weights_hash(open_by_name(name).model) for name in named}
 
 
 def _digest(fields: dict[str, Any]) -> str:

@@ -12,7 +12,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from siamlab import zoo
 from siamlab.component import UserError
+from siamlab.interop.weights import Opened, is_foreign, open_weights
 from siamlab.machine.files import atomic
 from siamlab.machine.sums import KEY, text_sum
 from siamlab.machine.terminal import caution
@@ -89,6 +91,18 @@ def load_encoder(path: str | Path) -> nn.Module:
     model = Siamese(run, run.target.widths(run))
     checkpoint.read_weights(model, _newest(folder) / "model.safetensors")
     return model.encoder.plain().eval()
+
+
+def open_by_name(name: str, weights: bool = True) -> Opened:
+    """Return the plain timm model of a run's folder, its file, `zoo:NAME`, or another project.
+
+    `weights=False` leaves `timm:NAME` at random weights. Raises UserError as `open_weights` and
+    `load_encoder` do.
+    """
+    if is_foreign(name):
+        return open_weights(name, weights)
+    path = zoo.path_of(name)
+    return Opened(load_encoder(path), "", lambda: untrained(run_of(path)), path)
 
 
 def load_branches(path: str | Path) -> tuple[Run, nn.Module, nn.Module]:

@@ -6,24 +6,16 @@ start_from(model.encoder, run)      # before the target copies it
 import torch
 from torch import Tensor, nn
 
-from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.interop.resize import resize
-from siamlab.interop.weights import is_foreign, means_weights, open_weights, weights_hash
+from siamlab.interop.weights import means_weights, weights_hash
 from siamlab.model.encoder import Encoder
 from siamlab.model.standard import MEAN, STD
 from siamlab.positions import own_places
 from siamlab.probe.features import Inputs
 from siamlab.run import Run
-from siamlab.train.export import load_encoder
+from siamlab.train.export import open_by_name
 from siamlab.train.folder import RunFolder
-
-
-def open_by_name(name: str) -> nn.Module:
-    """Return a plain timm model: a run's folder, zoo:NAME, or what `open_weights` opens."""
-    if is_foreign(name):
-        return open_weights(name).model
-    return load_encoder(zoo.file(name.removeprefix("zoo:")) if name.startswith("zoo:") else name)
 
 
 def start_from(encoder: Encoder, run: Run) -> None:
@@ -34,7 +26,7 @@ def start_from(encoder: Encoder, run: Run) -> None:
     another architecture than the run's.
     """
     name = run.model.init
-    vit = open_by_name(name)
+    vit = open_by_name(name).model
     _check_sizes(name, vit, encoder.vit)
     _check_activation(name, vit, encoder.vit)
     if tuple(vit.patch_embed.img_size) != tuple(run.size):
@@ -69,7 +61,7 @@ def bind_weights(run: Run, folder: RunFolder, started: bool) -> None:
     a name means other weights than when the run began.
     """
     needed = {k: v for k, v in named_weights(run).items() if not (started and k == "model.init")}
-    hashes = {key: weights_hash(open_by_name(name)) for key, name in needed.items()}
+    hashes = {key: weights_hash(open_by_name(name).model) for key, name in needed.items()}
     kept = folder.weights(hashes)
     for key, value in hashes.items():
         if kept.get(key, value) != value:

@@ -5,17 +5,20 @@ zoo.scores()                    # scores of those trained on CIFAR-10, all probe
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siamlab.component import UserError, unknown
+from siamlab.machine.files import expanded
 
 if TYPE_CHECKING:
     import polars
 
 HERE = Path(__file__).parent
+PREFIX = "zoo:"  # of a model's name
 KINDS = (".safetensors", ".parquet", ".toml", ".json")
 SUMS = HERE / "checksums.sha256"  # of its files, as `sha256sum` writes and checks them
 REFERENCE = "untrained"  # the network that all of them started from
@@ -35,6 +38,12 @@ def file(name: str) -> Path:
     if name not in names():
         raise UserError(unknown("zoo: there is no model", name, names()))
     return _whole(HERE / name if name in _with_branches() else HERE / f"{name}.safetensors")
+
+
+def path_of(name: str | os.PathLike[str]) -> Path:
+    """Return the path that a model's name means: `zoo:NAME` is `file(NAME)`, others are paths."""
+    shipped = str(name).startswith(PREFIX)
+    return file(str(name).removeprefix(PREFIX)) if shipped else expanded(name)
 
 
 def branches(name: str) -> Path:
