@@ -11,7 +11,7 @@ VERSION = import sys; print(sys.version)
 # a Python that is named must be one, and that of .venv where there is one: it would go unused
 ifeq ($(origin PYTHON),command line)
 ifneq ($(shell '$(PYTHON)' -c '$(RECENT)' 2>/dev/null && echo yes),yes)
-$(error PYTHON=$(PYTHON) is no Python 3.11 or newer: install one, or name another)
+$(error PYTHON=$(PYTHON) is not Python 3.11 or newer: install one, or name another)
 endif
 ifneq ($(wildcard $(VENV)/bin/python),)
 ifneq ($(shell '$(PYTHON)' -c '$(VERSION)'),$(shell $(VENV)/bin/python -c '$(VERSION)'))

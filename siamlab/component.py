@@ -62,7 +62,7 @@ def as_user_error(
 class Component(BaseModel, metaclass=_ComponentMeta):
     """Fields are hyperparameters, `__call__` is the behaviour; no other state is kept."""
 
-    # a word that is no kind is this choice's `name`: model=vit_small_patch16_224 is timm's
+    # a word that is not a kind is this choice's `name`: model=vit_small_patch16_224 is timm's
     by_name: ClassVar[bool] = False
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

@@ -219,7 +219,7 @@ def test_masks_are_scored_at_a_side_of_their_own(tmp_path):
     share = lambda images: images.masks[0].float().mean().item()  # noqa: E731
     assert share(full) == pytest.approx(65 / 128) and share(small) == pytest.approx(9 / 16)
     coarse = Segmentation(path=str(tmp_path), side=8, mask_side=4)("train")
-    assert ceiling(coarse) == 1 > ceiling(full) + 0.02, "stairs of a coarse mask are no diagonal"
+    assert ceiling(coarse) == 1 > ceiling(full) + 0.02, "stairs of a coarse mask are not a diagonal"
 
 
 def test_a_straight_border_between_patches_scores_the_same_at_every_side(tmp_path):

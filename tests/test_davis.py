@@ -17,7 +17,7 @@ from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.probe.propagation import answers, contour_score, overlap, propagate
 
 COLOURS = {1: (220, 20, 20), 2: (20, 20, 220)}
-CALM = pytest.mark.filterwarnings("ignore:.*numbers cannot be compared with published ones")
+CALM = pytest.mark.filterwarnings("ignore:.*scores are not comparable with published ones")
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_void_pixels_are_background(tmp_path):
 
 
 def test_a_copy_with_few_videos_is_said_and_read(tmp_path):
-    with pytest.warns(UserWarning, match="has 1 videos, and DAVIS 2017 30 in val: numbers"):
+    with pytest.warns(UserWarning, match="has 1 videos, but DAVIS 2017 has 30 in val, so"):
         read_davis(str(write_video(tmp_path, "bear")))
 
 

@@ -92,7 +92,7 @@ def test_a_sample_keeps_the_numbers_of_its_images(photos):
     "words, sentence",
     [
         ("--out features.csv", "--out features.csv must end in .parquet; try features.parquet"),
-        ("--out none/f.parquet", "--out none/f.parquet: there is no folder none; make it first"),
+        ("--out none/f.parquet", "--out none/f.parquet: the folder none does not exist; create it"),
         (
             "--out f.parquet loss=cosine",
             "embed takes one model, data=... and data.key=value, but not 'lo",

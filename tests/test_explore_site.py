@@ -130,8 +130,8 @@ def test_a_visitor_brings_a_photograph(address, models, browser, tmp_path):
         found = heat(page, "fine")
         torch.testing.assert_close(found, wanted[found.argmax()], atol=2e-3, rtol=0)
         for name, sentence in (
-            ("cut.png", "cut.png is no photograph that this browser can read"),
-            ("a.svg", "a.svg is no photograph that this browser can read"),
+            ("cut.png", "cut.png is not a photograph that this browser can read"),
+            ("a.svg", "a.svg is not a photograph that this browser can read"),
             ("big.png", "big.png is larger than 32 MB"),
         ):
             chooser.set_input_files(tmp_path / name)
@@ -190,7 +190,7 @@ def test_a_runtime_is_that_of_npm_to_the_byte(tmp_path, monkeypatch):
     "words, sentence",
     [
         (["--to", "."], "--to . exists; choose another name"),
-        (["--to", "none/demo"], "there is no folder none; make it first"),
+        (["--to", "none/demo"], "the folder none does not exist; create it first"),
         (["zoo:nosuch", "--to", "demo"], "there is no model 'nosuch'"),
         (["--to", "demo", "--data", "nosuch"], "no source 'nosuch'"),
         ([], "export-demo needs --to"),

@@ -98,9 +98,9 @@ def test_a_model_that_no_options_describe_is_refused(tmp_path):
     gated = open_model(write("DINOv2, giant", tmp_path)[0])
     net = NamedModel("net", TokenGrid(torch.nn.Conv2d(3, 4, 8, stride=8), size=16), None)
     for named in (gated, net):
-        with pytest.raises(UserError, match="is no plain vision transformer, which a folder needs"):
+        with pytest.raises(UserError, match="is not a plain vision transformer, as a Hugging Face"):
             export_model(named, str(tmp_path / "shared"))
-    with pytest.raises(UserError, match="net is no timm model; export it as .onnx or .pt2"):
+    with pytest.raises(UserError, match="net is not a timm model; export it as .onnx or .pt2"):
         export_model(net, str(tmp_path / "net.safetensors"))
     assert export_model(net, str(tmp_path / "net.pt2")).is_file()
 
@@ -116,7 +116,7 @@ def test_norms_with_another_epsilon_are_not_lost(tmp_path):
     "to, sentence",
     [
         ("mae.h5", "--to mae.h5 must end in .onnx, .pt2, .safetensors, .pth, or be a new folder"),
-        ("none/mae.pt2", "--to none/mae.pt2: there is no folder none; make it first"),
+        ("none/mae.pt2", "--to none/mae.pt2: the folder none does not exist; create it"),
         ("there", "--to there exists; choose another name, or remove it"),
     ],
 )

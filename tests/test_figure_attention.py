@@ -127,7 +127,7 @@ def test_a_large_image_is_drawn_small():
 
 
 def scores():
-    """Two models of 2 layers and 2 heads, and rows that are no heads."""
+    """Two models of 2 layers and 2 heads, and rows that are not heads."""
     rows = [
         dict(model=model, layer=layer, head=head, probe=probe, value=value, low=value - 0.01)
         | dict(high=value + 0.02, chance=chance, unit=unit)

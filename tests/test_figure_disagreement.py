@@ -100,7 +100,7 @@ def test_what_cannot_disagree_is_refused():
         disagreement_table({"a": one, "b": (one[0], few)}, HALVES, OTHER)
     left = HALVES._replace(box=torch.tensor([[0.0, 0.0, 0.2, 0.2]] * 4))
     away = HALVES._replace(box=torch.tensor([[0.7, 0.7, 0.2, 0.2]] * 4))
-    with pytest.raises(UserError, match="lie apart"):
+    with pytest.raises(UserError, match="views of no pair overlap"):
         disagreement_table({"a": one, "b": random((4, 6))}, left, away)
 
 

@@ -16,7 +16,7 @@ from siamlab.evaluate.standard import Hpatches, hpatches, measure_standard
 from siamlab.interop.adapter import TokenGrid
 from siamlab.probe.matching import matched, mutual, project
 
-CALM = pytest.mark.filterwarnings("ignore:.*numbers cannot be compared with published ones")
+CALM = pytest.mark.filterwarnings("ignore:.*scores are not comparable with published ones")
 SHIFT = 8  # pixels from each image to the next: two patches
 
 
@@ -68,7 +68,7 @@ def test_sequences_have_six_images_and_the_maps_from_the_first(tmp_path):
 
 
 def test_a_copy_with_few_sequences_is_said_and_read(tmp_path):
-    with pytest.warns(UserWarning, match="has 1 sequences of 116: its numbers cannot"):
+    with pytest.warns(UserWarning, match="has 1 of 116 sequences, so the scores are not"):
         read_hpatches(str(write_scene(tmp_path, "v_wall")))
 
 

@@ -225,21 +225,21 @@ def mixed(weights):
 
 
 BAD = {
-    "empty": (lambda path: path.write_bytes(b""), "is empty; expected is a PyTorch or safetensors"),
-    "text": (lambda path: path.write_text("my weights\n" * 9), "is a text file; expected is"),
+    "empty": (lambda path: path.write_bytes(b""), "is empty; expected a PyTorch or safetensors"),
+    "text": (lambda path: path.write_text("my weights\n" * 9), "is a text file; expected a"),
     "web page": (lambda path: path.write_text("<!DOCTYPE html><p>404"), "is a web page; expected"),
     "pointer": (
         lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0"),
-        "is the pointer that git keeps in place of a large file; expected is",
+        "is the pointer that git keeps in place of a large file; expected a",
     ),
-    "half": (half, "is cut short or damaged .*; expected is .* copy it again"),
+    "half": (half, "is cut short or damaged .*; expected a .* copy it again"),
     "bytes": (
         lambda path: path.write_bytes(bytes(200)),
         "is a file of an unknown format; expected",
     ),
     "pickle": (
         lambda path: path.write_bytes(pickle.dumps({"w": 1})),
-        "is a pickle that torch.save did not write; expected is a PyTorch or safetensors",
+        "is a pickle that torch.save did not write; expected a PyTorch or safetensors",
     ),
     "old and cut": (
         lambda path: (torch.save({"w": torch.zeros(9)}, path, **OLD), half(path)),
@@ -255,14 +255,14 @@ BAD = {
     ),
     "script": (
         lambda path: ZipFile(path, "a").writestr("MAE/constants.pkl", b""),
-        r"is a TorchScript program that is cut .* \(its table holds a dict, no module\)",
+        r"is a TorchScript program that is cut .* \(it holds a dict, not a module\)",
     ),
-    "list": (lambda path: torch.save([torch.zeros(2)], path), "holds a list; expected is .* dict"),
+    "list": (lambda path: torch.save([torch.zeros(2)], path), "holds a list; expected a .* dict"),
     "no tensors": (lambda path: torch.save({"epoch": 3}, path), r"no tensors \(its keys: epoch\)"),
     "ResNet": (resnet, "no vision transformer: it has no patch_embed.*begin with conv1, bn1"),
-    "video": (edited(video), r"embeds patches of shape \(3, 2, 16, 16\); expected are 3 colours"),
+    "video": (edited(video), r"embeds patches of shape \(3, 2, 16, 16\); expected 3 colours"),
     "Swin": (edited(rename("blocks", "layers.0.blocks")), "blocks.0.attn.qkv.weight is missing"),
-    "gap": (edited(deeper), "blocks.2.attn.qkv.weight is missing; expected are qkv, fc1 and fc2"),
+    "gap": (edited(deeper), "blocks.2.attn.qkv.weight is missing; expected qkv, fc1 and fc2"),
     "mixture": (
         edited(mixed),
         r"another arch.*fc2.weight is \[96, 512\] there, but .*128",
@@ -274,7 +274,7 @@ BAD = {
     "no places": (edited(lambda w: w.pop("pos_embed")), "has no pos_embed, so the size of its im"),
     "oblong": (
         edited(lambda w: w.update(pos_embed=torch.zeros(1, 7, 128))),
-        "has places for 6 patches, which is no square; .*timm:NAME@FILE",
+        "has positions for 6 patches, which is not a square number; .*timm:NAME@FILE",
     ),
 }
 
@@ -292,7 +292,7 @@ def test_a_bad_file_is_refused_in_one_sentence(fault, tmp_path, capfd):
 def test_a_width_that_does_not_tell_the_heads_is_named(tmp_path):
     network = VisionTransformer(img_size=32, embed_dim=96, depth=1, num_heads=3, num_classes=0)
     torch.save(network.state_dict(), tmp_path / "own.pt")
-    with pytest.raises(UserError, match="how many heads attend: its width 96 is .*timm:NAME@FILE"):
+    with pytest.raises(UserError, match="its number of heads, and its width 96 is not .*timm:NAME"):
         open_model(tmp_path / "own.pt")
 
 
@@ -336,8 +336,8 @@ def test_settings_of_a_release_are_read_without_its_classes(tmp_path):
     "config, sentence",
     [
         ('{"model_type": "swin"}', "holds a model of type 'swin'; siamlab reads vit, vit_mae"),
-        ("{", "config.json is not whole"),
-        ("[]", "config.json is no table of settings"),
+        ("{", "config.json is incomplete"),
+        ("[]", "config.json is not a JSON object of settings"),
         ('{"model_type": "vit"}', "has no model.safetensors and no pytorch_model.bin"),
     ],
 )

@@ -99,7 +99,7 @@ def test_outputs_of_other_libraries(out):
 @pytest.mark.parametrize(
     "network, options, sentence",
     [
-        (nn.Sequential(nn.Flatten(), nn.Linear(3072, 4)), {}, r"returns \[2, 4\]; expected is"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(3072, 4)), {}, r"returns \[2, 4\]; expected a"),
         (nn.Flatten(2), {}, r"returns \[2, 3, 1024\]; .* prefix=0 and a square number"),
         (Small(), {"blocks": ("layer4",)}, "has no module 'layer4' for blocks; it has stem, stage"),
         (nn.Linear(5, 5), {}, r"Linear takes no images of 32 × 32 pixels \(.*mat1 and mat2"),

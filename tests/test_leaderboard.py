@@ -124,7 +124,7 @@ def test_the_file_comes_back_as_it_was(tmp_path, paper):
 @pytest.mark.parametrize(
     "name, content, problem",
     [
-        ("board.parquet", b"no table", "no Parquet file, or damaged"),
+        ("board.parquet", b"no table", "not a Parquet file, or is damaged"),
         ("missing.parquet", None, "there is no leaderboard"),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_table_without_the_columns_is_refused_and_so_are_bad_places(tmp_path):
     scores({"mae": (0.3, 0.6)}).write_parquet(tmp_path / "scores.parquet")
     with pytest.raises(UserError, match="no column"):
         read_leaderboard(tmp_path / "scores.parquet")
-    for place, problem in {"b.csv": "must end in .parquet", "no/b.parquet": "no folder"}.items():
+    for place, problem in {"b.csv": "must end in .parquet", "no/b.parquet": "does not exist; create it"}.items():
         with pytest.raises(UserError, match=problem):
             check_target(tmp_path / place)
 

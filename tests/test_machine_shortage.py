@@ -63,7 +63,7 @@ def test_sizes_are_said_in_words():
 
 def test_a_run_that_cannot_fit_is_refused_before_anything_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr(device, "free_memory", lambda gpu: (2**14, 2**20))
-    with pytest.raises(UserError, match=f"both views of a batch need .*are free; {KEYS}"):
+    with pytest.raises(UserError, match=f"both views of a batch need .*is free; {KEYS}"):
         train(RUN, tmp_path / "deep" / "run")
     assert not list(tmp_path.iterdir())
 

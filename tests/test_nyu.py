@@ -17,7 +17,7 @@ from siamlab.evaluate.standard import Nyu, measure_standard, nyu
 from siamlab.interop.adapter import TokenGrid
 from siamlab.probe.depth import by_patch, depth_errors, fit_depth, predicted
 
-CALM = pytest.mark.filterwarnings("ignore:.*numbers cannot be compared with published ones")
+CALM = pytest.mark.filterwarnings("ignore:.*scores are not comparable with published ones")
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_photographs_go_with_their_depth_in_metres(tmp_path):
 
 
 def test_a_copy_with_few_pairs_is_said_and_read(tmp_path):
-    with pytest.warns(UserWarning, match="has 4 pairs to train and 4 to test on, and NYU Depth v2"):
+    with pytest.warns(UserWarning, match="has 4 pairs to train and 4 to test on, but NYU Depth v2"):
         read_nyu(str(write_nyu(tmp_path)))
 
 

@@ -235,7 +235,7 @@ def test_make_refuses_a_python_that_is_none_though_there_is_an_environment(tmp_p
 
     wrong = make("PYTHON=/nonexistent")
     assert (
-        wrong.returncode == 2 and "PYTHON=/nonexistent is no Python 3.11 or newer" in wrong.stderr
+        wrong.returncode == 2 and "PYTHON=/nonexistent is not Python 3.11 or newer" in wrong.stderr
     )
     assert make().returncode == 0 and make(f"PYTHON={sys.executable}").returncode == 0
     (tmp_path / ".venv/bin/python").unlink()

@@ -376,7 +376,7 @@ def test_the_uniformity_of_collapsed_and_of_opposite_features():
     assert uniformity(torch.ones(20, 3)).value == pytest.approx(0, abs=1e-12)
     assert uniformity(torch.zeros(20, 3)).value == pytest.approx(0, abs=1e-12)
     assert uniformity(torch.tensor([[1.0, 0], [-1, 0]])).value == pytest.approx(-8)
-    with pytest.raises(UserError, match="2 images or more, got 1"):
+    with pytest.raises(UserError, match="at least 2 images, since .*; got 1"):
         uniformity(torch.ones(1, 3))
 
 
@@ -488,7 +488,7 @@ GROUPED = {
 
 @pytest.mark.parametrize("name", GROUPED)
 def test_two_copies_of_an_image_are_drawn_together(name):
-    """They are no more knowledge than one: the interval is √2 as wide as that of two images."""
+    """They hold no more information than one: the interval is √2 as wide as that of two images."""
     x, y = (t.repeat_interleave(2, dim=0) for t in labelled(200, 1.0, 0))
     grouped, apart = (GROUPED[name](x, y, g) for g in (torch.arange(400) // 2, None))
     assert grouped.value == pytest.approx(apart.value, abs=1e-9)

@@ -364,7 +364,7 @@ def test_shuffled_patches_have_no_local_contrast():
     order = torch.rand(200, N, generator=rng()).argsort(dim=1)[..., None].expand(-1, -1, WIDTH)
     here, mixed = local_contrast(patches, GRID), local_contrast(patches.gather(1, order), GRID)
     assert here.low > 0.08 and abs(mixed.value) < 0.01
-    with pytest.raises(UserError, match="2 patches or more"):
+    with pytest.raises(UserError, match="at least 2 patches"):
         local_contrast(patches[:, :1], (1, 1))
 
 

@@ -353,10 +353,10 @@ BAD = {
     ),
     "no decoder's width": (
         lambda: without(siamese(), "decoder_embed.weight"),
-        "is not whole: its 'decoder_embed.weight' is missing",
+        "is incomplete: its 'decoder_embed.weight' is missing",
     ),
     "learned places": (
-        lambda: changed(whole_mae(), pos_embed=LEARNED), "a pos_embed that is no table of sines",
+        lambda: changed(whole_mae(), pos_embed=LEARNED), "a pos_embed that is not a table of sines",
     ),
     "two orders": (
         lambda: changed(siamese(), decoder_pos_embed=COLUMNS), "the row first in one table",
@@ -375,9 +375,9 @@ BAD = {
     ),
     "another optimiser": (lambda: fewer(siamese()), "optimiser of other weights .* are trained"),
     "a word for a number": (
-        lambda: siamese(mm="fast"), "tells settings that no run has: target.start=fast must be",
+        lambda: siamese(mm="fast"), "records settings that a run cannot have: target.start=fast",
     ),
-    "no number": (lambda: siamese(batch_size=None), "settings that are no numbers"),
+    "no number": (lambda: siamese(batch_size=None), "settings that are not numbers"),
 }  # fmt: skip
 
 
@@ -447,7 +447,7 @@ def test_a_run_of_another_method_is_not_written(changes, sentence, tmp_path):
 def test_only_runs_at_their_own_size_are_written_as_releases(tmp_path, capsys):
     out = str(tmp_path / "out.pth")
     assert main(["export", "zoo:scenes_mae", "--to", out]) == 2
-    assert "scenes_mae is no run's folder" in capsys.readouterr().err
+    assert "scenes_mae is not a run's folder" in capsys.readouterr().err
     assert main(["export", "zoo:scenes_mae", "--to", out, "--size", "80"]) == 2
     assert "leave out --size 80" in capsys.readouterr().err
     assert not (tmp_path / "out.pth").exists()

@@ -208,7 +208,7 @@ def test_a_sample_keeps_pairs_together_and_grows():
     assert is_paired(few) and len(few.masks) == 20 and len(few.objects.box) == 20
     assert set(few.objects.instance[:, 0].tolist()) <= set(more.objects.instance[:, 0].tolist())
     assert sample(images, 201) is images and sample(images, None) is images
-    with pytest.raises(UserError, match="n=0 images must be a whole number, 1 or more; there"):
+    with pytest.raises(UserError, match="n=0 must be a whole number from 1; the set has"):
         sample(images, 0)
 
 

@@ -31,7 +31,7 @@ FIELDS = {"nyu": dict(crop="whole")}
 EVERY = pytest.mark.parametrize("kind", SETS)
 CPU = torch.device("cpu")
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*cannot be compared with published ones")
+pytestmark = pytest.mark.filterwarnings("ignore:.*are not comparable with published ones")
 
 
 @pytest.fixture(autouse=True)

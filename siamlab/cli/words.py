@@ -14,7 +14,7 @@ from siamlab.component import UserError, unknown
 from siamlab.machine.files import expanded
 
 PROBE_KEYS = ("data", "fine_tune")
-MODEL_FILES = {"run.toml", "encoder.safetensors", "config.json"}  # in a folder that is no album
+MODEL_FILES = {"run.toml", "encoder.safetensors", "config.json"}  # in a folder that is not an album
 
 
 def is_assignment(word: str) -> bool:
@@ -34,7 +34,7 @@ def probe_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
         if is_assignment(word):
             raise UserError(
                 f"probe takes data=..., data.key=value and fine_tune.key=value, not {word!r}, "
-                "which is no file or folder either"
+                "which is also not a file or folder"
             )
         check_model(word)
     if not models:
@@ -77,8 +77,8 @@ def view_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     for word in models:
         if is_assignment(word):
             raise UserError(
-                f"view takes data=... and data.key=value, not {word!r}, which is no file or folder "
-                "either"
+                f"view takes data=... and data.key=value, not {word!r}, which is also not a file "
+                "or folder"
             )
         check_model(word)
     if not models:
@@ -128,7 +128,7 @@ def check_recipe(command: str, recipe: str) -> None:
         return
     if is_assignment(recipe):
         raise UserError(
-            f"{recipe} stands where the recipe should; the recipe comes first, as "
+            f"{recipe} is not a recipe; the recipe comes first, as in "
             f"`siamlab {command} mae {recipe}`"
         )
     raise UserError(unknown("there is no recipe", recipe, RECIPES) + ", or a .toml file")

@@ -53,8 +53,8 @@ def read_davis(path: str, split: DavisSplit = "val", most: int = 0) -> tuple[Vid
     names = listing.read_text().split()
     if len(names) < WHOLE[split]:
         caution(
-            f"{listing} has {len(names)} videos, and DAVIS 2017 {WHOLE[split]} in {split}: numbers "
-            "cannot be compared with published ones; download it again"
+            f"{listing} has {len(names)} videos, but DAVIS 2017 has {WHOLE[split]} in {split}, so "
+            "the scores are not comparable with published ones; download it again"
         )
     if not names:
         raise UserError(f"data.path: {listing} names no video; unpack DAVIS 2017 again")
@@ -76,7 +76,7 @@ def masks_of(video: Video) -> UInt8[Tensor, "T H W"]:
 def numbers(file: Path) -> UInt8[Tensor, "H W"]:
     """Return the objects of a mask by their number; its palette only colours them.
 
-    Raises UserError for a file that is no such picture.
+    Raises UserError for a file that is not such a picture.
     """
     try:
         check_file(file)
@@ -84,7 +84,7 @@ def numbers(file: Path) -> UInt8[Tensor, "H W"]:
             if image.mode not in ("P", "L"):
                 raise ValueError
             found = np.array(image)
-    except Exception:  # Pillow raises a dozen kinds for files that are no images
+    except Exception:  # Pillow raises a dozen kinds for files that are not images
         raise UserError(
             f"data.path: the mask {file} must be a PNG with a palette, one number for each pixel, "
             "that can be read; unpack DAVIS 2017 again"

@@ -17,7 +17,7 @@ from siamlab.data.cache import FEATURES, cache_root
 from siamlab.machine.files import hold
 
 DAY = 24 * 60 * 60  # seconds
-OTHERS = (FEATURES, "downloads")  # folders of the cache that are no decoded images
+OTHERS = (FEATURES, "downloads")  # folders of the cache that do not hold decoded images
 
 
 class Entry(NamedTuple):

@@ -102,7 +102,7 @@ def _size(file: Path) -> tuple[int, int]:
         check_file(file)
         with Image.open(file) as image:
             return image.height, image.width
-    except Exception:  # Pillow raises a dozen kinds for files that are no images
+    except Exception:  # Pillow raises a dozen kinds for files that are not images
         raise UserError(
             f"data.path: the image {file} is not there or cannot be read; unpack the set again"
         ) from None

@@ -54,8 +54,8 @@ def read_hpatches(path: str, leave_out: Sequence[str] = (), most: int = 0) -> tu
     kept = [folder for folder in folders if folder.name not in leave_out]
     if len(kept) < WHOLE - len(leave_out):
         caution(
-            f"{root} has {len(kept)} sequences of {WHOLE - len(leave_out)}: its numbers cannot be "
-            "compared with published ones; download HPatches again"
+            f"{root} has {len(kept)} of {WHOLE - len(leave_out)} sequences, so the scores are not "
+            "comparable with published ones; download HPatches again"
         )
     kinds = [[folder for folder in kept if folder.name[0] == kind] for kind in CHANGES]
     return tuple(_scene(folder) for some in kinds for folder in some[: most or None])

@@ -113,7 +113,7 @@ class ImageNet(DataChoice):
         if not self.path or not folder.is_dir():
             raise UserError(
                 f"data.path={self.path!r} must be the folder of ImageNet with {part}/ in it, but "
-                f"{f'{folder} is no folder' if self.path else 'it is empty'}; set data.path to "
+                f"{f'{folder} is not a folder' if self.path else 'it is empty'}; set data.path to "
                 "where train/ and val/ are"
             )
         return folder
@@ -165,7 +165,7 @@ def _listed(files: Files, listing: str) -> Files:
     try:
         names = text_in(expanded(listing)).split()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UserError(
             f"data.subset={listing!r} must be a file with a name of an image on each line, but "
             f"cannot be read ({why}); name the file, or leave it out"

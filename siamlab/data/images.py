@@ -96,9 +96,7 @@ def sampled(images: Images, n: int | None, seed: int = 0) -> Int64[Tensor, " k"]
     """Return which images `sample` draws, in their order; None for all of them."""
     total = len(images.labels)
     if n is not None and (not isinstance(n, int) or n < 1):
-        raise UserError(
-            f"a sample of n={n} images must be a whole number, 1 or more; there are {total}"
-        )
+        raise UserError(f"n={n} must be a whole number from 1; the set has {total} images")
     if n is None or n >= total:
         return None
     step = 2 if is_paired(images) and n % 2 == 0 else 1

@@ -135,7 +135,7 @@ def _text(file: Path) -> str:
     try:
         return text_in(file)
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UserError(
             f"data.path: {file}, which lists images or regions, cannot be read ({why}); set "
             "data.path to a whole copy"

@@ -54,9 +54,9 @@ def read_nyu(path: str, train_path: str = "", most: int = 0) -> tuple[DepthPairs
     counts = {split: len(files) for split, files in found.items()}
     if any(count < WHOLE[split] for split, count in counts.items()):
         caution(
-            f"{root} has {counts['train']:,} pairs to train and {counts['test']:,} to test on, and "
-            f"NYU Depth v2 {WHOLE['train']} and {WHOLE['test']}: its numbers cannot be compared "
-            "with published ones; extract the set again"
+            f"{root} has {counts['train']:,} pairs to train and {counts['test']:,} to test on, but "
+            f"NYU Depth v2 has {WHOLE['train']} and {WHOLE['test']}, so the scores are not "
+            "comparable with published ones; extract the set again"
         )
     order = torch.randperm(len(found["train"]), generator=torch.Generator().manual_seed(0))
     found["train"] = [found["train"][i] for i in order[: most or None].sort().values.tolist()]

@@ -47,7 +47,7 @@ class Segmentation(DataChoice):
     def __call__(self, split: Split) -> Images:
         root = expanded(self.path).absolute()
         if not self.path or not root.is_dir():
-            found = f"{root} is no folder" if self.path else "it is empty"
+            found = f"{root} is not a folder" if self.path else "it is empty"
             raise UserError(
                 f"data.path={self.path!r} must be a folder of images and their masks, but {found}; "
                 "set data.path to where they are"
@@ -110,7 +110,7 @@ def _values(mask: Path) -> np.ndarray | UserError:
 
 
 def _numbers(mask: Path) -> np.ndarray | UserError:
-    """The mask's pixels; a UserError, which threads hand over, if they are no numbers of regions.
+    """The mask's pixels; a UserError, which threads hand over, if they are not region numbers.
 
     Palettes only colour the numbers, so they are not applied.
     """

@@ -47,8 +47,8 @@ def read_spair(path: str, split: SpairSplit = "test", most: int = 0) -> Keypoint
     files = _listed(root, path, split)
     if len(files) < WHOLE[split]:
         caution(
-            f"{root} has {len(files):,} pairs in {split}, and SPair-71k {WHOLE[split]:,}: its "
-            "numbers cannot be compared with published ones; download it again"
+            f"{root} has {len(files):,} pairs in {split}, but SPair-71k has {WHOLE[split]:,}, so "
+            "the scores are not comparable with published ones; download it again"
         )
     annotations = [_annotation(file) for file in files]
     return _pairs(root, list(_drawn(annotations, most)))

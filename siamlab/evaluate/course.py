@@ -37,7 +37,7 @@ def course(path: str | Path) -> dict[int, nn.Module]:
 def kept_steps(named: NamedModel) -> list[int]:
     """Steps after which the encoder of a run is there; 0 is before training, the last is `named`.
 
-    Empty for what is no run, and for a run that kept no encoders.
+    Empty for anything but a run, and for a run that kept no encoders.
     """
     if named.folder is None or named.run is None:
         return []

@@ -66,7 +66,8 @@ def embed(named: NamedModel, images: Images, patches: bool = False) -> "polars.D
 
     check_opened("embed", named)
     if not isinstance(images, Images):
-        raise UserError(f"embed takes images as open_images gives, not {type(images).__name__}")
+        kind = type(images).__name__
+        raise UserError(f"embed expects the images that open_images returns, not {kind}")
     found = features(named.model, images.pixels)
     vectors = polars.Array(polars.Float32, found.pooled.shape[1])
     labels = [label if label >= 0 else None for label in images.labels.tolist()]

@@ -53,10 +53,10 @@ def evaluate(
     UserError for an odd `test` of a source whose test images are pairs, and as `probe_all` does.
     """
     if isinstance(models, str):
-        raise UserError(f"evaluate takes models as open_models gives, not {models!r}")
+        raise UserError(f"evaluate expects the models that open_models returns, not {models!r}")
     if not isinstance(data, DataChoice):
         raise UserError(
-            f"evaluate takes a source of images, as siamlab.data.Scenes(), not {data!r}"
+            f"evaluate expects a source of images such as siamlab.data.Scenes(), not {data!r}"
         )
     train_images, source = sample(data("train"), train), data("test")
     test_images, total = sample_test(source, test), len(source.labels)

@@ -112,15 +112,15 @@ def check_onnx(what: str) -> None:
 
 def _write_timm(named: NamedModel, path: Path) -> None:
     if not hasattr(named.model, "pos_embed"):
-        raise UserError(f"{named.name} is no timm model; export it as .onnx or .pt2")
+        raise UserError(f"{named.name} is not a timm model; export it as .onnx or .pt2")
     write_weights(named.model, path, {"run": named.run.toml()} if named.run else None)
 
 
 def _write_release(named: NamedModel, path: Path) -> None:
     if named.folder is None:
         raise UserError(
-            f"{named.name} is no run's folder, whose checkpoint a .pth file is; export it as "
-            ".safetensors"
+            f"{named.name} is not a run's folder; only a run's checkpoint can be written as .pth; "
+            "export it as .safetensors"
         )
     write_release(named.folder, path)
 

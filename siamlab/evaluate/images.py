@@ -54,7 +54,7 @@ def open_source(
 ) -> DataChoice:
     """Return the source of images that `open_images` reads."""
     if isinstance(models, str):
-        raise UserError(f"open_images takes models as open_models gives, not {models!r}")
+        raise UserError(f"open_images expects the models that open_models returns, not {models!r}")
     run = run_or_scenes(*(m.run for m in models))
     kinds = list(axis_choices("data"))
     if data is None:

@@ -90,7 +90,7 @@ def leaderboard_file(named: str | None = None) -> Path:
 
 
 def read_leaderboard(path: Path) -> polars.DataFrame:
-    """Return the rows of the file. Raises UserError for one that is no leaderboard."""
+    """Return the rows of the file. Raises UserError for one that is not a leaderboard."""
     if not path.is_file():
         raise UserError(
             f"there is no leaderboard {path} in {Path.cwd()}; `siamlab leaderboard add` makes one"
@@ -99,8 +99,8 @@ def read_leaderboard(path: Path) -> polars.DataFrame:
         table = polars.read_parquet(path)
     except (OSError, polars.exceptions.PolarsError) as error:
         raise UserError(
-            f"{path} is no Parquet file, or damaged ({str(error).splitlines()[0]}); name a file "
-            "that `siamlab leaderboard add` made"
+            f"{path} is not a Parquet file, or is damaged ({str(error).splitlines()[0]}); name a "
+            "file that `siamlab leaderboard add` made"
         ) from None
     check_frame(table, SCHEMA, str(path), "`siamlab leaderboard add` adds a model")
     return checked(table.select(SCHEMA.keys()).cast(dict(SCHEMA)))
@@ -121,7 +121,7 @@ def check_target(path: Path) -> None:
     if path.suffix != ".parquet":
         raise UserError(f"--to {path} must end in .parquet; try {path.stem}.parquet")
     if not path.absolute().parent.is_dir():
-        raise UserError(f"--to {path}: there is no folder {path.parent}; make it first")
+        raise UserError(f"--to {path}: the folder {path.parent} does not exist; create it first")
 
 
 def empty() -> polars.DataFrame:

@@ -63,7 +63,8 @@ def published_rows(path: Path) -> polars.DataFrame:
     try:
         table = polars.read_csv(path, infer_schema=False)
     except (OSError, polars.exceptions.PolarsError) as error:
-        raise UserError(f"{path} is no table ({str(error).splitlines()[0]}); give a CSV") from None
+        why = str(error).splitlines()[0]
+        raise UserError(f"{path} is not a table ({why}); give a CSV") from None
     if missing := [key for key in NEEDED if key not in table.columns]:
         raise UserError(f"{path} has no column {', '.join(missing)}; it needs {', '.join(NEEDED)}")
     for number, row in enumerate(table.iter_rows(named=True), start=2):

@@ -174,7 +174,7 @@ def before_training(trained: NamedModel, name: str = "untrained") -> NamedModel:
 
 
 def check_opened(what: str, named: object) -> None:
-    """Raise UserError for what is no opened model, as its name."""
+    """Raise UserError for anything but a NamedModel, such as a model's name."""
     if not isinstance(named, NamedModel):
         raise UserError(
             f"{what} takes what open_model returns, not {type(named).__name__}; write "

@@ -85,8 +85,8 @@ def options(named: NamedModel) -> dict[str, Any]:
     act = type(getattr(getattr(block, "mlp", None), "act", None)).__name__
     if not plain or act not in ACTS or getattr(vit, "rope", None) is not None:
         raise UserError(
-            f"{named.name} is no plain vision transformer, which a folder needs; export it as "
-            ".onnx or .pt2"
+            f"{named.name} is not a plain vision transformer, as a Hugging Face folder requires; "
+            "export it as .onnx or .pt2"
         )
     final = not isinstance(vit.norm, nn.Identity) or not isinstance(vit.fc_norm, nn.Identity)
     return {

@@ -60,7 +60,7 @@ def disagreement_table(
     match = match_patches(a, b, grid)
     pair, place = match.inside.nonzero(as_tuple=True)
     if len(pair) == 0:
-        raise UserError("the views of every pair lie apart; give views that overlap")
+        raise UserError("the views of no pair overlap; give views that overlap")
     queries, true = patch_centres(grid)[place], match.points[pair, place]
     parts = {name: _matches(found, pair, queries, true, b) for name, found in models.items()}
     errors = torch.stack([part["error"] for part in parts.values()])

@@ -134,7 +134,7 @@ class TokenGrid(nn.Module):
             if side and side**2 + prefix == out.shape[1]:
                 return out, (side, side)
         raise UserError(
-            f"{self.name} returns {shape}; expected is a map [B, D, rows, columns], or prefix="
+            f"{self.name} returns {shape}; expected a map [B, D, rows, columns], or prefix="
             f"{prefix} and a square number of tokens [B, T, D]: leave out its pooling and head, or "
             "give output=function"
         )

@@ -61,7 +61,7 @@ def folder_weights(path: Path) -> dict[str, Any]:
             return read_file(path / name)
         if (path / f"{name}{INDEX}").is_file():
             return _from_shards(path / f"{name}{INDEX}")
-    raise UserError(f"{path} has no {' and no '.join(WEIGHTS)}; expected is one of them")
+    raise UserError(f"{path} has no {' and no '.join(WEIGHTS)}; expected one of them")
 
 
 def _from_shards(index: Path) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(text_in(path))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not whole ({error}); copy the folder again") from None
+        raise UserError(f"{path} is incomplete ({error}); copy the folder again") from None
     if not isinstance(found, dict):
-        raise UserError(f"{path} is no table of settings; copy the folder again")
+        raise UserError(f"{path} is not a JSON object of settings; copy the folder again")
     return found

@@ -61,7 +61,7 @@ def layout(content: dict[str, Any], path: Path) -> Layout:
     wrapper, tensors = unwrapped(content)
     if not tensors:
         raise UserError(
-            f"{path} holds no tensors (its keys: {_few(content)}); expected are the weights of a "
+            f"{path} holds no tensors (its keys: {_few(content)}); expected the weights of a "
             "vision transformer"
         )
     names = timm_names(tensors, path)

@@ -22,7 +22,7 @@ from siamlab.machine.files import check_file
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\x0a"  # as torch.save writes since and before 1.6
 # a release's own settings: plain values, the last one read as a dictionary without its class
 HARMLESS = [Namespace, (OrderedDict, "yacs.config.CfgNode")]
-WAY = "expected is a PyTorch or safetensors file of weights"
+WAY = "expected a PyTorch or safetensors file of weights"
 
 
 def read_file(path: Path) -> dict[str, Any]:

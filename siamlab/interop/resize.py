@@ -16,7 +16,7 @@ def resize(vit: nn.Module, size: Grid, sines: bool = False) -> None:
     """Let a timm model take images of `size` pixels; timm resamples its learned positions.
 
     With `sines`, a fixed table of sines and cosines, as MAE's or MoCo-v3's, is computed at the new
-    grid instead: a resampled picture of it would be no sines any more.
+    grid instead: a resampled table would no longer hold sines.
     """
     order = sine_order(vit) if sines else None
     with warnings.catch_warnings():

@@ -77,7 +77,7 @@ def timm_names(tensors: dict[str, Tensor], path: Path) -> dict[str, str]:
             return {key: _renamed(key[len(prefix) :], (*words, *RELEASES)) for key in own}
     raise UserError(
         f"{path} holds no vision transformer: it has no {STEM} (its keys begin with "
-        f"{', '.join(_tops(tensors))}); expected is a ViT of SiameseIM, MAE, MoCo-v3, DINO, "
+        f"{', '.join(_tops(tensors))}); expected a ViT of SiameseIM, MAE, MoCo-v3, DINO, "
         "DINOv2, I-JEPA, BEiT, SimMIM, CLIP or timm"
     )
 

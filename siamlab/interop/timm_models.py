@@ -68,8 +68,8 @@ def load_file(name: str, path: Path) -> tuple[nn.Module, str]:
         found = convert(dict(tensors), vit) if convert else tensors
     except (KeyError, ValueError, RuntimeError, AttributeError) as error:
         raise UserError(
-            f"{path} does not hold the weights of {name} ({error!r}); without timm:…@ its "
-            "architecture is recognised"
+            f"{path} does not hold the weights of {name} ({error!r}); drop the prefix "
+            "timm:…@ to have its architecture detected"
         ) from None
     aside = [key for key in found if key.startswith(HEADS)]
     fill(vit, {key: value for key, value in found.items() if key not in aside}, path)

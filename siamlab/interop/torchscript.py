@@ -46,7 +46,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
             with archive.open(table) as file:
                 root = _Tables(file, archive, table.removesuffix("data.pkl")).load()
             if not isinstance(root, _Module):
-                raise ValueError(f"its table holds a {type(root).__name__}, no module")
+                raise ValueError(f"it holds a {type(root).__name__}, not a module")
             return dict(_tensors(root, "", 0))
     except pickle.UnpicklingError as error:
         raise UserError(

@@ -157,8 +157,8 @@ def _depth(weights: dict[str, Tensor], path: Path) -> int:
         for part in needed:
             if (key := f"blocks.{number}.{part}") not in weights:
                 raise UserError(
-                    f"{path} is not whole, or no plain vision transformer: {key} is missing; "
-                    "expected are qkv, fc1 and fc2 in every block"
+                    f"{path} is incomplete, or is not a plain vision transformer: {key} is "
+                    "missing; expected qkv, fc1 and fc2 in every block"
                 )
     return len(numbers)
 
@@ -167,8 +167,8 @@ def _heads(weights: dict[str, Tensor], path: Path) -> int:
     width = _width(weights)
     if width not in HEADS and width % 64:
         raise UserError(
-            f"{path} does not say how many heads attend: its width {width} is no multiple of 64; "
-            "name its architecture: timm:NAME@FILE"
+            f"{path} does not record its number of heads, and its width {width} is not a multiple "
+            "of 64; name its architecture: timm:NAME@FILE"
         )
     return HEADS.get(width, width // 64)
 

@@ -21,12 +21,14 @@ def sizes(
     width, channels, *patch = weights["patch_embed.proj.weight"].shape
     if channels != 3 or len(patch) != 2:
         raise UserError(
-            f"{path} embeds patches of shape {(channels, *patch)}; expected are 3 colours and two "
-            "sides: siamlab takes RGB images, no videos"
+            f"{path} embeds patches of shape {(channels, *patch)}; expected 3 colours and two "
+            "sides: siamlab takes RGB images, not videos"
         )
     side, hidden = isqrt(patches), _hidden(weights)
     if side**2 != patches:
-        raise UserError(f"{path} has places for {patches} patches, which is no square; {WAY}")
+        raise UserError(
+            f"{path} has positions for {patches} patches, which is not a square number; {WAY}"
+        )
     return dict(
         img_size=(side * patch[0], side * patch[1]),
         patch_size=tuple(patch),

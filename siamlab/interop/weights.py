@@ -38,7 +38,7 @@ def open_weights(name: str, weights: bool = True) -> Opened:
     """Return the model of `timm:NAME`, `timm:NAME@FILE`, `hf:NAME`, `zoo:NAME`, a file or a folder.
 
     A folder is one of Hugging Face, or of a finished run. `weights=False` leaves `timm:NAME` at
-    random weights. Raises UserError in one sentence for whatever is not there, not whole, or no
+    random weights. Raises UserError in one sentence for whatever is missing, damaged, or no
     vision transformer.
     """
     if name.startswith("timm:"):

@@ -67,7 +67,7 @@ def check_branches(tensors: Iterable[str], path: Path) -> None:
         if online != momentum:
             raise UserError(
                 f"{path} holds two different networks: {mine} has {online} blocks and its momentum "
-                f"copy {theirs} has {momentum}; expected are as many: copy the file again"
+                f"copy {theirs} has {momentum}; both must have the same number: copy the file again"
             )
 
 
@@ -91,7 +91,7 @@ def _title(content: dict[str, Any], path: Path) -> Title:
 
 def _no_training(content: dict[str, Any], path: Path) -> UserError:
     """Return the error for a file from which an encoder can be read, and no more."""
-    found = layout(content, path)  # raises UserError for what is no transformer at all
+    found = layout(content, path)  # raises UserError if it is not a transformer at all
     what = f"{found.title}'s encoder" if found.title else "an encoder"
     return UserError(
         f"{path} holds {what}, but not all networks that a training of SiameseIM or MAE has "

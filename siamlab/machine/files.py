@@ -20,10 +20,10 @@ from filelock import FileLock, Timeout
 def atomic(path: Path) -> Iterator[Path]:
     """A draft beside `path`, a file or a folder to make, that replaces `path` at the end.
 
-    At the end it is on disk, so that a power cut leaves one of the two. After an error the old
-    `path` stays and the draft is removed; a killed process leaves its draft, which no process
-    reads. Processes that write one path have a draft each: the last one stays. A link at `path` is
-    replaced, not followed.
+    At the end it is on disk, so that a power cut leaves one of the two. After an error the old file
+    stays and the draft is removed; a killed process leaves a draft that is ignored. Processes that
+    write one path have a draft each: the last one stays. A link at `path` is replaced, not
+    followed.
     """
     draft = path.with_name(f".{path.name}.{token_hex(4)}.draft")
     try:
@@ -71,7 +71,7 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 
 
 def check_file(path: Path) -> None:
-    """Raise OSError for what is there but no file, as a pipe: to read it might never end."""
+    """Raise OSError if the path exists but is not a regular file; a read might block for ever."""
     if path.exists() and not path.is_file():
         number = errno.EISDIR if path.is_dir() else errno.EINVAL
         why = os.strerror(number) if path.is_dir() else "it is a pipe or a device, not a file"

@@ -41,7 +41,7 @@ def bound(root: Path) -> int:
     """Return how many bytes a shelf at `root` may hold: SIAMLAB_FEATURE_CACHE, else 20 GB.
 
     Without the variable it is at most a quarter of the free space, too. 0 switches it off. Raises
-    UserError for a value that is no size.
+    UserError for a value that is not a size.
     """
     text = os.environ.get(VARIABLE, "").strip()
     if text.lower() == "off":

@@ -144,8 +144,8 @@ def index_of(chosen: Bool[Tensor, "B N"]) -> Int64[Tensor, "B M"]:
     counts = chosen.sum(dim=1)
     if chosen.device.type == "cpu" and (counts != counts[0]).any():
         raise UserError(
-            f"a mask must have the same number of patches in every image, but masking gave "
-            f"{int(counts.min())} to {int(counts.max())}; choose a fixed number of patches"
+            "a mask must have the same number of patches in every image, but this masking gave "
+            f"between {int(counts.min())} and {int(counts.max())}; choose a fixed number of patches"
         )
     return chosen.nonzero()[:, 1].view(len(chosen), -1)
 

@@ -90,7 +90,7 @@ def _hsic(a: Layer, b: Layer) -> float:
 
 
 def _check(layers: Mapping[str, Tensor]) -> None:
-    """Refuse what is no features, too few images, and layers with different numbers of them."""
+    """Refuse anything but features, too few images, and layers with different numbers of them."""
     for name, layer in layers.items():
         check_features(name, layer)
     counts = sorted({len(layer) for layer in layers.values()})

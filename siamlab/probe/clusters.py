@@ -48,7 +48,7 @@ def uniformity(
     check_features("features", features)
     n, width = features.shape
     if n < 2:
-        raise UserError(f"features must have 2 images or more, got {n}: pairs are compared")
+        raise UserError(f"features must have at least 2 images, since pairs are compared; got {n}")
     unit = _unit(features)
     parts = [_near(part, unit) for part in unit.split(chunk or max(1, BLOCK // n))]
     near = (torch.cat(parts) - 1) / (n - 1)  # [n], mean over the others: itself counts 1

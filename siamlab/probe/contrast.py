@@ -28,7 +28,7 @@ def local_contrast(
     """
     check_patches("patches", patches, grid)
     if patches.shape[1] < 2:
-        raise UserError(f"grid={grid} must have 2 patches or more: they are compared")
+        raise UserError(f"grid={grid} needs at least 2 patches, since neighbours are compared")
     contrast = torch.cat([_contrast(part, grid) for part in patches.split(chunk)])  # [n]
     terms = torch.stack([contrast, torch.ones_like(contrast)], dim=1)
     return bootstrap(terms, ratio, 0.0, math.nan, "difference of cosines", groups=groups)

@@ -140,7 +140,7 @@ def _terms(
 def _score(terms: Float[Tensor, "B 4"], unit: str, direction: Direction, groups: Groups) -> Score:
     if not terms[:, 3].any():
         raise UserError(
-            "inside has no point: the two views of every image lie apart; give views that overlap"
+            "inside has no point: the two views of no image overlap; give views that overlap"
         )
     _, chance, ceiling, points = terms.double().sum(dim=0).tolist()
     levels = chance / points, ceiling / points

@@ -59,7 +59,7 @@ def equivariance_error(
     check_alike("moved", moved, "expected", expected, "give the same places of the same images")
     check_places("inside", inside, moved)
     if not inside.any():
-        raise UserError("inside has no place: the views lie apart; give moves that overlap")
+        raise UserError("inside has no place: the views do not overlap; give moves that overlap")
     weight = inside[..., None].double()  # [n, M, 1]
     a, b = moved.double(), expected.double()
     mean = ((a + b) * weight).sum(dim=(0, 1)) / (2 * weight.sum())  # [D]

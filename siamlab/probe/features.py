@@ -63,7 +63,7 @@ def features(
     that norm is applied to each token. Images are resized bilinearly, antialiased where they
     shrink, without keeping the aspect. The features lie on the model's device (of Apple's GPU on
     the processor, since that has no float64); the model is left unchanged. Raises UserError for
-    what is no model or no images, bytes or floats of 0..1.
+    anything but a model and images, bytes or floats of 0..1.
     """
     check_images(model, images, batch)
     inputs = inputs or Inputs.of(model)

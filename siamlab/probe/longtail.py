@@ -38,7 +38,7 @@ def long_tail(
 
     The class of rank r among C, in an order drawn by the seed, keeps n₀ · imbalance^(−r / (C − 1))
     images (Cui et al. 2019), at least one; n₀ is the largest that the classes allow. Many, medium
-    and few are thirds of the classes by rank, the earlier thirds one larger where C is no multiple
+    and few are thirds of the classes by rank, the earlier thirds one larger if C is not a multiple
     of 3 (the usual bounds of 100 and 20 images do not suit small sets); the score of a third
     without test images is nan. 0..1, higher is better. Chance: always the commonest class of the
     subset, the answer for uninformative features; so it is 0 for medium and few. Ceiling 1.

@@ -24,7 +24,7 @@ __all__ = ["Section", "comparison_table", "score_table", "terminal_table", "writ
 
 CONFIG: dict[str, Any] = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 CLEAR = "rgba(0,0,0,0)"
-# paragraphs and lists only: texts name runs and settings, whose `_` and `*` are no emphasis
+# paragraphs and lists only: texts name runs and settings, whose `_` and `*` are not emphasis
 MARKDOWN = MarkdownIt("zero").enable("list")
 
 

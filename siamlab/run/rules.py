@@ -70,7 +70,7 @@ def frames_agree(
     if not one_crop and masking.predicts(grid) == "hidden":
         predict = _setting("masking", masking, "predict")
         return (
-            f"{predict} predicts only patches that are hidden in the same crop, but "
+            f"{predict} predicts only the patches hidden in the context's crop, but "
             f"views={views.kind} shows two crops; set views=same{declare}, or predict all patches "
             "(masking.predict=all)"
         )
@@ -115,9 +115,9 @@ def batch_divides(batch: int, accumulate: int, processes: int = 1) -> Problem:
     if batch % parts or batch < 2 * parts:
         each = f" in each of {processes} processes" if processes > 1 else ""
         return (
-            f"batch={batch} is cut into compute.accumulate={accumulate} parts{each}, which must be "
-            f"equal and of 2 images or more; set batch to a multiple of {parts} from {2 * parts} "
-            "on, or make fewer parts"
+            f"batch={batch} is split into compute.accumulate={accumulate} parts{each}, which must "
+            f"be equal and hold at least 2 images; set batch to a multiple of {parts} from "
+            f"{2 * parts} on, or make fewer parts"
         )
     return None
 

@@ -198,7 +198,7 @@ class Run(Component):
             ) from None
         except RecursionError:
             raise UserError(
-                f"{name} has hundreds of tables or lists inside each other, and a run has four; "
+                f"{name} nests tables or lists hundreds of levels deep; a run has four; "
                 "`siamlab show mae` prints one"
             ) from None
         except UserError as mistake:

@@ -49,7 +49,7 @@ class Journal(JournalFileBackend):
 def open_journal(path: Path) -> JournalStorage:
     """Open a journal, or make an empty one, and mend one that was damaged by an interrupted write.
 
-    Raises UserError for a file that cannot be read or is no journal.
+    Raises UserError for a file that cannot be read or is not a journal.
     """
     try:
         _check_journal(path)
@@ -89,7 +89,7 @@ def close_last_line(path: Path) -> None:
 
 
 def mend(path: Path) -> None:
-    """Leave out what is no operation, and keep the file as it was."""
+    """Leave out lines that are not operations, and keep the file as it was."""
     with hold(lock_of(path), wait=True):
         *lines, open_line = path.read_bytes().split(b"\n")
         found = [_operation(line) for line in lines]

@@ -75,8 +75,8 @@ def check_memory(run: Run, device: torch.device) -> None:
     needed, memory = 4 * (weights + pixels), free_memory(device.type == "cuda")  # float32
     if memory and needed > memory[0]:
         raise UserError(
-            f"out of memory: weights with optimiser and both views of a batch need "
-            f"{in_words(needed)} or more, {in_words(memory[0])} of {in_words(memory[1])} are free; "
+            "out of memory: the weights, the optimiser and both views of a batch need at least "
+            f"{in_words(needed)}, but only {in_words(memory[0])} of {in_words(memory[1])} is free; "
             f"{less_memory(run)}"
         )
 

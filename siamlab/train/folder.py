@@ -199,8 +199,8 @@ class RunFolder:
             return unsigned(json.loads(text_in(self.environment)))
         except (OSError, ValueError):
             caution(
-                f"{self.environment} is lost or damaged; it is taken from the present machine, and "
-                "the precision of earlier steps is not known any more"
+                f"{self.environment} is lost or damaged; it is re-created from this machine, and "
+                "the precision of earlier steps can no longer be known"
             )
             return environment()
 

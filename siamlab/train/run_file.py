@@ -31,7 +31,7 @@ def read(path: Path) -> Run:
         whole = first.removeprefix(SUM) == text_sum(rest)
     if not whole:
         raise UserError(
-            f"{path} is damaged or was changed, so it may be that of another run; restore it, or "
+            f"{path} is damaged or was changed, so it may belong to another run; restore it, or "
             "remove the folder and train again"
         )
     return Run.read(path)

@@ -5,7 +5,7 @@ make drill WORDS="--short studies"      # one part, reduced
 
 A part is a module of this folder with a function `drill(scratch, short)`, which yields a `Row` for
 each figure as soon as it is known. `scratch` is an empty folder of its own. Modules whose names
-begin with an underscore are no parts.
+begin with an underscore are not parts.
 """
 
 import pkgutil

@@ -70,7 +70,9 @@ def check_site(folder: Path) -> None:
     if folder.exists():
         raise UserError(f"--to {folder} exists; choose another name, or remove it")
     if not folder.resolve().parent.is_dir():
-        raise UserError(f"--to {folder}: there is no folder {folder.parent}; make it first")
+        raise UserError(
+            f"--to {folder}: the folder {folder.parent} does not exist; create it first"
+        )
     check_onnx("export-demo")
 
 

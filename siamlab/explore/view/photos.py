@@ -72,7 +72,7 @@ class Album:
         return self._photos[id]
 
     def add(self, name: str, data: bytes) -> Photo:
-        """Decode a file and keep its pixels. Raises Refused for what is no photograph."""
+        """Decode a file and keep its pixels. Raises Refused if it is not a photograph."""
         with self._lock:  # one at a time: each may need 120 MB
             photo = decoded(name, data)
         return self.keep(photo)
@@ -113,8 +113,8 @@ def decoded(name: str, data: bytes) -> Photo:
                     415,
                 ) from error
             raise Refused(
-                f"{name} is no photograph that can be read: it is of another format, cut short or "
-                f"damaged; save it as JPEG or PNG ({', '.join(FORMATS[2:])} are read too)",
+                f"{name} is not a photograph that can be read: it is of another format, cut short "
+                f"or damaged; save it as JPEG or PNG ({', '.join(FORMATS[2:])} are read too)",
                 415,
             ) from error
     return photograph(name, pixels)

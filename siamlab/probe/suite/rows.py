@@ -146,7 +146,7 @@ SPATIAL = (
     Probe("position_centred", "Position decoding without position means", "spatial", "R²", "higher",
           spatial.places,
           Doc("`position`", "the same after the mean feature of each position is subtracted: what "
-              "content tells of place beyond its mean, so that only a low value is conclusive",
+              "content reveals about position beyond the mean, so that only a low value is conclusive",
               "≤ 1"), ceiling=1.0),
     Probe("position_null", "Position decoding, shuffled", "spatial", "R²", "higher", spatial.places,
           Doc("`position`", "the same for places shuffled within each image", "≤ 1"),

@@ -37,10 +37,10 @@ def run_of(whole: Whole, path: Path) -> tuple[Run, int]:
         told = [f"{key}={value}" for key, value in _told(whole).items()]
         return _length(whole, run.change(*told, *_masks(whole, run), *_rates(whole)))
     except UserError as mistake:
-        raise UserError(f"{path} tells settings that no run has: {mistake}") from None
+        raise UserError(f"{path} records settings that a run cannot have: {mistake}") from None
     except (TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
         raise UserError(
-            f"{path} tells settings that are no numbers ({error}); copy the file again"
+            f"{path} records settings that are not numbers ({error}); copy the file again"
         ) from None
 
 
@@ -53,7 +53,7 @@ def _shapes(whole: Whole, path: Path) -> dict[str, Any]:
         tables = {name: tensors[name] for name in ("pos_embed", "decoder_pos_embed")}
     except (KeyError, ValueError) as error:
         raise UserError(
-            f"{path} is not whole: its {error} is missing or has another shape; copy the file again"
+            f"{path} is incomplete: its {error} is missing or has another shape; copy it again"
         ) from None
     side = isqrt(max(0, tables["pos_embed"].shape[1] - 1))
     first = {_first(table, side, name, path) for name, table in tables.items()}
@@ -177,8 +177,9 @@ def _first(table: Float[Tensor, "1 N D"], side: int, name: str, path: Path) -> s
             if torch.allclose(table[0, 1:].double(), expected, atol=1e-4):
                 return first
     raise UserError(
-        f"{path} has a {name} that is no table of sines of a square grid, so its places were "
-        f"learned, which runs of siamlab cannot go on with; start from it: model.init={path}"
+        f"{path} has a {name} that is not a table of sines of a square grid, so its positions were "
+        "learned, and siamlab cannot continue such a run; start a new one from it: "
+        f"model.init={path}"
     )
 
 

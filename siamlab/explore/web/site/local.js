@@ -16,7 +16,7 @@ async function asked(address, { body } = {}) { // JSON, as of the server of `sia
     throw new Error(`This page holds ${MOST_PHOTOS} photographs at most; load it again.`);
   }
   const bitmap = await createImageBitmap(body).catch(() => {
-    throw new Error(`${name} is no photograph that this browser can read; save it as JPEG or PNG`);
+    throw new Error(`${name} is not a photograph that this browser can read; save it as JPEG or PNG`);
   });
   return keep(`own-${sources.size}`, name, bitmap);
 }
