@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 else:
 
     class _ComponentMeta(type(BaseModel)):
-        """Makes components: wrong fields are a UserError, a sentence each, as everywhere."""
+        """Metaclass that turns pydantic's errors into a UserError, one sentence per mistake."""
 
         def __call__(cls, *places, **fields):
             try:

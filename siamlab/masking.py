@@ -62,7 +62,7 @@ class MaskingChoice(Component):
         return int((~self._drawn(grid).visible).sum(dim=1).max())
 
     def predicts(self, grid: Grid) -> Predicts:
-        """Return which patches are predicted: hidden ones alone need views of one crop."""
+        """Return which patches are predicted; "hidden" requires both views to share a crop."""
         visible, predict = self._drawn(grid)
         if not predict.any(dim=1).all():
             return "none"

@@ -1,4 +1,4 @@
-"""Positions: the places of patches that the encoder knows and that the predictor is asked for.
+"""Positions: the patch positions the encoder knows and the predictor is queried at.
 
     places = positions(context, target, grid)                       # Places(own, query)
     tokens = tokens + positions.own_embedding(width)(places.own)    # a module embeds them

@@ -139,7 +139,7 @@ def test_a_table_without_the_columns_is_refused_and_so_are_bad_places(tmp_path):
     scores({"mae": (0.3, 0.6)}).write_parquet(tmp_path / "scores.parquet")
     with pytest.raises(UserError, match="no column"):
         read_leaderboard(tmp_path / "scores.parquet")
-    for place, problem in {"b.csv": "must end in .parquet", "no/b.parquet": "does not exist; create it"}.items():
+    for place, problem in {"b.csv": "must end in .parquet", "no/b.parquet": "not exist"}.items():
         with pytest.raises(UserError, match=problem):
             check_target(tmp_path / place)
 

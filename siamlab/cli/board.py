@@ -1,4 +1,4 @@
-"""What `siamlab leaderboard` does: models or files in, rows of a board and its page out.
+"""The command `siamlab leaderboard`: models or files in, rows of a board and its page out.
 
 add(["zoo:mae"], [], Addition(to="board.parquet", words=("data=scenes",)))
 """

@@ -1,4 +1,4 @@
-"""The command `siamlab cache`: decoded images and features on the disk, and how to be rid of them.
+"""The command `siamlab cache`: decoded images and features on the disk, and how to remove them.
 
 print_cache()       remove_entries(["scenes-test-0123456789abcdef"], every=False, days=None)
 """
@@ -58,7 +58,7 @@ def remove_entries(names: Sequence[str], every: bool, days: int | None) -> None:
 
 
 def _remove_features(unwanted: Iterable[Group]) -> None:
-    """A process that is writing into one of these folders goes on without keeping features."""
+    """Remove cached features; a process writing there continues without them."""
     for group in unwanted:
         try:
             shutil.rmtree(group.path)

@@ -1,4 +1,4 @@
-"""A parser whose mistakes are one sentence, as everywhere in siamlab.
+"""A parser that reports each mistake in one sentence.
 
 top = Parser("siamlab");  top.needs = "a command"
 """

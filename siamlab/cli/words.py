@@ -1,4 +1,4 @@
-"""Words of the command line, judged before torch is loaded: a mistake is told at once.
+"""Words of the command line, checked before torch loads, so that mistakes are reported at once.
 
 models, words = probe_words(["runs/lr=0.01", "data=scenes"])    # a path, and key=value
 """

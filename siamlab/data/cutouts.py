@@ -146,7 +146,7 @@ def differs(pixels: UInt8[Tensor, "3 h w"], tolerance: int) -> Bool[Tensor, "h w
 
 
 def silhouette(ink: Bool[Tensor, "n H W"]) -> Bool[Tensor, "n H W"]:
-    """Return the ink and the holes in it: all that no path without ink joins to the border."""
+    """Return the ink and its holes: everything not connected to the border by background."""
     free = F.pad(~ink, (1, 1, 1, 1), value=True).permute(1, 2, 0).contiguous()  # [H, W, n]
     reached = torch.zeros_like(free)
     reached[0] = True

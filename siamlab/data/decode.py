@@ -123,7 +123,7 @@ def decode_all(
 
 
 def stacked(arrays: Sequence[Tensor]) -> Tensor:
-    """Stack tensors in this thread alone; torch.stack would use threads that spin on busy cores."""
+    """Stack tensors in this thread; torch.stack uses threads that busy-wait on loaded cores."""
     return torch.from_numpy(np.stack([array.numpy() for array in arrays]))
 
 

@@ -26,7 +26,7 @@ WORDNET = re.compile(r"n\d{8}")
 
 
 class Published(NamedTuple):
-    """What a whole copy of a test set has."""
+    """The classes and images that a complete copy of a test set has."""
 
     name: str
     classes: int
@@ -161,7 +161,7 @@ def _decoded_now(paths: list[Path], labels: Tensor, classes: tuple[str, ...], si
 
 
 def _listed(files: Files, listing: str) -> Files:
-    """Keep the images that a file lists, by their names, one a line."""
+    """Keep the images whose names a file lists, one per line."""
     try:
         names = text_in(expanded(listing)).split()
     except (OSError, UnicodeDecodeError) as error:

@@ -66,7 +66,7 @@ def plain(
 
 
 def take(images: Images, index: Int64[Tensor, " k"]) -> Images:
-    """The images at `index`, in that order. Raises UserError where the cache of them is damaged."""
+    """Return the images at `index`, in that order; UserError if their cache entry is damaged."""
     for part in (*images[:3], *images.objects):
         check_rows(part, index if len(part) else None)
     return images._replace(

@@ -151,13 +151,16 @@ def _pair(
 
 
 def _resized(regions: np.ndarray, side: int) -> UInt8[Tensor, "S S"]:
-    """The centre square, as of an image, by the nearest pixel: regions have no mean."""
+    """The centre square of a mask, by the nearest pixel: region numbers cannot be averaged."""
     square = central(Image.fromarray(regions)).resize((side, side), Image.Resampling.NEAREST)
     return torch.from_numpy(np.array(square))
 
 
 def upright_size(image: Path) -> tuple[int, int]:
-    """Width and height of an image as it is seen; a camera held upright only notes that it was."""
+    """Width and height of an image as it is seen.
+
+    Cameras record rotation in EXIF instead of rotating the pixels.
+    """
     with Image.open(image) as opened:
         turned = opened.getexif().get(0x0112, 1) >= 5  # EXIF's orientation
         return opened.size[::-1] if turned else opened.size

@@ -1,4 +1,4 @@
-"""The one door to images: of what a run was trained on, of a folder, or of a source by its name.
+"""Open images in one place: those a run was trained on, a folder, or a named source.
 
 train, test = open_images("photos", models, train=3000, test=2000)
 """

@@ -6,7 +6,7 @@ Patch = tuple[str, int]  # the panel, and the patch in it: row by row, from 0
 
 
 class Change(NamedTuple):
-    """What an event changes in the state of an explorer."""
+    """The change of an explorer's state by an event."""
 
     values: dict[str, Any]  # of controls, by name
     selected: Patch | None = None  # None: the selected patch stays

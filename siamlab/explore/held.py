@@ -1,4 +1,4 @@
-"""What a page holds to compute its answers: similarities as bytes, and numbers as they are shown.
+"""Data from which a page computes its answers: similarities as bytes, and numbers as shown.
 
     Held("pairScene", data, images, controls)       # a function of web/compute.js, and its data
 
@@ -30,7 +30,7 @@ class Held(NamedTuple):
 
 
 class Ranges(NamedTuple):
-    """The values of the controls that a page holds, each with each."""
+    """Control values stored in a page, in every combination."""
 
     image: list[int]
     views: list[int]

@@ -69,7 +69,7 @@ def state_key(values: dict[str, Any], selected: Patch) -> str:
 
 
 def refusal(controls: Sequence[Control], boxes: bool) -> str:
-    """What the page says when it has no answer: which answers it has, and the way to the others."""
+    """Message shown for a state that was not exported: which are, and the way to the others."""
     now = ", ".join(f"{control.label} {control.value}" for control in controls)
     cut = [(c.label, c.nearby()) for c in controls if c.high - c.low >= MOST]
     ranges = "".join(f", {label} from {values[0]} to {values[-1]}" for label, values in cut)

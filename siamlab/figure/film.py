@@ -56,7 +56,7 @@ def film_figure(
     query: tuple[int, int] | None = None,
     title: str = "Similarity to one patch while training",
 ) -> go.Figure:
-    """One `similarity_figure` a step, on one colour scale, with a slider and a button to play.
+    """One `similarity_figure` per step, on one colour scale, with a slider and a play button.
 
     All steps must have the same models; the last step is shown first.
     """

@@ -43,7 +43,7 @@ WHISKERS = (
 
 
 class Axis(NamedTuple):
-    """What one axis of a plane shows; up and right are always better."""
+    """One axis of a plane; up and right are always better."""
 
     title: str
     lower: bool = False  # lower is better, so the axis is turned

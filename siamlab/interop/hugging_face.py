@@ -82,7 +82,7 @@ def _from_shards(index: Path) -> dict[str, Any]:
 
 
 def shards(index: Path) -> dict[str, str]:
-    """Return the file of each key. Raises UserError for an index that is none."""
+    """Return the file of each key. Raises UserError if the file is not an index."""
     places = _json(index).get("weight_map")
     if not isinstance(places, dict) or not all(map(_is_file_name, places.values())):
         raise UserError(f"{index} names no files of this folder (weight_map); copy it again")

@@ -59,7 +59,7 @@ def sentence(found: Layout, vit: nn.Module) -> str:
 
 
 def size_in_words(width: int, depth: int, patch: int, heads: int) -> str:
-    """Return `ViT-B/16`, or all numbers of an unusual size, with heads, which no weight shows."""
+    """Return `ViT-B/16`, or an unusual size in full with heads, which weights do not reveal."""
     if width in LETTERS and depth >= 12:
         return f"ViT-{LETTERS[width]}/{patch}"
     return f"ViT {width}×{depth}/{patch} with {heads} heads"

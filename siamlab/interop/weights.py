@@ -59,7 +59,7 @@ def open_weights(name: str, weights: bool = True) -> Opened:
 
 
 def is_foreign(name: str) -> bool:
-    """Return whether a name means another project's weights: siamlab's say which run made them."""
+    """Return whether a name refers to another project's weights; siamlab's files record a run."""
     if name.startswith(("timm:", "hf:")):
         return True
     path = os.path.expanduser(name)

@@ -54,7 +54,7 @@ def read_whole(path: Path) -> Whole:
 
 
 def count_blocks(tensors: Iterable[str], name: str) -> int:
-    """Return how many blocks the keys `name.0`, `name.1`, ... tell."""
+    """Return the number of blocks implied by the keys `name.0`, `name.1`, ..."""
     found = (re.match(rf"{name}\.(\d+)\.", key) for key in tensors)
     return 1 + max((int(match[1]) for match in found if match), default=-1)
 

@@ -1,4 +1,4 @@
-"""Small tensors that never change, made once per device: making one on a GPU waits for the GPU.
+"""Small tensors that never change, made once per device: creating one on a GPU synchronises.
 
 luma = constant(LUMA, image.device)
 """

@@ -1,4 +1,4 @@
-"""Faults of the machine, as a full disk: what met one is right, and may be repeated.
+"""Machine faults, such as a full disk: the program is not to blame; a command can be repeated.
 
 if fault := machine_fault(error): ...     # "the disk is full"
 """
@@ -19,7 +19,7 @@ FAULTS = {
     errno.ENFILE: "too many files are open on this machine",
     errno.ENOMEM: NO_MEMORY,
 }
-# libraries of Rust and C++ tell of the system's errors in words alone
+# libraries of Rust and C++ report system errors only as text
 NUMBER = re.compile(r"os error (\d+)|Os \{ code: (\d+)")
 WORDS = {
     "no space left on device": FAULTS[errno.ENOSPC],
@@ -29,7 +29,7 @@ WORDS = {
     "cannot allocate memory": NO_MEMORY,
     "can't allocate memory": NO_MEMORY,
 }
-# torch.save and NumPy tell only that not all was written
+# torch.save and NumPy report only that not everything was written
 CUT_SHORT = re.compile(
     r"inline_container.*unexpected pos|StreamWriter failed|\d requested and \d+ w"
 )

@@ -1,4 +1,4 @@
-"""Fields: what each of a component takes, in words, and a sentence for each value it does not take.
+"""Fields: the values that each accepts, in words, and a sentence for each value it rejects.
 
 allowed(int, [Ge(1)])                      # "a whole number, 1 or more"
 sentences(error.errors(), {"steps": 0}, Run)     # ["steps=0 must be a whole number from ..."]

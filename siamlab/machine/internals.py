@@ -50,17 +50,17 @@ def compile_error() -> type[Exception]:
 
 
 def is_fusable(module: nn.Module) -> bool:
-    """Tell whether timm's module attends by torch's fused kernel or by a matrix, as it is set."""
+    """Tell whether timm's module can switch between the fused kernel and an explicit matrix."""
     return hasattr(module, "fused_attn")
 
 
 def set_fused(module: nn.Module, fused: bool) -> None:
-    """Let timm's module attend by the fused kernel, or by a matrix, from now on."""
+    """Switch timm's module to the fused kernel, or to an explicit matrix."""
     module.fused_attn = fused
 
 
 def attention_dropout(module: nn.Module | None) -> nn.Module | None:
-    """The part of timm's module that the matrix passes through if it is not fused."""
+    """timm's dropout module, which sees the attention matrix on the unfused path."""
     return getattr(module, "attn_drop", None) if hasattr(module, "fused_attn") else None
 
 

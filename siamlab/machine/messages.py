@@ -8,11 +8,12 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 from unicodedata import category
 
-OBEYED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional marks, line ends
+# control characters, bidirectional marks, line separators
+OBEYED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def printable(text: object) -> str:
-    r"""Return the text with all that a terminal interprets written as \x1b, \n or \u202e."""
+    r"""Return the text with characters that a terminal interprets as escapes: \x1b, \n, \u202e."""
     return "".join(
         repr(c)[1:-1] if category(c) in OBEYED else c for c in str(text)
     )  # repr writes them as escapes
@@ -25,7 +26,7 @@ class UserError(ValueError):
         super().__init__(printable(sentence))  # it may quote the names of files
 
     def _render_traceback_(self) -> list[str]:
-        """Return what IPython, and so a notebook, shows: the sentence alone."""
+        """Return what IPython, and so a notebook, shows: only the sentence."""
         return [f"siamlab: {self}"]
 
 

@@ -134,7 +134,7 @@ class Shelf:
 
 
 class Group(NamedTuple):
-    """What a shelf has in one folder."""
+    """One folder of a shelf."""
 
     path: Path
     about: str  # whose tensors these are

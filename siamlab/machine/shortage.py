@@ -1,4 +1,4 @@
-"""Too little memory, on a GPU or beside the processor, in one sentence.
+"""Too little memory, on a GPU or in main memory, reported in one sentence.
 
 with explain_shortage("lower batch"): ...       # UserError instead of a dozen kinds of errors
 """
@@ -45,7 +45,7 @@ def is_shortage(error: Exception) -> bool:
 
 
 def free_memory(gpu: bool = False) -> tuple[int, int] | None:
-    """Return the free and the whole memory in bytes, of the GPU or beside the processor.
+    """Return the free and the total memory in bytes, of the GPU or main memory.
 
     None where the system does not say.
     """

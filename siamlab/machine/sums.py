@@ -1,4 +1,4 @@
-"""Checksums, so that damaged bytes are never used in silence.
+"""Checksums, so that damaged data is never used unnoticed.
 
 line = json.dumps(signed(fields)); fields = unsigned(json.loads(line))    # ValueError if damaged
 sums = Sums(); sums.add(bytes); sums.values()      # of a file, block by block, as it is written
@@ -33,7 +33,10 @@ def signed(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def unsigned(fields: Any) -> dict[str, Any]:
-    """Return what `signed` took; raises ValueError where it changed. Unsigned ones come as are."""
+    """Return the fields that `signed` took; raises ValueError if they changed.
+
+    Unsigned fields are returned unchanged.
+    """
     if not isinstance(fields, dict):
         raise ValueError("not a table")
     *names, last = fields or [""]

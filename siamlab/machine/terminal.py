@@ -1,4 +1,4 @@
-r"""Terminal: names that others chose, as those of files, are shown and never obeyed.
+r"""Terminal: names from elsewhere, such as file names, are printed literally.
 
 say(f"Report: {path}")             # one line, without markup: runs/rep[red] keeps its name
 table.add_row(cell(name))          # the same in a table of rich

@@ -214,7 +214,7 @@ class Encoder(nn.Module):
         return self.vit.norm(through(self.vit.blocks, tokens, wanted, **places))
 
     def places(self, own: Float[Tensor, "1 N 4"]) -> Float[Tensor, "1 N D"]:
-        """Return what tells the encoder each patch's place in its own view."""
+        """Return the encoder's position embedding, per patch, in the view's own frame."""
         return self.place(own) if self.kept is None else self.place(own) + self.kept
 
     def plain(self) -> nn.Module:

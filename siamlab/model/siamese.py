@@ -16,7 +16,7 @@ Predictions = tuple[Float[Tensor, "B _ _"], ...]  # one per head: [B, P, D] or [
 
 @runtime_checkable
 class NetworkChoices(Protocol):
-    """What networks need to know of a run, which this layer cannot import."""
+    """The choices of a run that networks need; this layer cannot import `Run`."""
 
     @property
     def model(self) -> Backbone: ...

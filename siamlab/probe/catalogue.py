@@ -21,7 +21,7 @@ ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
 
 
 class Doc(NamedTuple):
-    """What docs/probes.md says; neighbouring rows with the same text share a line there."""
+    """A row's text in docs/probes.md; neighbouring rows with the same text share a line there."""
 
     functions: str  # in `siamlab.probe`, that compute the number from arrays
     sentence: str
@@ -69,7 +69,7 @@ def join_rows(readings: Iterable[Reading], probes: Iterable[Probe]) -> Iterator[
 
 
 def listing(probes: Iterable[Probe], marked: Iterable[Probe] = ()) -> str:
-    """A Markdown table of the probes; `marked` ones, those of the quick suite, get a q."""
+    """A Markdown table of the probes; probes of the quick suite, `marked`, carry a q."""
     quick = {probe.key for probe in marked}
     lines = ["| key | function | what it is | range, direction |", "| --- | --- | --- | --- |"]
     for (doc, arrow), rows in groupby(probes, lambda p: (p.doc, ARROWS[p.direction])):

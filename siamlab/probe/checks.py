@@ -1,4 +1,4 @@
-"""What a probe refuses, in one sentence that names the argument, what came and the way out.
+"""Argument checks of the probes: a sentence with the argument, the value received, the remedy.
 
 check_features("train", train)          # finite floats [n, D]
 check_patches("patches", patches, grid) # finite floats [n, N, D], N = rows · columns

@@ -52,7 +52,7 @@ class FineTune(Component):
     batch: int = Field(
         default=1024, ge=2, multiple_of=2, description="images per step; even: pairs mix"
     )
-    lr: float = Field(default=2.5e-4, gt=0, description="learning rate for 256 images a step")
+    lr: float = Field(default=2.5e-4, gt=0, description="learning rate per 256 images per step")
     betas: tuple[Beta, Beta] = Field(
         default=(0.9, 0.999), description="decay rates of AdamW's running means"
     )

@@ -31,7 +31,7 @@ class Placed(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Of each point, within each tolerance."""
+    """Per point and tolerance: correct, chance and attainable."""
 
     hit: Bool[Tensor, "Q A"]  # the nearest feature lies there
     random: Float[Tensor, "Q A"]  # share of all possible answers that lie there

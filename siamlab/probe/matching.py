@@ -17,7 +17,7 @@ CLOSE = 1 + 1e-5  # a place exactly at the tolerance counts, however its distanc
 
 
 class Matched(NamedTuple):
-    """Of each match, within each tolerance."""
+    """Per match and tolerance: correct, chance and attainable."""
 
     hit: Bool[Tensor, "K A"]  # it lies there
     random: Float[Tensor, "K A"]  # share of all patches of the other image that do

@@ -50,7 +50,7 @@ def _pixels(patches: int, side: int) -> tuple[Tensor, Tensor]:
 
 
 def _others(points: Float[Tensor, "n N 2"], objects: Objects, margin: float) -> Bool[Tensor, "n N"]:
-    """Tell which points are in the frame of an object other than the first, or so near to it."""
+    """Tell which points are in, or within `margin` of, the frame of any object but the first."""
     low = objects.box[:, None, 1:, :2] - margin  # [n, 1, O - 1, 2]
     high = objects.box[:, None, 1:, :2] + objects.box[:, None, 1:, 2:] + margin
     points = points[:, :, None]

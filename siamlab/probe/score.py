@@ -2,8 +2,9 @@
 
     semantic = combine([knn, linear])           # one number per property, chance 0 to ceiling 1
 
-The interval is the percentile bootstrap over images (Efron 1979). Scores over the same images use
-the same resamples, so that their draws can be combined one by one.
+The interval is the percentile bootstrap over images (Efron 1979). It is ours and not scipy's,
+because scores over the same images use the same resamples, so that their draws can be combined one
+by one.
 """
 
 import math

@@ -90,7 +90,7 @@ def alpha_req(features: Float[Tensor, "n D"], first: int = 4, last: int = 100) -
 
 
 def lidar(views: Float[Tensor, "n q D"], delta: float = 1e-4) -> float:
-    """Rank of what tells images apart against what tells q views of one apart, 1..min(n, D).
+    """Effective rank of between-image scatter relative to that among q views, 1..min(n, D).
 
     exp of the entropy of p = λ / ‖λ‖₁ + 1e-7, λ the eigenvalues of Σw^−½ Σb Σw^−½: each image is a
     class of linear discriminant analysis, Σb the covariance of their means, Σw that of views about

@@ -56,7 +56,7 @@ def variance_share(patches: Float[Tensor, "n N D"], groups: Groups = None) -> Va
 
 
 def _terms(patches: Float[Tensor, "n N D"]) -> Float[Tensor, "n 3"]:
-    """What each image adds to the sums of squares of images, of positions, and in total."""
+    """Each image's contribution to the sums of squares of images, of positions, and in total."""
     position = patches.mean(dim=0, dtype=torch.double)  # [N, D]
     grand = position.mean(dim=0)
     position = position - grand

@@ -1,6 +1,6 @@
 """Mistakes: fields that are not allowed, each in a sentence with key, value and what is allowed.
 
-run = changed(Run, base.model_dump(), ["loss.weight=0.05"])     # or a UserError that tells them all
+run = changed(Run, base.model_dump(), ["loss.weight=0.05"])     # UserError lists every mistake
 """
 
 from collections.abc import Iterable, Iterator

@@ -60,9 +60,11 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 class AdamW(Component):
     """AdamW, linear warm-up, then a cosine to the least rate; biases and norms do not decay."""
 
-    lr: float = Field(default=6.25e-5, gt=0, description="peak learning rate for 256 images a step")
+    lr: float = Field(
+        default=6.25e-5, gt=0, description="peak learning rate per 256 images per step"
+    )
     least_lr: float = Field(
-        default=0.0, ge=0, description="learning rate after the last step, for 256 images a step"
+        default=0.0, ge=0, description="learning rate after the last step, per 256 images per step"
     )
     betas: tuple[Beta, Beta] = Field(
         default=(0.9, 0.95), description="decay rates of the running means"

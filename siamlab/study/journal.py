@@ -1,10 +1,9 @@
-"""The journal of a study: Optuna's file with one operation a line, which outlives a full disk.
+"""The journal of a study: Optuna's file, one operation per line; it survives a full disk.
 
 storage = open_journal(out / "journal.log")
 
-A write that a full disk or a kill interrupts leaves a line without an end, which nobody counts as
-written. It is cut off before the next line is appended, under the lock, and kept beside the
-journal.
+A write that a full disk or a kill interrupts leaves a line without an end, which readers ignore. It
+is cut off before the next line is appended, under the lock, and kept next to the journal.
 """
 
 import json

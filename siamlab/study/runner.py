@@ -95,14 +95,14 @@ def conclude(study: optuna.Study, file: str, console: Console) -> int:
 
 
 def why_workers_ended(team: Sequence[BaseProcess], faults: SimpleQueue[str]) -> str:
-    """Say why workers ended before the study: what they told, or how they died."""
+    """Say why workers ended before the study: the faults they reported, or their exit signal."""
     told: list[str] = []
     while not faults.empty():
         told.append(faults.get())
     killed = sum((worker.exitcode or 0) < 0 for worker in team)
     if not told and killed:
         told = [f"{killed} workers were killed, perhaps for want of memory (fewer --workers?)"]
-    reasons = "; ".join(dict.fromkeys(told)) or "the workers ended by an error, told above"
+    reasons = "; ".join(dict.fromkeys(told)) or "the workers ended by an error, printed above"
     return f"{reasons}. Nothing is lost: the same command continues from here"
 
 

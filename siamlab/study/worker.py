@@ -3,8 +3,8 @@
     work(definition, study, storage, out)
 
 A trial that fails is recorded with its reason. A worker that is stopped requeues its trial; when
-one dies, another worker resumes its trial from the checkpoint. A fault of the machine, as a full
-disk or a lost database, is none of the trial: the worker requeues it and stops.
+one dies, another worker resumes its trial from the checkpoint. A fault of the machine, such as a
+full disk or a lost database, is not the trial's: the worker requeues it and stops.
 """
 
 import math
@@ -59,7 +59,7 @@ MEMORY = "; lower batch, set compute.accumulate, or start fewer --workers"
 
 
 class MachineFault(UserError):
-    """What ends a worker, while its trial waits again."""
+    """Raised when the machine, not the trial, is at fault; the trial is requeued."""
 
 
 def work(

@@ -92,9 +92,10 @@ def less_memory(run: Run) -> str:
 
 
 def unfuse(model: nn.Module) -> None:
-    """timm's own attention by two matrix products from now on, the same to rounding.
+    """Switch timm's attention to two matrix products; equal up to rounding.
 
-    On a processor torch's fused kernel computes bfloat16 in float32, the way back twice as slowly.
+    On a processor torch's fused kernel computes bfloat16 in float32, and its backward pass is half
+    as fast.
     """
     for module in model.modules():
         if is_fusable(module) and not isinstance(module, Attention):

@@ -131,7 +131,7 @@ def _steps(
                 folder.check_there()
                 write_encoder(state.model.encoder, run, folder.encoder_at(done))
             if stop:
-                distributed.wait()  # torchrun ends all as soon as one ends
+                distributed.wait()  # torchrun kills every process when one exits
                 raise Stopped(f"stopped after step {done} of {run.steps}: add --resume to continue")
         if main:
             folder.check_there()

@@ -1,4 +1,4 @@
-"""Online probes: the quick suite while a run trains, to know early whether to go on with it.
+"""Online probes: the quick suite while a run trains, so that a poor run can be stopped early.
 
 probes = online_probes(run)     # the images, drawn once
 probes(model.encoder)           # {"probe/semantic": 0.21, "probe/knn": 0.31, ...}; {} if not asked
@@ -35,7 +35,7 @@ def online_probes(run: Run, images: Images | None = None, test: Images | None = 
 
 
 def probed(encoder: Encoder, train: Images, test: Images) -> dict[str, float]:
-    """The values of the quick suite's numbers on frozen features, as "probe/..."."""
+    """Return the quick suite's scores on frozen features under the keys "probe/..."."""
     from siamlab.probe.suite import probe_model
 
     found = probe_model(encoder.plain(), train, test)

@@ -1,4 +1,4 @@
-"""Signals: SIGTERM, SIGHUP and Ctrl-C end a run after the step in hand, not in the middle of it."""
+"""Signals: SIGTERM, SIGHUP and Ctrl-C end a run after the current step, not in its middle."""
 
 import signal
 import threading
@@ -12,9 +12,9 @@ class Stopped(Exception):
 
 @contextmanager
 def stop_signal() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether SIGTERM, SIGHUP or Ctrl-C came; a second Ctrl-C ends at once.
+    """A function that returns whether SIGTERM, SIGHUP or Ctrl-C came; a second Ctrl-C ends at once.
 
-    SIGHUP comes when the terminal closes; where it is ignored, as under nohup, it stays ignored.
+    SIGHUP comes when the terminal closes; if it is ignored, as it is under nohup, it stays ignored.
     """
     came = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -70,7 +70,7 @@ def clip(model: nn.Module, largest: float) -> Float[Tensor, ""]:
 
 
 def _to(mask: Mask, device: torch.device) -> MaskIndex:
-    """Return the mask as indices on the device; pinned memory, so that no one waits for a GPU."""
+    """Return the mask's indices on the device, pinned so that the host does not wait for a GPU."""
     indices = [index_of(m) for m in mask]
     if device.type == "cpu":
         return MaskIndex(*indices)

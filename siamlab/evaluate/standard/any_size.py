@@ -31,11 +31,11 @@ class AnySize:
 
     @property
     def patch(self) -> int:
-        """The side of a patch, pixels."""
+        """Side of a patch in pixels."""
         return int(self.named.model.patch_embed.patch_size[0])
 
     def rounded(self, side: int) -> int:
-        """The multiple of a patch that is nearest to a number of pixels, one patch at least."""
+        """The nearest multiple of a patch to a number of pixels, at least one patch."""
         return max(1, round(side / self.patch)) * self.patch
 
     def passes(self, size: Grid) -> Passes:

@@ -1,4 +1,4 @@
-"""What every standard set is: its files, its published protocols, and the numbers of a model on it.
+"""The interface of the standard sets: files, published protocols, scores.
 
 measure = Spair(path="SPair-71k")()         # its files are read once
 readings = measure(eye, report)             # for each model

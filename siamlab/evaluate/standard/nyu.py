@@ -1,4 +1,4 @@
-"""NYU Depth v2: depth told by a linear layer on frozen features (δ₁, rmse, relative error).
+"""NYU Depth v2: depth predicted by a linear layer on frozen features (δ₁, rmse, relative error).
 
 readings = Nyu(path="nyu_depth_v2/official_splits")()(eye, report)
 """

@@ -42,7 +42,7 @@ class Measure(NamedTuple):
 
     @property
     def part(self) -> str:
-        """What the values belong to: patches or images."""
+        """The unit of the values: patches or images."""
         return "images" if self.of == "images" else "patches"
 
 

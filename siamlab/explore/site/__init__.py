@@ -1,1 +1,1 @@
-"""A static site on which models answer in the visitor's browser, on his own pictures."""
+"""A static site on which models answer in the visitor's browser on their own pictures."""

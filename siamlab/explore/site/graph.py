@@ -19,7 +19,7 @@ from siamlab.probe.features import grid_of, late_norm
 
 
 class GraphFacts(NamedTuple):
-    """What a page must know of a graph."""
+    """The facts about a graph that a page needs."""
 
     size: Grid  # of the picture, pixels
     grid: Grid  # rows and columns of patches

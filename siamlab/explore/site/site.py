@@ -1,4 +1,4 @@
-"""A folder for any web host, whose page answers in the visitor's browser on his own pictures.
+"""A folder for any web host, whose page answers in the visitor's browser on their own pictures.
 
 write_site(open_models(["zoo:siameseim", "zoo:mae"]), photos_of(None), Path("site"))
 python -m http.server -d site

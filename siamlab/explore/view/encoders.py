@@ -79,7 +79,7 @@ class Encoders:
         return self._once((model, "pooled"), compute)[0]
 
     def votes(self, model: int, collection: Collection) -> probe.Votes:
-        """What the neighbours of each image of a collection vote for."""
+        """The votes of the neighbours of each image of a collection."""
         pooled = self.pooled(model, collection)
         compute = lambda: [*collection.votes(pooled)]  # noqa: E731
         return probe.Votes(*self._once((model, "votes"), compute))

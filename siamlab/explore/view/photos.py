@@ -132,7 +132,7 @@ def too_large(name: str) -> Refused:
 
 
 def encoded(photo: Photo) -> bytes:
-    """Return a photograph as PNG, from its pixels: nothing else of the file is handed on."""
+    """Return a photograph's pixels as PNG, without the file's metadata."""
     image = Image.fromarray(np.ascontiguousarray(photo.pixels.permute(1, 2, 0).numpy()))
     image.save(file := io.BytesIO(), format="PNG", compress_level=1)
     return file.getvalue()

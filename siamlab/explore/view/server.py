@@ -181,7 +181,7 @@ def _match_routes(encoders: Encoders, album: Album, crops: Crops) -> list[Route]
 def bound(port: int) -> socket.socket:
     """Return a socket of this machine at a port, 0 for a free one. Raises UserError if it is taken.
 
-    The port is bound before models are opened, so that a mistake is told at once.
+    The port is bound before models are opened, so that a mistake is reported at once.
     """
     taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

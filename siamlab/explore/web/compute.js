@@ -30,7 +30,7 @@ function withValues(controls, values) {
   return controls.map((control) => ({ ...control, value: values[control.name] }));
 }
 
-// The panels of both views for a patch of one of them, and what is said about it.
+// The panels of both views for a patch of one of them, and the text about it.
 function answerOfPair(data, { image, views, layer }, here, patch) {
   const { grid } = data;
   const count = grid[0] * grid[1];

@@ -1,6 +1,6 @@
 // Files: photographs that are chosen, dropped or pasted.
 
-function relabel() { // two photographs of one name are told apart in lists
+function relabel() { // distinguish two photographs of one name in lists
   const seen = {};
   for (const photo of about.photos) {
     seen[photo.name] = (seen[photo.name] || 0) + 1;

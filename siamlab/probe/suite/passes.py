@@ -31,7 +31,7 @@ Pixels = UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"]
 
 
 class Kept(NamedTuple):
-    """Where features are kept, and as whose."""
+    """The feature cache, and the model name it files under."""
 
     shelf: Shelf
     name: str = ""  # of the model, for `siamlab cache`
@@ -114,7 +114,7 @@ class Passes:
 
     @cached_property
     def _machine(self) -> dict[str, Any]:
-        """What else decides the last bits of a product."""
+        """Return everything else that affects rounding: versions and processor."""
         if self._device.type != "cpu":
             return {"format": FORMAT, "on": device_title(self._device)}
         kind, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()

@@ -146,8 +146,8 @@ SPATIAL = (
     Probe("position_centred", "Position decoding without position means", "spatial", "R²", "higher",
           spatial.places,
           Doc("`position`", "the same after the mean feature of each position is subtracted: what "
-              "content reveals about position beyond the mean, so that only a low value is conclusive",
-              "≤ 1"), ceiling=1.0),
+              "content reveals about position beyond the mean, so that only a low value is "
+              "conclusive", "≤ 1"), ceiling=1.0),
     Probe("position_null", "Position decoding, shuffled", "spatial", "R²", "higher", spatial.places,
           Doc("`position`", "the same for places shuffled within each image", "≤ 1"),
           chance=0.0, ceiling=1.0),

@@ -1,4 +1,4 @@
-"""Arguments: what the releases' programs are told on the command line, and keep in their files.
+"""The command-line arguments of the releases' programs, which their checkpoints store.
 
 args = arguments("SiameseIM", run, epoch_length(run, step, kept={}), kept={})
 """

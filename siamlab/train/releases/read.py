@@ -76,7 +76,7 @@ def _check_new(folder: RunFolder) -> None:
 def _write_folder(
     folder: RunFolder, run: Run, step: int, state: State, rest: dict[str, Any]
 ) -> None:
-    """Make the folder whole or not at all, so that nobody takes a part of it for a run."""
+    """Make the folder whole or not at all, so that a partial folder is never mistaken for a run."""
     try:
         folder.path.parent.mkdir(parents=True, exist_ok=True)
         with atomic(folder.path) as draft:
