@@ -12,7 +12,10 @@ from torch import nn
 from siamlab.machine import internals
 
 PACKAGE = Path(internals.__file__).parent.parent
-PRIVATE = re.compile(r"\b(torch|timm)(\.\w+)*\._[a-z]\w*|\bfused_attn\b(?!`)|\battn_drop\b(?!`)")
+PRIVATE = re.compile(
+    r"\b(torch|timm)(\.\w+)*\._[a-z]\w*|\bfused_attn\b(?!`)|\battn_drop\b(?!`)|"
+    r"\b_(forward|backward|state_dict|load_state_dict)_(pre_|post_)?hooks\b"
+)
 OWN = {
     "model/attention.py",  # reads `self.fused_attn`: it is a timm module itself
     "interop/torchscript.py",  # compares names that are written in files
@@ -77,6 +80,16 @@ def test_the_matrix_passes_dropout_where_attention_is_not_fused():
     [matrix] = seen
     assert matrix.shape == (2, 3, 5, 5) and module.fused_attn
     torch.testing.assert_close(matrix.sum(dim=-1), torch.ones(2, 3, 5))
+
+
+def test_hooks_of_a_module_are_known():
+    module = nn.Linear(1, 1)
+    assert not internals.has_hooks(module)
+    for register in (module.register_forward_hook, module.register_forward_pre_hook):
+        hook = register(lambda *_: None)
+        assert internals.has_hooks(module)
+        hook.remove()
+    assert not internals.has_hooks(module)
 
 
 def test_modules_that_do_not_attend_have_no_matrix():

@@ -1,4 +1,5 @@
-"""Internals of torch and timm that siamlab relies on: all of them, and nothing else.
+"""Internals of torch and timm that siamlab relies on, but for what its own timm modules read of
+themselves.
 
 Their makers may change them in any release. tests/test_machine_internals.py states what is expected
 of each and fails when one changes.
@@ -47,6 +48,11 @@ def compile_error() -> type[Exception]:
     from torch._dynamo.exc import TorchDynamoException
 
     return TorchDynamoException
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Tell whether anything is called before or after the module's own forward pass."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 def is_fusable(module: nn.Module) -> bool:

@@ -20,10 +20,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from siamlab.machine.internals import has_hooks
+
 KNOWN = ("siamlab", "timm", "torch", "torchvision", "transformers")  # packages with versions
 BUILT_IN = ("builtins", "math", "functools", "itertools", "collections", "operator")
 OWN = set(vars(nn.Module())) | {"training"}  # fields of every module; hooks are asked for below
-HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 
 def identity(model: nn.Module) -> str | None:
@@ -54,7 +55,7 @@ def _lines(model: nn.Module) -> Iterator[Any]:
     """Yield class and fields of every module, in order."""
     numbers = {module: i for i, module in enumerate(model.modules())}
     for name, module in model.named_modules():
-        if any(getattr(module, hooks) for hooks in HOOKS):
+        if has_hooks(module):
             raise _Unknown
         own = {key: value for key, value in vars(module).items() if key not in OWN}
         yield name, _origin(type(module)), [(key, _plain(own[key], numbers)) for key in sorted(own)]
