@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import siamlab
 from siamlab.machine.files import append, atomic, hold, outward_link, remove_drafts
 
 
@@ -25,6 +27,19 @@ def child(code, path):
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+WRITES = re.compile(r"\.write_(?:text|bytes|parquet|csv|json)\(.*")
+IN_A_DRAFT = {"data/entry.py", "explore/site/site.py", "train/checkpoint.py"}  # of their callers
+
+
+def test_files_are_written_whole_or_not_at_all():
+    """Whatever is written goes to the draft of an `atomic`, or into a folder that is one."""
+    package = Path(siamlab.__file__).parent
+    for path in package.rglob("*.py"):
+        for line in path.read_text().splitlines():
+            inside = str(path.relative_to(package)) in IN_A_DRAFT
+            assert inside or not WRITES.search(line) or "draft" in line, f"{path}: {line.strip()}"
 
 
 def make(path, kind, text):

@@ -15,7 +15,7 @@ from siamlab.cli.probe import print_scores
 from siamlab.component import UserError
 from siamlab.data import DataChoice, Images
 from siamlab.evaluate.evaluate import probe_all
-from siamlab.evaluate.files import check_folder
+from siamlab.evaluate.files import check_folder, write_table
 from siamlab.evaluate.images import open_images
 from siamlab.evaluate.models import before_training, open_models
 from siamlab.machine.terminal import say
@@ -87,7 +87,7 @@ def demo(scale: Scale, out: str | Path) -> int:
     models = [before_training(trained_models[0]), *trained_models]
     with console.status("probing the features"):
         scores = probe_all(models, train, test, cache=False)
-    scores.write_parquet(out / "scores.parquet")
+    write_table(scores, out / "scores.parquet")
     print_scores(scores, runs[0].data)
     from siamlab.report.demo import write_demo_report
 

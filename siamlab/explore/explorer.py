@@ -18,6 +18,7 @@ from siamlab.explore.draw import drawn
 from siamlab.explore.held import Held
 from siamlab.explore.scene import Control, Scene, whole_number
 from siamlab.figure.image import data_uri
+from siamlab.machine.files import atomic
 
 
 class Explorer:
@@ -180,7 +181,8 @@ class Explorer:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         drawn(self.scene(), self.images()).save(file := io.BytesIO(), format="PNG", optimize=True)
         if path is not None:
-            Path(path).write_bytes(file.getvalue())
+            with atomic(Path(path)) as draft:
+                draft.write_bytes(file.getvalue())
         return file.getvalue()
 
     def to_html(self, path: str | Path) -> Path:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.figure.similarity import one_scale, similarity_figure, similarity_table
+from siamlab.machine.files import atomic
 from siamlab.probe.features import features
 from siamlab.probe.table import check_frame
 
@@ -83,7 +84,8 @@ def write_gif(film: go.Figure, path: str | Path, width: int = 800) -> Path:
         paths = [Path(folder, f"{i}.png") for i in range(len(film.frames))]
         pio.write_images([_still(film, frame) for frame in film.frames], paths, width=width)
         first, *others = [Image.open(file).convert("RGB") for file in paths]
-    first.save(path, save_all=True, append_images=others, duration=PAUSE, loop=0)
+    with atomic(Path(path)) as draft:
+        first.save(draft, "GIF", save_all=True, append_images=others, duration=PAUSE, loop=0)
     return Path(path)
 
 

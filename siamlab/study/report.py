@@ -14,6 +14,7 @@ from rich.console import Console
 from siamlab import figure
 from siamlab.component import UserError
 from siamlab.figure.importances import DECIDED, EXPLAINED
+from siamlab.machine.files import atomic
 from siamlab.machine.terminal import cell, say
 from siamlab.report.page import Section, write_report
 from siamlab.report.probes import both_scores
@@ -99,15 +100,16 @@ def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: f
     pairs = comparable(definition, scores)
     compared = effects(scores, pairs, margin=margin, seeds=definition.seeds) if pairs else None
     out.mkdir(parents=True, exist_ok=True)
-    scores.write_parquet(out / "scores.parquet")
-    means(scores).write_parquet(out / "means.parquet")
-    trials(study).write_parquet(out / "trials.parquet")
+    tables = {"scores": scores, "means": means(scores), "trials": trials(study)}
+    for stem, table in (tables | ({} if compared is None else {"effects": compared})).items():
+        with atomic(out / f"{stem}.parquet") as draft:
+            table.write_parquet(draft)
     if compared is not None:
-        compared.write_parquet(out / "effects.parquet")
         for sentence in verdict_sentences(compared):
             say(f"- {sentence}")
     text = summary(name, definition, study, scores, compared, out)
-    (out / "summary.md").write_text(text, encoding="utf-8")
+    with atomic(out / "summary.md") as draft:
+        draft.write_text(text, encoding="utf-8")
     page = sections(definition, study, scores, compared, out)
     path = write_report(out / "report.html", f"Study: {name}", list(page))
     say(f"Report: {path.resolve()}")

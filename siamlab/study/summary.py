@@ -1,6 +1,6 @@
 """A summary of a study in one Markdown file, to be committed beside its tables of results.
 
-(out / "summary.md").write_text(summary("loss_form", definition, study, scores, compared, out))
+text = summary("loss_form", definition, study, scores, compared, out)     # summary.md
 """
 
 import re

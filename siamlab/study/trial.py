@@ -17,7 +17,7 @@ import optuna
 from siamlab.component import UserError
 from siamlab.data import sample
 from siamlab.evaluate.models import open_model
-from siamlab.machine.files import text_in
+from siamlab.machine.files import atomic, text_in
 from siamlab.machine.sums import unsigned
 from siamlab.probe import probe_model, table
 from siamlab.run import Run
@@ -77,7 +77,8 @@ def probe_trial(run: Run, path: Path, study: Study, images: StudyImages) -> "pol
     device = choose_device(run.compute)
     settings = dict(suite=study.suite, about=images.about, device=device)
     scores = table({run.name: probe_model(open_model(path).model, train, images.test, **settings)})
-    scores.write_parquet(path / "scores.parquet")
+    with atomic(path / "scores.parquet") as draft:
+        scores.write_parquet(draft)
     return scores
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siamlab.component import UserError, unknown
-from siamlab.machine.files import expanded
+from siamlab.machine.files import atomic, expanded
 
 if TYPE_CHECKING:
     import polars
@@ -82,7 +82,8 @@ def has_scores(models: Sequence[str]) -> bool:
 def write_sums() -> None:
     """Write the checksums of the files, after the zoo was made anew."""
     files = sorted(f for f in HERE.rglob("*") if f.suffix in KINDS)
-    SUMS.write_text("".join(f"{_sum(f)}  {f.relative_to(HERE).as_posix()}\n" for f in files))
+    with atomic(SUMS) as draft:
+        draft.write_text("".join(f"{_sum(f)}  {f.relative_to(HERE).as_posix()}\n" for f in files))
 
 
 @cache  # a file is compared once in a process
