@@ -45,7 +45,7 @@ class ViewPairs(Dataset):
         return tuple(view(self.pictures[index]) for view in self.transforms)
 
 
-def torchvision_view(recipe: colour.Recipe) -> vision.Compose:
+def torchvision_view(recipe: colour.Strengths) -> vision.Compose:
     """Return one view of a PIL image by torchvision's transforms, as in the code of papers."""
     factors = recipe.brightness, recipe.contrast, recipe.saturation, recipe.hue
     steps = [

@@ -14,7 +14,7 @@ from siamlab.data import Images, Scenes, sample
 from siamlab.evaluate.models import open_model
 from siamlab.geometry import Match, match_patches
 from siamlab.probe.features import Features, Inputs
-from siamlab.probe.pairs import pairs
+from siamlab.probe.pairs import crop_pairs
 from siamlab.probe.suite import PROBES, QUICK, Suite, measure, summary
 from siamlab.probe.suite.bench import (
     PAIRED,
@@ -22,8 +22,8 @@ from siamlab.probe.suite.bench import (
     Extracted,
     bootstrap_groups,
     extract,
-    sample_index,
     settings,
+    subsample,
 )
 from siamlab.probe.suite.passes import Passes
 from siamlab.probe.table import named
@@ -85,9 +85,9 @@ def cases(bench: Bench) -> Iterator[tuple[str, Extracted]]:
 def by_hand(features, bench: Bench) -> Extracted:
     """The features as if a model had extracted them."""
     of = lambda x, labels: _features(features(x, labels))  # noqa: E731
-    cut = sample_index(bench.test, PAIRED, bench.seed)
+    cut = subsample(bench.test, PAIRED, bench.seed)
     rng = torch.Generator().manual_seed(bench.seed)
-    crops = list(pairs(bench.test.pixels[cut.index], INPUTS.size, rng))
+    crops = list(crop_pairs(bench.test.pixels[cut.index], INPUTS.size, rng))
     a, b = (torch.cat([pair[i].image for pair in crops]) for i in (0, 1))
     match = [match_patches(*pair, GRID) for pair in crops]
     labels = bench.test.labels

@@ -22,14 +22,14 @@ from siamlab.crop import Band, is_large, on_processor, product, window
 from siamlab.machine.constant import constant
 
 Role = Literal["context", "target"]
-Images = Float[Tensor, "B 3 H W"]
+Pixels = Float[Tensor, "B 3 H W"]
 SIGMA = (0.1, 2.0)  # smallest and largest σ of a blur, pixels of a view of 224
 FAR = 6  # σ beyond which a Gaussian is below the resolution of float32
 CHUNK = 4  # large images that a processor paints at a time
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what PIL and torchvision call grey
 
 
-class Recipe(NamedTuple):
+class Strengths(NamedTuple):
     """Strengths and probabilities of one view's colours."""
 
     jitter: float = 0.0  # probability of the four below
@@ -46,7 +46,7 @@ class ColourChoice(Component):
     """Base of every choice of colours."""
 
     @abstractmethod
-    def __call__(self, image: Images, role: Role, rng: Generator) -> Images: ...
+    def __call__(self, image: Pixels, role: Role, rng: Generator) -> Pixels: ...
 
 
 class NoColour(ColourChoice):
@@ -54,7 +54,7 @@ class NoColour(ColourChoice):
 
     kind: Literal["none"] = "none"
 
-    def __call__(self, image: Images, role: Role, rng: Generator) -> Images:
+    def __call__(self, image: Pixels, role: Role, rng: Generator) -> Pixels:
         return image
 
 
@@ -63,7 +63,7 @@ class SiameseColour(ColourChoice):
 
     kind: Literal["siameseim"] = "siameseim"
 
-    def __call__(self, image: Images, role: Role, rng: Generator) -> Images:
+    def __call__(self, image: Pixels, role: Role, rng: Generator) -> Pixels:
         return paint(image, STRONG_CONTEXT if role == "context" else STRONG_TARGET, rng)
 
 
@@ -72,7 +72,7 @@ class ByolColour(ColourChoice):
 
     kind: Literal["byol"] = "byol"
 
-    def __call__(self, image: Images, role: Role, rng: Generator) -> Images:
+    def __call__(self, image: Pixels, role: Role, rng: Generator) -> Pixels:
         return paint(image, STRONG_CONTEXT if role == "context" else STRONG_TARGET, rng)
 
 
@@ -81,8 +81,8 @@ class SymmetricColour(ColourChoice):
 
     kind: Literal["symmetric"] = "symmetric"
 
-    def __call__(self, image: Images, role: Role, rng: Generator) -> Images:
-        return paint(image, Recipe(0.8, 0.4, 0.4, 0.4, 0.1, grey=0.2, blur=0.5), rng)
+    def __call__(self, image: Pixels, role: Role, rng: Generator) -> Pixels:
+        return paint(image, Strengths(0.8, 0.4, 0.4, 0.4, 0.1, grey=0.2, blur=0.5), rng)
 
 
 class LightColour(ColourChoice):
@@ -93,8 +93,8 @@ class LightColour(ColourChoice):
         default=0.2, ge=0, le=1, description="factors are uniform in 1 ± strength"
     )
 
-    def __call__(self, image: Images, role: Role, rng: Generator) -> Images:
-        return paint(image, Recipe(1.0, self.strength, self.strength, self.strength), rng)
+    def __call__(self, image: Pixels, role: Role, rng: Generator) -> Pixels:
+        return paint(image, Strengths(1.0, self.strength, self.strength, self.strength), rng)
 
 
 Colour = Annotated[
@@ -102,8 +102,8 @@ Colour = Annotated[
     Field(discriminator="kind"),
 ]
 
-STRONG_CONTEXT = Recipe(0.8, 0.4, 0.4, 0.2, 0.1, grey=0.2, blur=1.0)
-STRONG_TARGET = Recipe(0.8, 0.4, 0.4, 0.2, 0.1, grey=0.2, blur=0.1, solarize=0.2)
+STRONG_CONTEXT = Strengths(0.8, 0.4, 0.4, 0.2, 0.1, grey=0.2, blur=1.0)
+STRONG_TARGET = Strengths(0.8, 0.4, 0.4, 0.2, 0.1, grey=0.2, blur=0.1, solarize=0.2)
 
 
 class Draws(NamedTuple):
@@ -115,31 +115,31 @@ class Draws(NamedTuple):
     solarized: Bool[Tensor, " B"]
 
 
-def paint(image: Images, recipe: Recipe, rng: Generator) -> Images:
+def paint(image: Pixels, strengths: Strengths, rng: Generator) -> Pixels:
     """Return the images jittered, greyed, blurred and solarized, with one draw per image."""
-    draws = _draw(image, recipe, rng)
+    draws = _draw(image, strengths, rng)
     if not is_large(image):
-        return _painted(image, recipe, draws)
+        return _painted(image, strengths, draws)
     out = torch.empty_like(image)
     for i in range(0, len(image), CHUNK):  # so that each operation finds its input in the cache
         part = slice(i, i + CHUNK)
-        out[part] = _painted(image[part], recipe, Draws(*(t[part] for t in draws)))
+        out[part] = _painted(image[part], strengths, Draws(*(t[part] for t in draws)))
     return out
 
 
-def _painted(image: Images, recipe: Recipe, draws: Draws) -> Images:
-    if recipe.jitter or recipe.grey:
+def _painted(image: Pixels, strengths: Strengths, draws: Draws) -> Pixels:
+    if strengths.jitter or strengths.grey:
         image = recolour(image, draws.matrix, draws.contrast)
-    if recipe.blur:
+    if strengths.blur:
         image = blur(image, draws.sigma, SIGMA[1] * _pixel(image))
-    if recipe.solarize:
+    if strengths.solarize:
         image = solarize(image, draws.solarized)
     return image
 
 
 def recolour(
-    image: Images, matrix: Float[Tensor, "B 3 3"], contrast: Float[Tensor, " B"]
-) -> Images:
+    image: Pixels, matrix: Float[Tensor, "B 3 3"], contrast: Float[Tensor, " B"]
+) -> Pixels:
     """Return the images with contrast, then `matrix`, applied to each pixel's RGB; clipped to 0..1.
 
     Contrast c keeps the image's mean grey: c·x + (1 − c)·grey.
@@ -168,7 +168,7 @@ def hue_matrix(turns: Float[Tensor, " B"]) -> Float[Tensor, "B 3 3"]:
     return sum(w[:, None, None] * step for w, step in zip(weights, steps, strict=True))
 
 
-def blur(image: Images, sigma: Float[Tensor, " B"], most: float) -> Images:
+def blur(image: Pixels, sigma: Float[Tensor, " B"], most: float) -> Pixels:
     """Return each image blurred by its σ in pixels (0: untouched), renormalised at the border.
 
     `most` is an upper bound of σ, since reading σ itself would wait for a GPU.
@@ -183,43 +183,43 @@ def blur(image: Images, sigma: Float[Tensor, " B"], most: float) -> Images:
     return out
 
 
-def solarize(image: Images, chosen: Bool[Tensor, " B"]) -> Images:
+def solarize(image: Pixels, chosen: Bool[Tensor, " B"]) -> Pixels:
     """Return the images, the `chosen` ones with values above ½ inverted: min(x, 1 − x)."""
     limit = torch.where(chosen, 1.0, 2.0)[:, None, None, None]  # x is never above 2 − x
     return torch.minimum(image, limit - image)
 
 
-def _draw(image: Images, recipe: Recipe, rng: Generator) -> Draws:
+def _draw(image: Pixels, strengths: Strengths, rng: Generator) -> Draws:
     batch = len(image)
     matrix, contrast = torch.eye(3).expand(batch, -1, -1), torch.ones(batch)
     sigma, solarized = torch.zeros(batch), torch.zeros(batch)
-    if recipe.jitter or recipe.grey:
-        matrix, contrast = _draw_recolouring(batch, recipe, rng)
-    if recipe.blur:
+    if strengths.jitter or strengths.grey:
+        matrix, contrast = _draw_recolouring(batch, strengths, rng)
+    if strengths.blur:
         sigma = SIGMA[0] + (SIGMA[1] - SIGMA[0]) * _rand(batch, rng)
-        sigma = _pixel(image) * sigma * _chance(batch, recipe.blur, rng)
-    if recipe.solarize:
-        solarized = _chance(batch, recipe.solarize, rng)
+        sigma = _pixel(image) * sigma * _chance(batch, strengths.blur, rng)
+    if strengths.solarize:
+        solarized = _chance(batch, strengths.solarize, rng)
     return Draws(matrix, contrast, sigma, solarized.bool())
 
 
-def _draw_recolouring(batch: int, recipe: Recipe, rng: Generator) -> tuple[Tensor, Tensor]:
-    jitter = _chance(batch, recipe.jitter, rng)
+def _draw_recolouring(batch: int, strengths: Strengths, rng: Generator) -> tuple[Tensor, Tensor]:
+    jitter = _chance(batch, strengths.jitter, rng)
     spread = [jitter * (2 * _rand(batch, rng) - 1) for _ in range(4)]  # −1..1, 0 where not jittered
-    brightness, contrast = 1 + recipe.brightness * spread[0], 1 + recipe.contrast * spread[1]
-    matrix = hue_matrix(recipe.hue * spread[3]) @ saturation_matrix(
-        1 + recipe.saturation * spread[2]
+    brightness, contrast = 1 + strengths.brightness * spread[0], 1 + strengths.contrast * spread[1]
+    matrix = hue_matrix(strengths.hue * spread[3]) @ saturation_matrix(
+        1 + strengths.saturation * spread[2]
     )
-    grey = saturation_matrix(1 - _chance(batch, recipe.grey, rng))
+    grey = saturation_matrix(1 - _chance(batch, strengths.grey, rng))
     return grey @ matrix * brightness[:, None, None], contrast
 
 
-def _pixel(image: Images) -> float:
+def _pixel(image: Pixels) -> float:
     """Return the size of a pixel of a view of 224, in pixels of this view."""
     return max(image.shape[2:]) / 224
 
 
-def _gaussians(image: Images, sigma: Float[Tensor, " B"], most: float) -> tuple[Band, Images, Band]:
+def _gaussians(image: Pixels, sigma: Float[Tensor, " B"], most: float) -> tuple[Band, Pixels, Band]:
     height, width = image.shape[2:]
     rows = _gaussian(sigma, height, most)
     return rows, image, rows if width == height else _gaussian(sigma, width, most)

@@ -19,7 +19,7 @@ from torch import Tensor
 from siamlab.geometry import Grid, View
 
 LARGE = 96  # pixels of a side above which a processor is faster with the bands alone
-Images = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
+Pixels = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
 
 
 class Band(NamedTuple):
@@ -59,7 +59,7 @@ def finest(image: UInt8[Tensor, "1 3 H W"], view: View) -> Float[Tensor, "3 h w"
     return cut(image, view.box, view.flip, (times * size[0], times * size[1])).image[0]
 
 
-def is_large(images: Images) -> bool:
+def is_large(images: Pixels) -> bool:
     """Return whether multiplying the bands alone is faster than whole matrices (never on a GPU)."""
     return on_processor(images) and max(images.shape[2:]) > LARGE
 
@@ -94,11 +94,11 @@ def window(
     return first, first[:, :, None] + torch.arange(int(2 * most) + 3, device=centre.device)
 
 
-def product(rows: Band, images: Images, columns: Band) -> Float[Tensor, "B 3 h w"]:
+def product(rows: Band, images: Pixels, columns: Band) -> Float[Tensor, "B 3 h w"]:
     """Return rows · image · columnsᵀ for each channel of each image."""
     if not is_large(images):
-        across = whole(columns, images.shape[3])
-        down = across if rows is columns else whole(rows, images.shape[2])
+        across = dense_matrix(columns, images.shape[3])
+        down = across if rows is columns else dense_matrix(rows, images.shape[2])
         lines = images.flatten(1, 2).float() @ across.mT  # [B, 3 H, w]
         return down[:, None] @ lines.unflatten(1, images.shape[1:3])
     size = rows.weight.shape[1], columns.weight.shape[1]
@@ -108,7 +108,7 @@ def product(rows: Band, images: Images, columns: Band) -> Float[Tensor, "B 3 h w
     return out
 
 
-def whole(band: Band, old: int) -> Float[Tensor, "B new old"]:
+def dense_matrix(band: Band, old: int) -> Float[Tensor, "B new old"]:
     """Return the matrix that the band is part of."""
     first, weight = band
     index = first[:, :, None] + torch.arange(weight.shape[2], device=first.device)

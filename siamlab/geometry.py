@@ -71,27 +71,27 @@ def random_rectangles(
     area: tuple[float, float | Int64[np.ndarray, " B"]],
     aspect: float,
     grid: Grid,
-    whole: bool = False,
+    inside: bool = False,
     middle: float = 1.0,
 ) -> Bool[np.ndarray, "B h w"]:
     """Return one rectangle of patches per image, anywhere on the grid, with rounded sides.
 
     Four uniform draws per image decide its area (uniform between two numbers of patches), its
     height / width (log-uniform in 1/aspect..aspect, times `middle`) and its place. A side longer
-    than the grid is cut if `whole`; else that rectangle is empty.
+    than the grid is cut if `inside`; else that rectangle is empty.
     NumPy's small operations take half as long as torch's, and a batch needs several hundred.
     """
     least, most = (np.float32(number) for number in area)
     size = np.maximum(least + (most - least) * draws[0], 1)
     shape = np.float32(middle) * np.exp(np.float32(log(aspect)) * (2 * draws[1] - 1))
-    inside = []
+    lines = []
     for n, side, place in zip(grid, (size * shape, size / shape), draws[2:], strict=True):
         side = np.maximum(np.sqrt(side).round(), 1)
-        side = np.minimum(side, n) if whole else np.where(side < n, side, 0)
+        side = np.minimum(side, n) if inside else np.where(side < n, side, 0)
         first = np.floor(place * (n - side + 1))
         line = np.arange(n, dtype=np.float32)
-        inside.append((line >= first[:, None]) & (line < (first + side)[:, None]))  # [B, n]
-    return inside[0][:, :, None] & inside[1][:, None, :]
+        lines.append((line >= first[:, None]) & (line < (first + side)[:, None]))  # [B, n]
+    return lines[0][:, :, None] & lines[1][:, None, :]
 
 
 def _frame(view: View) -> tuple[Tensor, Tensor, Tensor]:

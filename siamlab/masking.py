@@ -163,7 +163,7 @@ class MultiBlockMasking(_Counted):
     def __call__(self, batch: int, grid: Grid, rng: Generator) -> Mask:
         targets = self._targets(batch, grid, rng)
         draws, area = _draws(batch, rng), _patches(self.context, grid)
-        around = random_rectangles(draws, area, 1.0, grid, whole=True, middle=grid[0] / grid[1])
+        around = random_rectangles(draws, area, 1.0, grid, inside=True, middle=grid[0] / grid[1])
         around = torch.from_numpy(around).flatten(1)
         # hide the targets first, then patches outside the context block, then others
         order = 2 * targets + ~around + _rand(batch, grid[0] * grid[1], rng=rng)
@@ -177,7 +177,7 @@ class MultiBlockMasking(_Counted):
     def _targets(self, batch: int, grid: Grid, rng: Generator) -> Bool[Tensor, "B N"]:
         """Return the union of the rectangles."""
         draws, area = [_draws(batch, rng) for _ in range(self.blocks)], _patches(self.scale, grid)
-        blocks = [random_rectangles(d, area, self.aspect, grid, whole=True) for d in draws]
+        blocks = [random_rectangles(d, area, self.aspect, grid, inside=True) for d in draws]
         return torch.from_numpy(np.logical_or.reduce(blocks)).flatten(1)
 
 

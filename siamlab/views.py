@@ -22,7 +22,7 @@ from siamlab.component import Component, Sizes, ascending
 from siamlab.crop import cut
 from siamlab.geometry import Grid, View, overlap
 
-Images = UInt8[Tensor, "B 3 H W"]
+Pixels = UInt8[Tensor, "B 3 H W"]
 Pair = tuple[View, View]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Areas = Annotated[tuple[Fraction, Fraction], AfterValidator(ascending)]
@@ -61,7 +61,7 @@ class ViewsChoice(Component):
 
     @abstractmethod
     def __call__(
-        self, images: Images, size: Grid, colour: ColourChoice, rng: Generator
+        self, images: Pixels, size: Grid, colour: ColourChoice, rng: Generator
     ) -> Pair: ...
 
 
@@ -72,7 +72,7 @@ class SameCrop(ViewsChoice):
     shares: ClassVar[Shares] = "pixels"
     crop: Crops = Crops(area=(0.2, 1.0))
 
-    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
+    def __call__(self, images: Pixels, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         view = _cut(
             images, self.crop.boxes(len(images), images.shape[2:], rng), self.crop, size, rng
         )
@@ -87,7 +87,7 @@ class Recoloured(ViewsChoice):
     shares: ClassVar[Shares] = "crop"
     crop: Crops = Crops(area=(0.2, 1.0))
 
-    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
+    def __call__(self, images: Pixels, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         view = _cut(
             images, self.crop.boxes(len(images), images.shape[2:], rng), self.crop, size, rng
         )
@@ -101,7 +101,7 @@ class TwoCrops(ViewsChoice):
     shares: ClassVar[Shares] = "image"
     crop: Crops = Crops()
 
-    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
+    def __call__(self, images: Pixels, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         boxes = [self.crop.boxes(len(images), images.shape[2:], rng) for _ in range(2)]
         return _paint(*(_cut(images, b, self.crop, size, rng) for b in boxes), colour, rng)
 
@@ -116,7 +116,7 @@ class ShiftedCrops(ViewsChoice):
         default=0.5, gt=0, le=100, description="largest offset, fractions of the crop's sides"
     )
 
-    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
+    def __call__(self, images: Pixels, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         first = self.crop.boxes(len(images), images.shape[2:], rng)
         corner, extent = first[:, :2], first[:, 2:]
         low = (corner - self.reach * extent).clamp(min=0)
@@ -140,7 +140,7 @@ class OverlappingCrops(ViewsChoice):
         default=0.3, ge=0, lt=1, description="smallest intersection over union of the boxes"
     )
 
-    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
+    def __call__(self, images: Pixels, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         first = self.crop.boxes(len(images), images.shape[2:], rng)
         tries = [self.crop.boxes(len(images), images.shape[2:], rng) for _ in range(TRIES)]
         nearer = [first.lerp(tries[-1], 0.5**k) for k in range(1, 6)]
@@ -166,7 +166,7 @@ class NestedCrops(ViewsChoice):
         default="outer", description="the crop the encoder sees"
     )
 
-    def __call__(self, images: Images, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
+    def __call__(self, images: Pixels, size: Grid, colour: ColourChoice, rng: Generator) -> Pair:
         outer = self.crop.boxes(len(images), images.shape[2:], rng)
         tall = outer[:, 2] * images.shape[2] / (outer[:, 3] * images.shape[3])
         part = _boxes(tall, self.inner, self.crop.aspect, rng)
@@ -212,7 +212,7 @@ def _first(fits: Bool[Tensor, "B T"], boxes: Float[Tensor, "B T 4"]) -> Float[Te
     return boxes[torch.arange(len(boxes), device=boxes.device), fits.int().argmax(dim=1)]
 
 
-def _cut(images: Images, box: Tensor, crop: Crops, size: Grid, rng: Generator) -> View:
+def _cut(images: Pixels, box: Tensor, crop: Crops, size: Grid, rng: Generator) -> View:
     return cut(images, box, crop.flips(len(images), rng), size)
 
 

@@ -16,8 +16,8 @@ from siamlab.colour import (
     Colour,
     LightColour,
     NoColour,
-    Recipe,
     SiameseColour,
+    Strengths,
     SymmetricColour,
     blur,
     hue_matrix,
@@ -175,12 +175,12 @@ def test_the_recipes_are_those_of_the_papers():
     """SiameseIM's table: jitter, brightness, contrast, saturation, hue, grey, blur, solarize."""
     assert STRONG_CONTEXT == (0.8, 0.4, 0.4, 0.2, 0.1, 0.2, 1.0, 0.0)
     assert STRONG_TARGET == (0.8, 0.4, 0.4, 0.2, 0.1, 0.2, 0.1, 0.2)
-    symmetric = Recipe(0.8, 0.4, 0.4, 0.4, 0.1, 0.2, 0.5, 0.0)  # MoCo-v2's
+    symmetric = Strengths(0.8, 0.4, 0.4, 0.4, 0.1, 0.2, 0.5, 0.0)  # MoCo-v2's
     used = {
         SiameseColour: (STRONG_CONTEXT, STRONG_TARGET),
         ByolColour: (STRONG_CONTEXT, STRONG_TARGET),
         SymmetricColour: (symmetric, symmetric),
-        LightColour: (Recipe(1.0, 0.2, 0.2, 0.2), Recipe(1.0, 0.2, 0.2, 0.2)),
+        LightColour: (Strengths(1.0, 0.2, 0.2, 0.2), Strengths(1.0, 0.2, 0.2, 0.2)),
     }
     for cls, recipes in used.items():
         for role, recipe in zip(("context", "target"), recipes, strict=True):
@@ -194,7 +194,7 @@ def test_an_operation_happens_as_often_as_told(name, chance):
     strength = {"brightness": 0.4, "contrast": 0.4} if name == "jitter" else {}
     given = torch.zeros(600, 3, 1, 56)
     given[..., 28], given[:, 0] = 1, given[:, 0] + 0.2  # a white line on dark red
-    changed = (paint(given, Recipe(**{name: chance}, **strength), seeded()) - given).abs() > 1e-7
+    changed = (paint(given, Strengths(**{name: chance}, **strength), seeded()) - given).abs() > 1e-7
     rate = changed.flatten(1).any(dim=1).float().mean().item()
     seen = 1.0 if name != "blur" else 1 - 0.66 / 1.9  # the least σ change nothing at this size
     assert rate == pytest.approx(chance * seen, abs=0.04)
@@ -209,7 +209,7 @@ def test_an_operation_happens_as_often_as_told(name, chance):
 )
 def test_factors_are_uniform_about_1(name, factor):
     given = torch.tensor([0.4, 0.6]).expand(4000, 3, 1, 2)
-    found = factor(paint(given, Recipe(1.0, **{name: 0.4}), seeded()))
+    found = factor(paint(given, Strengths(1.0, **{name: 0.4}), seeded()))
     assert found.min() < 0.61 and found.max() > 1.39
     quarters = torch.histc(found, 4, 0.6, 1.4) / len(found)
     torch.testing.assert_close(quarters, torch.full((4,), 0.25), atol=0.03, rtol=0)
@@ -217,7 +217,7 @@ def test_factors_are_uniform_about_1(name, factor):
 
 def test_hue_turns_uniformly_both_ways():
     given = torch.tensor([0.6, 0.4, 0.4]).view(1, 3, 1, 1).expand(4000, 3, 1, 1)
-    red, green, blue = paint(given, Recipe(1.0, hue=0.1), seeded())[..., 0, 0].unbind(1)
+    red, green, blue = paint(given, Strengths(1.0, hue=0.1), seeded())[..., 0, 0].unbind(1)
     turns = torch.atan2(3**0.5 * (green - blue), 2 * red - green - blue) / (2 * math.pi)
     quarters = torch.histc(turns, 4, -0.1, 0.1) / len(turns)
     torch.testing.assert_close(quarters, torch.full((4,), 0.25), atol=0.03, rtol=0)
@@ -227,7 +227,7 @@ def test_blur_is_told_in_pixels_of_a_view_of_224():
     """σ from the ratio of an impulse's centre and neighbour, exp(−1 / 2σ²); uniform in 0.1..2."""
     given = torch.zeros(300, 3, 1, 224)
     given[..., 112] = 1
-    found = paint(given, Recipe(blur=1.0), seeded())[:, 0, 0]
+    found = paint(given, Strengths(blur=1.0), seeded())[:, 0, 0]
     sigma = (-0.5 / (found[:, 113] / found[:, 112]).log()).sqrt()
     quarters = torch.histc(sigma, 4, 0.1, 2.0) / len(sigma)
     torch.testing.assert_close(quarters, torch.full((4,), 0.25), atol=0.08, rtol=0)
@@ -236,7 +236,7 @@ def test_blur_is_told_in_pixels_of_a_view_of_224():
 
 def test_brightness_and_contrast_are_drawn_apart():
     given = torch.tensor([0.4, 0.6]).expand(4000, 3, 1, 2)
-    found = paint(given, Recipe(1.0, brightness=0.4, contrast=0.4), seeded())
+    found = paint(given, Strengths(1.0, brightness=0.4, contrast=0.4), seeded())
     brightness = found.mean(dim=(1, 2, 3)) / 0.5
     contrast = (found[..., 1] - found[..., 0])[:, 0, 0] / 0.2 / brightness
     assert contrast.min() < 0.61 and contrast.max() > 1.39

@@ -26,7 +26,7 @@ from siamlab.data import (
     summary,
 )
 from siamlab.data import cache as cache_module
-from siamlab.data.imagenet import SETS, Published
+from siamlab.data.imagenet import SETS, CompleteSet
 from siamlab.data.imagenette import CLASSES as WNIDS
 from siamlab.data.resize import square
 
@@ -126,7 +126,7 @@ def make(tmp_path, monkeypatch):
     root = tmp_path / "files"
     root.mkdir()
 
-    monkeypatch.setitem(SETS, "val", Published("val", 3, 6))  # a whole one
+    monkeypatch.setitem(SETS, "val", CompleteSet("val", 3, 6))  # a whole one
 
     def build(cls):
         writers = {

@@ -15,7 +15,7 @@ from test_leaderboard import rows as board
 
 from siamlab import figure as F
 from siamlab.component import UserError
-from siamlab.probe import join
+from siamlab.probe import concat_scores
 
 POINTS = torch.rand(6, 2, generator=torch.Generator().manual_seed(0))
 IMAGES = SOURCE[None]
@@ -59,7 +59,7 @@ CASES = {  # of each function of a table: the function, and a table that it take
     "effects_figure": (F.effects_figure, F.effects_table(EFFECTS)),
     "film_figure": (lambda t: F.film_figure(SOURCE, t), FILM),
     "importances_figure": (F.importances_figure, F.importances_table(IMPORTANCES)),
-    "join": (join, SCORES),
+    "concat_scores": (concat_scores, SCORES),
     "leaderboard_table": (F.leaderboard_table, BOARD),
     "leaderboard_figure": (F.leaderboard_figure, F.leaderboard_table(BOARD)),
     "learning_table": (F.learning_table, PROBED),
@@ -109,7 +109,7 @@ EVERY = pytest.mark.parametrize("name", CASES)
 
 
 def test_every_public_function_of_a_table_is_here():
-    assert {name.partition(":")[0] for name in CASES} - {"join"} == set(F.__all__) - OTHERS
+    assert {name.partition(":")[0] for name in CASES} - {"concat_scores"} == set(F.__all__) - OTHERS
 
 
 @EVERY
@@ -156,5 +156,5 @@ def test_one_row_is_drawn_or_refused(name):
 
 @pytest.mark.parametrize("tables", [(), (SCORES, None), (SCORES, SCORES.drop("unit"))])
 def test_tables_that_cannot_be_joined_are_refused(tables):
-    with pytest.raises(UserError, match="join|scores"):
-        join(*tables)
+    with pytest.raises(UserError, match="concat_scores|scores"):
+        concat_scores(*tables)

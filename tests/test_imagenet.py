@@ -13,7 +13,7 @@ from siamlab.cli.imagenet_c import MEAN
 from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.data import ImageNet, imagenet
-from siamlab.data.imagenet import Published
+from siamlab.data.imagenet import CompleteSet
 from siamlab.evaluate.imagenet_c import corruption_errors
 from siamlab.evaluate.models import open_model
 from siamlab.interop.adapter import TokenGrid
@@ -29,7 +29,7 @@ def small(tmp_path, monkeypatch):
     """A cache of each test's own, and sets of which three images are the whole."""
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
     for name, classes in [("val", 3), ("a", 2), ("r", 2), ("sketch", 3), ("c", 3)]:
-        monkeypatch.setitem(imagenet.SETS, name, Published(f"set {name}", classes, 2))
+        monkeypatch.setitem(imagenet.SETS, name, CompleteSet(f"set {name}", classes, 2))
 
 
 def write_class(folder, wordnet_id, n=1, stem="ILSVRC2012_val_0000000", bright=None):
@@ -110,7 +110,7 @@ def test_a_list_chooses_training_images(tmp_path):
 
 
 def test_a_half_downloaded_set_is_said_and_read(tmp_path, monkeypatch):
-    monkeypatch.setitem(imagenet.SETS, "a", Published("ImageNet-A", 200, 7500))
+    monkeypatch.setitem(imagenet.SETS, "a", CompleteSet("ImageNet-A", 200, 7500))
     write_imagenet(tmp_path), write_class(tmp_path / "a", IDS[0])
     data = ImageNet(path=str(tmp_path), test="a", test_path=f"{tmp_path}/a", side=8)
     with pytest.warns(UserWarning, match="1 images of 1 classes, and ImageNet-A 7,500 of 200: its"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from siamlab.geometry import overlap, patch_centres, to_source
-from siamlab.probe.pairs import pairs
+from siamlab.probe.pairs import crop_pairs
 
 
 def rng(seed=0):
@@ -21,7 +21,7 @@ def ramp(n, height, width):
 @pytest.mark.parametrize("source, size", [((200, 240), (20, 30)), ((24, 40), (48, 48))])
 def test_pixels_are_where_the_geometry_says(source, size):
     images = ramp(30, *source)
-    for view in [v for pair in pairs(images, size, rng()) for v in pair]:
+    for view in [v for pair in crop_pairs(images, size, rng()) for v in pair]:
         found = (view.image[:, :2] * 255 + 0.5).flatten(2).mT  # [B, pixels, (row, column)]
         centres = patch_centres(size).expand(len(found), -1, -1)
         true = to_source(centres, view) * torch.tensor(source)
@@ -30,7 +30,7 @@ def test_pixels_are_where_the_geometry_says(source, size):
 
 
 def test_pairs_differ_overlap_and_stay_inside():
-    drawn = list(pairs(ramp(500, 48, 48), (36, 36), rng()))
+    drawn = list(crop_pairs(ramp(500, 48, 48), (36, 36), rng()))
     a, b = (torch.cat([pair[i].box for pair in drawn]) for i in range(2))
     flips = torch.cat([pair[0].flip ^ pair[1].flip for pair in drawn]).float()
     assert len(a) == 500 and 0.4 < flips.mean() < 0.6
@@ -45,7 +45,7 @@ def test_pairs_differ_overlap_and_stay_inside():
 def test_the_seed_decides_and_every_image_comes_once():
     images = torch.randint(256, (300, 3, 20, 20), generator=rng(), dtype=torch.uint8)
     before = images.clone()
-    first, again, other = (list(pairs(images, (8, 8), rng(seed))) for seed in (0, 0, 1))
+    first, again, other = (list(crop_pairs(images, (8, 8), rng(seed))) for seed in (0, 0, 1))
     assert sum(len(a.image) for a, _ in first) == 300 and torch.equal(images, before)
     for i in range(2):
         assert torch.equal(first[0][i].image, again[0][i].image)

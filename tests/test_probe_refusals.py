@@ -120,7 +120,8 @@ OF_A_MODEL = {
     "view_features"
 }
 OF_NUMBERS = {
-    "combine even_distance join mean_corruption_error named normalised one_patch table cka_pairs"
+    "cka_pairs combine concat_scores even_distance mean_corruption_error named normalised "
+    "one_patch table"
 }
 
 FLOAT = {

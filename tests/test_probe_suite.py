@@ -17,8 +17,8 @@ from siamlab.probe.suite.bench import (
     bootstrap_groups,
     content,
     extract,
-    sample_index,
     settings,
+    subsample,
 )
 from siamlab.probe.suite.standard import STANDARD
 
@@ -188,25 +188,25 @@ def test_images_that_come_class_by_class_are_drawn():
     images = squares(300, 0)
     ordered, nameless = take(images, images.labels.argsort()), squares(300, 0, labelled=False)
     for whole in (images, ordered, nameless):
-        assert sample_index(whole, 300).index.tolist() == list(range(300))
-        assert sample_index(whole, 300).settings == {"images": 300}
-    assert sample_index(images, 30).index.tolist() == list(range(30))
-    assert sample_index(images, 30).settings == {"images": 30}
-    for drawn in (sample_index(ordered, 60), sample_index(nameless, 60)):
+        assert subsample(whole, 300).index.tolist() == list(range(300))
+        assert subsample(whole, 300).settings == {"images": 300}
+    assert subsample(images, 30).index.tolist() == list(range(30))
+    assert subsample(images, 30).settings == {"images": 30}
+    for drawn in (subsample(ordered, 60), subsample(nameless, 60)):
         assert drawn.settings == {"images": 60, "drawn": "at random, by the seed"}
         assert sorted(set(drawn.index.tolist())) == drawn.index.tolist()
         assert len(drawn.index) == 60 and drawn.index[-1] > 200
-        assert not torch.equal(drawn.index, sample_index(ordered, 60, seed=1).index)
-    shares = ordered.labels[sample_index(ordered, 60).index].bincount() / 60
+        assert not torch.equal(drawn.index, subsample(ordered, 60, seed=1).index)
+    shares = ordered.labels[subsample(ordered, 60).index].bincount() / 60
     torch.testing.assert_close(shares, images.labels.bincount() / 300, atol=0.15, rtol=0)
     among = torch.arange(0, 300, 2)
-    assert not (sample_index(ordered, 60, among=among).index % 2).any()
-    assert torch.equal(sample_index(images, 60, among=among).index, among[:60])
+    assert not (subsample(ordered, 60, among=among).index % 2).any()
+    assert torch.equal(subsample(images, 60, among=among).index, among[:60])
 
 
 def test_scenes_are_taken_from_the_front(scenes, everything):
     for images in scenes:
-        assert sample_index(images, 20).index.tolist() == list(range(20))
+        assert subsample(images, 20).index.tolist() == list(range(20))
     assert not any("drawn" in m.settings for m in everything)
 
 
@@ -219,11 +219,11 @@ def test_a_full_suite_on_a_folder_sees_all_its_classes(monkeypatch):
     assert scores["robustness"].chance < 0.6
     for m in found:
         assert ("drawn" in m.settings) == ("images" in m.settings), m.probe.key
-    seen, index = extract(network(), Bench(train, test), WANT), sample_index(test, 30).index
+    seen, index = extract(network(), Bench(train, test), WANT), subsample(test, 30).index
     [layer] = [m.score for m in found if m.probe.key == "knn" and m.layer == 1]
     asked = seen.test.pooled[index], test.labels[index]
     assert layer.value == knn(seen.train.pooled, train.labels, *asked).value
-    memory = sample_index(train, 30).index
+    memory = subsample(train, 30).index
     learned = seen.train.patches[memory], train.masks[memory]
     asked = seen.test.patches[index], test.masks[index]
     assert scores["in_context"].value == in_context(*learned, *asked, seen.test.grid).value
@@ -245,7 +245,7 @@ def test_crops_are_cut_of_some_of_many_test_images(few_pairs):
     assert quick(model, train, test)
     assert sum(passed) == 40 + 90 + 2 * 20
     found = probe_model(network(), train, test, "full", WANT)
-    drawn = take(test, sample_index(test, 20).index)
+    drawn = take(test, subsample(test, 20).index)
     alone = named(probe_model(network(), train, drawn, "full", WANT))
     for m in found:
         if m.probe.key in PAIRED and m.layer is None:

@@ -10,7 +10,7 @@ from siamlab.component import UserError
 from siamlab.probe.catalogue import Measured
 from siamlab.probe.score import point
 from siamlab.probe.suite import PROBES
-from siamlab.probe.table import differences, digest, join, named, table
+from siamlab.probe.table import concat_scores, differences, digest, named, table
 
 SETTINGS = {"data.kind": "scenes", "data.side": 48, "resolution": (40, 40), "k": 20}
 
@@ -37,7 +37,7 @@ def test_a_table_survives_a_file(tmp_path):
     scores = table({"a": [measured()], "b": [measured(), measured(layer=1, head=2)]})
     scores.write_parquet(tmp_path / "s.parquet")
     again = polars.read_parquet(tmp_path / "s.parquet")
-    assert again.equals(scores) and join(again, table({"c": [measured()]})).height == 4
+    assert again.equals(scores) and concat_scores(again, table({"c": [measured()]})).height == 4
     assert again.schema["layer"] == polars.Int64 and again.schema["head"] == polars.Int64
 
 
@@ -47,7 +47,7 @@ def test_any_field_that_differs_is_another_protocol(field, value):
     assert one["protocol"][0] != other["protocol"][0]
     was = json.dumps(SETTINGS[field])
     with pytest.raises(UserError) as error:
-        join(one, other)
+        concat_scores(one, other)
     said = str(error.value).replace('"', "'")
     assert "a and b were not measured alike" in said and f"for knn, {field}: {was} and" in said
 
@@ -55,7 +55,7 @@ def test_any_field_that_differs_is_another_protocol(field, value):
 def test_one_model_measured_twice_otherwise_is_said_to_be():
     one, other = table({"a": [measured()]}), table({"a": [measured(k=5)]})
     with pytest.raises(UserError, match="two rows of a were not measured alike.* k: 20 and 5"):
-        join(one, other)
+        concat_scores(one, other)
     with pytest.raises(UserError, match="results must have a number"):
         table({"a": []})
 

@@ -19,7 +19,7 @@ def metrics(found):
 
 
 def test_a_healthy_line_says_nothing():
-    assert progress.collapsed(HEALTHY) == "" == progress.collapsed({})
+    assert progress.collapse_warning(HEALTHY) == "" == progress.collapse_warning({})
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_healthy_line_says_nothing():
 )
 def test_each_sign_of_collapse_is_said(sign):
     side = next(iter(sign)).split("/")[0]
-    said = progress.collapsed(HEALTHY | sign)
+    said = progress.collapse_warning(HEALTHY | sign)
     assert said.startswith(f"the {side}'s features have collapsed") and "optimiser.lr" in said
 
 
@@ -52,8 +52,8 @@ def test_what_probes_found_is_said_above_the_bar():
         progress.update(bars, bar, "mae", metrics(found))
     said = "mae, step 50: semantic score 0.123, spatial score 0.200, k-NN 31.4 %"
     assert said in console.export_text()
-    assert progress.probed(HEALTHY | {"probe/spatial": 0.2}) == "spatial score 0.200"
-    assert progress.probed(HEALTHY) == ""
+    assert progress.scores_text(HEALTHY | {"probe/spatial": 0.2}) == "spatial score 0.200"
+    assert progress.scores_text(HEALTHY) == ""
 
 
 def test_a_log_file_has_the_rate_and_the_share_of_waiting_in_its_last_line(capsys):

@@ -97,7 +97,7 @@ def probes(models: list[NamedModel], train: Images, test: Images) -> pl.DataFram
     assert_type(probe.linear(a.pooled, train.labels, b.pooled, test.labels), Score)
     assert_type(probe.local_contrast(b.patches, b.grid), Score)
     assert_type(probe.eigenvalues(b.pooled), Tensor)
-    return probe.join(zoo.scores(["zoo:mae"]), probe_all(models, train, test))
+    return probe.concat_scores(zoo.scores(["zoo:mae"]), probe_all(models, train, test))
 
 
 def figures(scores: pl.DataFrame, features: Features) -> list[go.Figure]:

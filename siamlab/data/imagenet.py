@@ -25,7 +25,7 @@ PART = 2000  # images that are decoded together: 0.4 GB at 256 pixels
 WORDNET = re.compile(r"n\d{8}")
 
 
-class Published(NamedTuple):
+class CompleteSet(NamedTuple):
     """The classes and images that a complete copy of a test set has."""
 
     name: str
@@ -34,11 +34,11 @@ class Published(NamedTuple):
 
 
 SETS = {
-    "val": Published("ImageNet's validation set", 1000, 50_000),  # Russakovsky et al. 2015
-    "a": Published("ImageNet-A", 200, 7_500),  # Hendrycks et al. 2021
-    "r": Published("ImageNet-R", 200, 30_000),  # Hendrycks et al. 2021
-    "sketch": Published("ImageNet-Sketch", 1000, 50_889),  # Wang et al. 2019
-    "c": Published("ImageNet-C", 1000, 50_000),  # Hendrycks & Dietterich 2019; of each severity
+    "val": CompleteSet("ImageNet's validation set", 1000, 50_000),  # Russakovsky et al. 2015
+    "a": CompleteSet("ImageNet-A", 200, 7_500),  # Hendrycks et al. 2021
+    "r": CompleteSet("ImageNet-R", 200, 30_000),  # Hendrycks et al. 2021
+    "sketch": CompleteSet("ImageNet-Sketch", 1000, 50_889),  # Wang et al. 2019
+    "c": CompleteSet("ImageNet-C", 1000, 50_000),  # Hendrycks & Dietterich 2019; of each severity
 }
 Corruption = Literal[
     "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur",

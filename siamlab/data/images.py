@@ -84,7 +84,7 @@ def sample(images: Images, n: int | None, seed: int = 0) -> Images:
     even `n`, and images with a label are drawn first. A smaller sample lies inside a larger one of
     the same seed.
     """
-    index = sampled(images, n, seed)
+    index = sample_index(images, n, seed)
     if index is not None:
         return take(images, index)
     for part in (*images[:3], *images.objects):
@@ -92,7 +92,7 @@ def sample(images: Images, n: int | None, seed: int = 0) -> Images:
     return images
 
 
-def sampled(images: Images, n: int | None, seed: int = 0) -> Int64[Tensor, " k"] | None:
+def sample_index(images: Images, n: int | None, seed: int = 0) -> Int64[Tensor, " k"] | None:
     """Return which images `sample` draws, in their order; None for all of them."""
     total = len(images.labels)
     if n is not None and (not isinstance(n, int) or n < 1):

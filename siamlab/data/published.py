@@ -23,19 +23,19 @@ DOWNLOAD = Field(default=False, description="fetch the files when they are not t
 
 
 @runtime_checkable
-class Published(Protocol):
+class PublishedSet(Protocol):
     path: str
     download: bool
     origin: str
 
 
-def home(data: Published, folder: str) -> Path:
+def home(data: PublishedSet, folder: str) -> Path:
     """Return the parent of the set's `folder`; `data.path` may name either of the two."""
     path = expanded(data.path).absolute() if data.path else cache_root() / "downloads"
     return path.parent if path.name == folder else path
 
 
-def published_files(data: Published, folder: str, name: str, **arguments: Any) -> str:
+def published_files(data: PublishedSet, folder: str, name: str, **arguments: Any) -> str:
     """Return a fingerprint of the set's files, which are fetched if they are missing."""
     where = home(data, folder) / folder
     if not where.is_dir():
@@ -43,7 +43,7 @@ def published_files(data: Published, folder: str, name: str, **arguments: Any) -
     return fingerprint(sorted(f for f in where.rglob("*") if f.is_file()))
 
 
-def read(data: Published, folder: str, name: str, **arguments: Any) -> Any:
+def read(data: PublishedSet, folder: str, name: str, **arguments: Any) -> Any:
     """Return the set as torchvision's class `name` reads it, after checking its checksums.
 
     Raises UserError for missing or changed files, and for a failed download.

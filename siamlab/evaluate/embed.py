@@ -14,7 +14,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data import DataChoice, Folder, Images
 from siamlab.data.folder import split_files
-from siamlab.data.images import sampled, take
+from siamlab.data.images import sample_index, take
 from siamlab.evaluate.files import check_new_file, write_table
 from siamlab.evaluate.models import NamedModel, check_opened
 
@@ -37,7 +37,7 @@ def embed_source(
     import polars
 
     images = source(split)
-    index = sampled(images, count)
+    index = sample_index(images, count)
     index = torch.arange(len(images.labels)) if index is None else index
     about = {
         "split": [split] * len(index),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from siamlab.component import UserError, unknown
 from siamlab.data import DataChoice, Folder, Images, Photographs, Scenes, sample
-from siamlab.data.published import Published
+from siamlab.data.published import PublishedSet
 from siamlab.evaluate.models import NamedModel
 from siamlab.machine.files import expanded
 from siamlab.machine.sums import check_rows
@@ -114,7 +114,7 @@ def test_images(run: Run | None) -> Images:
     try:
         return data("test")
     except UserError:
-        if not isinstance(data, Published) or data.path:
+        if not isinstance(data, PublishedSet) or data.path:
             raise
         return Photographs()("test")
 

@@ -32,10 +32,10 @@ GAP, TITLE, LINE = 14, 24, 18
 INK, WHITE = "#1F2328", "#FFFFFF"
 COLOURS = {"query": "#000000", "match": "#D55E00", "true": "#0072B2", "next": INK}
 ARROW = INK
-Images = dict[str, UInt8[Tensor, "3 H W"]]
+Pictures = dict[str, UInt8[Tensor, "3 H W"]]
 
 
-def drawn(scene: Scene, images: Images) -> Image.Image:
+def drawn(scene: Scene, images: Pictures) -> Image.Image:
     """Draw the text, the panels in columns below it, then legend and colour scales."""
     settings = " · ".join(f"{control.label}: {control.value}" for control in scene.controls)
     paragraphs = [*scene.text.splitlines(), settings]
@@ -70,7 +70,7 @@ class _Place(NamedTuple):
     height: int
 
 
-def _places(scene: Scene, images: Images, top: int) -> Iterator[_Place]:
+def _places(scene: Scene, images: Pictures, top: int) -> Iterator[_Place]:
     """Yield each panel where CSS grid places it; titles of a row are as tall as its longest."""
     unit = (WIDTH - GAP) // scene.columns
     for row in _rows(scene):
@@ -94,7 +94,7 @@ def _rows(scene: Scene) -> Iterator[list[Panel]]:
     yield row
 
 
-def _ratio(panel: Panel, images: Images) -> float:
+def _ratio(panel: Panel, images: Pictures) -> float:
     if panel.chart:
         return RATIO
     _, height, width = images[panel.image].shape

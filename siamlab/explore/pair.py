@@ -44,7 +44,7 @@ from siamlab.explore.scene import (
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
 from siamlab.machine.device import on_device
-from siamlab.probe.pairs import pairs
+from siamlab.probe.pairs import crop_pairs
 
 DRAWS = 20  # pairs of views to choose from
 TOP = 5  # most similar patches that are marked
@@ -142,7 +142,7 @@ class PairExplorer(Explorer):
     def _views(self, image: int, draw: int) -> tuple[View, View]:
         size = probe.inputs(self.named.model).size
         rng = Generator().manual_seed(draw)
-        return next(pairs(self.pixels[image : image + 1], size, rng))
+        return next(crop_pairs(self.pixels[image : image + 1], size, rng))
 
     def _layers(self, image: int, draw: int) -> list[Float[Tensor, "2 N D"]]:
         """Unit patch features of both views after each block, on the model's device."""

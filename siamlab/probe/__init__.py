@@ -71,7 +71,7 @@ from siamlab.probe.spectrum import (
     rankme,
     spread,
 )
-from siamlab.probe.table import join, named, table
+from siamlab.probe.table import concat_scores, named, table
 from siamlab.probe.variance import variance_share
 
 if TYPE_CHECKING:  # type checkers and editors cannot follow __getattr__
@@ -112,6 +112,7 @@ __all__ = [
     "class_separation",
     "collapse",
     "combine",
+    "concat_scores",
     "correspondence",
     "corrupted",
     "distance",
@@ -128,7 +129,6 @@ __all__ = [
     "in_context",
     "inputs",
     "is_readable",
-    "join",
     "knn",
     "knn_standardised",
     "knn_votes",

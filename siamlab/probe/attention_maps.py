@@ -32,15 +32,15 @@ from siamlab.probe.attention import (
 )
 from siamlab.probe.features import Inputs, evaluated, grid_of, standardised
 
-Images = UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"]
-Measure = Callable[[int, Tensor], Tensor]  # layer from 0, [B, heads, T, T] -> B rows
+Pixels = UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"]
+RowMeasure = Callable[[int, Tensor], Tensor]  # layer from 0, [B, heads, T, T] -> B rows
 BATCH = 64  # images: 119 MB of one layer's attention for a ViT-B/16 at 224 pixels
 
 
 def attended(
     model: nn.Module,
-    images: Images,
-    measure: Measure,
+    images: Pixels,
+    measure: RowMeasure,
     inputs: Inputs | None = None,
     layers: Sequence[int] | None = None,
     batch: int = BATCH,
@@ -64,7 +64,7 @@ def attended(
 
 
 def attention_profile(
-    model: nn.Module, images: Images, inputs: Inputs | None = None, batch: int = BATCH
+    model: nn.Module, images: Pixels, inputs: Inputs | None = None, batch: int = BATCH
 ) -> Profile:
     """Distance, entropy and NMI of every head, and divergence of heads, per image and layer.
 
@@ -86,7 +86,7 @@ def attention_profile(
 
 def class_attentions(
     model: nn.Module,
-    images: Images,
+    images: Pixels,
     inputs: Inputs | None = None,
     layers: Sequence[int] | None = None,
     batch: int = BATCH,
@@ -101,7 +101,7 @@ def class_attentions(
 
 def class_attention(
     model: nn.Module,
-    images: Images,
+    images: Pixels,
     inputs: Inputs | None = None,
     layer: int = -1,
     batch: int = BATCH,
@@ -112,7 +112,7 @@ def class_attention(
 
 def patch_attentions(
     model: nn.Module,
-    images: Images,
+    images: Pixels,
     query: int,
     inputs: Inputs | None = None,
     layers: Sequence[int] | None = None,
@@ -133,7 +133,7 @@ def patch_attentions(
 
 
 def rollout(
-    model: nn.Module, images: Images, inputs: Inputs | None = None, batch: int = BATCH
+    model: nn.Module, images: Pixels, inputs: Inputs | None = None, batch: int = BATCH
 ) -> Float[Tensor, "n N"]:
     """Share of each patch in the flow into the class token through all layers; rows sum to 1.
 

@@ -31,7 +31,7 @@ from siamlab.probe.features import (
     standardised,
 )
 
-Images = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
+Pixels = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
 Target = Callable[[Features], Tensor]  # features of B images -> [B]
 
 
@@ -89,7 +89,7 @@ def prototypes(features: Float[Tensor, "n D"], labels: Int[Tensor, " n"]) -> Flo
 
 def integrated_gradients(
     model: nn.Module,
-    images: Images,
+    images: Pixels,
     target: Target,
     inputs: Inputs | None = None,
     steps: int = 64,
@@ -120,7 +120,7 @@ def integrated_gradients(
 
 def grad_cam(
     model: nn.Module,
-    images: Images,
+    images: Pixels,
     target: Target,
     inputs: Inputs | None = None,
     layer: int = -1,
@@ -159,7 +159,7 @@ def grad_cam(
 
 def attention_gradient(
     model: nn.Module,
-    images: Images,
+    images: Pixels,
     target: Target,
     inputs: Inputs | None = None,
     layer: int = -1,

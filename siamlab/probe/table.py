@@ -1,7 +1,7 @@
 """The long table of all scores, and the protocol that each number carries.
 
 scores = table({"mae": measured, "moco_v3": others})        # one row per number
-both = join(scores, pl.read_parquet("elsewhere/scores.parquet"))
+both = concat_scores(scores, pl.read_parquet("elsewhere/scores.parquet"))
 
 Numbers are comparable only if they were measured alike: on the same images, at the same
 resolution, from the same layer, with the same k. One table does not hold two rows of a probe with
@@ -40,15 +40,15 @@ def table(results: Mapping[str, Iterable[Measured]]) -> "polars.DataFrame":
     return same_protocols(frame)
 
 
-def join(*tables: "polars.DataFrame") -> "polars.DataFrame":
+def concat_scores(*tables: "polars.DataFrame") -> "polars.DataFrame":
     """Join several tables into one. Raises UserError if they were not measured alike."""
     import polars
 
     if not tables:
-        raise UserError("join must have one table of scores or more; `table` makes them")
+        raise UserError("concat_scores must have one table of scores or more; `table` makes them")
     for number, part in enumerate(tables, start=1):
         columns = PROTOCOL if number == 1 else tables[0].columns
-        check_frame(part, columns, f"table {number} of join", "join tables of scores")
+        check_frame(part, columns, f"table {number} of concat_scores", "join tables of scores")
     first, *others = tables
     try:
         joined = polars.concat([first, *(t.select(first.columns) for t in others)])

@@ -20,7 +20,7 @@ from siamlab.report.pictures import attention_pictures, match_picture, views_pic
 from siamlab.run import Run
 from siamlab.train import RunFolder, run_of
 from siamlab.train import runs as metrics_of
-from siamlab.train.collapse import collapsed
+from siamlab.train.collapse import collapse_warning
 
 if TYPE_CHECKING:
     import polars
@@ -183,7 +183,7 @@ def collapse_text(out: Path, runs: list[Run]) -> str:
     lines = []
     for run in runs:
         line = RunFolder(out / run.name).lines()[-1]
-        lines.append(f"- {run.name}: {collapsed(line) or 'no collapse'}.")
+        lines.append(f"- {run.name}: {collapse_warning(line) or 'no collapse'}.")
     return (
         "A network collapses when its features are nearly the same for every image. Spread is 1 "
         "for random directions and 0 for a single one.\n\n" + "\n".join(lines)

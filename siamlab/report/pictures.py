@@ -15,7 +15,7 @@ from siamlab.evaluate.models import NamedModel
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import View, match_patches, patch_centres
 from siamlab.probe import attribution
-from siamlab.probe.pairs import pairs
+from siamlab.probe.pairs import crop_pairs
 from siamlab.run import Run
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def grid_of(named: NamedModel) -> tuple[int, int]:
 def crops(named: NamedModel, image: Image) -> tuple[View, View]:
     """Two crops of an image at the input size of the model, the same for all models of one size."""
     size = probe.inputs(named.model).size
-    return next(pairs(image[None], size, Generator().manual_seed(CROPS_SEED)))
+    return next(crop_pairs(image[None], size, Generator().manual_seed(CROPS_SEED)))
 
 
 def _patches(named: NamedModel, view: View) -> Tensor:

@@ -18,7 +18,7 @@ from siamlab.evaluate.models import NamedModel
 from siamlab.probe import cka_pairs, eigenvalues, is_readable
 from siamlab.probe.cka import LEAST
 from siamlab.probe.suite import PARTS
-from siamlab.probe.suite.bench import sample_index
+from siamlab.probe.suite.bench import subsample
 from siamlab.report import pictures
 from siamlab.report.page import Section, comparison_table, score_table, write_report
 
@@ -143,7 +143,7 @@ def profiles(scores: pl.DataFrame) -> list["Figure"]:
 
 def image_sections(models: Sequence[NamedModel], test: Images) -> Iterator[Section]:
     """Yield the sections that show the models on single images."""
-    index = sample_index(test, EXAMPLES.stop).index
+    index = subsample(test, EXAMPLES.stop).index
     images = test.pixels[index[[i for i in EXAMPLES if i < len(index)] or [0]]]
     first = images[0]
     matches = [pictures.match_picture(m, first) for m in models]
@@ -160,7 +160,7 @@ def image_sections(models: Sequence[NamedModel], test: Images) -> Iterator[Secti
 
 def representation_section(models: Sequence[NamedModel], test: Images) -> Section:
     """Return spectra of all models, and the similarity of their layers."""
-    images = test.pixels[sample_index(test, COMPARED).index]
+    images = test.pixels[subsample(test, COMPARED).index]
     pooled = {m.name: pictures.pooled_by_layer(m, images) for m in models}
     spectra = {name: eigenvalues(layers[-1]) for name, layers in pooled.items()}
     table = figure.spectrum_table(spectra)

@@ -24,7 +24,7 @@ from siamlab.run import Run
 from siamlab.study.definition import Search, Study, parameters
 from siamlab.study.images import StudyImages
 from siamlab.train import steps
-from siamlab.train.collapse import collapsed
+from siamlab.train.collapse import collapse_warning
 from siamlab.train.device import choose_device
 from siamlab.train.events import Event
 from siamlab.train.folder import RunFolder
@@ -106,4 +106,4 @@ def failure_reason(error: BaseException) -> str:
 def collapse_at_end(folder: RunFolder) -> str:
     """Describe the collapse that the last logged line shows; "" for a healthy run."""
     lines = folder.lines()
-    return collapsed(lines[-1]) if lines else ""
+    return collapse_warning(lines[-1]) if lines else ""

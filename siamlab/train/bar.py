@@ -14,7 +14,7 @@ from siamlab.component import printable
 from siamlab.machine import distributed
 from siamlab.machine.terminal import cell, say
 from siamlab.run import Run
-from siamlab.train.collapse import collapsed
+from siamlab.train.collapse import collapse_warning
 from siamlab.train.events import Event, Notice
 
 
@@ -45,9 +45,9 @@ def update(progress: Progress, bar: int, name: str, event: Event) -> None:
         return
     rate, loss, wait = f"{event.rate:.0f}", f"{event.loss:.4f}", f"{100 * event.wait:.1f} %"
     progress.update(bar, completed=event.step, rate=rate, wait=wait, loss=loss)
-    if scores := probed(event.values):
+    if scores := scores_text(event.values):
         say(f"{name}, step {event.step}: {scores}", progress.console)
-    if warning := collapsed(event.values):
+    if warning := collapse_warning(event.values):
         progress.console.print(cell(f"{name}, step {event.step}: {warning}"), style="yellow")
     if not progress.console.is_terminal:  # a log file gets one line per event instead of a bar
         share = f"{event.step}/{progress.tasks[bar].total:.0f}"
@@ -65,7 +65,7 @@ def follow(run: Run, events: Iterable[Event]) -> None:
             update(progress, bar, run.name, event)
 
 
-def probed(values: Mapping[str, float]) -> str:
+def scores_text(values: Mapping[str, float]) -> str:
     """Format the scores among the values of a logged step; "" if it was not probed."""
     shown = {"semantic": "semantic score", "spatial": "spatial score", "knn": "k-NN"}
     found = {word: values[f"probe/{p}"] for p, word in shown.items() if f"probe/{p}" in values}

@@ -53,7 +53,7 @@ def _signs(role: str, patches: Float[Tensor, "b N D"]) -> dict[str, float]:
     }
 
 
-def collapsed(line: Line) -> str:
+def collapse_warning(line: Line) -> str:
     """A sentence if the features of a logged step have collapsed, else ""."""
     for side in ("context", "target"):
         spread, rank = line.get(f"{side}/spread", 1.0), line.get(f"{side}/rankme", LEAST_RANK)

@@ -29,12 +29,12 @@ def online_probes(run: Run, images: Images | None = None, test: Images | None = 
             f"probe_every={run.probe_every} needs test images too, and `images` are for training "
             "alone; leave images out and name their source in run.data, or set probe_every=0"
         )
-    train = _some(images or run.data("train"), run.probe_images)
-    test = _some(test or run.data("test"), run.probe_images // 2)
-    return lambda encoder: probed(encoder, train, test)
+    train = sample(images or run.data("train"), _even(run.probe_images))
+    test = sample(test or run.data("test"), _even(run.probe_images // 2))
+    return lambda encoder: quick_scores(encoder, train, test)
 
 
-def probed(encoder: Encoder, train: Images, test: Images) -> dict[str, float]:
+def quick_scores(encoder: Encoder, train: Images, test: Images) -> dict[str, float]:
     """Return the quick suite's scores on frozen features under the keys "probe/..."."""
     from siamlab.probe.suite import probe_model
 
@@ -42,6 +42,6 @@ def probed(encoder: Encoder, train: Images, test: Images) -> dict[str, float]:
     return {f"probe/{m.probe.key}": m.score.value for m in found}
 
 
-def _some(images: Images, most: int) -> Images:
-    """A sample of at most `most` images; an even number, since pairs of scenes stay together."""
-    return sample(images, min(most - most % 2, len(images.labels)))
+def _even(count: int) -> int:
+    """The even number below, since pairs of scenes stay together."""
+    return count - count % 2

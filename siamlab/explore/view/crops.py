@@ -14,7 +14,7 @@ from siamlab.data import Images
 from siamlab.explore.view.photos import Crop, Photo, Refused, photograph
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import View
-from siamlab.probe.pairs import pairs
+from siamlab.probe.pairs import crop_pairs
 
 SIDE = 224  # pixels of a crop, at least: smaller ones would be hard to see
 DRAWS = 2  # pairs of each photograph
@@ -42,7 +42,7 @@ class Crops:
         """Both views of all pairs."""
         rng = Generator().manual_seed(0)
         size = (self.side, self.side)
-        drawn = [next(pairs(pixels[None], size, rng)) for _, pixels in self._sources]
+        drawn = [next(crop_pairs(pixels[None], size, rng)) for _, pixels in self._sources]
         sides = zip(*drawn, strict=True)
         a, b = (View(*map(torch.cat, zip(*side, strict=True))) for side in sides)
         return a, b

@@ -16,7 +16,7 @@ from siamlab.component import UserError
 from siamlab.data.images import Images, is_paired
 from siamlab.geometry import Match, match_patches
 from siamlab.probe.features import Features, Inputs
-from siamlab.probe.pairs import CROPS, pairs
+from siamlab.probe.pairs import CROPS, crop_pairs
 from siamlab.probe.score import Reading, Score, Settings
 from siamlab.probe.suite.passes import Kept, Passes
 
@@ -89,7 +89,7 @@ def extract(
     passes = Passes(model, inputs, bench.batch, kept)
     train, test = (passes.features(images.pixels) for images in (bench.train, bench.test))
     _check_finite(model, train, test)
-    cropped = sample_index(bench.test, PAIRED, bench.seed)
+    cropped = subsample(bench.test, PAIRED, bench.seed)
     return Extracted(
         model, inputs, bench, passes, train, test, cropped, *_crops(passes, bench, cropped.index),
         bootstrap_groups(bench.test), settings(bench, inputs),
@@ -98,10 +98,10 @@ def extract(
 
 def small_sample(extracted: Extracted) -> Sample:
     """The test images of probes that need passes of their own."""
-    return sample_index(extracted.bench.test, SAMPLED, extracted.bench.seed)
+    return subsample(extracted.bench.test, SAMPLED, extracted.bench.seed)
 
 
-def sample_index(
+def subsample(
     images: Images, most: int, seed: int = 0, among: Int64[Tensor, " m"] | None = None
 ) -> Sample:
     """Pick at most `most` of the images (or of those `among`, by index), and keep their order.
@@ -183,7 +183,7 @@ def _crops(
     """Features of two crops of each of the images, and where patches of one lie in the other."""
     rng = Generator().manual_seed(bench.seed)
     parts: tuple[list, list, list] = ([], [], [])
-    for a, b in pairs(bench.test.pixels[index], passes.inputs.size, rng):
+    for a, b in crop_pairs(bench.test.pixels[index], passes.inputs.size, rng):
         one, two = map(passes.view_features, (a, b))
         match = Match(*(part.to(one.patches.device) for part in match_patches(a, b, one.grid)))
         for part, value in zip(parts, (one, two, match), strict=True):

@@ -10,7 +10,7 @@ from siamlab.geometry import Match, match_patches
 from siamlab.probe.correspondence import ALPHA, correspondence, without_positions
 from siamlab.probe.fourier import fourier_amplitude
 from siamlab.probe.knn import knn
-from siamlab.probe.pairs import pairs
+from siamlab.probe.pairs import crop_pairs
 from siamlab.probe.score import Reading, Score, point
 from siamlab.probe.spectrum import alpha_req, directions, lidar, participation_ratio, rankme
 from siamlab.probe.suite.bench import Extracted, crop_settings, small_sample
@@ -67,7 +67,7 @@ def layers(x: Extracted) -> Iterator[Reading]:
 def _crops_by_layer(x: Extracted, images: Tensor) -> tuple[list[Tensor], list[Tensor], Match]:
     """Patches after each block of two crops of each image, and where one's lie in the other."""
     rng = Generator().manual_seed(x.bench.seed)
-    a, b = zip(*pairs(images, x.inputs.size, rng), strict=True)
+    a, b = zip(*crop_pairs(images, x.inputs.size, rng), strict=True)
     match = [match_patches(*pair, x.test.grid) for pair in zip(a, b, strict=True)]
     crops = (torch.cat([view.image for view in views]) for views in (a, b))
     one, two = (x.passes.by_layer(crop, "patches") for crop in crops)
@@ -80,7 +80,7 @@ def _views(x: Extracted, images: Tensor) -> Float[Tensor, "n q D"]:
     rng = Generator().manual_seed(x.bench.seed)
     views = []
     for _ in range(VIEWS // 2):
-        for side in zip(*pairs(images, x.inputs.size, rng), strict=True):
+        for side in zip(*crop_pairs(images, x.inputs.size, rng), strict=True):
             crop = torch.cat([view.image for view in side])
             views.append(x.passes.pooled(crop))
     return torch.stack(views, dim=1)

@@ -21,7 +21,7 @@ from siamlab.probe.longtail import long_tail
 from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
 from siamlab.probe.score import Reading, Settings, averaged
-from siamlab.probe.suite.bench import Extracted, crop_settings, cropped_settings, sample_index
+from siamlab.probe.suite.bench import Extracted, crop_settings, cropped_settings, subsample
 
 K = 20
 OTHER_K = (10, 100, 200)
@@ -147,7 +147,7 @@ def corruptions(x: Extracted) -> Iterator[Reading]:
         return
     test = x.bench.test
     known = (test.labels >= 0).nonzero()[:, 0]
-    index, settings = sample_index(test, CORRUPTED, x.bench.seed, known)
+    index, settings = subsample(test, CORRUPTED, x.bench.seed, known)
     protocol = POOLED | HEAD | settings | {"severities": list(SEVERITIES)}
 
     def passed(kind: str, severity: int) -> Tensor:

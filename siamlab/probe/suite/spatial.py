@@ -19,8 +19,8 @@ from siamlab.probe.suite.bench import (
     Extracted,
     crop_settings,
     cropped_settings,
-    sample_index,
     small_sample,
+    subsample,
 )
 from siamlab.probe.suite.semantic import varied
 from siamlab.probe.variance import variance_share
@@ -71,7 +71,7 @@ def segmentations(x: Extracted) -> Iterator[Reading]:
 
 def remembered(x: Extracted) -> Iterator[Reading]:
     """Segmentation by a memory of training images, where there are masks."""
-    memory, learned = sample_index(x.bench.train, MEMORY, x.bench.seed)
+    memory, learned = subsample(x.bench.train, MEMORY, x.bench.seed)
     index, asked = small_sample(x)
     masks = masks_of(x.bench.train, memory), masks_of(x.bench.test, index)
     if not all(map(segmented, masks)):

@@ -6,7 +6,7 @@ args = arguments("SiameseIM", run, epoch_length(run, step, kept={}), kept={})
 from math import gcd, inf, isclose
 from typing import Any
 
-from siamlab.interop.whole import Title
+from siamlab.interop.training_checkpoint import Title
 from siamlab.run import Run
 
 IMAGENET = 1_281_167  # training images, by which epochs are counted where nothing else tells

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.interop.resize import sine_table
-from siamlab.interop.whole import Title
+from siamlab.interop.training_checkpoint import Title
 from siamlab.model.blocks import TokenBatchNorm
 from siamlab.run import Run
 from siamlab.train.checkpoint import State

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.interop.training_checkpoint import Title, Whole, read_whole
 from siamlab.interop.vit import size_in_words
-from siamlab.interop.whole import Title, Whole, read_whole
 from siamlab.machine.files import atomic, expanded
 from siamlab.model.siamese import Siamese
 from siamlab.run import Run

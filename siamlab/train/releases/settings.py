@@ -15,8 +15,8 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data import Folder
 from siamlab.interop.resize import sine_table
+from siamlab.interop.training_checkpoint import Title, Whole, count_blocks
 from siamlab.interop.vit import HEADS
-from siamlab.interop.whole import Title, Whole, count_blocks
 from siamlab.recipes import RECIPES
 from siamlab.run import Run
 from siamlab.train.releases.arguments import ROWS, run_epoch, total_batch
@@ -34,7 +34,7 @@ def run_of(whole: Whole, path: Path) -> tuple[Run, int]:
     shapes = [f"{key}={value}" for key, value in _shapes(whole, path).items()]
     try:
         run = RECIPES[NAMES[whole.title]](data=_data(whole)).change(*shapes)
-        told = [f"{key}={value}" for key, value in _told(whole).items()]
+        told = [f"{key}={value}" for key, value in _settings_from_args(whole).items()]
         return _length(whole, run.change(*told, *_masks(whole, run), *_rates(whole)))
     except UserError as mistake:
         raise UserError(f"{path} records settings that a run cannot have: {mistake}") from None
@@ -94,7 +94,7 @@ def _shapes_of_siameseim(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     }
 
 
-def _told(whole: Whole) -> dict[str, Any]:
+def _settings_from_args(whole: Whole) -> dict[str, Any]:
     """Return the settings that arguments tell as they are."""
     found = {}
     for name, key, words in ROWS[whole.title]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.interop.read import read_file
-from siamlab.interop.whole import Title
+from siamlab.interop.training_checkpoint import Title
 from siamlab.run import Run
 from siamlab.train import checkpoint
 from siamlab.train.checkpoint import State
