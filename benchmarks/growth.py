@@ -1,7 +1,7 @@
 """Growth of a step's cost with tokens, batch, width, depth, views and processes, one at a time.
 
 Each case runs in a separate process, so that memory is measured separately. The first row is the
-base, ViT-Ti/8 at 64 pixels and 32 images; `gflop` per image is the cost of the arithmetic alone.
+base, ViT-Ti/8 at 64 pixels and 32 images; `gflop` per image is the cost of only the arithmetic.
 """
 
 import multiprocessing
@@ -41,7 +41,7 @@ CASES = [  # axis, factor, and the changes to the run
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
     """Return time, memory and operations of every case; two processes on the CPU only."""
     table, base = [], tiny(BASE)
-    if device.type == "cpu":  # where wide models alone would use bfloat16
+    if device.type == "cpu":  # where only wide models would use bfloat16
         base = base.change("compute.precision=float32")
     for axis, times, changes in CASES:
         count = times if axis == "processes" else 1

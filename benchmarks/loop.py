@@ -37,7 +37,7 @@ def cases(device: torch.device) -> dict[str, tuple[Run, bool]]:
 
 
 def rows(device: torch.device, peer: str, repeats: int, case: str = "") -> list[dict[str, Any]]:
-    """Return one row per case, each from a separate process; with `case`, that row alone."""
+    """Return one row per case, each from a separate process; with `case`, only that row."""
     threads = torch.get_num_threads()
     table = [
         in_new_process(call_alone, train_case, name, run, on_device, threads, device, repeats)

@@ -26,7 +26,7 @@ SECTIONS: dict[str, tuple[Iterable[Probe], ...]] = {
 
 
 def with_tables(page: str) -> str:
-    """Return the page with the first table below each heading made anew."""
+    """Return the page with the first table below each heading made again."""
     for heading, parts in SECTIONS.items():
         before, title, after = page.partition(f"## {heading}\n")
         if not title:

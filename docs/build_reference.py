@@ -105,7 +105,7 @@ def _commands(command: argparse.ArgumentParser) -> list[str]:
 
 
 def _invocation(action: argparse.Action) -> str:
-    """How the argument is written: `--budget TIME`, `[words ...]`."""
+    """The argument as it is written: `--budget TIME`, `[words ...]`."""
     name = action.metavar or action.dest
     if not action.option_strings:
         return {None: name, "?": f"[{name}]", "*": f"[{name} ...]"}.get(action.nargs, name)
@@ -225,7 +225,7 @@ def _entry(path: str) -> str:
 
 
 def _root() -> list[str]:
-    """What `from siamlab import ...` gives, with the first line of its docstring."""
+    """The names of `from siamlab import ...`, with the first line of each docstring."""
     rows = ["", "## Names at the root", "", "| name | what it is |", "| --- | --- |"]
     for name in siamlab.__all__:
         about = (inspect.getdoc(getattr(siamlab, name)) or "").partition("\n")[0]

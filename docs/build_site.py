@@ -72,7 +72,7 @@ def _file_of(page: str) -> str:
 
 
 def _link(link: re.Match, home: str, here: str) -> str:
-    """One link; to a file of the repository that has no page, its path alone."""
+    """One link; to a file of the repository that has no page, only its path."""
     image, text, target = link.groups()
     path, _, anchor = target.partition("#")
     if image or not path or "://" in target:

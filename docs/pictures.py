@@ -101,7 +101,7 @@ def draw_growth() -> None:
 
 
 def draw_shortcut() -> None:
-    """Draw two crops whose background alone shows that they belong together."""
+    """Draw two crops that only their background shows to belong together."""
     scenes = Scenes(images=8, test_images=2, contrast=1.0, size=(0.55, 0.6))("train")
     source, rng = scenes.pixels[2], torch.Generator().manual_seed(3)
     crops = OverlappingCrops(crop=Crops(area=(0.3, 0.5), flip=0.0), iou=0.2)
@@ -109,7 +109,7 @@ def draw_shortcut() -> None:
     every = torch.ones(25, dtype=torch.bool)
     patches = patch_table(context, target, every, ~every, GRID)
     tables = box_table(source, context, target), patches
-    title = "The wall and the face alone tell that these views belong together"
+    title = "Only the wall and the face show that these views belong together"
     figure = views_figure(source, context, target, *tables, title)
     figure.write_image(HERE / "shortcut.png", width=760, scale=2)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from siamlab.geometry import Grid, View
 
-LARGE = 96  # pixels of a side above which a processor is faster with the bands alone
+LARGE = 96  # pixels of a side above which a processor is faster with only the bands
 Pixels = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
 
 
@@ -60,7 +60,7 @@ def finest(image: UInt8[Tensor, "1 3 H W"], view: View) -> Float[Tensor, "3 h w"
 
 
 def is_large(images: Pixels) -> bool:
-    """Return whether multiplying the bands alone is faster than whole matrices (never on a GPU)."""
+    """Return whether multiplying only the bands is faster than whole matrices (never on a GPU)."""
     return on_processor(images) and max(images.shape[2:]) > LARGE
 
 

@@ -198,7 +198,7 @@ class GridMasking(_Counted):
     def __call__(self, batch: int, grid: Grid, rng: Generator) -> Mask:
         stride = (1 - self.ratio) ** -0.5  # patches between lattice lines
         lines = [self._lines(batch, n, stride, rng) for n in grid]  # [B, rows], [B, columns]
-        lattice = lines[0][:, :, None] + lines[1][:, None, :]  # 2 on the lattice, 1 beside
+        lattice = lines[0][:, :, None] + lines[1][:, None, :]  # 2 on the lattice, 1 next to it
         # random noise breaks ties, so that the count is exact
         score = _rand(batch, grid[0] * grid[1], rng=rng) - lattice.flatten(1)
         return _mask(_highest(score, _count(self.ratio, grid)), self.predict)

@@ -98,7 +98,7 @@ class RelativeScale(PositionsChoice):
 
 
 class LearnedPositions(PositionsChoice):
-    """As `relative`, but a small network learns how to embed all places."""
+    """The places of `relative`, all embedded by a small network that learns how."""
 
     kind: Literal["learned"] = "learned"
     hidden: int = Field(

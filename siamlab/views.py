@@ -6,7 +6,7 @@ Crops are random resized crops: flip, area uniform, aspect log-uniform, ten trie
 crop. Boxes are fractions of the unflipped source.
 
 A choice must have `kind` and `__call__`, and should declare what its two views share (`shares`):
-by default they share the image alone, and masks and heads that need one crop are refused.
+by default they share only the image, and masks and heads that need one crop are refused.
 """
 
 from abc import abstractmethod

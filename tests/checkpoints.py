@@ -101,7 +101,7 @@ def dinov2():
 
 
 def dinov2_registers():
-    """As `timm`'s own conversion reads it: registers have no place, the class token has one."""
+    """The form that timm's own conversion reads: registers have no place, the class token has."""
     network = vit(init_values=1e-5, reg_tokens=4, no_embed_class=True)
     own, first = state(network), torch.randn(1, 1, WIDTH)
     own["register_tokens"] = own.pop("reg_token")

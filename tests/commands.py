@@ -65,7 +65,7 @@ class Command:
         return self.printed
 
     def _read(self, until):
-        """Whether there is more to come."""
+        """Return whether there is more to come."""
         if not select.select([self._output], [], [], max(0, until - time.monotonic()))[0]:
             self.process.kill()
             raise AssertionError(f"neither words nor an end: {self.printed}")

@@ -177,7 +177,7 @@ def checkpoint(weights, args, epoch=0, updates=5, train_stem=False):
 
 
 def siamese_args(**changes):
-    """As the release's recipe, for a step of 8 images and epochs of 5 steps."""
+    """The release's recipe for a step of 8 images and epochs of 5 steps."""
     return Namespace(**dict(
         batch_size=4, epochs=4, accum_iter=1, world_size=2, model="sim_vit_base_patch16",
         input_size=12, weight_decay=0.05, lr=6.25e-5 * 8 / 256, blr=6.25e-5, min_lr=0.0,

@@ -208,7 +208,7 @@ class Undeclared(Slim):
 
 
 class ClassOnly(Vector):
-    """A head that reads the class token alone."""
+    """A head that reads only the class token."""
 
     kind: Literal["class_only"] = "class_only"
     reads = "class"

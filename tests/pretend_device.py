@@ -68,7 +68,7 @@ def run(function, args, kwargs):
 
 
 def is_ours(args, ours) -> bool:
-    """Whether the result belongs to the device: as the first tensor, in a list or alone."""
+    """Return whether the result is on the device: that of the first tensor, in a list or not."""
     first = next((t for t in tree_flatten(args)[0] if isinstance(t, Tensor)), None)
     return isinstance(first, OnDevice) or (bool(ours) and first is not None and not first.dim())
 

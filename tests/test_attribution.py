@@ -149,7 +149,7 @@ def test_grad_cam_is_the_slope_when_every_patch_moves_along_this_one(name):
 
 
 def slope_along(model, images, target, patch, step=1e-5):
-    """Of the target, when all patches that the last block reads are moved along one of them."""
+    """Change of the target when all patches that the last block reads move along one of them."""
     model, x = deepcopy(model).double(), standardised(images).double()
     prefix = model.num_prefix_tokens
 
@@ -182,7 +182,7 @@ def test_attention_gradient_is_the_slope_when_a_patch_is_attended_more(name, lay
 
 
 def slope_of_attention(model, images, target, patch, layer, step=1e-5):
-    """Of the target, when all that is attended to one patch in a block is scaled."""
+    """Change of the target when all attention to one patch in a block is scaled."""
     model, x = deepcopy(model).double(), standardised(images).double()
     model.blocks[layer].attn.fused_attn = False
 

@@ -1,6 +1,6 @@
 """A list of bad command lines: each ends with one sentence and 2, at once, and leaves no file.
 
-The list covers every command. What a sentence must say stands beside its words.
+The list covers every command. Next to each command stand the words that its sentence must have.
 """
 
 import os

@@ -98,7 +98,7 @@ def test_killed_in_the_middle_it_starts_afresh(root):
 
 
 def build_slowly(log):
-    """What a process does that may be one of two."""
+    """The work of a process that may be one of two."""
 
     def build(_):
         with open(log, "a") as file:

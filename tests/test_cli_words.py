@@ -17,7 +17,7 @@ TINY = (
     "masking.ratio=0.5 prediction.width=8 prediction.heads=2 "
     "data.side=8 data.images=8 data.test_images=8"
 ).split()
-# command line: what is said of it
+# command line: parts of its message
 EARLY = {
     "": ["needs a command", "--help"],
     "trian mae": ["'trian'; did you mean 'train'"],

@@ -64,7 +64,7 @@ def test_the_seed_decides_the_colours(cls, role):
 @pytest.mark.parametrize("cls", [c for c in variants(Colour) if c is not NoColour])
 @ROLES
 def test_each_image_has_a_draw_of_its_own(cls, role):
-    """Of one image many times over, about the unjittered ones (a fifth) are the same at most."""
+    """At most about the unjittered copies (a fifth) of one image come out the same."""
     ramp = torch.linspace(0.2, 0.7, 192).view(1, 3, 8, 8).expand(100, -1, -1, -1)
     assert len(cls()(ramp, role, seeded()).unique(dim=0)) > 70
 

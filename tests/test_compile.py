@@ -49,7 +49,7 @@ def stepped(run: Run) -> dict[str, torch.Tensor]:
 
 
 def same(run: Run, backend: str) -> int:
-    """How many networks were compiled, each to a single graph, for the same step."""
+    """The number of networks compiled, each to a single graph, for the same step."""
     compile_, calls = nn.Module.compile, []
 
     def compiled(network: nn.Module) -> None:
@@ -75,7 +75,7 @@ def test_a_step_that_was_translated_is_the_same_to_rounding(apart):
 
 
 def refused(folder: Path) -> str:
-    """What is said of a run to be compiled where there is no compiler."""
+    """The message of a run to be compiled where there is no compiler."""
     run = demo_size(siameseim()).change(*SMALL, "compute.compile=true")
     torch._dynamo.reset()
     try:

@@ -1,4 +1,4 @@
-"""Decoding goes on while images are written, a few at a time; the cache costs no memory."""
+"""Decoding continues while images are written, a few at a time; the cache costs no memory."""
 
 import os
 import threading
@@ -57,7 +57,7 @@ def measure(root, told):
 def memory(tmp_path_factory):
     """Anonymous bytes of a new process: at most while building, and after 200 batches."""
     if "RssAnon" not in Path("/proc/self/status").read_text():
-        pytest.skip("only Linux tells the memory that is not pages of files")
+        pytest.skip("only Linux reports the memory that is not pages of files")
     root = tmp_path_factory.mktemp("memory")
     pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(root / "one.jpg")

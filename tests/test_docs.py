@@ -174,7 +174,7 @@ def anchors(text):
 
 @pytest.fixture(autouse=True)
 def builders(monkeypatch):
-    """What makes pages, docs/build_*.py, can be imported."""
+    """The scripts that make pages, docs/build_*.py, can be imported."""
     monkeypatch.syspath_prepend(ROOT / "docs")
 
 

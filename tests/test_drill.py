@@ -8,7 +8,7 @@ from rich.console import Console
 
 
 def outcome(tmp_path, *rows, error=None):
-    """What the frame returns and prints for one part with these rows."""
+    """The frame's status and output for one part with these rows."""
 
     def part(scratch, short):
         assert short and not list(scratch.iterdir())

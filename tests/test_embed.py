@@ -1,4 +1,4 @@
-"""Features in a file: the numbers that probes see, beside the images that they belong to."""
+"""Features in a file: the numbers that probes see, with the images that they belong to."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What users hand over: models and images by name, and one sentence for what is not there."""
+"""Models and images by name, and one sentence for whatever is missing."""
 
 import time
 
@@ -104,7 +104,7 @@ def test_no_more_than_there_are(photos):
 
 
 def test_images_with_a_label_are_taken_first():
-    """As STL-10's: 5,000 of 105,000 have one."""
+    """Labels like STL-10's: 5,000 of 105,000 images have one."""
     pixels = torch.arange(60, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 1, 1)
     known = torch.arange(60) % 3 == 1
     images = plain(pixels, torch.where(known, 7, -1), "abcdefgh")

@@ -1,4 +1,4 @@
-"""Scores beside a run: kept where they can be, said where not, and never over damaged ones."""
+"""Scores in a run's folder: kept if they can be, reported if not, never over damaged ones."""
 
 import json
 import os

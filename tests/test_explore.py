@@ -359,7 +359,7 @@ def test_a_page_calls_each_box_as_javascript_writes_it(box):
         with explorer.preview(Change({"box": place})):
             key = state_key(explorer.values, explorer.selected)
         (words,) = [word for word in key.split() if word.startswith("box=")]
-        numbers = json.loads(json.dumps(place))  # shortest digits that tell it, as in JavaScript
+        numbers = json.loads(json.dumps(place))  # the shortest digits, as in JavaScript
         assert words == "box=" + ",".join(f"{n:g}" if n == int(n) else repr(n) for n in numbers)
 
 
@@ -432,7 +432,7 @@ def folder(tmp_path_factory):
 
 
 def test_what_differs_within_predictions_and_targets_has_one_colour_in_both(folder, monkeypatch):
-    """The two sets differ by their means alone, which are at right angles."""
+    """The two sets differ only by their means, which are at right angles."""
     own = F.normalize(torch.randn(25, 10, generator=torch.Generator().manual_seed(0)), dim=1)
     sets = [F.pad(0.4 * own, (0, 2)) + torch.eye(12)[10 + i] for i in range(2)]
     monkeypatch.setattr(EyeExplorer, "expected", lambda self: sets)
@@ -528,7 +528,7 @@ def test_another_size_of_model_and_an_image_of_other_sides():
 
 
 def test_a_page_of_one_pair_at_224_pixels_holds_all_patches_and_layers(tmp_path):
-    """Of as many patches and layers as a ViT-B/16, but narrow, as the width is not stored."""
+    """A model with the patches and layers of a ViT-B/16, but narrow, as the width is not stored."""
     model = open_model("timm:vit_tiny_patch16_224", weights=False)
     pixels = torch.randint(0, 255, (3, 3, 224, 224), generator=torch.Generator().manual_seed(0))
     explorer = PairExplorer(model, pixels.byte())

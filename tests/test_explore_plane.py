@@ -72,7 +72,7 @@ def seen(explorer, image):
 
 
 def attention(explorer, image):
-    """Of the last layer among patches, head by head."""
+    """Attention of the last layer among patches, head by head."""
     attn = open_model(NAME).model.blocks[-1].attn
     with torch.no_grad():
         q, k, _ = attn.qkv(seen(explorer, image)[2])[0].double().chunk(3, dim=1)  # [T, D]

@@ -70,7 +70,7 @@ def address(folder):
 
 @pytest.mark.slow
 def test_a_page_shows_the_cosines_of_python(address, models, photos, browser):
-    """Of models of other patches and depths, after the first, the middle and the last layer."""
+    """Features of models with other patches and depths after the first, middle and last layer."""
     with watched(browser, width=1000, height=800) as page:
         opened(page, address)
         assert page.locator(".shows button").all_text_contents() == ["similarity", "components",
@@ -111,7 +111,7 @@ def test_a_page_resizes_as_torch_does(folder, address, browser):
 
 @pytest.mark.slow
 def test_a_visitor_brings_a_photograph(address, models, browser, tmp_path):
-    """Its centre square is what the networks see; what is none is told in a sentence."""
+    """The networks see its centre square; a file that is not a photograph gets a sentence."""
     pixels = torch.randint(0, 256, (70, 110, 3), generator=torch.Generator().manual_seed(1)).byte()
     Image.fromarray(pixels.numpy()).save(tmp_path / "own.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "own.png").read_bytes()[:400])
@@ -140,7 +140,7 @@ def test_a_visitor_brings_a_photograph(address, models, browser, tmp_path):
 
 @pytest.mark.slow
 def test_a_page_opened_from_a_folder_says_how_to_serve_it(folder, browser):
-    page = browser.new_page()  # its console tells that modules are refused, as it must
+    page = browser.new_page()  # its console reports that modules are refused, as it must
     page.goto((folder / "index.html").as_uri())
     assert f'python -m http.server -d "{folder}/"' in page.locator(".alert").inner_text()
     page.close()

@@ -94,7 +94,7 @@ class Stream(torch.Generator):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """What stands between a step and a GPU that is not there."""
+    """The layer between a step and a GPU that does not exist."""
     real = step.generator
     monkeypatch.setattr(
         step,
@@ -124,7 +124,7 @@ def truly(method):
 
 
 def sent(mask, device):
-    """As `step._to`, without pinned memory, which needs a GPU."""
+    """Do what `step._to` does, without pinned memory, which needs a GPU."""
     with unset_fake_temporarily():
         indices = [index_of(m) for m in mask]
     return MaskIndex(*(torch.empty(i.shape, dtype=i.dtype, device=device) for i in indices))
@@ -142,7 +142,7 @@ def claimed(network):
 
 
 def waited(run):
-    """Where the second step of a run waits; the first makes what later ones find."""
+    """List where the second step of a run waits; the first makes what later ones find."""
     state = build(run, torch.device("cpu"))
     with FakeTensorMode(allow_non_fake_inputs=True), Waits() as seen:
         model, teacher = claimed(state.model), claimed(state.teacher)

@@ -135,7 +135,7 @@ def test_a_file_that_was_cut_off_is_skipped_by_its_name(tmp_path):
         (lambda r: (r / "val" / IDS[0]).rename(r / "val" / "tench"), {},
          "one folder for each class by its WordNet id, as n01440764, but has the folder tench"),
         (lambda r: (r / "val" / IDS[0] / "ILSVRC2012_val_00000000.JPEG").rename(r / "val/0.JPEG"),
-         {}, "but has images beside folders"),
+         {}, "but has images next to folders"),
         (lambda r: (r / "val" / IDS[0]).rename(r / "val" / "n99999999"), {},
          "has the class n99999999, which .*/train lacks"),
         (lambda r: (r / "c").mkdir(), dict(test="c", test_path="{r}/c", corruption="fog"),

@@ -22,7 +22,7 @@ def test_imports_point_downward():
 
 
 def test_no_modules_import_one_another_in_a_circle():
-    """Neither at the top nor inside a function; imports for type checkers alone do not count."""
+    """Neither at the top nor inside a function; imports only for type checkers do not count."""
     modules = {dotted(path): path for path in FILES}
     below = {name: found(path, modules) - {name} for name, path in modules.items()}
     assert sum(map(len, below.values())) > 1000  # arrows: it is the whole package that is seen

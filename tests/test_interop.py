@@ -251,7 +251,7 @@ BAD = {
     ),
     "module": (
         lambda path: torch.save(torch.nn.Linear(2, 2), path),
-        r"holds torch.nn.modules.linear.Linear, .*save model.state_dict\(\) anew",
+        r"holds torch.nn.modules.linear.Linear, .*save model.state_dict\(\) instead",
     ),
     "script": (
         lambda path: ZipFile(path, "a").writestr("MAE/constants.pkl", b""),

@@ -99,7 +99,7 @@ def test_the_loss_is_the_mean_over_processes(kind, one, two):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_averaged_over_processes_are_those_of_the_joined_batch(kind, one, two):
-    """As DistributedDataParallel averages: half of each process's own gradient."""
+    """Average as DistributedDataParallel does: half of each process's own gradient."""
     shared = torch.cat([process["losses"][kind][1] for process in two]) / 2
     torch.testing.assert_close(shared, one["losses"][kind][1])
 
@@ -140,7 +140,7 @@ def test_batch_norm_over_tokens_is_torchs_over_rows():
 
 @pytest.fixture
 def torchrun(monkeypatch):
-    """As if torchrun had started this process alone."""
+    """The environment of the only process that torchrun has started."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Errors of a full disk or of too little memory are told from all others, whoever raises them."""
+"""Errors of a full disk or too little memory are distinguished from all others."""
 
 import errno
 import re

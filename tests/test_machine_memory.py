@@ -35,7 +35,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc")
 def test_a_step_takes_the_pages_of_the_one_before():
-    """What the system has to give to twenty steps; without it that is 12,000 to 37,000 pages."""
+    """The pages that twenty steps ask of the system; without it they are 12,000 to 37,000."""
     words = [sys.executable, "-c", FAULTS]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert int(said) < 2000

@@ -198,7 +198,7 @@ def test_multiblock_asks_for_as_much_as_its_blocks_cover():
 
 @pytest.mark.parametrize("grid", [(14, 14), (5, 5), (4, 16)])
 def test_multiblock_asks_for_as_many_whatever_the_batch(grid):
-    """As many as four rectangles cover on average."""
+    """The share is the one that four rectangles cover on average."""
     masking = MultiBlockMasking()
     asked = [int(draw(masking, batch=b, grid=grid).predict.sum(dim=1)[0]) for b in (2, 64, 512)]
     blocks = masking._targets(2000, grid, torch.Generator().manual_seed(5))

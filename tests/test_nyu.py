@@ -1,4 +1,4 @@
-"""NYU Depth v2, read from small files in its layout, and depth told by a linear layer."""
+"""NYU Depth v2, read from small files in its layout, and depth predicted by a linear layer."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is installed, pinned and promised: pyproject, lock, environment, wheel, sdist, citation."""
+"""Packages installed, pinned and promised: pyproject, lock, environment, wheel, sdist, citation."""
 
 import ast
 import importlib

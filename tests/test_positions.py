@@ -176,7 +176,7 @@ def test_learned_places_are_told_in_float32_whatever_the_network_computes_in():
 
 
 def test_the_column_may_come_first():
-    """As in the release of MAE: the two halves of the table change places."""
+    """The two halves of the table change places, as in the release of MAE."""
     rows, columns = (OwnFrame(first=f).own_embedding(16)(own_places((2, 3))) for f in ORDERS)
     torch.testing.assert_close(columns, torch.cat([rows[..., 8:], rows[..., :8]], dim=-1))
     assert not torch.equal(rows, columns)

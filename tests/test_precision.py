@@ -1,4 +1,4 @@
-"""bfloat16 is chosen where it is known to pay, is said once, and trains as float32 does."""
+"""bfloat16 is chosen where it is known to pay, is announced once, and trains as float32 does."""
 
 import json
 from math import inf
@@ -21,7 +21,7 @@ PROCESSORS = {"plain": (False, False), "avx512": (False, True), "amx": (True, Tr
 
 @pytest.fixture
 def processor(monkeypatch):
-    """Sets which products of bfloat16 this processor has, as torch tells it."""
+    """Sets which products of bfloat16 this processor has, as torch reports them."""
 
     def has(name):
         amx, avx512 = PROCESSORS[name]
@@ -120,7 +120,7 @@ def test_bfloat16_that_is_slow_here_is_said(asked, native, tmp_path, monkeypatch
 
 
 def stopped_after(count, run, path):
-    """What is said up to there by a run that is left after so many steps."""
+    """The messages of a run that is left after that many steps."""
     events, sentences = steps(run, path, noise()), []
     for event in events:
         if isinstance(event, Notice):
@@ -224,7 +224,7 @@ SMALL = (
 
 
 def small(recipe, *changes):
-    """Enough learning in few steps that weights kept in bfloat16 would tell in the loss."""
+    """Enough learning in few steps that weights kept in bfloat16 would show in the loss."""
     return tiny(recipe, *SMALL, *changes)
 
 
@@ -244,7 +244,7 @@ def test_losses_of_both_precisions_differ_far_less_than_those_of_seeds(recipe, t
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_only_the_networks_compute_in_bfloat16(recipe, monkeypatch):
-    """What goes into them is what it is in float32, bit for bit; what comes out is compared so."""
+    """Their inputs equal those in float32, bit for bit, and so must their outputs."""
     run, given = demo_size(RECIPES[recipe]()), {}
     compare = type(run.loss).__call__
 

@@ -101,7 +101,7 @@ def best_choice(cover):
 
 
 def by_mean(a, masks, **chunk):
-    """Of the head that knows alone: the mean over heads has no ceiling that noise can reach."""
+    """Score of the one head that knows: a mean over heads has no ceiling that noise can reach."""
     return saliency(a[:, 1:2], masks, WIDE, **chunk).mean
 
 
@@ -378,7 +378,7 @@ def test_saliency_says_what_it_needs():
     a, masks = looks(1.0, n=4)
     with pytest.raises(UserError, match="over 12 patches, but grid=.3, 5. has 15"):
         saliency(a, masks, (3, 5))
-    with pytest.raises(UserError, match="mass=1.5 must be above 0 and at most 1"):
+    with pytest.raises(UserError, match="mass=1.5 must be above 0, at most 1"):
         saliency(a, masks, WIDE, mass=1.5)
     with pytest.raises(UserError, match="object in 0 images .* must in 2 or more"):
         saliency(a, masks * 0, WIDE)

@@ -121,7 +121,7 @@ def test_models_are_opened_on_a_device_and_a_module_that_was_handed_over_stays()
 
 
 def test_without_float64_numbers_are_computed_on_the_processor(images, monkeypatch):
-    """As on Apple's GPU, which this device stands for."""
+    """The device behaves as Apple's GPU, which it stands for."""
     assert numbers_on(torch.device("mps")) == CPU and numbers_on(CPU) == CPU
     suite = Suite((*QUICK.probes, *rows.ATTENTION), by_layer=True)
     expected = probe_model(model(), *images, suite)

@@ -46,7 +46,7 @@ def test_the_penalty_is_the_one_that_scikit_learn_finds_best():
 
     rights = [fitted(c, ~held).score(x[held], y[held]) for c in values]
     best = values[rights.index(max(rights))]
-    assert best != values[0]  # otherwise ties alone would decide
+    assert best != values[0]  # otherwise only ties would decide
     found = linear_tuned(x, y, queries, answers, values)
     expected = fitted(best, torch.ones(150, dtype=torch.bool)).score(queries, answers)
     assert found.c == best and found.accuracy.value == pytest.approx(expected)

@@ -63,7 +63,7 @@ def spread_out(signal):
 
 
 def versions(signal):
-    """Clean test features [m, D] that tell, and as much as `signal` of them left, [m, c, D]."""
+    """Clean test features [m, D] that show the class, and a share `signal` of them, [m, c, D]."""
     x, y, clean, answers = images(8.0)
     return (
         x,
@@ -143,7 +143,7 @@ def test_every_image_of_a_class_is_as_likely_to_be_labelled():
 
 
 def sklearn_hits(x, y, queries, answers, wanted, draws, seed):
-    """Which answers are right [draws, m], of scikit-learn's heads for the same subsets."""
+    """Correct answers [draws, m] of scikit-learn's heads for the same subsets."""
     g, hits = rng(seed), []
     for _ in range(draws):
         kept = draw_per_class(y, torch.tensor(wanted), g)

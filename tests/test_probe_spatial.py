@@ -99,7 +99,7 @@ def by_place(part, *arrays):
 
 
 def smooth(signal):
-    """Maps that vary slowly over the image, beside noise."""
+    """Maps that vary slowly over the image, and noise."""
     slow = torch.cat([patch_centres(GRID) - 0.5, torch.zeros(N, WIDTH - 2)], dim=1)
     return (5 * signal * slow + noise(200, N, WIDTH),)
 
@@ -312,7 +312,7 @@ def test_content_that_tells_the_place_still_does_where_a_linear_map_would_find_n
 
 
 def test_rows_and_columns_are_both_fractions_of_the_image():
-    """Features that tell the row alone explain its share of the places' variance."""
+    """Features that contain only the row explain its share of the places' variance."""
     grid = (2, 7)
     rows = patch_centres(grid)[:, :1].expand(40, -1, 1)
     row, column = patch_centres(grid).var(dim=0, correction=0).tolist()

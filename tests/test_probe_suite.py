@@ -238,7 +238,7 @@ def few_pairs(monkeypatch):
 
 
 def test_crops_are_cut_of_some_of_many_test_images(few_pairs):
-    """The numbers are those of the drawn images alone, no others pass the model twice."""
+    """The numbers are those of only the drawn images, no others pass the model twice."""
     train, test = (take(s, s.labels.argsort()) for s in (squares(40, 0), squares(90, 1)))
     model, passed = network(), []
     model.patch_embed.register_forward_hook(lambda module, x, y: passed.append(len(y)))

@@ -198,7 +198,7 @@ def test_where_nothing_tells_the_settings_they_are_the_recipes(tmp_path):
     theirs = ("model.class_std=0.02", "positions.first=column", "optimiser.tokens=decay")
     run = made.folder.run()
     assert run.differences(mae().change(*sizes, *theirs)) == []
-    assert made.about.endswith("; AdamW starts anew; 62 keys used, 1 unused (head.weight)")
+    assert made.about.endswith("; AdamW starts from scratch; 62 keys used, 1 unused (head.weight)")
     write_release(made.folder.path, tmp_path / "again.pth")
     again = read(tmp_path / "again.pth")
     assert list(again) == ["model", "args"]

@@ -1,4 +1,4 @@
-"""One object from Python, TOML or the command line; and what is said of a mistake."""
+"""One object from Python, TOML or the command line; and the sentences about mistakes."""
 
 import re
 
@@ -26,7 +26,7 @@ NEEDS = {"multiblock": [SAME], "linear": [SAME], "same": [], "pixels": []}
 
 
 def refused(*assignments, run=None):
-    """The one sentence that is said."""
+    """Return the one sentence of the error."""
     with pytest.raises(UserError) as error:
         (run or Run()).change(*assignments)
     assert "\n" not in str(error.value)

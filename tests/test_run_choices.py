@@ -56,7 +56,7 @@ def test_a_cell_that_runs_again_replaces_its_class():
     add_choice("masking", Checkerboard)
 
     class Again(Checkerboard):
-        """The same, written anew."""
+        """The same, written again."""
 
     add_choice("masking", Again)
     assert type(siameseim().change("masking=checkerboard").masking) is Again

@@ -95,7 +95,7 @@ def test_what_all_fields_take_is_said_in_plain_words():
         (["los=mse", "masking.rato=1"], ["'los'", "'rato'; did you mean 'ratio'"]),
     ],
 )
-def test_all_mistakes_are_told_at_once(words, told):
+def test_all_mistakes_are_reported_at_once(words, told):
     said = refused(*words)
     assert all(part in said for part in told) and said.count("Also: ") == len(told) - 1
 
@@ -133,7 +133,7 @@ def test_text_may_look_like_a_number():
 
 
 def test_a_group_of_keys_has_no_value_of_its_own():
-    assert "compute=fast must be set key by key, as compute.device=" in refused("compute=fast")
+    assert "compute=fast must be set key by key, as in compute.device=" in refused("compute=fast")
 
 
 @pytest.mark.parametrize("word", ["steps=3\nbatch=4", "steps=3 # three", "steps=" + "1" * 5000])

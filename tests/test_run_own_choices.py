@@ -200,7 +200,7 @@ class Dimmed(Negative):
 @pytest.mark.parametrize("cls", variants(Masking))
 @pytest.mark.parametrize("grid", [(5, 5), (2, 7)])
 def test_maskings_hide_and_predict_what_they_say(cls, grid):
-    """What siamlab's maskings answer by formula is what is counted on drawn masks."""
+    """The answers of siamlab's maskings by formula equal counts on drawn masks."""
     settings = [{}]
     if "predict" in cls.model_fields:
         ratios = (0.0, 0.3, 0.9)

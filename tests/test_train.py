@@ -361,7 +361,7 @@ def test_a_gpu_that_is_not_there_is_refused():
 
 
 def blocks(state):
-    """Of the student, its predictor and the teacher, all whose attention can be fused."""
+    """All modules of student, predictor and teacher whose attention can be fused."""
     networks = (state.model, state.teacher)
     return [m for network in networks for m in network.modules() if hasattr(m, "fused_attn")]
 

@@ -1,4 +1,4 @@
-"""A collapse is said in words; a healthy line says nothing."""
+"""A collapse is reported in words; a healthy line has none."""
 
 import io
 

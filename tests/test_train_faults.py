@@ -1,4 +1,4 @@
-"""A run's folder that is damaged, shared, locked, linked or removed is said, and never misread."""
+"""A run's folder that is damaged, shared, locked, linked or removed is reported, not misread."""
 
 import json
 import os

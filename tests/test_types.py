@@ -14,7 +14,7 @@ UNTYPED = {"siamlab.explore.widget.Panels"}
 
 
 def reported(*arguments):
-    """What the type checker says of this folder's siamlab, in the environment of the tests."""
+    """The type checker's output on this folder's siamlab, in the environment of the tests."""
     paths = {"VIRTUAL_ENV": sys.prefix, "PYTHONPATH": str(ROOT)}
     paths["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = [sys.executable, "-m", "basedpyright", "--outputjson", *arguments]

@@ -432,7 +432,7 @@ def test_words_are_models_and_photographs(tmp_path, monkeypatch):
 
 @pytest.fixture
 def served(monkeypatch):
-    """What the command would serve, at once at its end, and the address that it opens."""
+    """The application that the command would serve, and the address that it opens."""
     said = {}
     monkeypatch.setattr(command, "serve", lambda app, taken: said.update(app=app))
     monkeypatch.setattr(command, "open_browser", lambda url: said.update(opened=url))

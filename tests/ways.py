@@ -1,4 +1,4 @@
-"""The ways in which views are multiplied out of images, each of which goes on any machine."""
+"""The ways in which views are multiplied out of images, each of which works on any machine."""
 
 from siamlab import colour, crop
 

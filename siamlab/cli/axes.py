@@ -21,7 +21,7 @@ class Key(NamedTuple):
     """A key of a run, of fine-tuning or of a study, explained."""
 
     key: str
-    where: str  # the choice that has it, as masking=random; "" where all have it
+    where: str  # the choice that has it, such as masking=random; "" where all have it
     default: str
     allowed: str
     meaning: str
@@ -106,7 +106,7 @@ def sentence(choice: type[Component]) -> str:
 
 
 def fields(choice: type[Component]) -> str:
-    """Format the fields, one per line, as `ratio=0.6 (fraction of patches hidden)`."""
+    """Format the fields, one per line, such as `ratio=0.6 (fraction of patches hidden)`."""
     lines = [
         f"{name}={_plain(field)}" + (f"  ({field.description})" if field.description else "")
         for name, field in choice.model_fields.items()

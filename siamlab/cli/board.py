@@ -44,7 +44,7 @@ from siamlab.report.leaderboard import (
     write_leaderboard_page,
 )
 
-MOST = 14  # letters of a column on the terminal, as of an interval
+MOST = 14  # letters of a column on the terminal, such as an interval
 
 
 class Addition(NamedTuple):

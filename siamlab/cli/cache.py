@@ -36,7 +36,7 @@ def print_cache() -> None:
 
 
 def remove_entries(names: Sequence[str], every: bool, days: int | None) -> None:
-    """Remove entries by name, all, or those that nobody opened for some days.
+    """Remove entries by name, all, or those that were not opened for some days.
 
     Raises UserError for a name that the cache does not have, before anything is removed.
     """

@@ -1,6 +1,6 @@
 """The commands of `siamlab leaderboard`: add | show | page.
 
-Imports the standard library alone until a command runs, so that `siamlab --help` is immediate.
+Imports only the standard library until a command runs, so that `siamlab --help` is immediate.
 """
 
 from argparse import ArgumentParser, Namespace

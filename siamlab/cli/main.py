@@ -23,7 +23,7 @@ def main(words: list[str] | None = None) -> int:
     from siamlab.component import UserError, printable
 
     warnings.formatwarning = lambda message, *_: f"siamlab: {printable(message)}\n"
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of every attempt
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it logs every attempt
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal may lack some letters
@@ -41,7 +41,7 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("siamlab: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of the pipe has gone, as after `| head`
+    except BrokenPipeError:  # the reader of the pipe has gone, as it does after `| head`
         sys.stderr.close()
         return 0
     except Exception as error:

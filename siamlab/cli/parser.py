@@ -84,7 +84,7 @@ def _run_commands(commands: Any) -> None:
     train.add_argument("--resume", action="store_true", help="continue the run in the folder")
     show = _command(commands, "show", "print a run as TOML", do.show_run, *words)
     for command in (train, show):
-        command.needs = f"{RECIPE}, as `{command.prog} mae --small`"
+        command.needs = f"{RECIPE}, as in `{command.prog} mae --small`"
         sizes = command.add_mutually_exclusive_group()
         sizes.add_argument("--small", action="store_true", help="start from the demo's sizes")
         sizes.add_argument(
@@ -131,7 +131,7 @@ def _embed_command(commands: Any) -> None:
     embed.add_argument(
         "--split", type=one_of("split", SPLITS), default="all", help="all images, train or test"
     )
-    embed.add_argument("--images", type=count, help="at most so many of each split")
+    embed.add_argument("--images", type=count, help="at most this many of each split")
     embed.add_argument(
         "--device", type=one_of("device", DEVICES), default="auto",
         help="where features are computed (default auto: a GPU if there is one)",
@@ -146,7 +146,7 @@ def _import_command(commands: Any) -> None:
         ("file", "the .pth file that the training of SiameseIM or MAE wrote"),
         ("words", "key=value that change the run, such as data.path=photos"),
     )  # fmt: skip
-    take.needs = "a file, as `siamlab import checkpoint-1599.pth`"
+    take.needs = "a file, as in `siamlab import checkpoint-1599.pth`"
     take.add_argument("--out", type=some_path, help="the run's folder (default: runs/FILE)")
 
 
@@ -211,7 +211,7 @@ def _demo_command(commands: Any) -> None:
     size = demo.add_mutually_exclusive_group()
     size.add_argument("--long", action="store_true", help="a size that shows the trade-off")
     size.add_argument("--smallest", action="store_true", help="only check that all parts work")
-    size.add_argument("--data", metavar="NAME", help="photographs instead of scenes, as cifar10")
+    size.add_argument("--data", metavar="NAME", help="photographs, such as cifar10, not scenes")
     demo.add_argument(
         "--out", type=some_path, help="the folder of runs and report (default: runs/demo)"
     )

@@ -52,14 +52,14 @@ class Parser(ArgumentParser):
 
 
 def some_path(path: str) -> str:
-    """Return the path; an empty one, as of a variable without a value, is refused."""
+    """Return the path; an empty one, such as an unset variable's, is refused."""
     if not path.strip():
         raise ArgumentTypeError("the path is empty; name a folder")
     return path
 
 
 def whole_number(least: int, most: int | None, what: str) -> Callable[[str], int]:
-    """Return a function that takes whole numbers from `least` to `most` alone."""
+    """Return a function that takes only whole numbers from `least` to `most`."""
 
     def checked(text: str) -> int:
         number = int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS else -1
@@ -71,7 +71,7 @@ def whole_number(least: int, most: int | None, what: str) -> Callable[[str], int
 
 
 def one_of(what: str, names: Sequence[str]) -> Callable[[str], str]:
-    """Return a function that takes one of the names alone."""
+    """Return a function that takes only one of the names."""
 
     def checked(name: str) -> str:
         from siamlab.component import unknown

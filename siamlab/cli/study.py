@@ -1,6 +1,6 @@
 """The commands of `siamlab study`: run | report | worker | export | import | list.
 
-Imports the standard library alone until a command runs, so that `siamlab --help` is immediate.
+Imports only the standard library until a command runs, so that `siamlab --help` is immediate.
 """
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -25,7 +25,7 @@ def add_study_commands(commands: Any) -> None:
     run.add_argument(
         "--workers", type=_workers, default=0, help="processes (default: one per GPU or core)"
     )
-    run.add_argument("--budget", type=_time, help="stop after this time, as 90s, 9m or 2h")
+    run.add_argument("--budget", type=_time, help="stop after this time, such as 90s, 9m or 2h")
     run.add_argument("--again", action="store_true", help="repeat failed trials")
     worker = _verb(verbs, "worker", "attach one worker to a study that may run elsewhere too",
                    _worker, "the study's file; without it, all studies of --storage")  # fmt: skip
@@ -47,9 +47,9 @@ def _add_export_and_import(verbs) -> None:
     text = "write the finished trials of a study to one small file, for git or another machine"
     export = verbs.add_parser("export", help=text, description=text, allow_abbrev=False)
     export.set_defaults(command=_export)
-    export.add_argument("file", help="the study's file, or its name alone")
+    export.add_argument("file", help="the study's file, or just its name")
     export.add_argument("--to", type=some_path, required=True,
-                        help="the file to write, as loss_form.jsonl")  # fmt: skip
+                        help="the file to write, such as loss_form.jsonl")  # fmt: skip
     _add_place(export)
     load = _verb(verbs, "import", "import finished trials from files into a study, so that they "
                  "need not run again; trials that are complete are kept", _import)  # fmt: skip
@@ -63,7 +63,7 @@ def _verb(verbs, name: str, text: str, function, file: str = "") -> ArgumentPars
     """Add a command with a study's file, which is optional if `file` has a help text for it."""
     verb = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
     verb.set_defaults(command=function)
-    a_file = "the study's file, as studies/loss_form.py"
+    a_file = "the study's file, such as studies/loss_form.py"
     verb.add_argument("file", nargs="?" if file else None, help=file or a_file)
     keys = "key=value for all its runs; for the study seeds=, suite=, images=, held_out="
     verb.add_argument("words", nargs="*", help=keys)
@@ -177,7 +177,7 @@ def _margin(text: str) -> float:
     except ValueError:
         margin = -1.0
     if not 0 <= margin < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is not a difference of scores, 0 or more, as 0.02")
+        raise ArgumentTypeError(f"{text!r} is not a difference of scores, 0 or more, such as 0.02")
     return margin
 
 

@@ -18,7 +18,7 @@ MODEL_FILES = {"run.toml", "encoder.safetensors", "config.json"}  # in a folder 
 
 
 def is_assignment(word: str) -> bool:
-    """Tell key=value from a path with `=` in it, as runs/lr=0.01 has."""
+    """Distinguish key=value from a path with `=` in it, such as runs/lr=0.01."""
     key, equals, _ = word.partition("=")
     return bool(equals) and bool(re.fullmatch(r"[\w.]*", key)) and not os.path.lexists(word)
 
@@ -68,7 +68,7 @@ def leaderboard_words(words: Sequence[str]) -> tuple[list[str], list[str], list[
 def view_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """Return the models, the photographs (files and folders) and the words of `siamlab view`.
 
-    Raises UserError for models that are not there, and for photographs alone.
+    Raises UserError for models that are not there, and if there are only photographs.
     """
     own = [word for word in words if "=" in word and re.split("[.=]", word)[0] == "data"]
     words = [word for word in words if word not in own]
@@ -96,7 +96,7 @@ def is_image(word: str) -> bool:
 
 
 def holds_images(word: str) -> bool:
-    """Tell a folder of images from that of a model, as far as is known without torch."""
+    """Distinguish a folder of images from that of a model, as far as is known without torch."""
     folder = expanded(word)
     names = os.listdir(folder) if folder.is_dir() else []
     return not MODEL_FILES & set(names) and any(map(is_image, names))
@@ -113,7 +113,7 @@ def data_words(command: str, words: Sequence[str]) -> list[str]:
 
 
 def check_model(name: str) -> None:
-    """Raise UserError for a name of a model that is not there, as far as is known without torch."""
+    """Raise UserError for the name of a missing model, as far as is known without torch."""
     if not name.startswith(("timm:", "hf:")) and not os.path.exists(zoo.path_of(name)):
         raise UserError(
             f"there is no run's folder or encoder file {name}, as seen from {Path.cwd()}; "

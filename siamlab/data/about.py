@@ -7,8 +7,8 @@ from typing import Any
 
 from siamlab.data.images import DataChoice
 
-# fields that came after numbers had been published, as `objects.kind`, with what was done before;
-# protocols leave them out at that value, so that old and new numbers can stand in one table
+# fields that came after numbers had been published, such as `objects.kind`, with what was done
+# before; protocols leave them out at that value, so that old and new numbers fit in one table
 LATER: dict[str, Any] = {"mask_side": 0}
 
 

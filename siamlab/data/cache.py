@@ -64,7 +64,7 @@ def cached(key: dict[str, Any], build: Build) -> Images:
                 if folder.exists():
                     caution(f"{folder}: {wrong}, so it is built again", stacklevel=3)
                 _write(folder, build)
-    with suppress(OSError):  # `siamlab cache` tells since when nobody used it
+    with suppress(OSError):  # `siamlab cache` shows when it was last used
         os.utime(folder)
     return _open(folder)
 

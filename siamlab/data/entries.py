@@ -1,4 +1,4 @@
-"""Entries of the cache: what lies there, since when nobody used it, and how to remove it.
+"""Entries of the cache: their content, when they were last used, and how to remove them.
 
 for e in entries(): print(e.name, e.images, e.size)
 remove([e for e in entries() if e.idle_days > 30])
@@ -45,7 +45,7 @@ def entries() -> list[Entry]:
 def remove(unwanted: Iterable[Entry]) -> list[Entry]:
     """Remove entries, and return those that another process is building, which stay.
 
-    A process that reads an entry goes on reading it. Raises UserError where one cannot be removed.
+    A process that reads an entry can continue to do so. Raises UserError if one cannot be removed.
     """
     busy = []
     for entry in unwanted:

@@ -132,7 +132,7 @@ def _walk(root: Path) -> Iterator[Path]:
     """Yield visible files with the suffix of an image; links are followed, each folder once.
 
     Raises UserError for a folder that cannot be read: without it, it would be another set; and for
-    many folders with few images, as in the root of a disk, which would take hours.
+    many folders with few images, such as the root of a disk, which would take hours.
     """
     seen, images = set(), 0
     for folder, below, names in os.walk(root, onerror=_refuse_unreadable, followlinks=True):
@@ -144,7 +144,7 @@ def _walk(root: Path) -> Iterator[Path]:
         if len(seen) > MOST_FOLDERS + images:
             raise UserError(
                 f"{root} has {len(seen):,} folders or more but only {images:,} images in them; "
-                "set data.path to the folder of your images alone"
+                "set data.path to a folder with only your images"
             )
         for name in names:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):

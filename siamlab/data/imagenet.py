@@ -62,7 +62,7 @@ class ImageNet(DataChoice):
     corruption: Corruption = Field(default="gaussian_noise", description="of ImageNet-C")
     severity: int = Field(default=3, ge=1, le=5, description="of the corruption of ImageNet-C")
     subset: str = Field(
-        default="", description="file with the names of training images, as 1percent.txt; or all"
+        default="", description="file of the training images' names, such as 1percent.txt; or all"
     )
     side: int = Field(
         default=256, ge=1, le=4096, description="side of the stored square image, pixels"
@@ -139,7 +139,7 @@ def by_wordnet(folder: Path | str, key: str) -> Files:
     files = find_files(str(folder), key)
     strange = [name for name in files.classes if not WORDNET.fullmatch(name)]
     if -1 in files.labels or strange:
-        what = f"the folder {strange[0]}" if strange else "images beside folders"
+        what = f"the folder {strange[0]}" if strange else "images next to folders"
         raise UserError(
             f"{key}: {files.root} must hold one folder for each class by its WordNet id, as "
             f"n01440764, but has {what}; sort the images into such folders, or use data=folder"

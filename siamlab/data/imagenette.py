@@ -29,7 +29,7 @@ CLASSES = {
 
 
 class Imagenette(DataChoice):
-    """Imagenette: 13,394 photographs of 10 easily told classes of ImageNet."""
+    """Imagenette: 13,394 photographs of 10 easily distinguished classes of ImageNet."""
 
     licence: ClassVar[str] = "Apache-2.0 (the collection); photographs: terms of ImageNet"
     origin: ClassVar[str] = "https://github.com/fastai/imagenette"
@@ -50,7 +50,7 @@ class Imagenette(DataChoice):
         part = {"train": "train", "test": "val"}[split]
         files = find_files(str(home(self, folder) / folder / part), "data.path")
         if -1 in files.labels or (strange := set(files.classes) - CLASSES.keys()):
-            what = ", ".join(sorted(strange)) if -1 not in files.labels else "images beside folders"
+            what = "images next to folders" if -1 in files.labels else ", ".join(sorted(strange))
             raise UserError(
                 f"data.path: {files.root} must hold the class folders of Imagenette "
                 f"({', '.join(CLASSES)}), but has {what}; use data=folder for other images"

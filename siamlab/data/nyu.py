@@ -38,7 +38,7 @@ def read_nyu(path: str, train_path: str = "", most: int = 0) -> tuple[DepthPairs
     """Return training and test pairs of a folder with `train/` and `test/`.
 
     In each scene's folder, `rgb_00045.jpg` goes with `sync_depth_00045.png`, of 16 bits. With
-    `train_path`, the training pairs are all of that folder, as the 24,231 of `sync/`; at most
+    `train_path`, the training pairs are all of that folder, such as the 24,231 of `sync/`; at most
     `most` of them are taken (0: all), drawn by a seed. A warning says if some of the set lack.
     Raises UserError for another layout, and for pairs that are not whole or not of one size.
     """

@@ -27,7 +27,7 @@ NAMES = (  # things first, textures last
 class Photographs(DataChoice):
     """Eleven photographs in the public domain, to look at: both splits are the same."""
 
-    licence: ClassVar[str] = "CC0 or public domain, each listed beside the files"
+    licence: ClassVar[str] = "CC0 or public domain, each listed next to the files"
     origin: ClassVar[str] = "inside the package"
 
     kind: Literal["photographs"] = "photographs"

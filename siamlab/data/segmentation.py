@@ -87,7 +87,7 @@ def _refuse_missing(images: list[Path], masks: list[Path]) -> None:
 def _counted(layout: Layout) -> Layout:
     """The layout with as many regions as its masks have values.
 
-    Masks of 0 and 255 alone are black and white pictures of one object, not void.
+    Masks of only 0 and 255 are black and white pictures of one object, not void.
     """
     skipped: list[str] = []
     masks = [layout.mask(file) for file in layout.files.paths]

@@ -98,7 +98,7 @@ def _longer_side(box: list[Any]) -> float:
 
 
 def _drawn(annotations: list[dict[str, Any]], most: int) -> Iterator[dict[str, Any]]:
-    """Yield at most so many pairs of each category, in their order."""
+    """Yield at most this many pairs of each category, in their order."""
     rng = torch.Generator().manual_seed(0)
     groups: dict[str, list[dict[str, Any]]] = {}
     for annotation in annotations:

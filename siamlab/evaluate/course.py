@@ -1,7 +1,7 @@
 """The course of a run: its encoder before training, at the steps that were kept, and at the end.
 
 course("runs/siameseim")        # {0: the untrained network, 1000: ..., 4000: the finished one}
-at_step(named, kept_steps(named)[1])        # one of them alone
+at_step(named, kept_steps(named)[1])        # only one of them
 """
 
 from pathlib import Path

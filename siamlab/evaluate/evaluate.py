@@ -155,7 +155,7 @@ def with_untrained(trained: Sequence[NamedModel]) -> list[NamedModel]:
 
 
 def same_network(a: nn.Module, b: nn.Module) -> bool:
-    """Whether two models have equal inputs and weights.
+    """Return whether two models have equal inputs and weights.
 
     A norm after the last block is left out: before training it has learned nothing.
     """

@@ -102,7 +102,7 @@ def _key(row: dict[str, Any]) -> tuple:
 
 
 def _earlier(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of the file; if it is damaged, it is kept beside, with a warning."""
+    """Return the rows of the file; a damaged file is kept under another name, with a warning."""
     try:
         rows = json.loads(text_in(path))
         if not isinstance(rows, list):

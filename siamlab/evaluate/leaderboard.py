@@ -55,7 +55,7 @@ KEYS = ("board", "model", "status", "probe")  # of which there is one row
 
 
 class Origin(NamedTuple):
-    """Where the numbers of a model come from."""
+    """Origin of a model's numbers."""
 
     weights: str | None  # hash; None for a model without weights
     version: str | None = None  # of siamlab; None: not recorded

@@ -27,7 +27,7 @@ DIGITS = 16  # of the hash of weights
 
 
 def short_hash(model: nn.Module) -> str | None:
-    """Return the digits that tell a model's weights from others; None for one without weights."""
+    """Return the digits that identify a model's weights; None for one without weights."""
     return weights_hash(model)[:DIGITS] if any(p.numel() for p in model.parameters()) else None
 
 
@@ -100,7 +100,7 @@ def _check_row(row: dict[str, Any], where: str) -> None:
         raise UserError(f"{where}: protocol must be words, or a whole JSON object of fields")
     for key in ("value", "low", "high", "chance", "ceiling"):
         if not _is_number(row.get(key) or "0"):
-            raise UserError(f"{where}: {key}={row[key]} must be a number, as 0.335 or 27.5")
+            raise UserError(f"{where}: {key}={row[key]} must be a number such as 0.335 or 27.5")
 
 
 def _is_number(text: str) -> bool:

@@ -76,8 +76,8 @@ def refusal(controls: Sequence[Control], boxes: bool) -> str:
     size = ", and the box in its present size only" if boxes else ""
     return (
         f"This page does not hold that answer. It holds every click with {now}; for the patch that "
-        f"it opened with, it also holds each of these settings changed alone{ranges}{size}. For "
-        "any other answer, open the notebook."
+        f"it opened with, it also holds each of these settings changed by itself{ranges}{size}. "
+        "For any other answer, open the notebook."
     )
 
 

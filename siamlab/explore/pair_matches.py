@@ -42,13 +42,13 @@ def cosines(a: Float[Tensor, "N D"], b: Float[Tensor, "N D"]) -> Float[Tensor, "
 
 
 def shared_means(matches: PairMatches) -> tuple[int, Tensor, Tensor]:
-    """How many patches both views show, and their mean error and mean least error."""
+    """Number of patches that both views show, their mean error and mean least error."""
     error, ceiling = (x[matches.inside] for x in (matches.error, matches.ceiling))
     return len(error), error.mean(), ceiling.mean()
 
 
 def held_places(matches: PairMatches) -> dict[str, Any]:
-    """Where the patches of one view lie in the other, whatever the layer."""
+    """Places of one view's patches in the other, whatever the layer."""
     shared, _, least = shared_means(matches)
     return {
         "true": [[round(v, 4) for v in place] for place in matches.true.tolist()],

@@ -124,7 +124,7 @@ def _films(table: pl.DataFrame) -> list[tuple[int, dict[str, pl.DataFrame]]]:
 
 
 def _moves(trace: Any) -> bool:
-    """Whether a trace changes with the model: the query and the images stay."""
+    """Return whether a trace changes with the model: the query and the images stay."""
     return trace.type == "heatmap" or (trace.name == "most similar" and trace.x[0] is not None)
 
 

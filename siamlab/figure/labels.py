@@ -20,7 +20,7 @@ def place_labels(
     """Offset of each label's centre from its point, in pixels (right, down), for all K widths.
 
     `points` and `sizes` are in pixels; `obstacles` (whiskers, markers) and `areas` (the plot) are
-    boxes: left, top, right, bottom, as is `solid`: the markers, by default of the points alone.
+    boxes: left, top, right, bottom; so is `solid`, the markers, by default only the points'.
     Labels are moved in turn to their cheapest candidate. Overlap with other labels, with markers
     and with the edge costs most, then lines that cross labels or points, then overlap with
     obstacles, then distance.

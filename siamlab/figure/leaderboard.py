@@ -103,7 +103,7 @@ def _axis(table: pl.DataFrame, number: int) -> Axis:
 
 
 def _named_apart(table: pl.DataFrame) -> pl.DataFrame:
-    """Tell a published value from a measured one of the same model on the same plane."""
+    """Distinguish a published value from a measured one of the same model on the same plane."""
     twice = pl.col("model").is_duplicated() & (pl.col("status") == PUBLISHED)
     name = pl.when(twice).then(pl.col("model") + ", published").otherwise(pl.col("model"))
     return table.with_columns(name)

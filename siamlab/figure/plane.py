@@ -131,7 +131,7 @@ def named_models(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def undominated(points: np.ndarray) -> list[bool]:
-    """Whether no other point is at least as good on both axes and better on one; up is better."""
+    """Return whether no point is at least as good on both axes and better on one (up)."""
     no_less = (points[None] >= points[:, None]).all(axis=2)  # [point, other]
     more = (points[None] > points[:, None]).any(axis=2)
     return (~(no_less & more).any(axis=1)).tolist()

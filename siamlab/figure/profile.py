@@ -162,7 +162,7 @@ def _band(figure: go.Figure, rows: pl.DataFrame, colour: str, **place: int) -> N
 def _heads(
     figure: go.Figure, dots: pl.DataFrame, shift: float, marker: dict, name: str, **place: int
 ) -> None:
-    """Draw a faint dot per head, shifted from its layer so that models can be told apart."""
+    """Draw a faint dot per head, shifted from its layer to distinguish models."""
     if dots.is_empty():
         return
     figure.add_scatter(

@@ -142,7 +142,7 @@ def dashed(name: str, reference: str = "untrained") -> str | None:
 
 
 def is_reference(name: str, reference: str = "untrained") -> bool:
-    """Whether the name is a reference: "untrained", or that of one model, "mae, untrained"."""
+    """Return whether the name is a reference: "untrained", or one model's, "mae, untrained"."""
     return name == reference or _own(name, reference) != name
 
 

@@ -172,7 +172,7 @@ def _check(network: Any, size: Any, mean: Any, std: Any, output: Any) -> None:
     sides = list(size) if isinstance(size, tuple | list) else [size]
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
         raise UserError(
-            f"size={size!r} must be one or two whole numbers of pixels, as 224 or (224, 160)"
+            f"size={size!r} must be one or two whole numbers of pixels, such as 224 or (224, 160)"
         )
     for name, colours, least in (("mean", mean, -math.inf), ("std", std, 0.0)):
         if colours is not None and not _three(colours, least):

@@ -27,7 +27,7 @@ UNTOLD = re.compile(
 )
 PERIODS = "rope_embed.periods"  # of DINOv3's rotary places
 BASE = 100.0  # of these periods
-PARTS = (  # of a release beside the encoder
+PARTS = (  # of a release besides the encoder
     ("momentum branch", re.compile(r"^mm_|momentum_encoder\.")),
     ("decoder", re.compile(r"^decoder")),
     ("projector", re.compile(r"^projector_decoder_blocks\.")),
@@ -44,7 +44,7 @@ PARTS = (  # of a release beside the encoder
 class Layout(NamedTuple):
     title: str  # of the method, "" where several share their keys
     weights: dict[str, Tensor]  # of the encoder, in timm's names
-    parts: tuple[str, ...]  # what the file has beside the encoder
+    parts: tuple[str, ...]  # what the file has besides the encoder
     unused: tuple[str, ...]  # keys of which nothing is known
     heads: int | None = None  # None: from the width
     eps: float = 1e-6  # of the norms
@@ -108,7 +108,7 @@ def _title(wrapper: str, tensors: dict[str, Tensor], names: dict[str, str]) -> s
 
 
 def _is_plain(wrapper: str, own: set[str]) -> bool:
-    """Return whether a file has no more than a transformer's encoder, as MAE's does."""
+    """Return whether a file has only a transformer's encoder, as one of MAE's releases does."""
     more = "head.weight", "fc_norm.weight", "blocks.0.ls1.gamma", "norm_pre.weight"
     return wrapper == "model" and {"cls_token", "norm.weight"} <= own and not own & set(more)
 

@@ -65,8 +65,8 @@ def _from_torch(path: Path) -> dict[str, Any]:
         if named is None:
             raise UserError(f"{path} is cut short or damaged; {WAY}, so copy it again") from None
         raise UserError(
-            f"{path} holds {named[1]}, and reading that could run any code; {WAY} alone: in a "
-            "program that trusts the file, save model.state_dict() anew"
+            f"{path} holds {named[1]}, and reading that could run any code; {WAY} only: in a "
+            "program that trusts the file, save model.state_dict() instead"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         if "TorchScript" in str(error):

@@ -15,8 +15,8 @@ Grid = tuple[int, int]
 def resize(vit: nn.Module, size: Grid, sines: bool = False) -> None:
     """Let a timm model take images of `size` pixels; timm resamples its learned positions.
 
-    With `sines`, a fixed table of sines and cosines, as MAE's or MoCo-v3's, is computed at the new
-    grid instead: a resampled table would no longer hold sines.
+    With `sines`, a fixed table of sines and cosines, such as MAE's or MoCo-v3's, is computed at the
+    new grid instead: a resampled table would no longer hold sines.
     """
     order = sine_order(vit) if sines else None
     with warnings.catch_warnings():

@@ -39,7 +39,8 @@ def load_timm(name: str, weights: bool = True) -> nn.Module:
 
     source, _, full = name.partition(":")
     if source != "timm" or not full:
-        raise UserError(f"model {name!r} must be written timm:NAME, as timm:vit_tiny_patch16_224")
+        example = "timm:vit_tiny_patch16_224"
+        raise UserError(f"model {name!r} must be written timm:NAME, such as {example}")
     check_name(full)
     try:
         with cached_if_offline() if weights else nullcontext():

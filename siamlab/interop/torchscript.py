@@ -51,7 +51,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is a TorchScript program that holds {error}, and reading that could run any "
-            "code; save torch.jit.load(...).state_dict() anew in a program that trusts it"
+            "code; save torch.jit.load(...).state_dict() instead, in a program that trusts it"
         ) from None
     except (zipfile.BadZipFile, OSError, KeyError, ValueError, RuntimeError, EOFError,
             AttributeError, IndexError, TypeError) as error:  # fmt: skip

@@ -25,7 +25,7 @@ BRANCHES = {  # of SiameseIM: blocks of the online branch and of the momentum br
 class Whole(NamedTuple):
     title: Title
     tensors: dict[str, Tensor]  # of all networks, in the order in which the program made them
-    args: dict[str, Any]  # the program's settings; {} where the file does not tell them
+    args: dict[str, Any]  # the program's settings; {} where the file does not record them
     epoch: int | None  # the last one that it trained, counted from 0
     optimiser: dict[str, Any] | None  # state of AdamW
     scaler: dict[str, Any] | None  # state of the loss scale
@@ -80,8 +80,8 @@ def _title(content: dict[str, Any], path: Path) -> Title:
     if siamese or momentum:
         lacks = "momentum branch (mm_...)" if siamese else "predictor (decoder_pos_mlp)"
         raise UserError(
-            f"{path} is a checkpoint of SiameseIM without its {lacks}, so a run cannot go on from "
-            f"it; take the file that its training wrote, or start from its encoder: "
+            f"{path} is a checkpoint of SiameseIM without its {lacks}, so a run cannot continue "
+            "from it; take the file that its training wrote, or start from its encoder: "
             f"model.init={path}"
         )
     if {"decoder_embed.weight", "decoder_pred.weight"} <= keys:

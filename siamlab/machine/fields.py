@@ -167,7 +167,7 @@ def _place(location: tuple, fields: Any, model: type[BaseModel]) -> Place:
         if part is None:
             break  # a place in a list
         if step not in part.model_fields:
-            continue  # a tag, by which pydantic tells the choices apart
+            continue  # a tag, by which pydantic distinguishes the choices
         keys.append(str(step))
         field = part.model_fields[step]
         annotation, metadata = field.annotation, tuple(field.metadata)

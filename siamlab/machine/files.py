@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A draft beside `path`, a file or a folder to make, that replaces `path` at the end.
+    """A draft next to `path`, a file or a folder to make, that replaces `path` at the end.
 
     At the end it is on disk, so that a power cut leaves one of the two. After an error the old file
     stays and the draft is removed; a killed process leaves a draft that is ignored. Processes that

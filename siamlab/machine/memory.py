@@ -28,7 +28,7 @@ FAILED = ctypes.c_void_p(-1).value
 def keep_freed() -> bool:
     """Make the C library keep freed memory; return False where it is not glibc.
 
-    By default glibc maps every tensor of more than 32 MB anew and unmaps it when it is freed, and
+    By default glibc maps every tensor of more than 32 MB afresh and unmaps it when it is freed, and
     the system fills each new page with zeros, which takes a sixth of a step of a ViT-S/16. Peak
     memory stays about the same, but returns to the system only when the process ends.
     """

@@ -31,7 +31,7 @@ class UserError(ValueError):
 
 
 class Allowed(NamedTuple):
-    """Metadata that describes a field's values in words, where a pattern alone would not."""
+    """Metadata that describes a field's values in words, where its pattern would not."""
 
     text: str
 

@@ -29,7 +29,7 @@ def cached_if_offline() -> Iterator[None]:
 
 
 def _reachable(address: str) -> bool:
-    """Whether a server accepts a connection; behind a proxy only a download can tell."""
+    """Return whether a server accepts a connection; behind a proxy only a download shows it."""
     if getproxies():
         return True
     parts = urlsplit(address)

@@ -3,8 +3,8 @@
 shelf = Shelf(root, bound)
 tokens = shelf.kept(folder, key, about, compute)      # computed the first time, then read
 
-The shelf is bounded: files that nobody used for longest make room. Each is written atomically, with
-the checksums of its bytes; a damaged one is computed again. Where nothing can be written, one
+The shelf is bounded: the least recently used files are removed first. Each is written atomically,
+with the checksums of its bytes; a damaged one is computed again. Where nothing can be written, one
 sentence says so and everything is computed.
 """
 
@@ -113,7 +113,7 @@ class Shelf:
         self._used.add(path)
 
     def _room(self, size: int) -> bool:
-        """Remove what nobody used for longest until `size` bytes fit; tell whether they do."""
+        """Remove the least recently used files until `size` bytes fit; return whether they do."""
         _remove_old_drafts(self.root)
         found = sorted(files(self.root), key=_time_used)
         total = _size(found)

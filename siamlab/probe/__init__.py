@@ -174,7 +174,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the suites on first use: they alone need the data package."""
+    """Import the suites on first use: only they need the data package."""
     if name not in _SUITE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from siamlab.probe import suite

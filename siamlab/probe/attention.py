@@ -53,8 +53,8 @@ def distance(a: Float[Tensor, "B heads N N"], grid: Grid) -> Float[Tensor, "B he
     """Mean over queries of Σ_j A_ij ‖p_i − p_j‖, in patches: how far a head attends.
 
     From 0 (each patch to itself) to the grid's diagonal; `even_distance` for uniform attention
-    (Raghu et al. 2021). It cannot tell uniform attention from queries that all attend to the same
-    patches: see `nmi`. Cost: B · heads · N² multiplications.
+    (Raghu et al. 2021). It cannot distinguish uniform attention from queries that all attend to the
+    same patches: see `nmi`. Cost: B · heads · N² multiplications.
     """
     _check(a)
     check_patches(a, grid)
@@ -150,7 +150,7 @@ def _apart(grid: Grid, like: Tensor) -> Float[Tensor, "N N"]:
 
 
 def _check(a: Tensor) -> None:
-    check_floats("attention", a, "B heads N N", finite=False)  # their sums tell
+    check_floats("attention", a, "B heads N N", finite=False)  # their sums show it
     off = (a.sum(dim=-1) - 1).abs().amax().item()
     if not off <= NORMALISED:
         raise UserError(

@@ -95,7 +95,7 @@ def integrated_gradients(
     steps: int = 64,
     batch: int = 64,
 ) -> Integrated:
-    """How much each pixel changes the target on the straight line from mean colour to image.
+    """Contribution of each pixel to the target on the straight line from mean colour to image.
 
     Signed; the map of an image sums to `change`, up to `error` (Sundararajan et al. 2017). The
     baseline is the image of the mean colour, 0 after standardisation: pixels of that colour get 0.

@@ -119,8 +119,8 @@ def check_images(model: Any, images: Any, batch: Any = 1) -> None:
     """Refuse a model that has no grid of patches, images of another form, and empty batches."""
     if not hasattr(model, "patch_embed"):
         raise UserError(
-            f"model must be a vision transformer, as open_model(...).model or TokenGrid(network); "
-            f"got {type(model).__name__}"
+            "model must be a vision transformer, such as open_model(...).model or "
+            f"TokenGrid(network); got {type(model).__name__}"
         )
     kind = images.dtype if isinstance(images, Tensor) else None
     fits = kind is not None and images.ndim == 4 and images.shape[1] == 3

@@ -1,4 +1,4 @@
-"""Depth probe: can a linear layer on frozen features tell how far away each pixel is?
+"""Depth probe: can a linear layer on frozen features predict how far away each pixel is?
 
 head = fit_depth(parts, grid)                       # (features, depth) of some images at a time
 errors = depth_errors(predicted(head, features, grid, size), depth)
@@ -16,7 +16,7 @@ from siamlab.component import UserError
 from siamlab.geometry import Grid
 
 NEAREST, FARTHEST = 1e-3, 10.0  # metres; what lies outside is not scored, answers are cut to it
-RIDGE = 1e-3  # of the squared weights of standardised features, beside the mean squared error
+RIDGE = 1e-3  # of the squared weights of standardised features, added to the mean squared error
 CLOSE = 1.25  # δ₁: largest ratio of answer and truth, or truth and answer (Eigen et al. 2014)
 
 

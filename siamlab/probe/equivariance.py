@@ -51,7 +51,7 @@ def equivariance_error(
     ‖f(T x) − T f(x)‖² over the places inside, divided by twice the total variance of the features
     there, moved and expected ones together: the distance of two random ones. 0..2, lower is better:
     0 the features move with the image (T the identity), 1 unrelated (chance), 2 opposite. Features
-    that are the same everywhere have 0: read it beside a probe on which they fail. Unchanged
+    that are the same everywhere have 0: read it together with a probe on which they fail. Unchanged
     when features are rotated, shifted or scaled. Cost: n · M · D.
     """
     for name, x in (("moved", moved), ("expected", expected)):

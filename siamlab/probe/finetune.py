@@ -46,11 +46,10 @@ def fine_tune(
     """Test accuracy of a copy of the model, all of it trained with a new head on labelled images.
 
     0..1, higher is better; chance is the share of the commonest test class, ceiling 1. The head
-    is a norm and a linear layer on the mean patch token; `RECIPES["linear"]` trains it alone. Test
-    images are resized as in `features`. `inputs` are the model's own unless given. The same seed
-    gives the same score on one machine; the model and the global random generators are left
-    unchanged. Cost: a training pass
-    for epochs · images, which are augmented one by one.
+    is a norm and a linear layer on the mean patch token; `RECIPES["linear"]` trains only these.
+    Test images are resized as in `features`. `inputs` are the model's own unless given. The same
+    seed gives the same score on one machine; the model and the global random generators are left
+    unchanged. Cost: a training pass for epochs · images, which are augmented one by one.
     """
     recipe, inputs = recipe or FineTune(), inputs or Inputs.of(model)
     classes = _check(train, test, recipe)

@@ -64,11 +64,11 @@ class Classifier(nn.Module):
         return self
 
     def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
-        """Tell timm the layer of each parameter: embedding 0, blocks from 1, the head last."""
+        """Return each parameter's layer, for timm: embedding 0, blocks from 1, the head last."""
         return self._layer
 
     def no_weight_decay(self) -> set[str]:
-        """Tell timm the position tables and prefix tokens."""
+        """Return the position tables and prefix tokens, for timm."""
         return {f"encoder.{name}" for name in self.encoder.no_weight_decay()}
 
     def _layer(self, parameter: str) -> int:

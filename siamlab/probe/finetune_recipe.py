@@ -1,7 +1,7 @@
 """The recipe of fine-tuning, built from timm's own parts.
 
 recipe = FineTune(epochs=20, batch=128)         # all weights
-recipe = RECIPES["linear"].model_copy(update={"batch": 512})    # a linear layer alone, as MAE's
+recipe = RECIPES["linear"].model_copy(update={"batch": 512})    # only a linear layer, like MAE's
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ STRONGEST = 9.99  # of 10: at 10, timm posterizes to 0 bits, which Pillow refuse
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
-NAMES = Allowed("the name of a RandAugment of timm, as rand-m9-mstd0.5-inc1, or empty")
+NAMES = Allowed("the name of a RandAugment of timm, such as rand-m9-mstd0.5-inc1, or empty")
 
 
 class FineTune(Component):

@@ -23,7 +23,7 @@ Answers = Literal["patch", "pixel"]  # what can be an answer: centres of patches
 
 
 class Placed(NamedTuple):
-    """How an image lies in the frame that a model has seen."""
+    """Position of an image in the frame that a model has seen."""
 
     size: Int64[Tensor, " 2"]  # of the image: height, width, pixels
     box: Int64[Tensor, " 4"]  # in the frame: top, left, height, width, pixels

@@ -39,7 +39,7 @@ def linear_tuned(
     0..1, higher is better; chance and ceiling are those of `linear`. C = 1 penalises weights so
     little that wide features of few images are fitted exactly; DINOv2 and CLIP are compared after
     such a search (Oquab et al. 2024; Radford et al. 2021). The tenth is drawn by the seed, the
-    smallest of equally good values is taken, and the layer is fitted anew on all training images.
+    smallest of equally good values is taken, and the layer is fitted again on all training images.
     """
     classes = check_labelled(train, train_labels, test, test_labels)
     _check(penalties, len(train))
@@ -58,7 +58,7 @@ def linear_tuned(
 
 
 def held_out(n: int, seed: int) -> Bool[Tensor, " n"]:
-    """Which of n training images choices are tested on: a tenth of them, one or more."""
+    """The training images of n that choices are tested on: a tenth of them, one or more."""
     rng = Generator().manual_seed(seed)
     held = torch.zeros(n, dtype=torch.bool)
     held[torch.randperm(n, generator=rng)[: max(1, round(HELD_OUT * n))]] = True

@@ -47,7 +47,8 @@ def long_tail(
     classes = check_labelled(train, train_labels, test, test_labels)
     if imbalance < 1:
         raise UserError(
-            f"imbalance={imbalance} must be 1 or more: the commonest class over the rarest, as 100"
+            f"imbalance={imbalance} must be 1 or more, such as 100: the commonest class over the "
+            "rarest"
         )
     rng = torch.Generator().manual_seed(seed)
     order, wanted = imbalanced(train_labels.bincount(minlength=classes), imbalance, rng)

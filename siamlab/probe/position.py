@@ -1,4 +1,4 @@
-"""Position decoding: do features tell where in the image a patch lies, and how?
+"""Position decoding: do features encode where in the image a patch lies, and how?
 
 raw, centred, null = position(train, test, grid)        # patch features
 """
@@ -16,7 +16,7 @@ from siamlab.probe.checks import check_patches, check_width
 from siamlab.probe.linear import EPS
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
-RIDGE = 0.01  # penalty on the squared weights, beside the mean squared error
+RIDGE = 0.01  # penalty on the squared weights, added to the mean squared error
 BLOCK = 2**24  # numbers in memory at once
 
 
@@ -139,4 +139,4 @@ def _check(train: Tensor, test: Tensor, grid: Grid, ridge: float) -> None:
     if grid[0] * grid[1] < 2:
         raise UserError(f"grid={grid} must have 2 patches or more: there is only one place")
     if ridge <= 0:
-        raise UserError(f"ridge={ridge} must be above 0, as {RIDGE}: it keeps the fit solvable")
+        raise UserError(f"ridge={ridge} must be above 0 (say {RIDGE}): it keeps the fit solvable")

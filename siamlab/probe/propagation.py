@@ -86,7 +86,7 @@ def contour_score(
 
 
 def _neighbours(grid: Grid, radius: int) -> Bool[Tensor, "N N"]:
-    """Which patches lie within so many rows and columns of each patch."""
+    """Return which patches lie within this many rows and columns of each patch."""
     places = torch.cartesian_prod(*(torch.arange(n) for n in grid)).int()  # [N, 2]
     rows, columns = ((part[:, None] - part).abs() <= radius for part in places.T)  # [N, N]
     return rows & columns

@@ -68,7 +68,7 @@ def average_precision(
 
 
 def class_sizes(labels: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
-    """How many images each image's class has; refuses unlabelled images."""
+    """Number of images of each image's class; refuses unlabelled images."""
     if len(labels) == 0 or labels.min() < 0:
         raise UserError(
             f"labels must be 0 or more for at least one image and have no unknown (-1) label; "

@@ -49,7 +49,7 @@ def saliency(
     check_pixels("masks", masks, "n H W", len(attention))
     check_groups(groups, len(attention))
     if not 0 < mass <= 1:
-        raise UserError(f"mass={mass} must be above 0 and at most 1, as 0.6: a share of attention")
+        raise UserError(f"mass={mass} must be above 0, at most 1 (say 0.6): a share of attention")
     scenes = torch.where(masks == VOID, VOID, (masks > 0).byte()).cpu()
     shares = region_shares(scenes, grid, 2).to(attention.device)  # [n, N, 2]: ground, object
     shown = shares[..., 1].sum(dim=1) > 0  # [n]

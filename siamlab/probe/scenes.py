@@ -37,7 +37,7 @@ def object_match(
 
 
 def _at_centres(on: Bool[Tensor, "n H W"], grid: Grid) -> Bool[Tensor, "n N"]:
-    """Tell where all pixels that a patch's centre touches are on: one, or both beside an edge."""
+    """Tell where all pixels that a patch's centre touches are on: one, or both next to an edge."""
     before, after = zip(*map(_pixels, grid, on.shape[1:]), strict=True)
     corners = [on[:, i[:, None], j] for i in (before[0], after[0]) for j in (before[1], after[1])]
     return torch.stack(corners).all(dim=0).flatten(1)

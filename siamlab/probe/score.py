@@ -23,7 +23,7 @@ SEED = 0
 BLOCK = 2**24  # resample counts in memory at once
 
 Direction = Literal["higher", "lower", "neither"]  # which values are better
-Settings = dict[str, Any]  # what a number depends on beside the model: "k": 20, "data.side": 48
+Settings = dict[str, Any]  # what a number depends on besides the model: "k": 20, "data.side": 48
 Groups = Int[Tensor, "_"] | None  # images with the same number are drawn together; None: alone
 
 

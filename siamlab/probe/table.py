@@ -100,7 +100,7 @@ def same_protocols(scores: "polars.DataFrame") -> "polars.DataFrame":
 
 
 def differences(a: Settings, b: Settings) -> list[str]:
-    """List every field in which two protocols differ, as `k: 20 and 10`."""
+    """List every field in which two protocols differ, such as `k: 20 and 10`."""
     keys = dict.fromkeys([*a, *b])
     return [f"{k}: {a.get(k, 'none')} and {b.get(k, 'none')}" for k in keys if a.get(k) != b.get(k)]
 

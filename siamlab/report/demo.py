@@ -29,7 +29,7 @@ SHOWN = 4  # index of the test image in the pictures
 TITLE = "Three recipes on the semantic–spatial plane"
 
 PLANE = """\
-To the right, features tell what is in the image; upwards, they tell where. Each score is the mean \
+To the right, features show what is in the image; upwards, they show where. Each score is the mean \
 of its probes on frozen features, scaled from chance (0) to ceiling (1). The semantic score \
 combines k-NN and a linear probe on the mean patch feature. The spatial score is measured by \
 correspondences between two crops of one image and, if there are pairs of scenes with a common \

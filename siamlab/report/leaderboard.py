@@ -111,7 +111,7 @@ def _data_words(fields: dict[str, Any]) -> list[str]:
 
 
 def _test_images(fields: dict[str, Any]) -> int:
-    """How many test images the source had, of which `siamlab probe` may have drawn some."""
+    """Number of test images of the source, of which `siamlab probe` may have drawn some."""
     return int(fields.get("data.test_drawn", str(fields["data.test_images"])).split()[-1])
 
 

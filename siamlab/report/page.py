@@ -130,7 +130,7 @@ def _unbroken(text: str) -> str:
 
 
 def _is_number(column: pl.Series) -> bool:
-    """Whether the column has numbers, or texts that are all numbers, intervals or dashes."""
+    """Return whether the column has numbers, or texts that are all numbers, intervals or dashes."""
     if column.dtype.is_numeric():
         return True
     cells = column.drop_nulls().cast(pl.String).to_list()

@@ -31,7 +31,7 @@ COMPARED = 1000  # test images for spectra and CKA, at most
 REFERENCE = "untrained"  # end of the name of an untrained network
 
 PLANE = """\
-To the right, features tell what is in the image; upwards, they tell where. Each score is the mean \
+To the right, features show what is in the image; upwards, they show where. Each score is the mean \
 of its parts, scaled from chance (0) to ceiling (1). The semantic score combines k-NN and a linear \
 probe on the mean patch feature. The spatial score is measured by correspondences between two \
 crops of an image and, if there are pairs of scenes with a common object, between the two scenes. \
@@ -41,7 +41,7 @@ The mean feature of each position is subtracted first, so that a position embedd
 SCORES = """\
 Brackets are 95 % bootstrap intervals over test images, or over pairs of scenes with a common \
 object; numbers without brackets are not sums over images. ↑: higher is better, ↓: lower is \
-better, no arrow: a description. The Parquet table beside this page contains the same numbers \
+better, no arrow: a description. The Parquet table next to this page contains the same numbers \
 unrounded, with the protocol of each."""
 
 COMPARED_BY = """\

@@ -117,8 +117,8 @@ def _value(text: str, key: str, annotation: Any, inside: dict[str, type[BaseMode
     if "" in inside and not isinstance(value, dict):
         one = next(iter(inside[""].model_fields))
         raise UserError(
-            f"{key}={text} must be set key by key, as {key}.{one}=...; `siamlab axes {key}` lists "
-            "the keys"
+            f"{key}={text} must be set key by key, as in {key}.{one}=...; `siamlab axes {key}` "
+            "lists the keys"
         )
     return _choice(value, inside) if inside and isinstance(value, str) else value
 

@@ -3,7 +3,7 @@
 problem = sizes_fit(run.size, run.model, run.prediction)      # a sentence, or None
 
 A rule is a function of the choices that it judges. It asks only what they declare, so that a
-user's own choice is judged like siamlab's; kinds and field names serve for the wording alone.
+user's own choice is judged like siamlab's; kinds and field names serve only for the wording.
 """
 
 from inspect import isabstract

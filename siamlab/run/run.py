@@ -45,7 +45,7 @@ NAME = Allowed(
     "text that can name a folder: at most 200 letters, without / and \\ and line breaks, and with "
     "more than dots"
 )
-SIZE = Allowed("one or two whole numbers from 1 to 4,096, as 224 or [224, 160]")
+SIZE = Allowed("one or two whole numbers from 1 to 4,096, such as 224 or [224, 160]")
 Size = Annotated[
     tuple[Side, Side],
     BeforeValidator(_two_sides, json_schema_input_type=Side | tuple[Side, Side]),

@@ -38,8 +38,8 @@ def attach_study(
     """
     if not file and not url and not out:
         raise UserError(
-            "worker needs a study's file, as studies/loss_form.py, or --storage (or --out) of a "
-            "study that was started elsewhere"
+            "worker needs a study's file, such as studies/loss_form.py, or --storage (or --out) of "
+            "a study that was started elsewhere"
         )
     statuses = []
     try:

@@ -1,4 +1,4 @@
-"""Which worker owns which trial, and how a trial returns to the queue.
+"""Claims: which worker owns which trial, and how a trial returns to the queue.
 
 trial, lock = claim_next(study, storage, out / "locks")
 with lock, heartbeat(storage, trial): ...
@@ -34,7 +34,7 @@ from siamlab.train.checkpoint import found
 from siamlab.train.folder import RunFolder
 
 MAX_RETRIES = 5  # times that a trial is resumed after the death of its worker, from one checkpoint
-REACHED = "checkpoint"  # attribute of a trial: the step from which its latest attempt went on
+REACHED = "checkpoint"  # attribute of a trial: the step from which its latest attempt continued
 
 
 def claim_next(
@@ -125,7 +125,7 @@ def requeue(
 
 
 def note_progress(storage: BaseStorage, trial: FrozenTrial, runs: Path) -> None:
-    """Count the deaths of a trial's workers anew where they left a later checkpoint than before.
+    """Count the deaths of a trial's workers from zero if they left a later checkpoint than before.
 
     `trial` is the attempt that begins now; its run is in a folder of `runs`.
     """

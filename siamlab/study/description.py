@@ -157,5 +157,5 @@ def _refuse(study: optuna.Study, difference: Difference) -> None:
     raise UserError(
         f"the storage holds the study {study.study_name!r} with another definition: {key} is "
         f"{theirs} there and {mine} here; nothing was changed. Give another --out or "
-        "--storage to start it anew, or undo the change"
+        "--storage to start from scratch, or undo the change"
     )

@@ -28,7 +28,7 @@ class StudyImages(NamedTuple):
 def all_images(data: DataChoice) -> StudyImages:
     """Return both splits of a source, sorted by content where the images have such an order.
 
-    For sorted images the protocol has the side alone, since hashes identify their content.
+    For sorted images the protocol has only the side, since hashes identify their content.
     """
     train, test = data("train"), data("test")
     if not has_content_order(train, test):
@@ -69,7 +69,7 @@ def tested(images: StudyImages, study: Study) -> int:
         raise UserError(
             f"held_out={share} copies the training images into memory, at most "
             f"{MAX_COPIED >> 30} GiB of pixels, and these are {size / 2**30:.1f} GiB; set "
-            "held_out=0 and name other test images, as by data.test_path"
+            "held_out=0 and name other test images, for example by data.test_path"
         )
     return count
 

@@ -82,7 +82,7 @@ def close_last_line(path: Path) -> None:
         kept = _keep(path, ".cut", text[begin:] + b"\n")
         file.truncate(begin)
     _say(
-        f"the last line of {path} was incomplete, as after a full disk or a kill; its "
+        f"the last line of {path} was incomplete, as happens after a full disk or a kill; its "
         f"{size - begin} bytes were cut off and are in {kept.name}, and all other lines are there"
     )
 
@@ -100,8 +100,8 @@ def mend(path: Path) -> None:
         with atomic(path) as draft:
             draft.write_bytes(b"".join(op + b"\n" for op in found if op))
     _say(
-        f"{path} had {damaged} damaged line{'s' * (damaged > 1)}, as after a full disk, and only "
-        f"what was written completely is left in it; {kept.name} is the file as it was"
+        f"{path} had {damaged} damaged line{'s' * (damaged > 1)}, as happens after a full disk, "
+        f"and only what was written completely is left in it; {kept.name} is the file as it was"
     )
 
 
@@ -145,7 +145,7 @@ def _keep(path: Path, suffix: str, content: bytes) -> Path:
 
 
 def _free(path: Path, suffix: str) -> Path:
-    """Return a name beside the journal that is not taken."""
+    """Return a free name next to the journal."""
     names: Iterable[str] = (f"{path.name}{suffix}{n or ''}" for n in range(10**6))
     return next(free for name in names if not (free := path.with_name(name)).exists())
 

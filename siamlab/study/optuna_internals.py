@@ -21,7 +21,7 @@ def trial_id(trial: FrozenTrial) -> int:
 
 
 def live_trial(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
-    """Return the handle of a running trial, which `Study.ask` gives for new trials alone."""
+    """Return the handle of a running trial, which `Study.ask` gives only for new trials."""
     return optuna.trial.Trial(study, trial_id(trial))
 
 
@@ -31,7 +31,7 @@ def first_attempt(trial: FrozenTrial) -> int:
 
 
 def as_retry(trial: FrozenTrial) -> dict[str, Any]:
-    """Return the system attributes of a new attempt at the trial, its retries counted anew."""
+    """Return the system attributes of a new attempt at the trial, its retries counted from zero."""
     return trial.system_attrs | {FIRST_ATTEMPT: first_attempt(trial), RETRIES: []}
 
 

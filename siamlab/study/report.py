@@ -54,7 +54,7 @@ Thick whiskers: 95 % interval of one difference. Thin whiskers: the same, widene
 of comparisons; verdicts rest on these."""
 
 MEANS = """\
-Mean over seeds and its 95 % Student-t interval. The Parquet tables beside this page have every \
+Mean over seeds and its 95 % Student-t interval. The Parquet tables next to this page have every \
 probe, every seed and every difference."""
 
 EXPLAINS = """\
@@ -83,7 +83,7 @@ always the same, so the intervals do not cover other data.
 - Each choice was tried with the learning rate and budget of the base; its own may be better.
 - The intervals assume approximately normal differences, which a few seeds cannot confirm.
 - Scores are normalised means of a few probes, defined in docs/scores.md; the probes themselves \
-are listed beside them."""
+are listed with them."""
 
 
 def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: float) -> Path:

@@ -64,7 +64,7 @@ def effects(
     """Return one row for each pair (base, changed) of points and each probe.
 
     Columns: base, point, probe, title, unit, direction, pairs (seeds of both), base_mean, mean,
-    difference, low, high (of this comparison alone), wide_low, wide_high (of all together), p
+    difference, low, high (of this comparison by itself), wide_low, wide_high (of all together), p
     (two-sided, not corrected), corrections, verdict, more_seeds, sentence. `corrections` is the
     number of comparisons times the number of probes of `family` in the table, or, for exploratory
     probes outside the family, times the number of those.

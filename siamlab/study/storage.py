@@ -1,4 +1,4 @@
-"""Where trials are stored: Optuna's journal file, or any database that Optuna supports.
+"""Storage of trials: Optuna's journal file, or any database that Optuna supports.
 
 storage = open_storage("", out)                      # a journal file in the study's folder
 storage = open_storage("postgresql://host/db", out)  # many machines

@@ -1,4 +1,4 @@
-"""A summary of a study in one Markdown file, to be committed beside its tables of results.
+"""A summary of a study in one Markdown file, to be committed with its tables of results.
 
 text = summary("loss_form", definition, study, scores, compared, out)     # summary.md
 """
@@ -91,7 +91,7 @@ def environment(trial: FrozenTrial, out: Path) -> dict[str, Any]:
 
 
 def finished(trial: FrozenTrial) -> str:
-    """Return the date, as 2026-11-28; for an imported trial, the date on its own machine."""
+    """Return the date, such as 2026-11-28; for an imported trial, the date on its own machine."""
     return trial.user_attrs.get("environment", {}).get("finished") or str(
         trial.datetime_complete.date()
     )

@@ -55,7 +55,7 @@ def run_of_trial(definition: Study, handle: optuna.Trial, number: int) -> Run:
 
 
 def folder_of(out: Path, run: Run) -> Path:
-    """Return the folder of a run within the study's, as runs/cosine-seed0."""
+    """Return the folder of a run within the study's, such as runs/cosine-seed0."""
     slug = re.sub(r"[^A-Za-z0-9.+]+", "-", run.name).strip("-") or "run"
     return out / "runs" / f"{slug}-seed{run.seed}"
 

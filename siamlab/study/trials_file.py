@@ -50,7 +50,7 @@ class TrialRecord(Component):
     scores: tuple[ProbeValue, ...] = Field(min_length=1)
     seconds: float
     collapsed: str
-    finished: str = Field(description="date, as 2026-11-28")
+    finished: str = Field(description="date, such as 2026-11-28")
     environment: dict[str, Any] = Field(description="versions, processor, GPU, precision; or empty")
 
 

@@ -63,7 +63,7 @@ def build(run: Run, device: torch.device, start: bool = True) -> State:
 
 
 def check_memory(run: Run, device: torch.device) -> None:
-    """Raise UserError if blocks and views alone need more memory than is free.
+    """Raise UserError if just the weights and the views need more memory than is free.
 
     The system may grant it at first and end the process without a word later.
     """

@@ -92,7 +92,7 @@ class RunFolder:
         return {int(file.stem.removeprefix("step_")): file for file in files}
 
     def claim(self) -> ExitStack:
-        """Hold the folder for this process alone until the returned object is closed.
+        """Hold the folder for only this process until the returned object is closed.
 
         Raises UserError while another process holds it, and for links that lead out of it. A
         process that dies releases it.
@@ -121,7 +121,7 @@ class RunFolder:
             )
 
     def _identity(self) -> tuple[int, int] | None:
-        """Return what tells this lock file from any other; None where there is none."""
+        """Return the identity of this lock file; None if there is none."""
         try:
             state = self.lock.stat()
         except FileNotFoundError:
@@ -235,7 +235,7 @@ class RunFolder:
         return found.whole
 
     def seconds(self) -> float:
-        """Return the time in the loop, over all starts; the clock falls where one began anew."""
+        """Return the time in the loop, over all starts; the clock falls where one began again."""
         clock = [line["seconds"] for line in self.lines()]
         ends = [now for now, then in zip(clock, clock[1:], strict=False) if then < now]
         return float(sum([*ends, *clock[-1:]]))

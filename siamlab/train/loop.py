@@ -47,7 +47,7 @@ def train(
 
     With `progress`, a bar shows rate, loss and time left, and notices stand above it. Raises
     UserError for a folder in use, too few images or a loss that is not finite, and Stopped after
-    SIGTERM or Ctrl-C, with a checkpoint written to go on from.
+    SIGTERM or Ctrl-C, with a checkpoint written to continue from.
     """
     events = steps(run, path, images, resume)
     if progress:

@@ -26,8 +26,8 @@ def online_probes(run: Run, images: Images | None = None, test: Images | None = 
         return lambda encoder: {}
     if images is not None and test is None:
         raise UserError(
-            f"probe_every={run.probe_every} needs test images too, and `images` are for training "
-            "alone; leave images out and name their source in run.data, or set probe_every=0"
+            f"probe_every={run.probe_every} needs test images too, and `images` are only for "
+            "training; leave images out and name their source in run.data, or set probe_every=0"
         )
     train = sample(images or run.data("train"), _even(run.probe_images))
     test = sample(test or run.data("test"), _even(run.probe_images // 2))

@@ -48,7 +48,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if platform.machine() not in ("x86_64", "AMD64"):
-        return True  # torch does not tell
+        return True  # torch does not report it
     return has_avx512_bf16() or has_amx()
 
 

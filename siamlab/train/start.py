@@ -21,9 +21,9 @@ from siamlab.train.folder import RunFolder
 def start_from(encoder: Encoder, run: Run) -> None:
     """Give a new encoder the weights that `run.model.init` names, for the same features.
 
-    The position table stays as it is in the file (fixed sines are computed anew at the run's
-    size), colours and LayerScale go into the weights beside them. Raises UserError for weights of
-    another architecture than the run's.
+    The position table stays as it is in the file (fixed sines are recomputed at the run's
+    size), colours and LayerScale are folded into the adjacent weights. Raises UserError for weights
+    of another architecture than the run's.
     """
     name = run.model.init
     vit = open_by_name(name).model

@@ -80,7 +80,7 @@ def has_scores(models: Sequence[str]) -> bool:
 
 
 def write_sums() -> None:
-    """Write the checksums of the files, after the zoo was made anew."""
+    """Write the checksums of the files, after the zoo was rebuilt."""
     files = sorted(f for f in HERE.rglob("*") if f.suffix in KINDS)
     with atomic(SUMS) as draft:
         draft.write_text("".join(f"{_sum(f)}  {f.relative_to(HERE).as_posix()}\n" for f in files))

@@ -1,4 +1,4 @@
-"""What the parts share: tiny runs that end in a second, in processes that can be killed."""
+"""Helpers that the parts share: tiny runs that end in a second, in processes that can be killed."""
 
 import os
 import random

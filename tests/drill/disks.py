@@ -127,7 +127,7 @@ def full_temporary(scratch: Path, toml: Path) -> Iterator[Row]:
 
 
 def read_only(scratch: Path, toml: Path) -> Iterator[Row]:
-    """A run and a cache that may only be read: what needs no writing works, the rest is said."""
+    """A read-only run and cache: what needs no writing works, the rest ends in a sentence."""
     tally, differ, before = Tally(), 0, os.environ["SIAMLAB_CACHE"]
     place = scratch / "still"
     with disk(place, ROOM):

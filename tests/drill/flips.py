@@ -1,4 +1,4 @@
-"""Flips: of random bits flipped in every kind of file, none changes anything in silence."""
+"""Flips: of random bits flipped in every kind of file, none changes anything unnoticed."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def drill(scratch: Path, short: bool) -> Iterator[Row]:
     kinds = list(of_a_run(folder)) + list(of_the_cache(scratch / "cache"))
     for name, file, read in kinds:
         silent, refused, said, same = tally(file, read, flips, rng)
-        yield Row(f"{flips} flips, {name}", "changes in silence", silent, 0)
+        yield Row(f"{flips} flips, {name}", "unnoticed changes", silent, 0)
         counts = f"refused {refused}, said {said}, unchanged"
         yield Row(f"{flips} flips, {name}", counts, same)
 
@@ -49,7 +49,7 @@ def scores() -> pl.DataFrame:
 
 
 def tally(file: Path, read: Read, flips: int, rng: random.Random) -> tuple[int, int, int, int]:
-    """Count flips that changed what is read in silence, were refused, were said, changed none."""
+    """Count flips that went unnoticed, were refused, were reported, or had no effect."""
     whole, text = read(), file.read_bytes()
     silent = refused = said = same = 0
     for _ in range(flips):

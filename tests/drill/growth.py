@@ -49,7 +49,7 @@ def rows(what: str, count: int, act: Callable[[int], None]) -> Iterator[Row]:
 
 def drill(scratch: Path, short: bool) -> Iterator[Row]:
     if not Path("/proc/self/statm").exists():
-        yield Row("growth", "left out: only Linux tells it", 0)
+        yield Row("growth", "left out: only Linux reports it", 0)
         return
     os.environ["SIAMLAB_CACHE"] = str(scratch / "cache")
     yield from of_steps(scratch, 600 if short else 10_000)

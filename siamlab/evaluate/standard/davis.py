@@ -38,8 +38,8 @@ class DavisProtocol(NamedTuple):
 
     source: str
     side: int  # of the shorter side, pixels; rounded to patches of the model
-    multiple: int  # the longer side is cut down to a multiple of so many pixels
-    context: int  # frames before, beside the first one
+    multiple: int  # the longer side is cut down to a multiple of this many pixels
+    context: int  # frames before, besides the first one
     k: int
     radius: int  # patches
     temperature: float
@@ -82,7 +82,7 @@ class Davis(StandardSet):
     protocol: Literal["dino"] = Field(
         default="dino", description="dino: 480 pixels, first and 7 earlier frames, 5 nearest of 25²"
     )
-    videos: int = Field(default=0, ge=0, description="the first so many videos; 0: all")
+    videos: int = Field(default=0, ge=0, description="only the first N videos; 0: all")
 
     def __call__(self) -> Measurement:
         videos = read_davis(self.path, self.split, self.videos)

@@ -73,7 +73,7 @@ class Hpatches(StandardSet):
         default="d2-net", description="d2-net: 108 sequences, mutual nearest patches, 1024 pixels"
     )
     sequences: int = Field(
-        default=0, ge=0, description="the first so many sequences of each kind; 0: all"
+        default=0, ge=0, description="only the first N sequences of each kind; 0: all"
     )
 
     def __call__(self) -> Measurement:
@@ -121,7 +121,7 @@ def _scene(scene: Scene, side: int, eye: AnySize) -> Float[Tensor, "5 A 3"]:
 
 
 def _inside(centres: Float[Tensor, "N 2"], box: Tensor) -> Bool[Tensor, " N"]:
-    """Which patches have their centre on the photograph, not on the black around it."""
+    """Return which patches have their centre on the photograph, not on the black around it."""
     return ((centres >= box[:2]) & (centres < box[:2] + box[2:])).all(dim=1)
 
 

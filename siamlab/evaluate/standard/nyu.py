@@ -86,7 +86,7 @@ class Nyu(StandardSet):
     kind: Literal["nyu"] = "nyu"
     path: str = Field(default="", description="folder of train/ and test/, with scenes inside")
     train_path: str = Field(
-        default="", description="folder of other scenes to train on, as sync/; empty: path/train"
+        default="", description="folder of other training scenes, such as sync/; empty: path/train"
     )
     protocol: Literal["dinov2"] = Field(
         default="dinov2", description="dinov2: 480 × 640 pixels, a linear layer"
@@ -142,7 +142,7 @@ def _measured(
 def _parts(
     pairs: DepthPairs, frame: Grid, eye: AnySize
 ) -> Iterator[tuple[Float[Tensor, "n N D"], Float[Tensor, "n H W"]]]:
-    """Yield features of the patches with the class token beside each, and depth, of some images."""
+    """Yield features of the patches with the class token appended, and depth, of some images."""
     passes = eye.passes(frame)
     for start in range(0, len(pairs.images), PART):
         files = pairs.images[start : start + PART]

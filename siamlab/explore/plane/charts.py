@@ -52,7 +52,7 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
 
 
 def plane_chart(table: pl.DataFrame, chosen: Sequence[int], named: Sequence[int]) -> Chart:
-    """The points of a `plane_table`, with names beside those listed in `named`."""
+    """The points of a `plane_table`, with names next to those listed in `named`."""
     style = styles(table["model"].to_list())
     names = [shortened(name, LONGEST) for name in style]
     (x, x_ticks), (y, y_ticks) = (
@@ -148,7 +148,7 @@ def curves(lines: dict[str, list[Line]], key: str, relative: bool) -> list[Curve
         ]
         first = pairs[0][1] if pairs and relative else 1.0
         if pairs and first:
-            every = -(-len(pairs) // LOGGED)  # more points cannot be told apart
+            every = -(-len(pairs) // LOGGED)  # more points cannot be distinguished
             pairs = pairs[:-1:every] + pairs[-1:]
             step, value = zip(*pairs, strict=True)
             found.append(Curve(name, list(step), [v / first for v in value]))

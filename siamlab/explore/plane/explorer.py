@@ -35,7 +35,7 @@ from siamlab.train.folder import Line
 IMAGES = 40  # test images behind the histogram
 BARS = 12
 DESCRIBED = 7  # chosen models that are described: one for each colour
-NAMED = 12  # points that all have names beside them; of more, only those that are described
+NAMED = 12  # up to this many points all have names; of more, only those that are described
 FEW = 4  # models of which an exported page holds every selection
 
 
@@ -188,7 +188,7 @@ class PlaneExplorer(Explorer):
         return {name: self._logged(name) for name in self.values["chosen"][:DESCRIBED]}
 
     def _has_metrics(self) -> bool:
-        """Whether any model has a folder; of models without, empty charts would show nothing."""
+        """Whether any model has a folder; charts of models without would be empty."""
         return any(point.folder for point in self.points.values())
 
     def _logged(self, name: str) -> list[Line]:

@@ -52,7 +52,7 @@ class Collection:
 
     @property
     def k(self) -> int:
-        """How many neighbours vote on an image; 0 where no two classes are known."""
+        """Number of neighbours that vote on an image; 0 if no two classes are known."""
         known = self.images.labels[self.images.labels >= 0]
         return min(K, len(known) - 1) if len(known.unique()) > 1 else 0
 

@@ -18,7 +18,7 @@ def disagreements(encoders: Encoders, crops: Crops, first: int, second: int) -> 
     """Return one place of each pair of crops, the largest difference of errors first.
 
     With the mean errors, in patches, over all `places` that both crops show. Raises Refused for
-    one model alone.
+    only one model.
     """
     if first == second:
         raise Refused("a model does not disagree with itself; choose two", 400)

@@ -1,4 +1,4 @@
-"""Photographs of a page: those it opened with and those that were added, in memory alone.
+"""Photographs of a page: those it opened with and those that were added, only in memory.
 
 album = Album(shipped());  album.add("cat.jpg", data);  album["3f2a…"].pixels
 """

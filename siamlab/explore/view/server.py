@@ -1,4 +1,4 @@
-"""The server of a page: an ASGI application on this machine alone, whose addresses hold a secret.
+"""The server of a page: an ASGI application only on this machine, whose addresses hold a secret.
 
 serve(application(Encoders(models), Album(shipped()), token), bound(0))
 """
@@ -215,7 +215,7 @@ async def _body(request: Request, name: str) -> bytes:
     """Return what was sent. Raises Refused as soon as it is too large."""
     name = name.strip() or "photograph"
     told = request.headers.get("content-length", "0")
-    if len(told) > 15 or int(told) > MOST_BYTES:  # digits alone: the server refuses others
+    if len(told) > 15 or int(told) > MOST_BYTES:  # only digits: the server refuses others
         raise too_large(name)
     parts, size = [], 0
     try:

@@ -46,7 +46,7 @@ function shade(stops, share) {
   return a.map((value, i) => Math.round(value + (b[i] - value) * (place - low)));
 }
 
-function showScale(view, stops, wide) { // below its picture; small pictures have the value alone
+function showScale(view, stops, wide) { // below its picture; small pictures have only the value
   const { scale, colours } = view;
   scale.hidden = !colours;
   scale.replaceChildren();

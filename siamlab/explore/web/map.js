@@ -134,7 +134,7 @@ function mapText(atlas) {
   const same = atlas.views.map((view) => view.found.filter(([j]) => labels[j] === own).length);
   const each = atlas.views.map((view, i) => `${view.name} ${same[i]}`).join(", ");
   return `${about} Of the ${NEAR} images most similar to image ${atlas.chosen} ` +
-    `(${classes[own]}), so many are of its class: ${each}.`;
+    `(${classes[own]}), those of its class: ${each}.`;
 }
 
 function drawMaps(atlas) {

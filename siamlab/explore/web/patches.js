@@ -125,7 +125,7 @@ function components(rows, turns = 40) {
     const axis = new Float64Array(rows.width);
     axes.forEach((a, i) => a.forEach((value, j) => { axis[j] += vectors[i][k] * value; }));
     const made = new Float64Array(rows.count);
-    if (values[k] <= 1e-7 * values[order[0]]) return made; // no variance: rounding alone
+    if (values[k] <= 1e-7 * values[order[0]]) return made; // no variance: only rounding
     for (let i = 0; i < rows.count; i++) {
       made[i] = dot(middle.data.subarray(i * rows.width, (i + 1) * rows.width), axis);
     }

@@ -175,7 +175,7 @@ function copySvg(into, svg, { left: x, top: y, width, height }) { // needs no st
   into.appendChild(copy);
 }
 
-function thicken(style, scale) { // lines of so many pixels of the page, which few programs know
+function thicken(style, scale) { // lines of that many pixels of the page, which few programs know
   for (const name of ["stroke-width", "stroke-dasharray"]) {
     const scaled = style.getPropertyValue(name).replace(/[\d.]+(px)?/g, (number) => scale * parseFloat(number));
     style.setProperty(name, scaled);

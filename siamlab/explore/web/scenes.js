@@ -86,7 +86,7 @@ function similarityText(models, state, base, answers) {
   const best = models.map(({ name }, i) => `${name} ${number(answers[i].match)}`).join(", ");
   const away = models.map(({ name }, i) => `${name} ${number(answers[i].away ?? NaN)}`).join(", ");
   const true_ = answers.every((answer) => answer.away !== null)
-    ? ` It lies so many patches from the true place: ${away}.` : "";
+    ? ` Its distance from the true place in patches: ${away}.` : "";
   return `${said}\nCosine of the most similar patch there: ${best}.${true_} Mutual nearest neighbours with ` +
     `a cosine of ${(state.least / 100).toFixed(2)} or more: ${each}` +
     (answers.some((answer) => answer.count > MOST_LINKS) ? ` (${MOST_LINKS} are drawn).` : ".");

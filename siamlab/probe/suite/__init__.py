@@ -117,7 +117,7 @@ def suite_named(suite: Suite | str) -> Suite:
     if isinstance(suite, Suite):
         if wrong := [probe for probe in suite.probes if not isinstance(probe, Probe)]:
             raise UserError(
-                f"a suite is made of probes, as Suite((PROBES['knn'],)), not of {wrong[0]!r}"
+                f"a suite is made of probes, such as Suite((PROBES['knn'],)), not of {wrong[0]!r}"
             )
         return suite
     if suite not in SUITES:

@@ -106,8 +106,8 @@ def subsample(
 ) -> Sample:
     """Pick at most `most` of the images (or of those `among`, by index), and keep their order.
 
-    The first ones if the images are in random order. Otherwise, or if labels cannot tell, they are
-    drawn: the first ones of a folder all belong to one class.
+    The first ones if the images are in random order. Otherwise, or if labels cannot show it, they
+    are drawn: the first ones of a folder all belong to one class.
     """
     among = torch.arange(len(images.labels)) if among is None else among
     if len(among) <= most or in_random_order(images):

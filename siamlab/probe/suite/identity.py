@@ -48,7 +48,7 @@ def content_of(tensor: Tensor) -> memoryview:
 
 
 class _Unknown(Exception):
-    """Something whose behaviour its name and fields do not tell."""
+    """Something whose behaviour its name and fields do not determine."""
 
 
 def _lines(model: nn.Module) -> Iterator[Any]:
@@ -62,7 +62,7 @@ def _lines(model: nn.Module) -> Iterator[Any]:
 
 
 def _plain(value: Any, modules: dict[nn.Module, int]) -> Any:
-    """Return a value as text and numbers that tell it from all others."""
+    """Return a value as text and numbers that identify it."""
     again = partial(_plain, modules=modules)
     if value is None or isinstance(value, bool | int | float | str | bytes | Enum):
         return repr(value)

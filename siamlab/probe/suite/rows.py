@@ -63,7 +63,7 @@ NEAREST = (
     Probe("linear_present", "Linear accuracy among classes of the test images",
           "semantic", IMAGES, "higher", semantic.linear_probe,
           Doc("`linear(..., present=True)`", "the same where only classes that the test images "
-              "have can be the answer, if these lack some, as ImageNet-A and -R", "0–1"),
+              "have can be the answer, if these lack some, such as ImageNet-A and -R", "0–1"),
           ceiling=1.0),
 )
 CORRESPONDENCES = (
@@ -178,8 +178,8 @@ REPRESENTATION = (
           Doc("`alpha_req`", "how fast the variances fall, i^−α; for features with more than 4 "
               "directions", "near 1 is best"), chance=nan, ceiling=nan),
     Probe("lidar", "LiDAR", "representation", "directions", "higher", representation.spectrum,
-          Doc("`lidar`", "rank of what tells images apart against what tells views apart", "1–D"),
-          chance=1.0),
+          Doc("`lidar`", "effective rank of between-image scatter relative to that among views",
+              "1–D"), chance=1.0),
     Probe("fourier", "Fourier amplitude, highest less lowest", "representation",
           "natural logarithm of amplitude", "neither", representation.frequencies,
           Doc("`fourier_amplitude`", "log amplitude of feature maps, highest less lowest frequency",
@@ -197,8 +197,8 @@ ATTENTION = (
           Doc("`entropy`", "entropy of a query's attention, nats", "0–log N"),
           by_layer=attention.profile, ceiling=nan),
     Probe("attention_nmi", "Query–key information (NMI)", "attention", "share", "neither", None,
-          Doc("`nmi`", "what the attended key tells of the query, normalised; 0 where all queries "
-              "attend to the same patches", "0–1"),
+          Doc("`nmi`", "what the attended key reveals about the query, normalised; 0 where all "
+              "queries attend to the same patches", "0–1"),
           by_layer=attention.profile, chance=0.0, ceiling=nan),
     Probe("head_divergence", "Divergence between heads", "attention", "nats", "neither", None,
           Doc("`head_similarity`", "Jensen–Shannon divergence between heads, nats", "0–log 2"),

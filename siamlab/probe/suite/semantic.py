@@ -180,7 +180,7 @@ def fine_tuned(x: Extracted, recipe: FineTune, report: Callable[[str], None]) ->
 
 
 def pooled(x: Extracted) -> Labelled | None:
-    """Mean patch features of all labelled images; None without two classes to tell apart."""
+    """Mean patch features of all labelled images; None without two classes to distinguish."""
     return labelled(x, x.train.pooled, x.test.pooled)
 
 
@@ -192,7 +192,7 @@ def labelled(
 ) -> Labelled | None:
     """Features and labels of training images and of test images (all, or those of `index`).
 
-    Images without a label are left out. None if there are no two classes to tell apart.
+    Images without a label are left out. None if there are no two classes to distinguish.
     """
     index = torch.arange(len(test)) if index is None else index
     labels, answers = x.bench.train.labels, x.bench.test.labels[index]

@@ -9,7 +9,7 @@ from typing import Any
 from siamlab.interop.training_checkpoint import Title
 from siamlab.run import Run
 
-IMAGENET = 1_281_167  # training images, by which epochs are counted where nothing else tells
+IMAGENET = 1_281_167  # training images, by which epochs are counted if nothing else determines them
 MODELS = {768: "base", 1024: "large", 1280: "huge"}  # by width
 # argument of the program, key of a run, and words of the one for those of the other
 SHARED: tuple[tuple[str, str, dict[Any, Any]], ...] = (
@@ -54,7 +54,7 @@ def run_epoch(run: Run) -> int:
 
 
 def arguments(title: Title, run: Run, epoch: int, kept: dict[str, Any]) -> dict[str, Any]:
-    """Return the program's arguments for a run whose epochs have so many steps.
+    """Return the program's arguments for a run whose epochs have that many steps.
 
     Those `kept` from a file stay where they agree.
     """
@@ -100,7 +100,7 @@ def _siamese(run: Run) -> dict[str, Any]:
 
 
 def total_batch(args: dict[str, Any]) -> int:
-    """Return the images of a step over all processes; 0 where the arguments do not tell.
+    """Return the images of a step over all processes; 0 if the arguments do not determine them.
 
     Under some launchers the program does not learn the number of its processes; then the ratio of
     the two learning rates tells.

@@ -168,7 +168,7 @@ def _sentence(whole: Whole, run: Run, step: int, rest: dict[str, Tensor]) -> str
     unused = [key for key in rest if not known(whole.title, key)]
     vit = run.model
     size = size_in_words(vit.width, vit.depth, vit.patch, vit.heads)
-    moments = " and moments of AdamW" if whole.optimiser else "; AdamW starts anew"
+    moments = " and moments of AdamW" if whole.optimiser else "; AdamW starts from scratch"
     used, named = len(whole.tensors) - len(unused), f" ({', '.join(unused[:3])})" if unused else ""
     parts = PARTS[whole.title] + moments
     return (

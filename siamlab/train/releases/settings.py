@@ -28,7 +28,7 @@ NAMES: dict[Title, str] = {"SiameseIM": "siameseim", "MAE": "mae"}  # of recipes
 def run_of(whole: Whole, path: Path) -> tuple[Run, int]:
     """Return the run whose checkpoint a file is, and the step after which it was written.
 
-    Where the file does not tell a setting, it is the recipe's. Raises UserError for settings and
+    A setting that the file does not record is the recipe's. Raises UserError for settings and
     shapes that no run has.
     """
     shapes = [f"{key}={value}" for key, value in _shapes(whole, path).items()]
@@ -95,7 +95,7 @@ def _shapes_of_siameseim(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _settings_from_args(whole: Whole) -> dict[str, Any]:
-    """Return the settings that arguments tell as they are."""
+    """Return the settings that arguments contain as they are."""
     found = {}
     for name, key, words in ROWS[whole.title]:
         if name in whole.args:
@@ -155,7 +155,7 @@ def _length(whole: Whole, run: Run) -> tuple[Run, int]:
 
 
 def _updates(whole: Whole) -> int:
-    """Return how often AdamW changed the weights; 0 where the file does not tell."""
+    """Return how often AdamW changed the weights; 0 if the file does not record it."""
     state = (whole.optimiser or {}).get("state") or {}
     steps = [float(values["step"]) for values in state.values() if "step" in values]
     return int(max(steps, default=0))
