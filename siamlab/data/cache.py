@@ -32,7 +32,7 @@ Build = Callable[[list[str]], Iterable[Images]]
 
 
 def cache_root() -> Path:
-    """SIAMLAB_CACHE, else ~/.cache/siamlab. Raises UserError where ~ is nobody's home."""
+    """SIAMLAB_CACHE, else ~/.cache/siamlab. Raises UserError if ~ is not a home folder."""
     root = expanded(os.environ.get("SIAMLAB_CACHE") or "~/.cache/siamlab")
     if str(root).startswith("~"):  # it would be a folder of that name, wherever one happens to be
         raise UserError(

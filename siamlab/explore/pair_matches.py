@@ -60,7 +60,7 @@ def held_places(matches: PairMatches) -> dict[str, Any]:
 
 
 def shown_numbers(values: Tensor) -> list[float]:
-    """The values with the one decimal that is shown; 0 for nan, which no text has."""
+    """The values, rounded to the one decimal that is shown; 0 for nan, which is never shown."""
     return [float(f"{v:.1f}") if v == v else 0.0 for v in values.flatten().tolist()]
 
 

@@ -61,7 +61,7 @@ class TokenGrid(nn.Module):
         self.set_input_size(size)
 
     def set_input_size(self, size: Grid) -> None:
-        """Take images of this size from now on; raises UserError where the network cannot."""
+        """Take images of this size from now on; raises UserError if the network cannot."""
         parameter = next(self.parameters(), torch.empty(0))
         image = torch.zeros(2, 3, *size, device=parameter.device, dtype=parameter.dtype)
         modes = {module: module.training for module in self.modules()}

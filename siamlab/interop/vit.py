@@ -22,7 +22,7 @@ from siamlab.interop.layout import Layout
 from siamlab.interop.vit_sizes import WAY, sizes
 
 LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H", 1408: "g", 1536: "g"}
-HEADS = {1280: 16, 1408: 16, 1664: 16}  # others have 64 dimensions a head
+HEADS = {1280: 16, 1408: 16, 1664: 16}  # others have 64 dimensions per head
 TABLE = "relative_position_bias_table"
 
 

@@ -1,4 +1,4 @@
-"""Sizes of a transformer, which its weights show: sides, width, depth, and of what is inside.
+"""Sizes of a transformer that its weights imply: image and patch sides, width, depth, heads.
 
 VisionTransformer(**sizes(weights, depth, heads, patches, path), ...)
 """

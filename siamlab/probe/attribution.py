@@ -126,7 +126,7 @@ def grad_cam(
     layer: int = -1,
     batch: int = 64,
 ) -> Float[Tensor, "B h w"]:
-    """How far each patch points in the direction that raises the target, before block `layer`.
+    """Extent of each patch in the direction that raises the target, before block `layer`.
 
     0 or more, in cosine per patch: the channels of the patch, weighted by the target's gradient
     averaged over all patches, clipped below at 0 (Selvaraju et al. 2017). It is read before the

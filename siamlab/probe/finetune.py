@@ -30,7 +30,7 @@ class Epoch(NamedTuple):
 
     number: int  # 1 .. recipe.epochs
     loss: float  # mean over its steps, nats
-    rate: float  # images a second
+    rate: float  # images per second
 
 
 def fine_tune(

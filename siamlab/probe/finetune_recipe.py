@@ -30,7 +30,7 @@ NAMES = Allowed("the name of a RandAugment of timm, such as rand-m9-mstd0.5-inc1
 
 
 class FineTune(Component):
-    """How to fine-tune. The defaults are MAE's for ViT-B/16 on ImageNet (He et al. 2022).
+    """A recipe of fine-tuning. The defaults are MAE's for ViT-B/16 on ImageNet (He et al. 2022).
 
     On few images, a small model hardly changes with them: set epochs, batch, lr and crop.
     """

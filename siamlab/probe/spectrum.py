@@ -68,7 +68,7 @@ def participation_ratio(features: Float[Tensor, "n D"]) -> float:
 
 
 def alpha_req(features: Float[Tensor, "n D"], first: int = 4, last: int = 100) -> float:
-    """How fast the variances fall: α where the i-th of `eigenvalues` is proportional to i^−α.
+    """Rate at which the variances fall: α where the i-th of `eigenvalues` is proportional to i^−α.
 
     0: all equal; about 1: best generalisation in theory and in the paper (Agrawal et al. 2022);
     larger: few directions hold all variance. Least squares of log variance on log i for i from

@@ -62,7 +62,7 @@ def versions() -> dict[str, str]:
 
 
 def release_numbers(versions: dict[str, str]) -> dict[str, str]:
-    """Strip the build from each version, as +cpu or +cu126."""
+    """Strip the build from each version, such as +cpu or +cu126."""
     return {package: number.partition("+")[0] for package, number in versions.items()}
 
 

@@ -152,7 +152,7 @@ def verbatim(text: str) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    """Escape a sign; of a number at the start, which would begin a list, nothing can be."""
+    """Escape a character; a leading number, which would begin a list, cannot be escaped."""
     return match[0] + "\\" if match[0].isdigit() else "\\" + match[0]
 
 

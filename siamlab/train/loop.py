@@ -139,7 +139,7 @@ def _steps(
 
 
 def check_finite(values: dict[str, float], norm: float, step: int, folder: RunFolder) -> None:
-    """Raises UserError, before anything is saved, when a value or the gradient is not finite."""
+    """Raise UserError, before anything is saved, when a value or the gradient is not finite."""
     wrong = [f"{k}={v}" for k, v in {**values, "grad_norm": norm}.items() if not math.isfinite(v)]
     if wrong:
         kept = checkpoint.found(folder.checkpoints)

@@ -34,7 +34,7 @@ PART = 8  # frames that are enlarged and scored together
 
 
 class DavisProtocol(NamedTuple):
-    """How frames are shown to the model, and what a patch learns from earlier frames."""
+    """Size of the frames, and what a patch takes over from earlier frames."""
 
     source: str
     side: int  # of the shorter side, pixels; rounded to patches of the model

@@ -34,7 +34,7 @@ UNIT = "share of matches"
 
 
 class HpatchesProtocol(NamedTuple):
-    """Which sequences are matched, and how they are shown to the model."""
+    """The sequences that are matched, and the size at which the model sees them."""
 
     source: str
     side: int  # of the square frame that holds a photograph, pixels; rounded to patches

@@ -48,7 +48,7 @@ NUMBERS: dict[str, tuple[str, Direction]] = {
 
 
 class NyuProtocol(NamedTuple):
-    """How photographs are shown to the model, and what is fitted."""
+    """The form in which the model sees photographs, and what is fitted."""
 
     source: str
     size: Grid  # pixels; rounded to patches of the model

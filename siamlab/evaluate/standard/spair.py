@@ -34,7 +34,7 @@ UNIT = "share of points"
 
 
 class SpairProtocol(NamedTuple):
-    """How images are shown to the model, and what can be an answer."""
+    """The form in which the model sees images, and what can be an answer."""
 
     source: str
     side: int  # of the square frame, pixels; rounded to patches of the model

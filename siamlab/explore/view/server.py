@@ -69,7 +69,7 @@ def application(
             Mount(f"/{token}", routes=_page_routes() + _routes(encoders, album, collection)),
             Route("/{path:path}", _stranger, methods=["GET", "POST", "DELETE", "PUT"]),
         ],
-        # names that resolve to this machine, as a stranger's page may use, are refused
+        # names that resolve to this machine, which a stranger's page may use, are refused
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HERE, "localhost"])],
         exception_handlers={UserError: _refused, HTTPException: _failed, Exception: _failed},
     )
@@ -198,7 +198,7 @@ def bound(port: int) -> socket.socket:
 
 
 def serve(app: Starlette, taken: socket.socket) -> None:
-    """Answer until the process is interrupted, as by Ctrl-C."""
+    """Answer until the process is interrupted, for example by Ctrl-C."""
     with suppress(KeyboardInterrupt):
         server(app).run(sockets=[taken])
 

@@ -25,7 +25,7 @@ def outliers(x: Extracted) -> Iterator[Reading]:
 
 
 def profile(x: Extracted) -> Iterator[Reading]:
-    """How far, how sharply and how differently each head attends; a warning if unreadable."""
+    """Distance, entropy and divergence of the heads' attention; a warning if unreadable."""
     if not is_readable(x.model):
         warnings.warn(UNREADABLE, stacklevel=2)
         return

@@ -38,7 +38,7 @@ class Kept(NamedTuple):
 
 
 class Passes:
-    """Images through one model. Its features lie where numbers of its device are computed."""
+    """Images through one model. Features stay on the device where numbers are computed."""
 
     def __init__(
         self, model: nn.Module, inputs: Inputs, batch: int = 256, kept: Kept | None = None

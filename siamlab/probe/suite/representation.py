@@ -22,7 +22,7 @@ FIRST = 4  # principal axis from which α-ReQ's slope is fitted
 
 
 def spectrum(x: Extracted) -> Iterator[Reading]:
-    """How many directions the pooled features of the last layer use."""
+    """Number of directions that the pooled features of the last layer use."""
     pooled = x.test.pooled
     width = min(pooled.shape)
     yield x.reading("rankme", _rank(rankme(pooled), width), **POOLED)
@@ -37,7 +37,7 @@ def spectrum(x: Extracted) -> Iterator[Reading]:
 
 
 def frequencies(x: Extracted) -> Iterator[Reading]:
-    """How coarse the feature maps of the last layer are."""
+    """Coarseness of the feature maps of the last layer."""
     score = fourier_amplitude(x.test.patches, x.test.grid, x.groups).difference
     yield x.reading("fourier", score)
 

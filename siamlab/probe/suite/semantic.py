@@ -131,7 +131,7 @@ def tail(x: Extracted) -> Iterator[Reading]:
 
 
 def ranking(x: Extracted) -> Iterator[Reading]:
-    """How near images of one class are to each other."""
+    """Nearness of images of one class to each other."""
     if (data := pooled(x)) is None:
         return
     if data.answers.bincount().max() > 1:  # two images of one class
