@@ -37,7 +37,7 @@ class Video(NamedTuple):
 
 
 def read_davis(path: str, split: DavisSplit = "val", most: int = 0) -> tuple[Video, ...]:
-    """Return the videos of a split, or the first `most` of them; a warning says if some lack.
+    """Return the videos of a split, or the first `most`; a warning says if some are missing.
 
     Raises UserError for a folder of another layout, and for frames and masks that are missing,
     cannot be read or differ in size.

@@ -40,8 +40,8 @@ def read_hpatches(path: str, leave_out: Sequence[str] = (), most: int = 0) -> tu
     """Return the sequences by name, without those to leave out, at most `most` of each kind.
 
     A folder `v_NAME` (viewpoint) or `i_NAME` (illumination) has the images 1 to 6 and the files
-    H_1_2 to H_1_6. A warning says if some of the 116 lack. Raises UserError for another layout, and
-    for images and homographies that are missing or damaged.
+    H_1_2 to H_1_6. A warning says if some of the 116 are missing. Raises UserError for another
+    layout, and for images and homographies that are missing or damaged.
     """
     root = Path(path).expanduser().absolute()
     folders = sorted(f for f in root.glob("[iv]_*") if f.is_dir()) if path else []

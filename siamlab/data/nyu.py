@@ -39,8 +39,8 @@ def read_nyu(path: str, train_path: str = "", most: int = 0) -> tuple[DepthPairs
 
     In each scene's folder, `rgb_00045.jpg` goes with `sync_depth_00045.png`, of 16 bits. With
     `train_path`, the training pairs are all of that folder, such as the 24,231 of `sync/`; at most
-    `most` of them are taken (0: all), drawn by a seed. A warning says if some of the set lack.
-    Raises UserError for another layout, and for pairs that are not whole or not of one size.
+    `most` of them are taken (0: all), drawn by a seed. A warning says if some are missing. Raises
+    UserError for another layout, and for pairs that are incomplete or not of one size.
     """
     root = Path(path).expanduser().absolute()
     if not path or not (root / "test").is_dir() or not (train_path or (root / "train").is_dir()):

@@ -23,7 +23,7 @@ M = TypeVar("M", bound=nn.Module)
 def device_named(name: str | torch.device) -> torch.device:
     """Return a device by name, or the device itself; `auto` is a GPU if there is one.
 
-    Apple's is taken only by its name, mps: it lacks operations that some models need. Raises
+    Apple's is used only if you name it, mps: it lacks operations that some models need. Raises
     UserError for another name, and for a GPU that torch does not find.
     """
     if isinstance(name, torch.device):

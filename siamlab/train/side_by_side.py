@@ -39,7 +39,7 @@ def side_by_side(jobs: list[Job], count: int) -> Iterator[tuple[str, Event]]:
         yield from _received(events)
     finally:
         for worker in running.values():
-            worker.terminate()  # SIGTERM: it saves after the step in hand
+            worker.terminate()  # SIGTERM: it saves after the current step
         for worker in running.values():
             worker.join()
 
