@@ -18,6 +18,8 @@ from siamlab.evaluate.models import NamedModel
 from siamlab.machine.sums import unsigned
 from siamlab.train import RunFolder, train
 
+KINDS = '[{"model": "mae", "probe": ["knn"]}]'  # of values that are none of a row
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
@@ -49,7 +51,10 @@ def test_rows_of_another_protocol_stay_and_those_of_the_same_are_replaced(folder
     assert kept(folder) == [0.2, 0.3]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", "null", '[{"a": 1, "checksum": "0"}]', "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[1]", "null", '[{"a": 1, "checksum": "0"}]', "\xff", '[{"model": 1}]', KINDS],
+)
 def test_damaged_scores_are_kept_beside_and_it_is_said(text, folder):
     (folder.path / "probes.json").write_text(text, "latin1")
     with pytest.warns(UserWarning, match="probes.json was damaged; it is kept as probes.damaged"):

@@ -47,6 +47,15 @@ def test_all_kinds_of_shortage_are_explained(error):
     assert explained(error).startswith("out of memory: more was needed than there is")
 
 
+def test_a_gpu_that_cannot_be_asked_what_is_free_is_still_a_sentence():
+    if torch.cuda.is_available():
+        pytest.skip("this one can be asked")
+    assert (
+        explained(torch.OutOfMemoryError(GPU))
+        == "out of memory: 20.5 GiB more were needed; lower batch"
+    )
+
+
 def test_a_real_shortage_is_explained_and_other_errors_pass():
     with pytest.raises(UserError, match="181.9 TiB more were needed"), explain_shortage("less"):
         torch.empty(10**6, 5 * 10**7)

@@ -24,6 +24,7 @@ SEARCH = "study = Search(question='?', suggest=lambda trial: mae(), objectives={
         ("mae().change('los=cosine')", ", line 3, a run has no key 'los'"),
         ("import sys\n\nsys.exit(0)", ", line 5, ends the program .sys.exit.; a study's file only"),
         ("raise SystemExit", ", line 3, ends the program"),
+        ("raise GeneratorExit", ", line 3, does not import: GeneratorExit"),
         (SEARCH.format("()"), ", line 3, Search.objectives=.* must be a list of 1 or more"),
         (SEARCH.format("('cost', 'cost')"), ", line 3, objectives names 'cost' twice; name each"),
         (

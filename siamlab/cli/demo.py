@@ -18,12 +18,14 @@ from siamlab.evaluate.evaluate import probe_all
 from siamlab.evaluate.files import check_folder, write_table
 from siamlab.evaluate.images import open_images
 from siamlab.evaluate.models import before_training, open_models
+from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
 from siamlab.probe.suite.semantic import varied
 from siamlab.probe.suite.spatial import FEWEST
 from siamlab.recipes import RECIPES, demo_size, photo_size
 from siamlab.run import Run
 from siamlab.train import RunFolder, Stopped, bar, steps
+from siamlab.train.access import listed
 from siamlab.train.events import Event, Notice
 from siamlab.train.precision import CHOSEN
 from siamlab.train.resume import finished
@@ -73,7 +75,7 @@ def photographs(kind: str, words: Sequence[str] = ()) -> Scale:
 def demo(scale: Scale, out: str | Path) -> int:
     """Train, probe and report; return the exit status. Finished runs are not trained again."""
     console, out, runs = Console(), Path(out), scale.runs()
-    check_folder(out)
+    check_demo_folder(out, runs)
     say(plan(scale, runs, out), console)
     with console.status("reading the images"):
         train, test = open_images(runs[0].data, train=scale.images, test=scale.test_images)
@@ -86,7 +88,8 @@ def demo(scale: Scale, out: str | Path) -> int:
     trained_models = open_models([out / run.name for run in runs])
     models = [before_training(trained_models[0]), *trained_models]
     with console.status("probing the features"):
-        scores = probe_all(models, train, test, cache=False)
+        with explain_shortage("end other programs, or ask for the --smallest demo"):
+            scores = probe_all(models, train, test, cache=False)
     write_table(scores, out / "scores.parquet")
     print_scores(scores, runs[0].data)
     from siamlab.report.demo import write_demo_report
@@ -95,6 +98,14 @@ def demo(scale: Scale, out: str | Path) -> int:
         path = write_demo_report(out, runs, models, scores, test)
     say(f"Report: {path.resolve()}", console)
     return 0
+
+
+def check_demo_folder(out: Path, runs: Sequence[Run]) -> None:
+    """Raise UserError for a folder that cannot be made, or holds anything but this demo."""
+    check_folder(out)
+    names = {path.name for path in listed(out)}
+    if "run.toml" in names or (names and not names & {run.name for run in runs}):
+        raise UserError(f"--out {out} holds something else than this demo; name a new folder")
 
 
 def plan(scale: Scale, runs: list[Run], out: Path) -> str:

@@ -14,6 +14,7 @@ from siamlab.evaluate.images import open_source
 from siamlab.evaluate.models import open_model
 from siamlab.machine.device import device_named
 from siamlab.machine.files import expanded
+from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
 
 
@@ -27,6 +28,7 @@ class Options(NamedTuple):
     device: str = "auto"  # cpu, cuda, or auto: a GPU if there is one
 
 
+@explain_shortage("lower --size or --images")
 def embed_images(name: str, words: Sequence[str], options: Options) -> None:
     """Write the features of images under one model, and print what the file has."""
     import polars

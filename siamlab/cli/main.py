@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from argparse import Namespace
+from contextlib import suppress
 
 from siamlab.cli.parser import parser
 from siamlab.machine.faults import machine_fault
@@ -48,7 +49,8 @@ def main(words: list[str] | None = None) -> int:
         if not (sentence := _explained(error)):
             raise
         if machine_fault(error):  # output that is still buffered would fail again
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with suppress(OSError):  # where the output is not a file
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"siamlab: {printable(sentence)}", file=sys.stderr)
         return 2
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from siamlab.cli.probe import print_about
 from siamlab.evaluate.models import distinct, open_model
 from siamlab.explore.site.site import check_site, photos_of, write_site
+from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
 
 
+@explain_shortage("lower --size, or name fewer models")
 def export_site(
     names: Sequence[str], to: str, data: str | None = None, size: int | None = None,
     runtime: str | None = None,

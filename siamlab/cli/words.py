@@ -11,7 +11,7 @@ from pathlib import Path
 
 from siamlab import RECIPES, zoo
 from siamlab.component import UserError, unknown
-from siamlab.machine.files import expanded
+from siamlab.machine.files import check_readable, expanded
 
 PROBE_KEYS = ("data", "fine_tune")
 MODEL_FILES = {"run.toml", "encoder.safetensors", "config.json"}  # in a folder that is not an album
@@ -114,7 +114,10 @@ def data_words(command: str, words: Sequence[str]) -> list[str]:
 
 def check_model(name: str) -> None:
     """Raise UserError for the name of a missing model, as far as is known without torch."""
-    if not name.startswith(("timm:", "hf:")) and not os.path.exists(zoo.path_of(name)):
+    if name.startswith(("timm:", "hf:")):
+        return
+    check_readable(zoo.path_of(name))
+    if not os.path.exists(zoo.path_of(name)):
         raise UserError(
             f"there is no run's folder or encoder file {name}, as seen from {Path.cwd()}; "
             "`siamlab train` makes one, timm:NAME names a model of timm, hf:OWNER/NAME one of the "

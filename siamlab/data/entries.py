@@ -8,7 +8,6 @@ import json
 import shutil
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,12 +33,21 @@ class Entry(NamedTuple):
 
 
 def entries() -> list[Entry]:
-    """Return the entries of the cache, the largest first; without a cache, none."""
+    """Return the entries of the cache, the largest first; without a cache, none.
+
+    Raises UserError for a cache that may not be read.
+    """
     root = cache_root()
-    with suppress(OSError):
+    try:
         folders = [path for path in root.iterdir() if path.is_dir() and _is_entry(path)]
         return sorted(map(_entry, folders), key=lambda entry: -entry.size)
-    return []
+    except PermissionError as error:
+        raise UserError(
+            f"the cache {error.filename or root} cannot be read ({error.strerror}); make it "
+            "readable, or set SIAMLAB_CACHE to another folder"
+        ) from None
+    except OSError:
+        return []
 
 
 def remove(unwanted: Iterable[Entry]) -> list[Entry]:

@@ -19,6 +19,7 @@ from siamlab.evaluate.models import NamedModel, check_opened
 from siamlab.evaluate.share import CLOSE, write_folder
 from siamlab.machine.files import atomic
 from siamlab.machine.internals import is_fusable, set_fused
+from siamlab.machine.shortage import explain_shortage
 from siamlab.probe.features import Inputs, as_features, final_tokens
 from siamlab.train.access import written
 from siamlab.train.checkpoint import write_weights
@@ -53,6 +54,7 @@ class Packaged(nn.Module):
         return torch.rand(count, 3, *self.inputs.size, generator=rng)
 
 
+@explain_shortage("choose a smaller size, or a machine with more memory")
 def export_model(named: NamedModel, to: str) -> Path:
     """Write a model as `.onnx`, `.pt2` (torch.export), `.safetensors` (timm), or a new folder.
 
@@ -67,7 +69,7 @@ def export_model(named: NamedModel, to: str) -> Path:
     if path.suffix == "":
         write_folder(named, path)
         return path
-    with written(path, "free some space, or name another place"), atomic(path) as draft:
+    with written(path, "name another place"), atomic(path) as draft:
         WRITERS[path.suffix](named, draft)
     return path
 

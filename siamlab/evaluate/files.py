@@ -19,6 +19,7 @@ from siamlab.train.access import check_links
 if TYPE_CHECKING:
     import polars
 
+KEY = ("model", "layer", "head", "probe", "protocol")  # of a row
 WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".json": "write_json"}
 
 
@@ -48,14 +49,14 @@ def check_new_file(path: Path, option: str) -> None:
         raise UserError(f"{option} {path} is a folder; name a file in it, or another one")
 
 
-def check_folder(path: Path) -> None:
+def check_folder(path: Path, option: str = "--out") -> None:
     """Raise UserError for a folder that cannot be made. It is not made yet."""
     try:
         with no_new_folders(path):
             path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"--out {path} cannot be created ({error.strerror}); name another"
+            f"{option} {path} cannot be created ({error.strerror}); name another"
         ) from None
 
 
@@ -98,7 +99,7 @@ def _keep(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def _key(row: dict[str, Any]) -> tuple:
-    return tuple(row.get(key) for key in ("model", "layer", "head", "probe", "protocol"))
+    return tuple(row.get(key) for key in KEY)
 
 
 def _earlier(path: Path) -> list[dict[str, Any]]:
@@ -108,7 +109,11 @@ def _earlier(path: Path) -> list[dict[str, Any]]:
         if not isinstance(rows, list):
             raise ValueError("not a list")
         for row in rows:
-            unsigned(row)
+            kept = unsigned(row)
+            if not isinstance(kept.get("model"), str) or any(
+                isinstance(kept.get(key), list | dict) for key in KEY
+            ):
+                raise ValueError("not a row of scores")
         return rows
     except FileNotFoundError:
         return []

@@ -67,7 +67,7 @@ def write_folder(named: NamedModel, path: Path) -> None:
         "pretrained_cfg": _settings(named.model),
         "model_args": chosen,
     }
-    with written(path), atomic(path) as draft:
+    with written(path, "name another place"), atomic(path) as draft:
         draft.mkdir()
         (draft / "config.json").write_text(json.dumps(config, indent=1) + "\n")
         write_weights(named.model, draft / "model.safetensors", {"format": "pt"})

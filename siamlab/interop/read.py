@@ -17,7 +17,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.interop.torchscript import read_torchscript
-from siamlab.machine.files import check_file
+from siamlab.machine.files import check_file, check_readable
 
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\x0a"  # as torch.save writes since and before 1.6
 # a release's own settings: plain values, the last one read as a dictionary without its class
@@ -48,6 +48,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def metadata(path: Path) -> dict[str, str]:
     """Return the text in the header of a safetensors file; empty for files of another format."""
+    check_readable(path)
     try:
         with safe_open(path, "pt") as file:
             return file.metadata() or {}

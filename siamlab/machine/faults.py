@@ -19,6 +19,8 @@ FAULTS = {
     errno.ENFILE: "too many files are open on this machine",
     errno.ENOMEM: NO_MEMORY,
 }
+LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS}
+IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}
 # libraries of Rust and C++ report system errors only as text
 NUMBER = re.compile(r"os error (\d+)|Os \{ code: (\d+)")
 WORDS = {
@@ -52,6 +54,14 @@ def reason(error: Exception) -> str:
     if told := machine_fault(error) or getattr(error, "strerror", None):
         return told
     return re.sub(r"\[Errno -?\d+\] | \(os error \d+\).*", "", str(error), flags=re.DOTALL)
+
+
+def way_out(error: BaseException) -> str:
+    """Return what a user can do where the system refuses to write: rights, a name, or space."""
+    number = getattr(error, "errno", None)
+    if number in LOCKED:
+        return "make it readable and writable"
+    return "move away what is there" if number in IN_THE_WAY else "free some space"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -8,12 +8,15 @@ if lock := hold(folder / ".lock"): ...                  # until lock.close() or 
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
 from filelock import FileLock, Timeout
+
+from siamlab.machine.messages import UserError
 
 
 @contextmanager
@@ -76,6 +79,23 @@ def check_file(path: Path) -> None:
         number = errno.EISDIR if path.is_dir() else errno.EINVAL
         why = os.strerror(number) if path.is_dir() else "it is a pipe or a device, not a file"
         raise OSError(number, why, str(path))
+
+
+def check_readable(path: str | os.PathLike[str]) -> None:
+    """Raise UserError for a file that may not be read, or whose folder may not be entered.
+
+    Libraries call such a file missing or damaged.
+    """
+    try:
+        if stat.S_ISREG(os.stat(path).st_mode):
+            open(path, "rb").close()
+    except PermissionError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}); make it readable, with the folders that "
+            "lead to it"
+        ) from None
+    except (OSError, ValueError):
+        return  # it is not there
 
 
 def text_in(path: Path, encoding: str = "utf-8") -> str:

@@ -50,7 +50,10 @@ def free_memory(gpu: bool = False) -> tuple[int, int] | None:
     None where the system does not say.
     """
     if gpu:
-        return sys.modules["torch"].cuda.mem_get_info()
+        try:
+            return sys.modules["torch"].cuda.mem_get_info()
+        except (RuntimeError, AssertionError):  # no driver, or the GPU itself has failed
+            return None
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:  # not Linux

@@ -11,6 +11,7 @@ from types import ModuleType
 from siamlab.component import UserError
 from siamlab.study.assignments import assign
 from siamlab.study.definition import FixedStudy, Study
+from siamlab.train.access import readable
 
 
 def load(file: str | Path, words: Sequence[str] = ()) -> tuple[str, Study]:
@@ -43,6 +44,8 @@ def _imported(file: Path) -> ModuleType:
     spec = spec_from_file_location(f"siamlab_study_{file.stem}", file)
     if file.suffix != ".py" or spec is None:
         raise UserError(f"{file} is not a Python file; a study is a .py file that sets `study`")
+    with readable(file):
+        file.read_bytes()
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -53,7 +56,9 @@ def _imported(file: Path) -> ModuleType:
             f"{file}{_line(error, spec.origin)} ends the program (sys.exit); a study's file only "
             "sets `study`"
         ) from None
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the file raises
         line = _line(error, spec.origin)
         raise UserError(f"{file}{line} does not import: {type(error).__name__}: {error}") from None
     return module

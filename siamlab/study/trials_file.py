@@ -16,6 +16,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from siamlab.component import Component, UserError
+from siamlab.machine.faults import way_out
 from siamlab.machine.files import atomic, text_in
 
 FORMAT = 1  # version of the file format; other versions are refused
@@ -88,7 +89,7 @@ def write_trials(path: Path, trials: Trials) -> None:
             draft.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise UserError(
-            f"--to {path} cannot be written ({error.strerror}); free some space or name another "
+            f"--to {path} cannot be written ({error.strerror}); {way_out(error)}, or name another "
             "place"
         ) from None
 

@@ -3,18 +3,24 @@
 with written(path), atomic(path) as draft: ...
 """
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from siamlab.component import UserError
+from siamlab.machine.faults import LOCKED, way_out
 from siamlab.machine.files import check_file, outward_link
 
 
 def check_links(folder: Path) -> None:
     """Raise UserError where a link leads out of a run's folder, which writing would follow."""
-    if link := outward_link(folder):
+    try:
+        link = outward_link(folder)
+    except PermissionError as error:
+        raise UserError(
+            f"{error.filename} cannot be read ({error.strerror}); make it readable"
+        ) from None
+    if link:
         raise UserError(
             f"{link} is a link to {link.resolve()}, outside the run's folder, where siamlab would "
             "write; replace it by the file or folder itself, or remove it"
@@ -28,8 +34,22 @@ def readable(path: Path) -> Iterator[None]:
         check_file(path)
         yield
     except OSError as error:
+        way = "make it readable" if error.errno in LOCKED else "restore it, or choose another --out"
+        raise UserError(f"{path} cannot be read ({error.strerror}); {way}") from error
+
+
+def listed(folder: Path) -> list[Path]:
+    """Return what is in a folder, in order; nothing if it does not exist.
+
+    Raises UserError where it may not be read: its files must not be taken for lost.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
         raise UserError(
-            f"{path} cannot be read ({error.strerror}); make it readable, or remove it"
+            f"the folder {folder} cannot be read ({error.strerror}); {way_out(error)}"
         ) from error
 
 
@@ -37,7 +57,7 @@ def readable(path: Path) -> Iterator[None]:
 def written(path: Path, instead: str = "") -> Iterator[None]:
     """Raise UserError if the file cannot be written, because the disk is full or it may not be.
 
-    The sentence ends with what to do: `instead`, or to mend it and continue the run.
+    The sentence ends with what to do: mend it, or `instead`; without that, and resume the run.
     """
     try:
         yield
@@ -45,9 +65,12 @@ def written(path: Path, instead: str = "") -> Iterator[None]:
         cause = error if isinstance(error, OSError) else error.__context__  # torch.save hides it
         if not isinstance(cause, OSError):
             raise
-        locked = cause.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-        way = "make it writable, or copy the run to another --out" if locked else "free some space"
-        way = instead or f"{way}, then continue with --resume"
+        way = way_out(cause)
+        if instead:
+            way += f", or {instead}"
+        else:
+            way += ", or copy the run to another --out" if cause.errno in LOCKED else ""
+            way += ", then continue with --resume"
         raise UserError(
             f"{path} could not be written ({cause.strerror or cause}); {way}"
         ) from error

@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from siamlab.component import UserError
-from siamlab.machine.files import atomic, check_file, remove_drafts, text_in
-from siamlab.train.access import written
+from siamlab.machine.files import atomic, check_file, check_readable, remove_drafts, text_in
+from siamlab.train.access import listed, written
 
 KEPT = 2  # the newest and the one before it
 WEIGHTS = {"model.safetensors", "teacher.safetensors"}
@@ -48,8 +48,8 @@ def save(folder: Path, step: int, state: State) -> Path:
 
 
 def found(folder: Path) -> list[Path]:
-    """Return the checkpoints of a run, oldest first."""
-    return sorted(path for path in folder.glob("step_*") if path.name[5:].isdigit())
+    """Return the checkpoints of a run, oldest first. Raises UserError if they cannot be listed."""
+    return [path for path in listed(folder) if path.match("step_*") and path.name[5:].isdigit()]
 
 
 def newest(folder: Path, needed: set[str] = FILES) -> tuple[Path | None, list[str]]:
@@ -63,12 +63,19 @@ def newest(folder: Path, needed: set[str] = FILES) -> tuple[Path | None, list[st
 
 
 def damage(path: Path, needed: set[str] = FILES) -> str:
-    """Return what is wrong with the `needed` files of a checkpoint; "" if they are unchanged."""
+    """Return what is wrong with the `needed` files of a checkpoint; "" if they are unchanged.
+
+    Raises UserError for one that may not be read, which may well be whole.
+    """
     try:
         sums = json.loads(text_in(path / "checksums.json"))
         if not isinstance(sums, dict) or not needed <= sums.keys():
             return "its checksums.json does not name all files"
         wrong = [name for name in sorted(needed) if checksum(path / name) != sums[name]]
+    except PermissionError as error:
+        raise UserError(
+            f"{error.filename or path} cannot be read ({error.strerror}); make it readable"
+        ) from None
     except (OSError, ValueError) as error:
         return f"{type(error).__name__} at its checksums"
     return f"{', '.join(wrong)} changed since it was written" if wrong else ""
@@ -117,6 +124,7 @@ def read_weights(module: nn.Module, path: Path) -> None:
 
 def weights_in(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file; raises UserError for a damaged one."""
+    check_readable(path)
     try:
         return safetensors.torch.load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.interop.weights import Opened, is_foreign, open_weights
-from siamlab.machine.files import atomic
+from siamlab.machine.files import atomic, check_readable
 from siamlab.machine.sums import KEY, text_sum
 from siamlab.machine.terminal import caution
 from siamlab.model.encoder import Encoder
@@ -76,6 +76,7 @@ def load_encoder(path: str | Path) -> nn.Module:
     Raises UserError for a path that is neither, and for a damaged file.
     """
     path = Path(path)
+    check_readable(path)
     if os.path.isfile(path):
         return _from_file(path)
     folder = RunFolder(path)
@@ -158,6 +159,7 @@ def _from_file(path: Path) -> nn.Module:
 
 
 def _words(path: Path) -> dict[str, str]:
+    check_readable(path)
     try:
         with safe_open(path, "pt") as file:
             words = file.metadata() or {}

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from siamlab.component import UserError
+from siamlab.machine.faults import way_out
 from siamlab.machine.files import append, atomic, hold, remove_drafts, text_in
 from siamlab.machine.sums import signed, unsigned
 from siamlab.machine.terminal import caution
 from siamlab.run import Run
 from siamlab.train import run_file
-from siamlab.train.access import check_links, readable, written
+from siamlab.train.access import check_links, listed, readable, written
 from siamlab.train.environment import environment
 from siamlab.train.events import Line, Metrics
 from siamlab.train.lines import read_lines, written_line
@@ -60,12 +61,9 @@ class RunFolder:
 
     def check_free(self) -> None:
         """Raise UserError where there is anything but what a crash leaves of a new folder."""
-        try:
-            kept = {p.name for p in self.path.iterdir()} if self.path.exists() else set()
-        except OSError as error:
-            raise self._unwritable(error) from error
+        kept = {path.name for path in listed(self.path)}
         drafts = {name for name in kept if name.startswith(".") and name.endswith(".draft")}
-        if kept - BEGUN - drafts or any(self.checkpoints.glob("*")):
+        if kept - BEGUN - drafts or listed(self.checkpoints):
             resume = "add --resume to continue its run"
             lost = "it has no run.toml, so there is no run to continue; put run.toml back"
             raise UserError(
@@ -75,12 +73,18 @@ class RunFolder:
 
     def undo(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
         """Remove what `create` made if an error came before anything was logged or saved."""
-        begun = self.metrics.exists() or any(self.checkpoints.glob("*"))
-        if isinstance(error, Exception) and not begun:
+        if isinstance(error, Exception) and not self._begun():
             for file in (self.run_file, self.environment, self.lock):
                 file.unlink(missing_ok=True)
             with suppress(OSError):
                 self.checkpoints.rmdir()
+
+    def _begun(self) -> bool:
+        """Return whether anything was logged or saved, or may have been."""
+        try:
+            return self.metrics.exists() or bool(listed(self.checkpoints))
+        except (OSError, UserError):
+            return True
 
     def encoder_at(self, step: int) -> Path:
         """Return the path of the encoder that is kept from a step; `open_model` takes it."""
@@ -88,7 +92,7 @@ class RunFolder:
 
     def kept_encoders(self) -> dict[int, Path]:
         """Return the encoders that `keep_every` kept, by step, the earliest first."""
-        files = sorted(self.encoders.glob("step_*.safetensors"))
+        files = [file for file in listed(self.encoders) if file.match("step_*.safetensors")]
         return {int(file.stem.removeprefix("step_")): file for file in files}
 
     def claim(self) -> ExitStack:
@@ -142,7 +146,7 @@ class RunFolder:
 
     def _unwritable(self, error: OSError) -> UserError:
         return UserError(
-            f"the folder {self.path} cannot be written ({error.strerror}); free some space, or "
+            f"the folder {self.path} cannot be written ({error.strerror}); {way_out(error)}, or "
             "choose another --out"
         )
 
@@ -153,7 +157,10 @@ class RunFolder:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise UserError(
+                f"the folder {self.path} cannot be read ({error.strerror}); make it readable, or "
+                "choose another one"
+            ) from error
         return True
 
     def run(self) -> Run:
@@ -196,7 +203,9 @@ class RunFolder:
     def about(self) -> dict[str, Any]:
         """Return environment.json; this environment, with a warning, if it is damaged or lost."""
         try:
-            return unsigned(json.loads(text_in(self.environment)))
+            about = unsigned(json.loads(text_in(self.environment)))
+            _check_about(about)
+            return about
         except (OSError, ValueError):
             caution(
                 f"{self.environment} is lost or damaged; it is re-created from this machine, and "
@@ -239,3 +248,13 @@ class RunFolder:
         clock = [line["seconds"] for line in self.lines()]
         ends = [now for now, then in zip(clock, clock[1:], strict=False) if then < now]
         return float(sum([*ends, *clock[-1:]]))
+
+
+def _check_about(about: dict[str, Any]) -> None:
+    """Raise ValueError where environment.json holds other kinds of values than this module."""
+    for name in ("precision", "weights"):
+        table = about.get(name, {})
+        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
+            raise ValueError(f"{name} is not a table of texts")
+    if not all(step.isdecimal() for step in about.get("precision", {})):
+        raise ValueError("precision is not a table of steps")

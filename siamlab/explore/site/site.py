@@ -14,6 +14,7 @@ import torch
 from siamlab.component import UserError
 from siamlab.data import sample
 from siamlab.evaluate.export import check_onnx
+from siamlab.evaluate.files import check_folder
 from siamlab.evaluate.images import open_source
 from siamlab.evaluate.models import NamedModel
 from siamlab.explore.scene import STOPS
@@ -73,6 +74,7 @@ def check_site(folder: Path) -> None:
         raise UserError(
             f"--to {folder}: the folder {folder.parent} does not exist; create it first"
         )
+    check_folder(folder, "--to")
     check_onnx("export-demo")
 
 

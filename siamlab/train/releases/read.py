@@ -13,6 +13,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.interop.training_checkpoint import Title, Whole, read_whole
 from siamlab.interop.vit import size_in_words
+from siamlab.machine.faults import way_out
 from siamlab.machine.files import atomic, expanded
 from siamlab.model.siamese import Siamese
 from siamlab.run import Run
@@ -92,7 +93,7 @@ def _write_folder(
         if cause is None:
             raise
         raise UserError(
-            f"the folder {folder.path} cannot be written ({cause.strerror}); free some space, or "
+            f"the folder {folder.path} cannot be written ({cause.strerror}); {way_out(cause)}, or "
             "choose another --out"
         ) from error
 
