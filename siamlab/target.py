@@ -5,8 +5,8 @@
     teacher.follow(model, progress)                     # after each step
 
 A choice must have `kind` and `build`, which returns a `Teacher`, and `widths` where its goals are
-not as wide as the projections. It should declare what it has goals for (`per`): by default patches
-alone, so that heads of whole images are refused. A teacher's goals carry no gradient.
+not as wide as the projections. It should declare what it has goals for (`per`): by default only
+patches, so that heads of whole images are refused. A teacher's goals carry no gradient.
 """
 
 from abc import abstractmethod

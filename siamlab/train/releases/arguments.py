@@ -103,7 +103,7 @@ def total_batch(args: dict[str, Any]) -> int:
     """Return the images of a step over all processes; 0 if the arguments do not determine them.
 
     Under some launchers the program does not learn the number of its processes; then the ratio of
-    the two learning rates tells.
+    the two learning rates gives it.
     """
     unit = args.get("batch_size", 0) * args.get("accum_iter", 1)
     count = args.get("world_size", 1)
