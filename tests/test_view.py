@@ -24,7 +24,7 @@ from siamlab.cli.main import main
 from siamlab.cli.words import view_words
 from siamlab.component import UserError
 from siamlab.data import Fashion, sample
-from siamlab.explore.view import encoders, photos, server
+from siamlab.explore.view import encoders, photos, responses, routes, server
 from siamlab.explore.view.collection import Collection
 from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.encoders import Encoders, Kept
@@ -314,7 +314,7 @@ def test_a_page_without_images_has_no_map(client):
 
 
 def test_a_fault_of_the_server_is_told(client, ships, monkeypatch):
-    monkeypatch.setattr(server, "encoded", lambda photo: 1 / 0)
+    monkeypatch.setattr(routes, "encoded", lambda photo: 1 / 0)
     assert "terminal" in sentence(client.get(f"photos/{ships[0].id}"), 500)
 
 
@@ -398,9 +398,9 @@ def test_a_photograph_of_48_megapixels_is_read_at_a_reduced_size(client):
 
 def test_bytes_and_photographs_are_bounded(client, monkeypatch):
     data = file(noise())
-    monkeypatch.setattr(server, "MOST_BYTES", len(data) - 1)
+    monkeypatch.setattr(responses, "MOST_BYTES", len(data) - 1)
     assert "larger than" in sentence(client.post("photos?name=a.png", content=data), 413)
-    monkeypatch.setattr(server, "MOST_BYTES", len(data))
+    monkeypatch.setattr(responses, "MOST_BYTES", len(data))
     monkeypatch.setattr(photos, "MOST_PHOTOS", 11)
     assert "11 photographs at most" in sentence(client.post("photos?name=a.png", content=data), 409)
     monkeypatch.setattr(photos, "MOST_PHOTOS", 12)
