@@ -6,7 +6,7 @@ for event in steps(run, "runs/mae"): ...        # the same; yields Notice and Me
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from siamlab.component import UserError
@@ -15,23 +15,17 @@ from siamlab.machine import distributed
 from siamlab.machine.shortage import explain_shortage
 from siamlab.run import Run
 from siamlab.train import checkpoint
-from siamlab.train.batches import Batches
 from siamlab.train.collapse import collapse_signs
-from siamlab.train.device import (
-    build,
-    choose_device,
-    explain_compile_errors,
-    less_memory,
-    parallel,
-)
+from siamlab.train.device import explain_compile_errors, less_memory
+from siamlab.train.due import due_after
 from siamlab.train.events import Event
 from siamlab.train.export import write_encoder
 from siamlab.train.folder import RunFolder
-from siamlab.train.online_probes import online_probes
-from siamlab.train.precision import choose_precision, note_precision
+from siamlab.train.precision import note_precision
 from siamlab.train.progress import Meter
 from siamlab.train.resume import claim_folder, resume_state
 from siamlab.train.schedule import learning_rate, set_rate
+from siamlab.train.setup import Setup, prepare
 from siamlab.train.signals import Stopped, stop_signal
 from siamlab.train.step import clip, gradients
 
@@ -81,61 +75,60 @@ def _steps(
 ) -> Iterator[Event]:
     distributed.start()
     main = distributed.is_main()  # writes, logs and reports; the others only train
-    device, folder = choose_device(run.compute), RunFolder(path)
-    precision = choose_precision(run, device)
-    probes = online_probes(run, images, test)
-    batches = Batches((images or run.data("train")).pixels, run, device)
-    started = resume and folder.made() and bool(checkpoint.found(folder.checkpoints))
-    state = build(run, device, start=not started)
-    model = parallel(state, run.compute, device)
+    setup = prepare(run, RunFolder(path), images, resume, test)
     with (
-        claim_folder(run, folder, resume, main),
+        claim_folder(run, setup.folder, resume, main),
         explain_compile_errors(run.compute),
         stop_signal() as stopped,
     ):
-        first, notices = resume_state(run, folder, state, main)
+        first, notices = resume_state(run, setup.folder, setup.state, main)
         if main:
-            yield from [*notices, *note_precision(run, device, folder, first)]
-        meter = Meter(run.batch, first, batches, folder.seconds())
-        for step, batch in enumerate(batches.read(first), start=first):
-            lr = set_rate(state.optimiser, learning_rate(step, run.steps, run.batch, run.optimiser))
-            terms, context, target = gradients(run, model, state.teacher, batch, step, precision)
-            norm = clip(state.model, run.optimiser.clip)
-            state.optimiser.step()
-            state.optimiser.zero_grad(set_to_none=True)
-            state.teacher.follow(state.model, (step + 1) / run.steps)
-
-            done = step + 1
-            last = done == run.steps
-            stop = distributed.any_of(stopped()) and not last
-            probe = run.probe_every > 0 and (done % run.probe_every == 0 or last)
-            log = done % run.log_every == 0 or done == 1 or last or probe
-            save = done % run.save_every == 0 or last or stop
-
-            if log or save or device.type == "cpu":  # reading a number makes a GPU wait
-                values = {name: distributed.mean(value).item() for name, value in terms.items()}
-                check_finite(values, norm.item(), done, folder)
-            if log and main:
-                metrics = meter.metrics(done, values, lr=lr, grad_norm=norm.item())
-                signs = collapse_signs(state.model, state.teacher, context, target)
-                check_finite(signs, norm.item(), done, folder)
-                metrics.values.update(signs)
-                metrics.values.update(probes(state.model.encoder) if probe else {})
-                folder.log(metrics)
-                yield metrics
-                meter.restart(done)
-            if save and main:
-                folder.check_there()
-                checkpoint.save(folder.checkpoints, done, state)
-            if run.keep_every and done % run.keep_every == 0 and main:
-                folder.check_there()
-                write_encoder(state.model.encoder, run, folder.encoder_at(done))
-            if stop:
-                distributed.wait()  # torchrun kills every process when one exits
-                raise Stopped(f"stopped after step {done} of {run.steps}: add --resume to continue")
+            yield from [*notices, *note_precision(run, setup.device, setup.folder, first)]
+        yield from _loop(run, setup, first, stopped, main)
         if main:
+            _write_encoder(run, setup, setup.folder.encoder)
+
+
+def _loop(
+    run: Run, setup: Setup, first: int, stopped: Callable[[], bool], main: bool
+) -> Iterator[Event]:
+    folder, device, precision, batches, probes, state, model = setup
+    meter = Meter(run.batch, first, batches, folder.seconds())
+    for step, batch in enumerate(batches.read(first), start=first):
+        lr = set_rate(state.optimiser, learning_rate(step, run.steps, run.batch, run.optimiser))
+        terms, context, target = gradients(run, model, state.teacher, batch, step, precision)
+        norm = clip(state.model, run.optimiser.clip)
+        state.optimiser.step()
+        state.optimiser.zero_grad(set_to_none=True)
+        state.teacher.follow(state.model, (step + 1) / run.steps)
+
+        done = step + 1
+        due = due_after(done, run, distributed.any_of(stopped()))
+        if due.log or due.save or device.type == "cpu":  # reading a number makes a GPU wait
+            values = {name: distributed.mean(value).item() for name, value in terms.items()}
+            check_finite(values, norm.item(), done, folder)
+        if due.log and main:
+            metrics = meter.metrics(done, values, lr=lr, grad_norm=norm.item())
+            signs = collapse_signs(state.model, state.teacher, context, target)
+            check_finite(signs, norm.item(), done, folder)
+            metrics.values.update(signs)
+            metrics.values.update(probes(state.model.encoder) if due.probe else {})
+            folder.log(metrics)
+            yield metrics
+            meter.restart(done)
+        if due.save and main:
             folder.check_there()
-            write_encoder(state.model.encoder, run, folder.encoder)
+            checkpoint.save(folder.checkpoints, done, state)
+        if due.keep and main:
+            _write_encoder(run, setup, folder.encoder_at(done))
+        if due.stop:
+            distributed.wait()  # torchrun kills every process when one exits
+            raise Stopped(f"stopped after step {done} of {run.steps}: add --resume to continue")
+
+
+def _write_encoder(run: Run, setup: Setup, path: Path) -> None:
+    setup.folder.check_there()
+    write_encoder(setup.state.model.encoder, run, path)
 
 
 def check_finite(values: dict[str, float], norm: float, step: int, folder: RunFolder) -> None:
