@@ -51,6 +51,7 @@ lint: $(VENV)/.done  ## ruff, rules and format
 	$(VENV)/bin/ruff format --check .
 
 docs: $(VENV)/.done  ## the documentation site, in build/site; warnings and dead links are errors
+	$(VENV)/bin/python docs/build_design_space.py
 	$(VENV)/bin/python docs/build_probes.py
 	$(VENV)/bin/python docs/build_leaderboard.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build

@@ -210,11 +210,15 @@ def test_the_site_builds_without_a_network_or_a_warning(tmp_path):
 
 
 def test_the_design_space_names_every_choice():
+    from build_design_space import with_choices
+
     text = (ROOT / "docs" / "design-space.md").read_text()
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
     assert [row[0] for row in rows] == [f"`{axis}`" for axis in AXES]
-    for axis, (_, _, file, kinds) in zip(AXES, rows, strict=True):
-        assert kinds == ", ".join(f"`{kind}`" for kind in axis_choices(axis))
+    assert with_choices(text) == text, "docs/design-space.md is old: `make docs` writes its choices"
+    other = text.replace("`random`, ", "")
+    assert other != text and with_choices(other) == text
+    for axis, (_, _, file, _) in zip(AXES, rows, strict=True):
         for choice in axis_choices(axis).values():
             home = "siamlab." + file.strip("`").removesuffix(".py").strip("/").replace("/", ".")
             assert f"{choice.__module__}.".startswith(f"{home}.")
@@ -287,6 +291,34 @@ def test_the_diffs_of_the_guide_are_those_of_the_code():
         after = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("-"))
         assert after in text, f"{file} no longer has\n{after}"
         assert not [line for line in lines if line[:1] == "-" and f"{line[1:]}\n" in text]
+
+
+# files of the package that use a part of the guide; the part works without them
+USERS = {"siamlab/report/probes.py"} | {
+    f"siamlab/explore/{name}.py" for name in ("models", "plane/explorer", "plane/measures")
+}
+
+
+def test_the_diffs_of_the_guide_are_whole():
+    """They add every line that names the new part, and the guide counts their files."""
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    counts = re.findall(r"^\| \[an? .*\) \| (\d) \|", guide, re.MULTILINE)
+    for count, (diff, _) in zip(counts, blocks("CONTRIBUTING.md", "diff"), strict=True):
+        files = re.findall(r"^--- (.*)\n\+\+\+ b/(.*)$", diff, re.MULTILINE)
+        assert len(files) == int(count)
+        new = {file for before, file in files if before == "/dev/null"}  # may be cut short
+        added = {(file, line) for file, lines in hunks(diff) for line in lines}
+        for part in re.findall(r"^\+(?:class|def) ([A-Za-z]\w+)", diff, re.MULTILINE):
+            for file, line in lines_with(part):
+                assert file in new | USERS or (file, f"+{line}") in added, f"{file}: {line}"
+
+
+def lines_with(name):
+    """(file, line) of each line of the package that has the name as a word."""
+    for path in sorted((ROOT / "siamlab").rglob("*.py")):
+        for line in path.read_text().splitlines():
+            if re.search(rf"\b{name}\b", line):
+                yield str(path.relative_to(ROOT)), line
 
 
 def hunks(diff):
