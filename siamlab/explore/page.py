@@ -39,11 +39,7 @@ def write_page(
         first = first._replace(scene=first.scene | {"controls": limits})
     for answer in () if held else answers:
         moves[answer.event] = answer.change._asdict()
-        scenes[state_key(answer.values, answer.selected)] = {
-            key: part
-            for key, part in answer.scene.items()
-            if key not in SHARED or part != first.scene[key]
-        }
+        scenes[state_key(answer.values, answer.selected)] = _own_parts(answer, first)
         images |= answer.images
     page = _template().render(
         title=title[0].upper() + title[1:],
@@ -60,6 +56,12 @@ def write_page(
     with atomic(path) as draft:
         draft.write_text(page, encoding="utf-8")
     return path
+
+
+def _own_parts(answer: Answer, first: Answer) -> dict[str, Any]:
+    """The parts of a scene that the page cannot take from the first one."""
+    scene = answer.scene.items()
+    return {key: part for key, part in scene if key not in SHARED or part != first.scene[key]}
 
 
 def state_key(values: dict[str, Any], selected: Patch) -> str:

@@ -89,12 +89,15 @@ def attribution_figure(
     bar = dict(title=dict(text="share of<br>the largest"), tickvals=[-1, 0, 1])
     figure.update_layout(coloraxis=dict(cmin=-1, cmax=1, colorscale=SCALE, colorbar=bar))
     figure.update_layout(margin=dict(l=12, r=12, b=BELOW))
+    caption = _caption(target, patch is not None)
+    return finish(figure, f"Attribution: {model}", caption, rows * PANEL + BELOW)
+
+
+def _caption(target: str, outlined: bool) -> str:
     caption = f"What raises (orange) and lowers (blue) the cosine to {target}. "
     caption += "Each panel is scaled by its own largest value, given below it in units of the "
     caption += "cosine."
-    if patch is not None:
-        caption += " Outlined: the patch whose feature is compared."
-    return finish(figure, f"Attribution: {model}", caption, rows * PANEL + BELOW)
+    return caption + " Outlined: the patch whose feature is compared." * outlined
 
 
 def _heat(figure: go.Figure, table: pl.DataFrame, shape: tuple, row: int, col: int) -> None:

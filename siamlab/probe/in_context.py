@@ -46,6 +46,23 @@ def in_context(
     if temperature <= 0:
         raise UserError(f"temperature={temperature} must be above 0; the paper has {TEMPERATURE}")
     shares = region_shares(memory_masks, grid, regions).to(memory.device)
+    near, shares = _remembered(memory, shares, keep, k)
+    queries = F.normalize(test.flatten(0, 1), dim=1)
+    parts = queries.split(chunk or max(1, BLOCK // near.shape[1]))
+    answers = torch.cat([_recall(q @ near, shares, k, temperature) for q in parts])  # [m N, C]
+    oracle = region_shares(test_masks, grid, regions)
+    return region_score(
+        answers.unflatten(0, test.shape[:2]), oracle, test_masks, grid, groups, chunk=None
+    )
+
+
+def _remembered(
+    memory: Float[Tensor, "n N D"],
+    shares: Float[Tensor, "n N C"],
+    keep: Int64[Tensor, "n c"] | None,
+    k: int,
+) -> tuple[Float[Tensor, "D M"], Float[Tensor, "M C"]]:
+    """Return the directions of the patches that are not void, and their shares of regions."""
     if keep is not None:
         memory, shares = (_taken(x, keep.to(x.device)) for x in (memory, shares))
     shares = shares.flatten(0, 1)
@@ -55,14 +72,7 @@ def in_context(
             f"k={k} must be from 1 to the number of memory patches that are not void, "
             f"{known.sum()}: give more images, or a smaller k"
         )
-    near, shares = F.normalize(memory.flatten(0, 1)[known], dim=1).T, shares[known]  # [D, M]
-    queries = F.normalize(test.flatten(0, 1), dim=1)
-    parts = queries.split(chunk or max(1, BLOCK // near.shape[1]))
-    answers = torch.cat([_recall(q @ near, shares, k, temperature) for q in parts])  # [m N, C]
-    oracle = region_shares(test_masks, grid, regions)
-    return region_score(
-        answers.unflatten(0, test.shape[:2]), oracle, test_masks, grid, groups, chunk=None
-    )
+    return F.normalize(memory.flatten(0, 1)[known], dim=1).T, shares[known]
 
 
 def rare_patches(

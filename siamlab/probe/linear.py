@@ -82,11 +82,7 @@ def softmax_regression(
     """
     mass = goal.sum(dim=1, keepdim=True)
     total = mass.sum()
-    if start is None:
-        start = Head(
-            x.new_zeros(x.shape[1], goal.shape[1]),
-            (goal.sum(dim=0) / total).clamp(min=1e-4).log(),
-        )
+    start = _frequencies(x, goal) if start is None else start
     weight, bias = (torch.nn.Parameter(part.clone()) for part in start)
 
     @torch.no_grad()
@@ -108,6 +104,12 @@ def softmax_regression(
         line_search_fn="strong_wolfe",
     ).step(loss)
     return Head(weight.detach(), bias.detach())
+
+
+def _frequencies(x: Float[Tensor, "n D"], goal: Float[Tensor, "n C"]) -> Head:
+    """Return the layer that answers with the frequency of each class, whatever it is given."""
+    share = goal.sum(dim=0) / goal.sum(dim=1, keepdim=True).sum()
+    return Head(x.new_zeros(x.shape[1], goal.shape[1]), share.clamp(min=1e-4).log())
 
 
 def standardise(

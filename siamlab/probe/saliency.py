@@ -53,14 +53,7 @@ def saliency(
     scenes = torch.where(masks == VOID, VOID, (masks > 0).byte()).cpu()
     shares = region_shares(scenes, grid, 2).to(attention.device)  # [n, N, 2]: ground, object
     shown = shares[..., 1].sum(dim=1) > 0  # [n]
-    rng = torch.Generator().manual_seed(seed)
-    orders = [torch.randperm(attention.shape[2], generator=rng) for _ in range(SHUFFLES)]
-    found, random = [], []
-    for rows, parts in zip(attention.split(chunk), shares.split(chunk), strict=True):
-        picked = _fewest(rows, mass)
-        found.append(_jaccard(picked, parts))
-        random.append(torch.stack([_jaccard(picked, parts[:, o]) for o in orders]).mean(dim=0))
-    index, chance = torch.cat(found), torch.cat(random)  # [n, heads]
+    index, chance = _indices(attention, shares, mass, seed, chunk)
     choice = _best_elsewhere(index, shown, groups)
 
     def score(pick: Callable[[Tensor], Tensor]) -> Score:
@@ -71,6 +64,24 @@ def saliency(
     each = [score(lambda x, h=h: x[:, h]) for h in range(index.shape[1])]
     best = score(lambda x: x.gather(1, choice[:, None])[:, 0])
     return Saliency(score(lambda x: x.mean(dim=1)), best, each)
+
+
+def _indices(
+    attention: Float[Tensor, "n heads N"],
+    shares: Float[Tensor, "n N 2"],
+    mass: float,
+    seed: int,
+    chunk: int,
+) -> tuple[Float[Tensor, "n heads"], Float[Tensor, "n heads"]]:
+    """Return the index of every head, and its mean when patches are shuffled."""
+    rng = torch.Generator().manual_seed(seed)
+    orders = [torch.randperm(attention.shape[2], generator=rng) for _ in range(SHUFFLES)]
+    found, random = [], []
+    for rows, parts in zip(attention.split(chunk), shares.split(chunk), strict=True):
+        picked = _fewest(rows, mass)
+        found.append(_jaccard(picked, parts))
+        random.append(torch.stack([_jaccard(picked, parts[:, o]) for o in orders]).mean(dim=0))
+    return torch.cat(found), torch.cat(random)
 
 
 def _fewest(rows: Float[Tensor, "n heads N"], mass: float) -> Float[Tensor, "n heads N"]:

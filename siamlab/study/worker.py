@@ -122,9 +122,14 @@ def attempt(
                 requeue(study, storage, trial, lost=fault == NO_MEMORY)
             raise
         _end(study, handle, trial, TrialState.FAIL, failure_reason(error))  # the study continues
-        if not isinstance(error, UserError):
-            with suppress(OSError), (out / "errors.log").open("a") as log:
-                log.write(traceback.format_exc() + "\n")
+        _log_unexpected(error, out / "errors.log")
+
+
+def _log_unexpected(error: Exception, path: Path) -> None:
+    """Append the traceback of an error that is being handled, unless it is a user's mistake."""
+    if not isinstance(error, UserError):
+        with suppress(OSError), path.open("a") as log:
+            log.write(traceback.format_exc() + "\n")
 
 
 def train_and_probe(
