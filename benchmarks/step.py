@@ -9,7 +9,7 @@ from benchmarks.cost import in_new_process
 from benchmarks.measure import Work, measured, operations, timed
 from benchmarks.peer import Peer
 from siamlab.machine.memory import keep_freed
-from siamlab.model.encoder import Vit
+from siamlab.model.backbone import Vit
 from siamlab.model.prediction import DenseDecoder
 from siamlab.recipes import demo_size, mae, moco_v3, photo_size, siameseim
 from siamlab.run import Run

@@ -49,8 +49,8 @@ runs of the study.
 PYTHON = {
     "python-space": (
         "Python: the design space",
-        "run recipes views colour masking positions target loss model.encoder model.prediction "
-        "geometry component run.choices",
+        "run recipes views colour masking positions target loss model.backbone model.encoder "
+        "model.prediction geometry component run.choices",
     ),
     "python-data": ("Python: images", "data"),
     "python-train": ("Python: training", "train"),

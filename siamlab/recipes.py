@@ -13,7 +13,7 @@ from siamlab.component import Component, Sizes
 from siamlab.data import Cifar10, Scenes
 from siamlab.loss import MSE, Cosine, InfoNCE, SmoothL1
 from siamlab.masking import MultiBlockMasking, NoMasking, RandomMasking
-from siamlab.model.encoder import Vit
+from siamlab.model.backbone import Vit
 from siamlab.model.prediction import DenseDecoder, GlobalHead, LinearHead
 from siamlab.positions import OwnFrame
 from siamlab.run import AdamW, Run

@@ -14,8 +14,8 @@ from siamlab.crop import cut
 from siamlab.data.images import DataChoice, plain
 from siamlab.loss import LossChoice
 from siamlab.masking import Mask, MaskingChoice
+from siamlab.model.backbone import BackboneChoice
 from siamlab.model.blocks import every_patch, pick
-from siamlab.model.encoder import BackboneChoice
 from siamlab.model.heads import GlobalPredictor, GlobalProjector, PatchTokens
 from siamlab.model.prediction import Head, Part, PredictionChoice
 from siamlab.positions import PositionsChoice, own_places
@@ -243,6 +243,7 @@ class Tiny(BackboneChoice):
 
     kind: Literal["tiny"] = "tiny"
     width: int = 16
+    depth: int = 1
     heads: int = 2
     patch: int = 8
     norm: Literal["none", "layer"] = "layer"
@@ -250,7 +251,7 @@ class Tiny(BackboneChoice):
 
     def build(self, size):
         return VisionTransformer(
-            img_size=size, patch_size=self.patch, embed_dim=self.width, depth=1,
+            img_size=size, patch_size=self.patch, embed_dim=self.width, depth=self.depth,
             num_heads=self.heads, pos_embed="none", num_classes=0, global_pool="",
         )  # fmt: skip
 

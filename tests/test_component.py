@@ -10,7 +10,7 @@ from siamlab.component import Component, UserError, ascending, unknown, variants
 from siamlab.data import Data
 from siamlab.loss import Loss
 from siamlab.masking import Masking, RandomMasking
-from siamlab.model.encoder import Backbone
+from siamlab.model.backbone import Backbone
 from siamlab.model.prediction import Prediction
 from siamlab.positions import Positions
 from siamlab.run import Run

@@ -20,8 +20,8 @@ from siamlab.component import variants
 from siamlab.loss import Loss
 from siamlab.machine.constant import constant
 from siamlab.masking import Mask, MaskIndex, Masking, MultiBlockMasking, NoMasking
+from siamlab.model.backbone import Timm, Vit
 from siamlab.model.blocks import index_of, pick
-from siamlab.model.encoder import Timm, Vit
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead
 from siamlab.positions import Positions
 from siamlab.recipes import RECIPES, demo_size, dense_byol, ijepa, mae, siameseim

@@ -4,6 +4,7 @@ import errno
 
 import pytest
 import torch
+from own_choices import added
 
 from siamlab.component import UserError
 from siamlab.data import Scenes
@@ -75,6 +76,18 @@ def test_a_run_that_cannot_fit_is_refused_before_anything_is_made(tmp_path, monk
     with pytest.raises(UserError, match=f"both views of a batch need .*is free; {KEYS}"):
         train(RUN, tmp_path / "deep" / "run")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [["model=vit_small_patch16_224"], ["model=sound", "model.width=512"]]
+)
+def test_blocks_of_timms_models_and_of_your_own_are_counted(words, monkeypatch):
+    monkeypatch.setattr(device, "free_memory", lambda gpu: (2**25, 2**30))
+    with added():
+        run = RUN.change(*words, "size=32")
+        with pytest.raises(UserError, match="32.0 MiB of"):
+            device.check_memory(run, torch.device("cpu"))
+        device.check_memory(RUN.change("model=sound", "size=32"), torch.device("cpu"))
 
 
 def test_a_shortage_in_the_first_step_leaves_no_folder(tmp_path, monkeypatch):

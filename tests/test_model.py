@@ -7,8 +7,9 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from siamlab.component import UserError
+from siamlab.model.backbone import Timm, Vit
 from siamlab.model.blocks import index_of, pick
-from siamlab.model.encoder import Encoder, Timm, Vit
+from siamlab.model.encoder import Encoder
 from siamlab.model.siamese import Siamese
 from siamlab.model.standard import standardise
 from siamlab.positions import FixedPlace, LearnedPositions, OwnFrame, own_places

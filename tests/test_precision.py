@@ -8,7 +8,7 @@ import torch
 from test_train import noise, tiny
 
 from siamlab.cli.demo import DEMO, LONG, SMALLEST, once
-from siamlab.model.encoder import Timm
+from siamlab.model.backbone import Timm
 from siamlab.recipes import RECIPES, demo_size, mae, siameseim
 from siamlab.train import Notice, RunFolder, checkpoint, precision, steps, train
 from siamlab.train.device import build

@@ -8,7 +8,7 @@ from siamlab.data import Cifar10, Folder
 from siamlab.loss import MSE, Cosine, InfoNCE, SmoothL1, UniGrad
 from siamlab.machine.fields import choices
 from siamlab.masking import BlockwiseMasking, MultiBlockMasking, NoMasking, RandomMasking
-from siamlab.model.encoder import Vit
+from siamlab.model.backbone import Vit
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead, LinearHead
 from siamlab.positions import OwnFrame, RelativeScale
 from siamlab.recipes import (

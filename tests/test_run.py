@@ -9,7 +9,7 @@ from siamlab.component import UserError, variants
 from siamlab.loss import Cosine, InfoNCE, Loss, UniGrad, VICReg
 from siamlab.machine.fields import choices, literal
 from siamlab.masking import BlockwiseMasking, RandomMasking
-from siamlab.model.encoder import Timm, Vit
+from siamlab.model.backbone import Timm, Vit
 from siamlab.model.prediction import Both
 from siamlab.recipes import RECIPES, demo_size, mae, siameseim
 from siamlab.run import AdamW, Run

@@ -8,7 +8,7 @@ import torch
 from siamlab.component import Component, UserError
 from siamlab.evaluate.models import open_model
 from siamlab.masking import Mask, MaskingChoice, RandomMasking
-from siamlab.model.encoder import BackboneChoice
+from siamlab.model.backbone import BackboneChoice
 from siamlab.recipes import demo_size, siameseim
 from siamlab.run import Run
 from siamlab.run.choices import AXES, add_choice
@@ -110,7 +110,7 @@ class Loose(Component):
         ("masking", Misnamed, "Misnamed.kind is 'misnamed' by default.* only 'other'; write kind"),
         ("masking", Beyond, "defaults of Beyond must.*odd=perhaps must be 'yes' or 'no'"),
         ("loss", Checkerboard, "Checkerboard must be a siamlab.loss.LossChoice"),
-        ("model", Sizeless, "Sizeless has no width, heads, norm, stem;"),
+        ("model", Sizeless, "Sizeless has no width, depth, heads, norm, stem;"),
         ("masking", NoKind, 'NoKind must be .*kind: Literal."nokind".'),
         ("masking", Mask, "Mask must be a siamlab.masking.MaskingChoice"),
         ("masking", RandomMasking, "masking=random is one of siamlab's own choices"),

@@ -23,7 +23,7 @@ from siamlab.data.images import plain
 from siamlab.evaluate.models import open_model
 from siamlab.machine import distributed, workers
 from siamlab.model.attention import Attention
-from siamlab.model.encoder import Timm
+from siamlab.model.backbone import Timm
 from siamlab.recipes import RECIPES, demo_size, mae, moco_v3, siameseim, simmim
 from siamlab.run import AdamW
 from siamlab.train import (

@@ -23,7 +23,8 @@ from siamlab.explore.explorer import Explorer
 from siamlab.geometry import Grid
 from siamlab.loss import Cosine, LossChoice, Terms, UniGrad
 from siamlab.masking import BlockwiseMasking, Mask, MaskingChoice
-from siamlab.model.encoder import Encoder, Vit
+from siamlab.model.backbone import Vit
+from siamlab.model.encoder import Encoder
 from siamlab.model.siamese import NetworkChoices, Siamese
 from siamlab.probe.catalogue import Doc, Measured, Probe
 from siamlab.probe.features import Features, Inputs

@@ -46,8 +46,14 @@ class Folder(DataChoice):
     )
 
     def __call__(self, split: Split) -> Images:
-        files = split_files(self.path, self.test_path, self.test_fraction, split)
-        return decoded(self, split, files, self.side)
+        return decoded(self, split, self._files(split), self.side)
+
+    def file_names(self, split: Split) -> list[str]:
+        files = self._files(split)
+        return [str(path.relative_to(files.root)) for path in files.paths]
+
+    def _files(self, split: Split) -> Files:
+        return split_files(self.path, self.test_path, self.test_fraction, split)
 
 
 def decoded(data: Component, split: Split, files: Files, side: int) -> Images:

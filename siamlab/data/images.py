@@ -42,6 +42,13 @@ class DataChoice(Component):
     @abstractmethod
     def __call__(self, split: Literal["train", "test"]) -> Images: ...
 
+    def file_names(self, split: Literal["train", "test"]) -> list[str] | None:
+        """Return the file of each image of a split, in order; None if images have no files.
+
+        Files that cannot be read are among them.
+        """
+        return None
+
 
 def no_masks(side: int) -> UInt8[Tensor, "0 H W"]:
     """Return the masks of a source without masks."""

@@ -12,8 +12,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data import DataChoice, Folder, Images
-from siamlab.data.folder import split_files
+from siamlab.data import DataChoice, Images
 from siamlab.data.images import sample_index, take
 from siamlab.evaluate.files import check_new_file, write_table
 from siamlab.evaluate.models import NamedModel, check_opened
@@ -111,9 +110,7 @@ def _files(
     index: Int64[Tensor, " k"],
 ) -> list[str | None]:
     """Return the file of each image, below its folder; None where that is not known."""
-    if not isinstance(source, Folder):
+    names = source.file_names(split)
+    if names is None or len(names) != len(images.labels):  # some could not be read
         return [None] * len(index)
-    files = split_files(source.path, source.test_path, source.test_fraction, split)
-    if len(files.paths) != len(images.labels):  # some could not be read
-        return [None] * len(index)
-    return [str(files.paths[i].relative_to(files.root)) for i in index.tolist()]
+    return [names[i] for i in index.tolist()]

@@ -65,6 +65,11 @@ class Head(PredictionChoice):
     def parts(self) -> "tuple[Part, ...]":
         return (Part("", 1.0, self),)
 
+    @property
+    def block_weights(self) -> int:
+        """About how many weights its blocks have; 0 for a head without blocks."""
+        return 0
+
     @abstractmethod
     def project(self, encoder_width: int) -> nn.Module:
         """Return the projector, which a momentum target copies (`siamlab.model.heads`)."""
@@ -118,6 +123,10 @@ class DenseDecoder(Head):
     normalise: Literal["none", "layer"] = Field(
         default="none", description="LayerNorm without affine on each prediction, or none"
     )
+
+    @property
+    def block_weights(self) -> int:
+        return 12 * self.width**2 * self.depth
 
     @property
     def projects(self) -> bool:

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from siamlab.geometry import Grid
 from siamlab.masking import Mask, MaskIndex
-from siamlab.model.encoder import Backbone, Encoder
+from siamlab.model.backbone import Backbone
+from siamlab.model.encoder import Encoder
 from siamlab.model.prediction import PredictionChoice
 from siamlab.positions import Places, PositionsChoice
 

@@ -65,6 +65,7 @@ def vision_transformers() -> tuple[str, ...]:
 
 class TimmSizes(NamedTuple):
     width: int
+    depth: int
     patch: int
     heads: int
     class_token: bool
@@ -76,4 +77,4 @@ def timm_sizes(name: str) -> TimmSizes:
     with torch.device("meta"):
         vit = timm.create_model(name, num_classes=0, global_pool="")
     patch, heads = vit.patch_embed.patch_size[0], vit.blocks[0].attn.num_heads
-    return TimmSizes(vit.embed_dim, patch, heads, vit.cls_token is not None)
+    return TimmSizes(vit.embed_dim, len(vit.blocks), patch, heads, vit.cls_token is not None)

@@ -13,7 +13,7 @@ from siamlab.data.images import DataChoice
 from siamlab.loss import LossChoice
 from siamlab.machine.fields import choices
 from siamlab.masking import MaskingChoice
-from siamlab.model.encoder import BackboneChoice
+from siamlab.model.backbone import BackboneChoice
 from siamlab.model.prediction import PredictionChoice
 from siamlab.positions import PositionsChoice
 from siamlab.run.mistakes import made

@@ -12,7 +12,7 @@ from typing import Literal
 from siamlab.component import Component
 from siamlab.geometry import Grid
 from siamlab.masking import MaskingChoice
-from siamlab.model.encoder import BackboneChoice
+from siamlab.model.backbone import BackboneChoice
 from siamlab.model.prediction import PredictionChoice
 from siamlab.target import TargetChoice
 from siamlab.views import ViewsChoice

@@ -18,7 +18,7 @@ from siamlab.geometry import Grid
 from siamlab.loss import Loss, UniGrad
 from siamlab.machine.files import text_in
 from siamlab.masking import BlockwiseMasking, Masking
-from siamlab.model.encoder import Backbone, Vit
+from siamlab.model.backbone import Backbone, Vit
 from siamlab.model.prediction import DenseDecoder, Prediction
 from siamlab.positions import Positions, RelativeScale
 from siamlab.run.assignments import choice_of, differences

@@ -52,7 +52,7 @@ def build(run: Run, device: torch.device, start: bool = True) -> State:
     check_memory(run, device)
     torch.manual_seed(seed_of(run.seed, "weights"))
     model = Siamese(run, run.target.widths(run))
-    if start and getattr(run.model, "init", ""):
+    if start and run.model.starts_from:
         start_from(model.encoder, run)
     model = model.to(device).train()
     teacher = run.target.build(model, run).to(device).train()
@@ -68,8 +68,7 @@ def check_memory(run: Run, device: torch.device) -> None:
     The system may grant it at first and end the process without a word later.
     """
     parts = [run.model, *(part.head for part in run.prediction.parts)]
-    deep = [part for part in parts if hasattr(part, "depth")]
-    weights = 4 * sum(12 * part.width**2 * part.depth for part in deep)  # gradients, two means
+    weights = 4 * sum(part.block_weights for part in parts)  # gradients, two means
     images = run.batch // run.compute.accumulate // distributed.count()
     pixels = 2 * images * 3 * run.size[0] * run.size[1]
     needed, memory = 4 * (weights + pixels), free_memory(device.type == "cuda")  # float32
@@ -83,8 +82,8 @@ def check_memory(run: Run, device: torch.device) -> None:
 
 def less_memory(run: Run) -> str:
     """Return the way out of too little memory: the keys that need most of it, with their values."""
-    width = getattr(run.model, "width", None)
-    size = f"model.width={width}" if "width" in type(run.model).model_fields else "the model"
+    settable = "width" in type(run.model).model_fields  # unlike that of a timm model
+    size = f"model.width={run.model.width}" if settable else "the model"
     return (
         f"lower batch={run.batch}, size={list(run.size)} or {size}, or cut each batch into parts "
         f"by compute.accumulate={2 * run.compute.accumulate}"

@@ -25,7 +25,7 @@ def start_from(encoder: Encoder, run: Run) -> None:
     size), colours and LayerScale are folded into the adjacent weights. Raises UserError for weights
     of another architecture than the run's.
     """
-    name = run.model.init
+    name = run.model.starts_from
     vit = open_by_name(name).model
     _check_sizes(name, vit, encoder.vit)
     _check_activation(name, vit, encoder.vit)
@@ -44,14 +44,11 @@ def start_from(encoder: Encoder, run: Run) -> None:
 
 def named_weights(run: Run) -> dict[str, str]:
     """Return the fields of a run that name weights, with the name of each."""
-    fields = {
-        "model.init": getattr(run.model, "init", ""),
-        "target.name": str(getattr(run.target, "name", "")),
-    }
+    target = str(getattr(run.target, "name", ""))
     random = getattr(run.target, "weights", "") == "random"
-    wanted = {"model.init": bool(fields["model.init"])}
-    wanted["target.name"] = means_weights(fields["target.name"]) and not random
-    return {key: name for key, name in fields.items() if wanted[key]}
+    taught = target if means_weights(target) and not random else ""
+    fields = {"model.init": run.model.starts_from, "target.name": taught}
+    return {key: name for key, name in fields.items() if name}
 
 
 def bind_weights(run: Run, folder: RunFolder, started: bool) -> None:
