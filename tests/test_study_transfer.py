@@ -31,6 +31,14 @@ from siamlab.study.worker import work
 from siamlab.train import RunFolder
 
 MSE = 'Choice("MSE", "loss=mse")'
+# another study, whose base is the same run
+OTHER = (
+    FILE[: FILE.index("    Axis(")]
+    + """\
+    Axis("masks", Choice("blockwise"), Choice("random", "masking=random", "masking.ratio=0.6"),
+         Choice("none", "masking=none")),))
+"""
+)
 
 
 @pytest.fixture
@@ -440,3 +448,58 @@ def test_trials_can_be_imported_into_a_database(exported, file, tmp_path, capsys
         with ignore_experimental():
             import_trials(str(file), [], tmp_path / "here", url, [exported])
         assert expected in capsys.readouterr().out
+
+
+def test_trials_of_another_study_with_the_same_run_are_imported_under_the_label_of_this_one(
+    there, exported, tmp_path, capsys
+):
+    (tmp_path / "masks.py").write_text(OTHER)
+    output = imported(tmp_path / "masks.py", tmp_path, exported, capsys, "seeds=3")
+    assert output == (
+        "imported: 3 trials\nleft out, since this study does not have their runs: 6 trials\n"
+        "skipped, since this study does not have their seeds: 1 trial (blockwise, seed 3)\n"
+        "masks: 6 of 9 trials are not finished yet\n"
+    )
+    study = optuna.load_study(study_name="masks", storage=open_storage("", tmp_path / "here"))
+    mine, theirs = results(study), results(there).filter(pl.col("point") == "UniGrad")
+    assert mine["point"].unique().to_list() == ["blockwise"]
+    assert mine["value"].to_list() == theirs.filter(pl.col("seed") < 3)["value"].to_list()
+    done = [trial for trial in latest_attempts(study) if trial.state == TrialState.COMPLETE]
+    assert [trial.params for trial in done] == [{"masks": "blockwise", "seed": k} for k in range(3)]
+
+
+def test_of_a_larger_suite_only_the_probes_of_this_study_are_imported(
+    there, exported, tmp_path, capsys
+):
+    def larger(content):
+        content["about"]["suite"] = "full"
+
+    def measured(content):
+        content["scores"].append(content["scores"][0] | {"probe": "rankme"})
+
+    edited(exported, larger)
+    edited(exported, measured, line=2)
+    (tmp_path / "masks.py").write_text(OTHER)
+    imported(tmp_path / "masks.py", tmp_path, exported, capsys)
+    study = optuna.load_study(study_name="masks", storage=open_storage("", tmp_path / "here"))
+    assert set(results(study)["probe"]) == {"semantic", "spatial"}
+    (tmp_path / "more.py").write_text(OTHER.replace("seeds=4", "seeds=4, suite='full'"))
+    imported(tmp_path / "more.py", tmp_path, exported, capsys)
+    study = optuna.load_study(study_name="more", storage=open_storage("", tmp_path / "here"))
+    assert set(results(study)["probe"]) == {"semantic", "spatial", "rankme"}
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["loss=cosine"], "of the study 'losses', and none is of a run of this study; nothing was"),
+        (["data.seed=7"], "of the study 'losses', whose data is .* there and .* here; nothing was"),
+        (["suite=full"], "of the study 'losses', whose suite is quick there and full here"),
+        (["held_out=0.5"], "of the study 'losses', whose held out is 0.0 there and 0.5 here"),
+    ],
+)
+def test_another_study_without_shared_runs_is_refused(exported, tmp_path, words, sentence):
+    (tmp_path / "masks.py").write_text(OTHER)
+    with pytest.raises(UserError, match=sentence):
+        import_trials(str(tmp_path / "masks.py"), words, tmp_path / "here", "", [exported])
+    assert not (tmp_path / "here").exists()

@@ -1,4 +1,4 @@
-"""Import finished trials from files into a study's storage.
+"""Import finished trials from files into a study's storage, also those of other studies.
 
 import_trials("studies/loss_form.py", [], out, "", [Path("loss_form.jsonl")])
 
@@ -35,6 +35,7 @@ from siamlab.study.description import (
 from siamlab.study.export_trials import binding_keys, print_line, refuse_search
 from siamlab.study.file import load
 from siamlab.study.optuna_internals import first_attempt, live_trial
+from siamlab.study.other_studies import shared_trials
 from siamlab.study.plan import open_study, sampler
 from siamlab.study.storage import open_storage
 from siamlab.study.trial import run_of_trial
@@ -51,6 +52,7 @@ OUTCOMES = {
     "same": "already complete: {count}",
     "other": "already complete with other numbers, which are kept: {count} ({names})",
     "running": "running now, and left to their workers: {count} ({names})",
+    "no run": "left out, since this study does not have their runs: {count}",
     "no seed": "skipped, since this study does not have their seeds: {count} ({names})",
 }
 
@@ -65,6 +67,7 @@ def import_trials(
 ) -> None:
     """Import the trials of the files into the study, which is created if it does not exist.
 
+    Of the file of another study, those trials are imported whose run this study has too.
     Raises UserError, with nothing changed, for files that are damaged, have another definition,
     other images or other versions (unless `any_version`), or were measured in another way.
     """
@@ -72,16 +75,22 @@ def import_trials(
     if isinstance(definition, Search):
         raise UserError(refuse_search(name))
     files = [(path, read_trials(path)) for path in sources]
-    about = describe(definition)
+    about, outcomes = describe(definition), defaultdict(list)
+    records: list[TrialRecord] = []
     for path, trials in files:
-        _check(path, trials, about, any_version)
-    records = [record for _, trials in files for record in trials.records]
+        _check_versions(path, trials, any_version)
+        if trials.header.study == name:
+            _check(path, trials, about)
+            records += trials.records
+        else:
+            shared = shared_trials(path, trials, definition, about)
+            records += shared.records
+            outcomes["no run"] += shared.unknown
     _check_protocols(_scores(records))
     storage = open_storage(url, out)
     study = open_study(definition, name, storage)
     _check_protocols([*_stored_scores(study), *_scores(records)])
     requeue_lost(study, storage, out / "locks")
-    outcomes = defaultdict(list)
     for record in records:
         outcomes[_import(record, definition, study, storage, out)].append(record)
     for outcome, sentence in OUTCOMES.items():
@@ -139,7 +148,7 @@ def _same_numbers(record: TrialRecord, trial: FrozenTrial) -> bool:
     return content_hash(stored) == content_hash(_scores([record]))
 
 
-def _check(path: Path, trials: Trials, mine: dict[str, Any], any_version: bool) -> None:
+def _check(path: Path, trials: Trials, mine: dict[str, Any]) -> None:
     """Raise UserError that names the first difference between the file's study and this one."""
     theirs, points = trials.header.about, {record.point for record in trials.records}
     for difference in _differences(mine, theirs, points):
@@ -148,7 +157,11 @@ def _check(path: Path, trials: Trials, mine: dict[str, Any], any_version: bool) 
             f"{difference.theirs} there and {difference.mine} here; nothing was changed. Name a "
             "file of this study, or undo the change"
         )
-    here, there = (release_numbers(found) for found in (versions(), theirs["versions"]))
+
+
+def _check_versions(path: Path, trials: Trials, any_version: bool) -> None:
+    theirs = trials.header.about["versions"]
+    here, there = (release_numbers(found) for found in (versions(), theirs))
     if here != there and not any_version:
         raise UserError(
             f"--from {path} has trials of other versions: {there} there and {here} here; nothing "
