@@ -33,6 +33,16 @@ def environment() -> dict[str, Any]:
     }
 
 
+def check_environment(about: dict[str, Any]) -> None:
+    """Raise ValueError where environment.json holds other kinds of values than training writes."""
+    for name in ("precision", "weights"):
+        table = about.get(name, {})
+        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
+            raise ValueError(f"{name} is not a table of texts")
+    if not all(step.isdecimal() for step in about.get("precision", {})):
+        raise ValueError("precision is not a table of steps")
+
+
 def version_of(package: str) -> str:
     """Return the version of a package; "not installed" for one that is only on Python's path."""
     try:

@@ -22,7 +22,7 @@ from siamlab.machine.terminal import caution
 from siamlab.run import Run
 from siamlab.train import run_file
 from siamlab.train.access import check_links, listed, readable, written
-from siamlab.train.environment import environment
+from siamlab.train.environment import check_environment, environment
 from siamlab.train.events import Line, Metrics
 from siamlab.train.lines import read_lines, written_line
 
@@ -204,7 +204,7 @@ class RunFolder:
         """Return environment.json; this environment, with a warning, if it is damaged or lost."""
         try:
             about = unsigned(json.loads(text_in(self.environment)))
-            _check_about(about)
+            check_environment(about)
             return about
         except (OSError, ValueError):
             caution(
@@ -248,13 +248,3 @@ class RunFolder:
         clock = [line["seconds"] for line in self.lines()]
         ends = [now for now, then in zip(clock, clock[1:], strict=False) if then < now]
         return float(sum([*ends, *clock[-1:]]))
-
-
-def _check_about(about: dict[str, Any]) -> None:
-    """Raise ValueError where environment.json holds other kinds of values than this module."""
-    for name in ("precision", "weights"):
-        table = about.get(name, {})
-        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
-            raise ValueError(f"{name} is not a table of texts")
-    if not all(step.isdecimal() for step in about.get("precision", {})):
-        raise ValueError("precision is not a table of steps")
