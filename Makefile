@@ -54,6 +54,7 @@ docs: $(VENV)/.done  ## the documentation site, in build/site; warnings and dead
 	$(VENV)/bin/python docs/build_design_space.py
 	$(VENV)/bin/python docs/build_probes.py
 	$(VENV)/bin/python docs/build_leaderboard.py
+	$(VENV)/bin/python docs/build_results.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build
 	@echo "build/site/index.html; with search: $(VENV)/bin/python -m http.server -d build/site"
 

@@ -13,7 +13,6 @@ import polars
 import torch
 from plotly.subplots import make_subplots
 
-from siamlab import zoo
 from siamlab.colour import NoColour
 from siamlab.data import Scenes
 from siamlab.figure import (
@@ -22,27 +21,28 @@ from siamlab.figure import (
     leaderboard_table,
     patch_table,
     plane,
+    plane_figure,
     views_figure,
 )
 from siamlab.figure.leaderboard import has_plane
 from siamlab.figure.template import GREY, OKABE_ITO, finish
-from siamlab.train import run_of
 from siamlab.views import Crops, OverlappingCrops
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE)]
 from build_leaderboard import by_board, picture  # noqa: E402
+from build_results import plane_rows, seeds  # noqa: E402
 
 GRID = (5, 5)
 GROWS = ("tokens", "batch", "width", "depth")
 
 
 def draw_plane() -> None:
-    """Draw the planes of the encoders trained on photographs and of those of the long demo."""
-    shipped = zoo.scores().with_columns(polars.col("model").str.strip_prefix("zoo:"))
-    seen = run_of(zoo.file("siameseim"))
-    title = f"Three recipes after {seen.steps * seen.batch:,} photographs of CIFAR-10"
-    plane(shipped, title=title).write_image(HERE / "plane.png", width=760, scale=2)
+    """Draw the planes of the headline study and of the encoders of the long demo."""
+    table = plane_rows()
+    title = f"Three methods on photographs, mean of {seeds()} seeds"
+    figure = plane_figure(table, title=title)
+    figure.write_image(HERE / "plane.png", width=760, scale=2)
     scores = polars.read_csv(HERE / "demo_long.csv")
     figure = plane(scores, title="Three recipes after 576,000 scenes")
     figure.write_image(HERE / "plane_scenes.png", width=760, scale=2)

@@ -1,11 +1,13 @@
 """README and docs: their Python runs, their commands parse, their links lead somewhere."""
 
 import io
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 from itertools import chain
@@ -96,6 +98,14 @@ def test_the_commands_of_a_page_are_understood(page, desk, capsys):
                 end = words.index("&&") if "&&" in words else len(words)
                 command(words[:end], run=not needs)
                 words = words[end + 1 :]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_settings_of_a_page_are_whole_toml_and_json(page):
+    for text, _ in blocks(page, "toml"):
+        tomllib.loads(text)
+    for text, _ in blocks(page, "json"):  # lines of a file of settings
+        json.loads("{" + text + "}")
 
 
 def command(words, run):
@@ -222,6 +232,13 @@ def test_the_design_space_names_every_choice():
         for choice in axis_choices(axis).values():
             home = "siamlab." + file.strip("`").removesuffix(".py").strip("/").replace("/", ".")
             assert f"{choice.__module__}.".startswith(f"{home}.")
+
+
+def test_the_tables_of_results_are_those_of_the_study():
+    from build_results import with_results
+
+    page = (ROOT / "docs/results.md").read_text()
+    assert with_results(page) == page, "docs/results.md is old: `make docs` writes its tables"
 
 
 def test_the_reference_has_every_key():

@@ -1,6 +1,6 @@
 """The commands of the terminal and their options.
 
-argparse rather than click, which takes six times as long to import before anything is printed.
+argparse rather than click or typer, whose import takes longer than most commands.
 
 options = parser().parse_args(["probe", "zoo:mae"]);  options.command(options)
 """

@@ -34,6 +34,7 @@ HEIGHT = 480  # pixels, without title and caption
 WIDTHS = (WIDTH, 800, 1100)  # pixels: labels do not overlap at any of these
 MARGIN = dict(l=60, r=16, b=56)
 NAMED = 20  # models with names; of more, only those on the front
+CAP = 6  # pixels: half the width of a whisker's end
 LINE = 15  # pixels: height of a line of a label
 SCALE = "score (0 chance, 1 ceiling)"
 WHISKERS = (
@@ -242,9 +243,9 @@ def _pixels(table: pl.DataFrame, steps: tuple, ranges: np.ndarray, sizes: np.nda
     ends = [pixel(value[f"semantic_{end}"], y) for end in ("low", "high")]
     ends += [pixel(x, value[f"spatial_{end}"]) for end in ("high", "low")]
     corners = pixel(*map(np.array, steps))
-    lines = [ends[:2], ends[2:], [corners[:, :-1], corners[:, 1:]]]
+    front = [corners[:, :-1], corners[:, 1:]]
     boxes = [np.concatenate([points - 7, points + 7], axis=-1)]
-    for line in lines:
-        boxes += [np.concatenate([np.minimum(*line) - 2, np.maximum(*line) + 2], axis=-1)]
+    for line, room in ((ends[:2], CAP), (ends[2:], CAP), (front, 2)):
+        boxes += [np.concatenate([np.minimum(*line) - room, np.maximum(*line) + room], axis=-1)]
     areas = np.concatenate([np.zeros_like(plots), plots], axis=1)
     return points, sizes, np.nan_to_num(np.concatenate(boxes, axis=1)), areas

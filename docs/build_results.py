@@ -1,0 +1,173 @@
+"""Write the tables of docs/results.md from studies/results; `make docs` runs it.
+
+The plane is drawn by docs/pictures.py.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent)]
+
+from siamlab.figure.plane import undominated  # noqa: E402
+from siamlab.figure.scores import SUMMARY  # noqa: E402
+from siamlab.study.statistics import effects, means  # noqa: E402
+from siamlab.study.trials_file import read_trials  # noqa: E402
+
+HEADLINE = HERE.parent / "studies" / "results" / "headline.jsonl"
+NAMES = {"siameseim": "SiameseIM", "mae": "MAE", "moco_v3": "MoCo-v3"}
+PAIRS = (("MAE", "SiameseIM"), ("MoCo-v3", "SiameseIM"), ("MAE", "MoCo-v3"))
+SHOWN = {
+    "semantic": "semantic score",
+    "spatial": "spatial score",
+    "knn": "k-NN %",
+    "linear": "linear %",
+    "few_shot_5": "5 labels per class %",
+    "long_tail": "long tail %",
+    "robustness": "corrupted %",
+    "correspondence_centred": "correspondence %",
+}
+HARD = {"few_shot_5": "few labels", "long_tail": "a long tail", "robustness": "corruption"}
+BEGIN, END = (
+    f"<!-- headline: {what} docs/build_results.py -->\n" for what in ("written by", "end of")
+)
+
+
+def scores() -> pl.DataFrame:
+    """Return point, seed and probes of the headline study's finished trials."""
+    rows = [
+        {"point": NAMES.get(record.point, record.point), "seed": record.seed} | value.model_dump()
+        for record in read_trials(HEADLINE).records
+        for value in record.scores
+    ]
+    order = {name: i for i, name in enumerate(NAMES.values())}
+    place = pl.col("point").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+    return pl.DataFrame(rows, infer_schema_length=None).sort(place, "seed", maintain_order=True)
+
+
+def seeds() -> int:
+    """Return the number of seeds that all methods have."""
+    return scores().group_by("point").agg(pl.col("seed").n_unique())["seed"].min()
+
+
+def plane_rows() -> pl.DataFrame:
+    """Return the means over seeds with their intervals, as `figure.plane_figure` takes them."""
+    found = means(scores())
+    sides = [
+        found.filter(pl.col("probe") == name).select(
+            pl.col("point").alias("model"),
+            *(pl.col(a).alias(b) for a, b in zip(
+                ("mean", "low", "high"), (name, f"{name}_low", f"{name}_high"), strict=True
+            )),
+        )
+        for name in SUMMARY
+    ]  # fmt: skip
+    table = sides[0].join(sides[1], on="model", maintain_order="left")
+    return table.with_columns(front=pl.Series(undominated(table.select(SUMMARY).to_numpy())))
+
+
+def gains() -> pl.DataFrame:
+    """Return what SiameseIM gains over each other method, by seed: each task is a point."""
+    wide = scores().pivot("point", index=["probe", "seed"], values="value")
+    about = {"unit": "share of images", "direction": "higher"}
+    rows = [
+        {"point": row["probe"], "seed": row["seed"], "probe": other, "title": f"gain over {other}",
+         "value": row["SiameseIM"] - row[other]} | about
+        for row in wide.filter(pl.col("probe").is_in(["linear", *HARD])).iter_rows(named=True)
+        for other in ("MAE", "MoCo-v3")
+        if row["SiameseIM"] is not None and row[other] is not None
+    ]  # fmt: skip
+    return pl.DataFrame(rows)
+
+
+def extra_gains() -> pl.DataFrame:
+    """Return how much more SiameseIM gains on each hard task than by a linear probe on all labels.
+
+    The rows of `effects`; intervals are corrected for all tasks and both other methods.
+    """
+    pairs = [("linear", task) for task in HARD]
+    return effects(gains(), pairs, family=("MAE", "MoCo-v3"))
+
+
+def section() -> str:
+    """Return the tables of the headline study as Markdown."""
+    table = scores()
+    parts = [
+        f"Mean over {seeds()} seeds and its 95 % Student-t interval:\n",
+        markdown(["", *SHOWN.values()], mean_rows(table)),
+        "Differences seed by seed, with intervals that hold together (Bonferroni):\n",
+        markdown(["", "semantic score", "spatial score"], difference_rows(table)),
+        "What SiameseIM gains, in percentage points: on all labels by the linear probe, and how "
+        "much more than that on each harder task (intervals hold together):\n",
+        markdown(["", "linear", *HARD.values()], gain_rows()),
+    ]
+    return "\n".join(parts)
+
+
+def mean_rows(table: pl.DataFrame) -> Iterator[list[str]]:
+    found = {(row["point"], row["probe"]): row for row in means(table).iter_rows(named=True)}
+    for point in table["point"].unique(maintain_order=True):
+        rows = [found[point, probe] for probe in SHOWN]
+        scales = [1 if probe in SUMMARY else 100 for probe in SHOWN]
+        yield [
+            point,
+            *(spread(row["mean"], row["low"], row["high"], scale)
+              for row, scale in zip(rows, scales, strict=True)),
+        ]  # fmt: skip
+
+
+def difference_rows(table: pl.DataFrame) -> Iterator[list[str]]:
+    compared = effects(table, PAIRS)
+    for base, point in PAIRS:
+        both = compared.filter(pl.col("base") == base, pl.col("point") == point)
+        rows = [both.row(by_predicate=pl.col("probe") == name, named=True) for name in SUMMARY]
+        yield [f"{point} against {base}", *map(verdict, rows)]
+
+
+def gain_rows() -> Iterator[list[str]]:
+    plain, extra = means(gains()), extra_gains()
+    for other in ("MAE", "MoCo-v3"):
+        linear = plain.row(
+            by_predicate=(pl.col("point") == "linear") & (pl.col("probe") == other), named=True
+        )
+        rows = extra.filter(pl.col("probe") == other).iter_rows(named=True)
+        yield [
+            f"over {other}",
+            spread(linear["mean"], linear["low"], linear["high"], 100),
+            *(verdict(row, 100) for row in rows),
+        ]
+
+
+def verdict(row: dict, scale: float = 1) -> str:
+    """Return a difference with its interval and verdict."""
+    size = spread(row["difference"], row["wide_low"], row["wide_high"], scale, sign="+")
+    return f"{size} {row['verdict']}"
+
+
+def spread(value: float, low: float, high: float, scale: float = 1, sign: str = "") -> str:
+    digits = 1 if scale > 1 else 3
+    value, low, high = (f"{scale * number:{sign}.{digits}f}" for number in (value, low, high))
+    return f"{value} [{low}, {high}]"
+
+
+def markdown(head: list[str], rows: Iterator[list[str]]) -> str:
+    """Return a table as Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def with_results(page: str) -> str:
+    """Return the page with the tables between its marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"results.md needs the lines {BEGIN.strip()} and {END.strip()}")
+    return f"{before}{begin}\n{section()}\n{end}{after}"
+
+
+if __name__ == "__main__":
+    path = HERE / "results.md"
+    path.write_text(with_results(path.read_text("utf-8")), "utf-8")
