@@ -6,14 +6,21 @@ Points are (y, x) as fractions: 0..1 across a view or across its source image.
 """
 
 from math import log
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
+from pydantic import Field
 from torch import Tensor
 
-Grid = tuple[int, int]  # rows, columns; N = rows * columns patches, row by row
+from siamlab.machine.messages import Allowed
+
+Count = Annotated[int, Field(ge=1)]
+# rows, columns; N = rows * columns patches, row by row
+Grid = Annotated[tuple[Count, Count], Allowed("two whole numbers from 1, (rows, columns)")]
+# of images and views, in pixels
+Size = Annotated[tuple[Count, Count], Allowed("two whole numbers from 1, (height, width)")]
 
 
 class View(NamedTuple):

@@ -12,6 +12,7 @@ from siamlab.colour import ByolColour, NoColour, SymmetricColour
 from siamlab.component import Component, Sizes
 from siamlab.data import Cifar10, Scenes
 from siamlab.loss import MSE, Cosine, InfoNCE, SmoothL1
+from siamlab.machine.arguments import typed
 from siamlab.masking import MultiBlockMasking, NoMasking, RandomMasking
 from siamlab.model.backbone import Vit
 from siamlab.model.prediction import DenseDecoder, GlobalHead, LinearHead
@@ -167,6 +168,7 @@ PHOTO = Sizes(
 )  # fmt: skip
 
 
+@typed
 def demo_size(run: Run) -> Run:
     """Return the same method for scenes of 48 pixels and two processor cores: 5 × 5 patches.
 
@@ -176,6 +178,7 @@ def demo_size(run: Run) -> Run:
     return _shrunk(run, DEMO)
 
 
+@typed
 def photo_size(run: Run) -> Run:
     """Return the same method for photographs of 32 pixels, such as CIFAR-10's: 8 × 8 patches.
 

@@ -6,6 +6,7 @@ describe(Scenes())      # {"kind": "scenes", "licence": ..., "side": 48, "train"
 from typing import Any
 
 from siamlab.data.images import DataChoice
+from siamlab.machine.arguments import typed
 
 # fields that came after numbers had been published, such as `objects.kind`, with what was done
 # before; protocols leave them out at that value, so that old and new numbers fit in one table
@@ -22,6 +23,7 @@ def about_source(source: type[DataChoice]) -> dict[str, str]:
     }
 
 
+@typed
 def describe(data: DataChoice) -> dict[str, Any]:
     """Return a table about a source, which is decoded if it is not in the cache yet.
 

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 import torch
 
 from siamlab.data.images import Images, take
+from siamlab.machine.arguments import typed
 
 MOST = 2**30  # bytes of pixels, which are read into memory to order them
 
 
+@typed
 def has_content_order(*sets: Images) -> bool:
     """Return whether `by_content` applies: the sets hold no objects and are not too large.
 
@@ -23,6 +25,7 @@ def has_content_order(*sets: Images) -> bool:
     return plain and sum(images.pixels.nbytes for images in sets) <= MOST
 
 
+@typed
 def by_content(images: Images) -> Images:
     """Return the images in an order that depends only on their pixels, masks and labels.
 

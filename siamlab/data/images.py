@@ -13,6 +13,7 @@ from torch import Tensor
 
 from siamlab.component import Component, UserError
 from siamlab.geometry import View, to_source, to_view
+from siamlab.machine.arguments import typed
 from siamlab.machine.sums import check_rows
 
 
@@ -72,6 +73,7 @@ def plain(
     return Images(pixels, labels, masks, tuple(classes), (), objects)
 
 
+@typed
 def take(images: Images, index: Int64[Tensor, " k"]) -> Images:
     """Return the images at `index`, in that order; UserError if their cache entry is damaged."""
     for part in (*images[:3], *images.objects):
@@ -84,6 +86,7 @@ def take(images: Images, index: Int64[Tensor, " k"]) -> Images:
     )
 
 
+@typed
 def sample(images: Images, n: int | None, seed: int = 0) -> Images:
     """Return `n` of the images in their order, drawn without replacement; all where n is None.
 
@@ -115,6 +118,7 @@ def sample_index(images: Images, n: int | None, seed: int = 0) -> Int64[Tensor, 
     return index.sort().values
 
 
+@typed
 def windows(pixels: UInt8[Tensor, "n 3 H W"], per_side: int) -> UInt8[Tensor, "m 3 h w"]:
     """Cut each image into `per_side`² windows that overlap by half, row by row; m = n·per_side².
 
@@ -130,6 +134,7 @@ def windows(pixels: UInt8[Tensor, "n 3 H W"], per_side: int) -> UInt8[Tensor, "m
     return cut.flatten(0, 2).contiguous()
 
 
+@typed
 def is_paired(images: Images) -> bool:
     """Return whether scenes 2k and 2k + 1 hold the same objects, for every k."""
     instance = images.objects.instance
@@ -137,6 +142,7 @@ def is_paired(images: Images) -> bool:
     return paired and torch.equal(instance[0::2], instance[1::2])
 
 
+@typed
 def pairs(images: Images) -> Int64[Tensor, "m 2"]:
     """Return the two scenes of every object, (2k, 2k + 1); only test scenes have pairs."""
     if not is_paired(images):
@@ -147,6 +153,7 @@ def pairs(images: Images) -> Int64[Tensor, "m 2"]:
     return torch.arange(len(images.labels)).view(-1, 2)
 
 
+@typed
 def across(
     points: Float[Tensor, "B M 2"], a: Objects, b: Objects, slot: int = 0
 ) -> Float[Tensor, "B M 2"]:

@@ -16,6 +16,7 @@ from siamlab.component import UserError, unknown
 from siamlab.data import DataChoice, Folder, Images, Photographs, Scenes, sample
 from siamlab.data.published import PublishedSet
 from siamlab.evaluate.models import NamedModel
+from siamlab.machine.arguments import typed
 from siamlab.machine.files import expanded
 from siamlab.machine.sums import check_rows
 from siamlab.probe import inputs
@@ -32,6 +33,7 @@ class Splits(NamedTuple):
     test: Images  # to measure on
 
 
+@typed
 def open_images(
     data: str | os.PathLike[str] | DataChoice | None = None,
     models: NamedModel | Sequence[NamedModel] = (),

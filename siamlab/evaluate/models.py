@@ -17,6 +17,7 @@ from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.interop.adapter import TokenGrid
 from siamlab.interop.resize import resize
+from siamlab.machine.arguments import typed
 from siamlab.machine.device import device_named, on_device
 from siamlab.machine.files import expanded
 from siamlab.run import Run
@@ -37,6 +38,7 @@ class NamedModel(NamedTuple):
 ModelLike = str | os.PathLike[str] | NamedModel | nn.Module
 
 
+@typed
 def open_model(
     model: ModelLike,
     weights: bool = True,
@@ -74,6 +76,7 @@ def _opened(model: ModelLike, weights: bool, size: int | None) -> NamedModel:
     return named
 
 
+@typed
 def open_models(
     models: ModelLike | Sequence[ModelLike],
     weights: bool = True,

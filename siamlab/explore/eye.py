@@ -25,6 +25,7 @@ from siamlab.explore.scene import COSINE, Box, Control, Heat, Mark, Panel, Scene
 from siamlab.figure import components_table
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
+from siamlab.machine.arguments import typed
 from siamlab.machine.device import device_named
 from siamlab.masking import Mask
 from siamlab.run import Run
@@ -65,6 +66,7 @@ class EyeExplorer(Explorer):
 
     title = "predictor's eye"
 
+    @typed
     def __init__(
         self,
         folder: str | Path = "zoo:siameseim",

@@ -23,6 +23,7 @@ from siamlab.explore.pair import LEGEND, PairExplorer
 from siamlab.explore.pair_matches import pair_bytes
 from siamlab.explore.scene import COSINE, Control, Heat, Mark, Panel, Scale, Scene
 from siamlab.geometry import Grid, patch_centres
+from siamlab.machine.arguments import typed
 from siamlab.probe.attention import normalised_rows, over_patches
 from siamlab.probe.attention_maps import attended
 
@@ -43,6 +44,7 @@ class ModelsExplorer(Explorer):
 
     title = "one query, many models"
 
+    @typed
     def __init__(
         self,
         models: ModelLike | Sequence[ModelLike] = ("zoo:siameseim", "zoo:mae", "zoo:moco_v3"),

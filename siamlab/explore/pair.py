@@ -43,6 +43,7 @@ from siamlab.explore.scene import (
 )
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
+from siamlab.machine.arguments import typed
 from siamlab.machine.device import on_device
 from siamlab.probe.pairs import crop_pairs
 
@@ -71,6 +72,7 @@ class PairExplorer(Explorer):
 
     title = "pair explorer"
 
+    @typed
     def __init__(
         self,
         model: ModelLike = "zoo:siameseim",

@@ -18,6 +18,7 @@ from siamlab.figure.template import (
     panels,
     plain,
 )
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 SIDES = {"distance": "attention_distance", "nmi": "attention_nmi"}  # column: probe
@@ -34,6 +35,7 @@ HOVER = "distance %{x:.3g} (%{customdata[2]:.3g} to %{customdata[3]:.3g})<br>"
 HOVER += "NMI %{y:.3f} (%{customdata[4]:.3f} to %{customdata[5]:.3f})"
 
 
+@typed
 def atlas_table(scores: pl.DataFrame) -> pl.DataFrame:
     """model, layer, head (both from 1), distance, nmi, each with _low and _high, even, unit.
 
@@ -58,6 +60,7 @@ def atlas_table(scores: pl.DataFrame) -> pl.DataFrame:
     return table.sort(pl.col("model").replace_strict(order), "layer", "head")
 
 
+@typed
 def atlas_figure(table: pl.DataFrame, title: str = "Attention heads") -> go.Figure:
     """One panel per model of an `atlas_table`: NMI over distance, coloured by layer."""
     check_frame(table, DRAWN)

@@ -24,6 +24,7 @@ from siamlab.figure.template import (
     panels,
 )
 from siamlab.geometry import Grid
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 COLUMNS = 5  # panels in a row
@@ -44,11 +45,13 @@ SCALE: list[tuple[float, str]] = [
 ]
 
 
+@typed
 def attention_table(attention: Float[Tensor, "heads N"], grid: Grid) -> pl.DataFrame:
     """head, row, column, attention: the share of the class token's attention, 0..1, per patch."""
     return attention_maps_table(attention[None], grid).drop("layer")
 
 
+@typed
 def attention_maps_table(attention: Float[Tensor, "L heads N"], grid: Grid) -> pl.DataFrame:
     """layer, head (from 0), row, column, attention: the share of one token's attention, 0..1."""
     if attention.shape[2] != grid[0] * grid[1]:
@@ -62,6 +65,7 @@ def attention_maps_table(attention: Float[Tensor, "L heads N"], grid: Grid) -> p
     return pl.DataFrame(columns | {"attention": values.ravel()})
 
 
+@typed
 def attention_figure(
     image: UInt8[Tensor, "3 H W"],
     table: pl.DataFrame,
@@ -98,6 +102,7 @@ def attention_figure(
     return finish(figure, f"Attention of the class token: {model}", caption, rows * PANEL + 12)
 
 
+@typed
 def attention_maps_figure(
     image: UInt8[Tensor, "3 H W"],
     table: pl.DataFrame,

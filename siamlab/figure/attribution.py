@@ -21,6 +21,7 @@ from siamlab.figure.template import (
     panels,
 )
 from siamlab.geometry import Grid
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 COLUMNS = 4  # panels in a row
@@ -36,6 +37,7 @@ SCALE: list[tuple[float, str]] = [
 ]
 
 
+@typed
 def attribution_table(attribution: Float[Tensor, "h w"], grid: Grid | None = None) -> pl.DataFrame:
     """row, column, attribution: one row per cell of the map of one image.
 
@@ -54,6 +56,7 @@ def attribution_table(attribution: Float[Tensor, "h w"], grid: Grid | None = Non
     return pl.DataFrame(places | {"attribution": values})
 
 
+@typed
 def attribution_figure(
     image: UInt8[Tensor, "3 H W"],
     tables: Mapping[str, pl.DataFrame],

@@ -13,6 +13,7 @@ import polars as pl
 
 from siamlab.component import UserError, unknown
 from siamlab.figure.template import LETTER, TOP, WIDTH, broken, finish, plain
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 COLUMNS = ("model", "layer", "other_model", "other_layer", "cka")
@@ -33,6 +34,7 @@ class Block(NamedTuple):
     layers: list[int]
 
 
+@typed
 def cka_table(
     rows: pl.DataFrame | Sequence[Mapping[str, Any]], models: Sequence[str] | None = None
 ) -> pl.DataFrame:
@@ -60,6 +62,7 @@ def cka_table(
     return table.sort(model, "layer", other, "other_layer")
 
 
+@typed
 def cka_figure(table: pl.DataFrame, title: str = "Similarity of layers (CKA)") -> go.Figure:
     """A heat map of a `cka_table`, one block per pair of models; missing pairs are white."""
     check_frame(table, COLUMNS)

@@ -17,6 +17,7 @@ from siamlab.component import UserError
 from siamlab.figure.image import frame, show
 from siamlab.figure.template import TOP, WIDTH, finish, plain
 from siamlab.geometry import Grid
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 COLOURS = ("red", "green", "blue")  # first, second, third component
@@ -26,6 +27,7 @@ GAP, LABEL = 6, 28  # pixels between images, and above each row for the name of 
 TALLEST = 180  # pixels: height of one image, at most
 
 
+@typed
 def components_table(patches: Float[Tensor, "n N D"], grid: Grid) -> pl.DataFrame:
     """image, row, column, red, green, blue: the first three principal components of each patch.
 
@@ -54,6 +56,7 @@ def components_table(patches: Float[Tensor, "n N D"], grid: Grid) -> pl.DataFram
     return pl.DataFrame(places | {name: channel.tolist() for name, channel in channels})
 
 
+@typed
 def components_figure(
     images: UInt8[Tensor, "n 3 H W"],
     tables: Mapping[str, pl.DataFrame],

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from siamlab.figure.image import draw, frame
 from siamlab.figure.template import INK, finish, legend
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 COLUMNS = ("ay", "ax", "true_y", "true_x", "predicted_y", "predicted_x", "error")  # pixels
@@ -32,6 +33,7 @@ MARKERS = {
 HEIGHT = 380  # pixels, without title and caption
 
 
+@typed
 def correspondence_table(
     points: Float[Tensor, "M 2"],
     true: Float[Tensor, "M 2"],
@@ -51,6 +53,7 @@ def correspondence_table(
     return pl.DataFrame({n: v.tolist() for n, v in zip(COLUMNS, values, strict=True)})
 
 
+@typed
 def correspondence_figure(
     a: UInt8[Tensor, "3 H W"],
     b: UInt8[Tensor, "3 h w"],

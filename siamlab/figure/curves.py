@@ -21,6 +21,7 @@ from siamlab.figure.template import (
     plain,
     repeats,
 )
+from siamlab.machine.arguments import typed
 from siamlab.probe.suite import PARTS, PROBES
 from siamlab.probe.table import check_frame
 
@@ -34,6 +35,7 @@ SOLID, DOTTED = ("solid", "dash", "longdashdot"), ("dot", "2px,6px", "2px,3px,2p
 POOLINGS = {"": "image", "patch_": "patch"}  # prefix of the key -> what the features describe
 
 
+@typed
 def loss_table(metrics: pl.DataFrame) -> pl.DataFrame:
     """run, images, term, value: one row per logged number.
 
@@ -47,6 +49,7 @@ def loss_table(metrics: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@typed
 def collapse_table(metrics: pl.DataFrame) -> pl.DataFrame:
     """run, images, side, measure, of, value: one row per logged number.
 
@@ -67,6 +70,7 @@ def collapse_table(metrics: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(added).select("run", "images", *names, "value")
 
 
+@typed
 def learning_table(metrics: pl.DataFrame, probes: Sequence[str] = LEARNED) -> pl.DataFrame:
     """run, images, probe, value: one row per probe during training (`probe_every`).
 
@@ -88,6 +92,7 @@ def learning_table(metrics: pl.DataFrame, probes: Sequence[str] = LEARNED) -> pl
     )
 
 
+@typed
 def loss_figure(table: pl.DataFrame, title: str = "Loss") -> go.Figure:
     """One panel per loss term and one line per run of a `loss_table`."""
     check_frame(table, ("run", "images", "term", "value"))
@@ -101,6 +106,7 @@ def loss_figure(table: pl.DataFrame, title: str = "Loss") -> go.Figure:
     return _finish(figure, table, title, caption, places[-1]["row"])
 
 
+@typed
 def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go.Figure:
     """RankMe and spread of context and target, one line per run of a `collapse_table`."""
     check_frame(table, ("run", "images", "side", "measure", "of", "value"))
@@ -120,6 +126,7 @@ def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go
     return _finish(figure, table, title, caption, places[-1]["row"])
 
 
+@typed
 def learning_figure(table: pl.DataFrame, title: str = "Learning curves") -> go.Figure:
     """One panel per probe and one line per run of a `learning_table`."""
     check_frame(table, ("run", "images", "probe", "value"))

@@ -27,6 +27,7 @@ from siamlab.figure.template import (
     plain,
 )
 from siamlab.geometry import View, match_patches, patch_centres
+from siamlab.machine.arguments import typed
 from siamlab.probe import Features
 from siamlab.probe.checks import check_patches
 from siamlab.probe.table import check_frame
@@ -42,6 +43,7 @@ UNDER = QUERY | dict(color="white", line=dict(width=5))
 TRUE = dict(symbol="cross", size=10, color="white", line=dict(color=INK, width=1.2))
 
 
+@typed
 def disagreement_table(
     models: Mapping[str, tuple[Features, Features]], a: View, b: View, each: int | None = 1
 ) -> pl.DataFrame:
@@ -76,6 +78,7 @@ def disagreement_table(
     return pl.DataFrame(rows).select(COLUMNS)
 
 
+@typed
 def disagreement_figure(
     a: View,
     b: View,

@@ -31,6 +31,7 @@ from siamlab.figure.template import (
     row_labels,
     rule,
 )
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 COLUMNS = 2
@@ -49,6 +50,7 @@ KEPT = (
 NEEDED = ["base", "point", *(name for name in KEPT if name != "comparison")]
 
 
+@typed
 def effects_table(
     effects: pl.DataFrame, probes: Sequence[str] = ("semantic", "spatial")
 ) -> pl.DataFrame:
@@ -71,6 +73,7 @@ def effects_table(
     return table
 
 
+@typed
 def effects_figure(table: pl.DataFrame, title: str = "Effects of the ablations") -> go.Figure:
     """Points with a thick and a thin whisker each, for an `effects_table`."""
     check_frame(table, KEPT)

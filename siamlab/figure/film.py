@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.figure.similarity import one_scale, similarity_figure, similarity_table
+from siamlab.machine.arguments import typed
 from siamlab.machine.files import atomic
 from siamlab.probe.features import features
 from siamlab.probe.table import check_frame
@@ -27,6 +28,7 @@ ROOM = 70  # pixels below the panels, for slider and button
 STEP = "step {:,}"
 
 
+@typed
 def film_table(
     models: Mapping[str, Mapping[int, nn.Module]],
     image: UInt8[Tensor, "3 H W"],
@@ -51,6 +53,7 @@ def film_table(
     return pl.concat(parts).select(COLUMNS)
 
 
+@typed
 def film_figure(
     image: UInt8[Tensor, "3 H W"],
     table: pl.DataFrame,

@@ -21,6 +21,7 @@ from siamlab.figure.template import (
     plain,
     row_labels,
 )
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 CHANCE = "chance (95 %)"
@@ -48,6 +49,7 @@ DECIDED = Importance(
 Importances = Mapping[str, Mapping[str, float]]  # objective → parameter → importance
 
 
+@typed
 def importances_table(importances: Importances, chance: Importances | None = None) -> pl.DataFrame:
     """objective, parameter, importance (0–1), chance; the parameter with the largest mean first.
 
@@ -75,6 +77,7 @@ def importances_table(importances: Importances, chance: Importances | None = Non
     return table.sort("mean", "first", **order).drop("mean", "first")
 
 
+@typed
 def importances_figure(
     table: pl.DataFrame, title: str = "What matters", measure: Importance = EXPLAINED
 ) -> go.Figure:

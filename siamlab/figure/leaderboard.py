@@ -21,6 +21,7 @@ from siamlab.figure.plane import (
 )
 from siamlab.figure.scores import SUMMARY
 from siamlab.figure.template import finish, is_reference, symbols
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame, same_protocols
 
 PUBLISHED = "published"  # the status of a value that was taken from a paper
@@ -31,6 +32,7 @@ COLUMNS = ("model", "status", "probe", "property", "value", "low", "high", *AXES
 ABOUT = tuple(f"{name}_{key}" for name in SUMMARY for key in AXES)
 
 
+@typed
 def leaderboard_table(rows: pl.DataFrame) -> pl.DataFrame:
     """model, status, semantic, spatial, each with _low and _high, front: one row per model.
 
@@ -53,6 +55,7 @@ def leaderboard_table(rows: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(front=pl.Series(undominated(table.select(*better).to_numpy())))
 
 
+@typed
 def leaderboard_figure(
     table: pl.DataFrame, title: str = "Leaderboard", reference: str = "untrained"
 ) -> go.Figure:

@@ -27,6 +27,7 @@ from siamlab.figure.template import (
     symbols,
     whisker,
 )
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 PLACED = tuple(f"{name}{end}" for name in SUMMARY for end in ("", "_low", "_high"))
@@ -54,11 +55,13 @@ class Axis(NamedTuple):
 SCORES = Axis(f"semantic {SCALE}"), Axis(f"spatial {SCALE}")
 
 
+@typed
 def plane(scores: pl.DataFrame, **options: Any) -> go.Figure:
     """The plane of a long table of scores; `options` are those of `plane_figure`."""
     return plane_figure(plane_table(scores), **options)
 
 
+@typed
 def plane_table(scores: pl.DataFrame) -> pl.DataFrame:
     """model, semantic, spatial, each score with _low and _high, front: one row per model.
 
@@ -79,6 +82,7 @@ def plane_table(scores: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(front=pl.Series(undominated(table.select(SUMMARY).to_numpy())))
 
 
+@typed
 def plane_figure(
     table: pl.DataFrame,
     arrows: Sequence[tuple[str, str]] = (),

@@ -20,6 +20,7 @@ from siamlab.figure.template import (
     symbols,
     whisker,
 )
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 COLUMNS = 2
@@ -28,6 +29,7 @@ ARROWS = {"higher": "better →", "lower": "← better", "neither": ""}  # point
 BETWEEN = 112  # pixels between rows of panels: axis, its title, title of the next panel
 
 
+@typed
 def probes_table(scores: pl.DataFrame) -> pl.DataFrame:
     """property, probe, title, model, value, low, high, chance, ceiling, unit, arrow.
 
@@ -41,6 +43,7 @@ def probes_table(scores: pl.DataFrame) -> pl.DataFrame:
     return table.select(*KEPT, arrow.alias("arrow"))
 
 
+@typed
 def probes_figure(
     table: pl.DataFrame, reference: str = "untrained", title: str = "Probes"
 ) -> go.Figure:

@@ -27,6 +27,7 @@ from siamlab.figure.template import (
     symbols,
     whisker,
 )
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 NUMBERS = ("value", "low", "high", "chance", "ceiling")
@@ -37,6 +38,7 @@ TICKS = 12  # layer numbers on an axis, at most
 JITTER = 0.5  # layers: width over which the dots of different models are spread
 
 
+@typed
 def profile_table(scores: pl.DataFrame, probes: Sequence[str] | None = None) -> pl.DataFrame:
     """probe, title, model, layer, head, value, low, high, chance, ceiling, unit, direction.
 
@@ -64,6 +66,7 @@ def profile_table(scores: pl.DataFrame, probes: Sequence[str] | None = None) -> 
     return pl.concat([table, _means(table)]).sort(*order, "layer", "head", nulls_last=False)
 
 
+@typed
 def profile_figure(
     table: pl.DataFrame, reference: str = "untrained", title: str = "Profiles over layers"
 ) -> go.Figure:

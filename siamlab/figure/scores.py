@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.machine.terminal import cell
 from siamlab.probe.table import check_frame, same_protocols
 
@@ -29,6 +30,7 @@ ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 SUMMARY = ("semantic", "spatial")  # the two scores of a model
 
 
+@typed
 def score_table(scores: pl.DataFrame) -> pl.DataFrame:
     """A table of text, one row per probe: `0.42 [0.39, 0.45]` by model, then chance and ceiling.
 
@@ -47,6 +49,7 @@ def score_table(scores: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(table)
 
 
+@typed
 def terminal_table(scores: pl.DataFrame) -> "Table":
     """A rich table: one row per probe, one column per model, intervals below the values."""
     from rich.box import SIMPLE_HEAD
@@ -74,6 +77,7 @@ def terminal_table(scores: pl.DataFrame) -> "Table":
     return table
 
 
+@typed
 def comparison_table(scores: pl.DataFrame, probes: Sequence[str] = SUMMARY) -> pl.DataFrame:
     """A table of text, one row per probe and model: its value, and a word for each other model.
 

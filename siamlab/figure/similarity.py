@@ -29,6 +29,7 @@ from siamlab.figure.template import (
     plain,
 )
 from siamlab.geometry import Grid
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 MARGIN = dict(l=12, r=84, b=44)  # pixels; the colour bar is on the right
@@ -47,6 +48,7 @@ BEST = dict(symbol="circle", color="white", line=dict(color=INK, width=1.5))
 DOT = 5, 10  # pixels: smallest and largest size of that mark
 
 
+@typed
 def similarity_table(
     query: Float[Tensor, " D"], patches: Float[Tensor, "M D"], grid: Grid
 ) -> pl.DataFrame:
@@ -72,6 +74,7 @@ def similarity_table(
     )
 
 
+@typed
 def similarity_figure(
     image: UInt8[Tensor, "3 H W"],
     tables: Mapping[str, pl.DataFrame],

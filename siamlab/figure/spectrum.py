@@ -23,6 +23,7 @@ from siamlab.figure.template import (
     legend_height,
     plain,
 )
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 COLUMNS: dict[str, type[pl.DataType]] = {"model": pl.String, "index": pl.Int64, "share": pl.Float64}
@@ -33,6 +34,7 @@ MANY = 50  # largest / smallest share from which only powers of ten are labelled
 HEIGHT = 340  # pixels, without title, caption and legend
 
 
+@typed
 def spectrum_table(eigenvalues: Mapping[str, Float[Tensor, " r"]]) -> pl.DataFrame:
     """model, index (1 is the largest), share (of the variance of the model's features, 0..1).
 
@@ -55,6 +57,7 @@ def spectrum_table(eigenvalues: Mapping[str, Float[Tensor, " r"]]) -> pl.DataFra
     return pl.concat(tables)
 
 
+@typed
 def spectrum_figure(
     table: pl.DataFrame, reference: str = "untrained", title: str = "Spectrum of features"
 ) -> go.Figure:

@@ -16,6 +16,7 @@ from siamlab.component import UserError
 from siamlab.figure.image import show, to_bytes
 from siamlab.figure.template import OKABE_ITO, finish, panels
 from siamlab.geometry import Grid, View
+from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 ROLES = {"context": OKABE_ITO[0], "target": OKABE_ITO[1]}
@@ -23,6 +24,7 @@ SIDES = ("top", "left", "height", "width")
 HEIGHT = 320  # pixels, without title and caption
 
 
+@typed
 def box_table(source: UInt8[Tensor, "3 H W"], context: View, target: View) -> pl.DataFrame:
     """role, top, left, height, width (pixels of the source image), flip: one row per view.
 
@@ -39,6 +41,7 @@ def box_table(source: UInt8[Tensor, "3 H W"], context: View, target: View) -> pl
     return pl.DataFrame(table)
 
 
+@typed
 def patch_table(
     context: View,
     target: View,
@@ -68,6 +71,7 @@ def patch_table(
     return pl.DataFrame(table)
 
 
+@typed
 def views_figure(
     source: UInt8[Tensor, "3 H W"],
     context: View,

@@ -77,7 +77,7 @@ def allowed(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     if get_origin(annotation) is Annotated:
         annotation, *more = get_args(annotation)
         return allowed(annotation, (*more, *metadata))
-    metadata = [*_flat(metadata)]
+    metadata = [*flat(metadata)]
     for mark in metadata:
         if isinstance(mark, Allowed):
             return mark.text
@@ -134,7 +134,7 @@ def _limits(metadata: Iterable[Any]) -> str:
     return (f"{comma} {ends}" if ends else "") + even + inf
 
 
-def _flat(metadata: Iterable[Any]) -> Iterator[Any]:
+def flat(metadata: Iterable[Any]) -> Iterator[Any]:
     for mark in metadata:
         yield from mark.metadata if isinstance(mark, FieldInfo) else [mark]
 

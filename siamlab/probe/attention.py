@@ -14,6 +14,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid, patch_centres
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_alike, check_floats
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
@@ -38,6 +39,7 @@ class ProfileScores(NamedTuple):
     js: list[Score]
 
 
+@typed
 def over_patches(matrix: Float[Tensor, "B heads T T"], prefix: int) -> Float[Tensor, "B heads N N"]:
     """Attention among patches: prefix tokens dropped, rows normalised to sum to 1."""
     check_floats("attention", matrix, "B heads T T")
@@ -49,6 +51,7 @@ def normalised_rows(rows: Float[Tensor, "*B N"]) -> Float[Tensor, "*B N"]:
     return rows / rows.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
 
 
+@typed
 def distance(a: Float[Tensor, "B heads N N"], grid: Grid) -> Float[Tensor, "B heads"]:
     """Mean over queries of Σ_j A_ij ‖p_i − p_j‖, in patches: how far a head attends.
 
@@ -61,11 +64,13 @@ def distance(a: Float[Tensor, "B heads N N"], grid: Grid) -> Float[Tensor, "B he
     return torch.einsum("bhij,ij->bh", a, _apart(grid, a)) / a.shape[-1]
 
 
+@typed
 def even_distance(grid: Grid) -> float:
     """Distance of uniform attention, in patches."""
     return _apart(grid, torch.empty(0, dtype=torch.double)).mean().item()
 
 
+@typed
 def entropy(a: Float[Tensor, "B heads N N"]) -> Float[Tensor, "B heads"]:
     """Mean entropy of the rows, in nats: 0 for one patch each, log N for uniform attention.
 
@@ -75,6 +80,7 @@ def entropy(a: Float[Tensor, "B heads N N"]) -> Float[Tensor, "B heads"]:
     return _entropy(a).mean(dim=-1)
 
 
+@typed
 def nmi(a: Float[Tensor, "B heads N N"]) -> Float[Tensor, "B heads"]:
     """Information of the attended key about the query, 0..1: MI(q, k) / √(H(q) · H(k)).
 
@@ -88,6 +94,7 @@ def nmi(a: Float[Tensor, "B heads N N"]) -> Float[Tensor, "B heads"]:
     return torch.where(scale > 0, shared / scale, 0).clamp(max=1)
 
 
+@typed
 def head_similarity(a: Float[Tensor, "B heads N N"]) -> Float[Tensor, " B"]:
     """Jensen–Shannon divergence of two heads' rows, mean over queries and pairs of heads, in nats.
 
@@ -102,6 +109,7 @@ def head_similarity(a: Float[Tensor, "B heads N N"]) -> Float[Tensor, " B"]:
     return (torch.stack(mixed).mean(dim=0) - _entropy(a).mean(dim=(1, 2))).clamp(min=0)
 
 
+@typed
 def rollout_step(
     flow: Float[Tensor, "B T T"], attention: Float[Tensor, "B T T"]
 ) -> Float[Tensor, "B T T"]:
@@ -117,6 +125,7 @@ def rollout_step(
     return normalised_rows(mixed) @ flow
 
 
+@typed
 def as_scores(profile: Profile, grid: Grid, patch: float, groups: Groups = None) -> ProfileScores:
     """Mean over images of every number of a profile; `patch` is the side of a patch in pixels.
 

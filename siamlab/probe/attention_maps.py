@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.machine.device import numbers_on
 from siamlab.machine.internals import attention_dropout, unfused
 from siamlab.probe.attention import (
@@ -37,6 +38,7 @@ RowMeasure = Callable[[int, Tensor], Tensor]  # layer from 0, [B, heads, T, T] -
 BATCH = 64  # images: 119 MB of one layer's attention for a ViT-B/16 at 224 pixels
 
 
+@typed
 def attended(
     model: nn.Module,
     images: Pixels,
@@ -63,6 +65,7 @@ def attended(
     return [torch.cat(parts) for parts in found.values()]
 
 
+@typed
 def attention_profile(
     model: nn.Module, images: Pixels, inputs: Inputs | None = None, batch: int = BATCH
 ) -> Profile:
@@ -84,6 +87,7 @@ def attention_profile(
     return Profile(*numbers[..., :-1].chunk(3, dim=2), numbers[..., -1])
 
 
+@typed
 def class_attentions(
     model: nn.Module,
     images: Pixels,
@@ -99,6 +103,7 @@ def class_attentions(
     return normalised_rows(torch.stack(found, dim=1))
 
 
+@typed
 def class_attention(
     model: nn.Module,
     images: Pixels,
@@ -110,6 +115,7 @@ def class_attention(
     return class_attentions(model, images, inputs, [layer], batch)[:, 0]
 
 
+@typed
 def patch_attentions(
     model: nn.Module,
     images: Pixels,
@@ -132,6 +138,7 @@ def patch_attentions(
     return normalised_rows(torch.stack(found, dim=1))
 
 
+@typed
 def rollout(
     model: nn.Module, images: Pixels, inputs: Inputs | None = None, batch: int = BATCH
 ) -> Float[Tensor, "n N"]:
@@ -161,6 +168,7 @@ def readable() -> tuple[type[nn.Module], ...]:
     return Attention, AttentionRope, *own, vision_transformer.ParallelScalingBlock
 
 
+@typed
 def is_readable(model: nn.Module) -> bool:
     """Tell whether `attended` can read the attention of every block."""
     return all(isinstance(getattr(b, "attn", b), readable()) for b in model.blocks)

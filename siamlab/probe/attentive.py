@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.machine.seeding import seeded
 from siamlab.probe.checks import check_labels, check_patches, check_width, class_count
 from siamlab.probe.linear import accuracy, standardise
@@ -44,6 +45,7 @@ class Attentive(nn.Module):
         return self.head(torch.einsum("bnq,bnqd->bqd", attention, values).flatten(1))
 
 
+@typed
 def attentive(
     train: Float[Tensor, "n N D"],
     train_labels: Int[Tensor, " n"],

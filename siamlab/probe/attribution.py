@@ -20,6 +20,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.machine.internals import attention_dropout, unfused
 from siamlab.probe.features import (
     Features,
@@ -80,6 +81,7 @@ class Integrated(NamedTuple):
     error: Float[Tensor, " B"]  # sum of the map less `change`; 0 with infinitely many steps
 
 
+@typed
 def prototypes(features: Float[Tensor, "n D"], labels: Int[Tensor, " n"]) -> Float[Tensor, "C D"]:
     """Mean of the unit-length features of each class; zero for a class without images."""
     total = features.new_zeros(int(labels.max()) + 1, features.shape[1])
@@ -87,6 +89,7 @@ def prototypes(features: Float[Tensor, "n D"], labels: Int[Tensor, " n"]) -> Flo
     return total / labels.bincount().clamp(min=1)[:, None]
 
 
+@typed
 def integrated_gradients(
     model: nn.Module,
     images: Pixels,
@@ -118,6 +121,7 @@ def integrated_gradients(
     return Integrated(maps, maps.sum(dim=(1, 2)) - errors, errors)
 
 
+@typed
 def grad_cam(
     model: nn.Module,
     images: Pixels,
@@ -157,6 +161,7 @@ def grad_cam(
     return torch.cat(parts).detach()
 
 
+@typed
 def attention_gradient(
     model: nn.Module,
     images: Pixels,
@@ -191,6 +196,7 @@ def attention_gradient(
     return torch.cat(parts).unflatten(1, grid_of(model, inputs.size))
 
 
+@typed
 def has_attention(model: nn.Module, layer: int = -1) -> bool:
     """Tell whether `attention_gradient` can read the block `layer`."""
     attention = getattr(_block(model, layer), "attn", None)

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
+from siamlab.machine.wording import POOL, WAYS, described
 
-WAYS = {"n D": "pool patches first, and convert arrays by torch.from_numpy"}
 BRIGHTEST = 4.0  # of an image of floats: 1, and what resizing and colouring add to it
-WAY = "convert arrays by torch.from_numpy, and whole numbers by .float()"
 
 
 def check_floats(name: str, x: Any, shape: str, finite: bool = True) -> None:
@@ -23,7 +22,7 @@ def check_floats(name: str, x: Any, shape: str, finite: bool = True) -> None:
     if not isinstance(x, Tensor) or x.ndim != len(sizes) or not x.is_floating_point():
         raise UserError(
             f"{name} must be a tensor of floats [{', '.join(sizes)}]{_rows(shape)}; got "
-            f"{described(x)}: {WAYS.get(shape, WAY)}"
+            f"{described(x)}: {POOL if shape == 'n D' else WAYS['floats']}"
         )
     if 0 in x.shape:
         raise UserError(
@@ -115,13 +114,18 @@ def check_pixels(name: str, x: Any, shape: str, n: int | None = None) -> None:
         )
 
 
-def check_images(model: Any, images: Any, batch: Any = 1) -> None:
-    """Refuse a model that has no grid of patches, images of another form, and empty batches."""
-    if not hasattr(model, "patch_embed"):
+def check_network(model: Any) -> None:
+    """Refuse a model that has no grid of patches, or no blocks."""
+    if not hasattr(model, "patch_embed") or not hasattr(model, "blocks"):
         raise UserError(
             "model must be a vision transformer, such as open_model(...).model or "
             f"TokenGrid(network); got {type(model).__name__}"
         )
+
+
+def check_images(model: Any, images: Any, batch: Any = 1) -> None:
+    """Refuse a model that has no grid of patches, images of another form, and empty batches."""
+    check_network(model)
     kind = images.dtype if isinstance(images, Tensor) else None
     fits = kind is not None and images.ndim == 4 and images.shape[1] == 3
     if not fits or not (kind == torch.uint8 or kind.is_floating_point):
@@ -156,13 +160,6 @@ def check_groups(groups: Any, n: int) -> None:
         f"groups must name one group for each of {n} images, got {described(groups)}: give a "
         "tensor of whole numbers, or None"
     )
-
-
-def described(x: Any) -> str:
-    """Describe a tensor as `float32 [3, 4]`, and anything else by its type."""
-    if isinstance(x, Tensor):
-        return f"{str(x.dtype).removeprefix('torch.')} {list(x.shape)}"
-    return type(x).__name__
 
 
 def _rows(shape: str) -> str:

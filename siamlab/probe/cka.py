@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_features
 
 ROUNDING = 1e-12  # of the features' squares: a variance below it is zero
@@ -27,6 +28,7 @@ class Layer(NamedTuple):
     squares: Float[Tensor, " n"]  # of the length of each row
 
 
+@typed
 def cka(a: Float[Tensor, "n D"], b: Float[Tensor, "n E"]) -> float:
     """Similarity of two sets of features of the same images: unbiased linear CKA.
 
@@ -41,6 +43,7 @@ def cka(a: Float[Tensor, "n D"], b: Float[Tensor, "n E"]) -> float:
     return _cka(_hsic(one, two), _hsic(one, one), _hsic(two, two))
 
 
+@typed
 def cka_pairs(
     models: Mapping[str, Sequence[Float[Tensor, "n _"]]],
 ) -> list[dict[str, str | int | float]]:

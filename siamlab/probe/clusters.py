@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_alike, check_features, check_labels
 from siamlab.probe.retrieval import class_sizes
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
@@ -20,6 +21,7 @@ LEAST = math.exp(-8)  # similarity of two opposite images
 FLOOR = 1e-9  # added to both distances, so that the separation of collapsed features is 0
 
 
+@typed
 def alignment(a: Float[Tensor, "n D"], b: Float[Tensor, "n D"], groups: Groups = None) -> Score:
     """Mean squared distance between two views of an image, on unit vectors.
 
@@ -35,6 +37,7 @@ def alignment(a: Float[Tensor, "n D"], b: Float[Tensor, "n D"], groups: Groups =
     return bootstrap(terms, ratio, 2.0, 0.0, "squared distance", "lower", groups)
 
 
+@typed
 def uniformity(
     features: Float[Tensor, "n D"], groups: Groups = None, chunk: int | None = None
 ) -> Score:
@@ -63,6 +66,7 @@ def uniformity(
     return bootstrap(terms, log_mean, math.nan, ceiling, "log of a mean", "lower", groups)
 
 
+@typed
 def class_separation(
     features: Float[Tensor, "n D"], labels: Int[Tensor, " n"], groups: Groups = None
 ) -> Score:

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_patches
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
 
+@typed
 def local_contrast(
     patches: Float[Tensor, "n N D"], grid: Grid, groups: Groups = None, chunk: int = 64
 ) -> Score:

@@ -13,11 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.geometry import Grid, Match, patch_centres
+from siamlab.geometry import Grid, Match, Size, patch_centres
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_alike, check_floats, check_patches, check_places
 from siamlab.probe.score import Direction, Groups, Score, bootstrap, ratio
 
-Size = tuple[int, int]  # height, width of a view in pixels
 ALPHA = 0.1  # the tolerance of most papers
 CLOSE = 1 + 1e-5  # a patch exactly at the tolerance counts, however its distance was rounded
 
@@ -31,6 +31,7 @@ class MutualMatches(NamedTuple):
     error: Float[Tensor, " M"]  # pixels from the true place; nan where view b does not show it
 
 
+@typed
 def correspondence(
     a: Float[Tensor, "B N D"],
     b: Float[Tensor, "B N D"],
@@ -53,6 +54,7 @@ def correspondence(
     return _score(terms, "share of points", "higher", groups)
 
 
+@typed
 def without_positions(
     a: Float[Tensor, "n N D"], b: Float[Tensor, "n N D"]
 ) -> tuple[Float[Tensor, "n N D"], Float[Tensor, "n N D"]]:
@@ -68,6 +70,7 @@ def without_positions(
     return a - mean, b - mean
 
 
+@typed
 def place_error(
     a: Float[Tensor, "B N D"],
     b: Float[Tensor, "B N D"],
@@ -85,11 +88,13 @@ def place_error(
     return _score(terms, "pixels", "lower", groups)
 
 
+@typed
 def one_patch(grid: Grid, size: Size) -> float:
     """The alpha whose tolerance is one patch (its longer side): alpha · max(h, w) pixels."""
     return max(size[0] / grid[0], size[1] / grid[1]) / max(size)
 
 
+@typed
 def mutual_matches(
     a: Float[Tensor, "N D"],
     b: Float[Tensor, "N D"],

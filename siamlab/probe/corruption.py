@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from siamlab.component import UserError, unknown
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_pixels
 
 Chunk = Float[Tensor, "c 3 H W"]  # 0..255
@@ -25,6 +26,7 @@ QUALITY = (25, 18, 15, 10, 7)  # of a JPEG file
 SIDE = 224
 
 
+@typed
 def corrupted(
     images: UInt8[Tensor, "n 3 H W"], kind: str, severity: int, seed: int = 0, chunk: int = 256
 ) -> UInt8[Tensor, "n 3 H W"]:

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 
 # AlexNet's error under each corruption, mean of severities 1 to 5 (Hendrycks & Dietterich 2019)
 ALEXNET = {
@@ -35,6 +36,7 @@ class CorruptionErrors(NamedTuple):
     each: dict[str, float]  # CE of each corruption
 
 
+@typed
 def mean_corruption_error(errors: Mapping[str, Sequence[float]]) -> CorruptionErrors:
     """mCE: the mean over 15 corruptions of the error relative to AlexNet's; lower is better.
 

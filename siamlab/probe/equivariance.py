@@ -16,7 +16,8 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.crop import cut
-from siamlab.geometry import Grid, View, match_patches
+from siamlab.geometry import Grid, Size, View, match_patches
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_alike, check_patches, check_pixels, check_places
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
@@ -40,6 +41,7 @@ class Warped(NamedTuple):
     inside: Bool[Tensor, "n N"]  # between the patch centres of the first view
 
 
+@typed
 def equivariance_error(
     moved: Float[Tensor, "n M D"],
     expected: Float[Tensor, "n M D"],
@@ -72,6 +74,7 @@ def equivariance_error(
     return bootstrap(terms, ratio, 1.0, 0.0, "share of unrelated features'", "lower", groups)
 
 
+@typed
 def warped(patches: Float[Tensor, "n N D"], view_from: View, view_to: View, grid: Grid) -> Warped:
     """T f(x): the feature map of one view read at the patch centres of the other, bilinearly."""
     check_patches("patches", patches, grid)
@@ -85,7 +88,8 @@ def warped(patches: Float[Tensor, "n N D"], view_from: View, view_to: View, grid
     return Warped(read[..., 0].mT, ((points - 0.5).abs() <= reach).all(dim=-1))
 
 
-def moves(images: UInt8[Tensor, "n 3 H W"], size: Grid, patch: int) -> Iterator[Move]:
+@typed
+def moves(images: UInt8[Tensor, "n 3 H W"], size: Size, patch: int) -> Iterator[Move]:
     """Yield views of the images, still and moved: shifts right by 0..`patch` pixels, zooms, a flip.
 
     Views have `size` pixels and are cut from the same source, so that no pixels are made up. The

@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from siamlab.geometry import Grid, View
+from siamlab.machine.arguments import typed
 from siamlab.machine.device import numbers_on
 from siamlab.machine.internals import tensors_to
 from siamlab.probe.checks import check_images
@@ -46,11 +47,13 @@ class Features(NamedTuple):
     grid: Grid
 
 
+@typed
 def inputs(model: nn.Module) -> Inputs:
     """The size, mean and std that the model was made for: `Inputs.of(model)`."""
     return Inputs.of(model)
 
 
+@typed
 def features(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
@@ -70,6 +73,7 @@ def features(
     return as_features(model, tokens_of(model, images, inputs, batch), inputs.size)
 
 
+@typed
 def view_features(
     model: nn.Module, view: View, inputs: Inputs | None = None, batch: int = 256
 ) -> Features:

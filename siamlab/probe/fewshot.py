@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_labelled
 from siamlab.probe.score import Groups, Score, bootstrap
 
@@ -26,6 +27,7 @@ class FewShot(NamedTuple):
     deviation: float  # standard deviation of the accuracy over draws; nan for one draw
 
 
+@typed
 def few_shot_per_class(
     train: Float[Tensor, "n D"],
     train_labels: Int[Tensor, " n"],
@@ -57,6 +59,7 @@ def few_shot_per_class(
     return _few_shot(train, train_labels, test, test_labels, wanted, draws, seed, groups)
 
 
+@typed
 def few_shot_share(
     train: Float[Tensor, "n D"],
     train_labels: Int[Tensor, " n"],

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.data.images import Images
+from siamlab.machine.arguments import typed
 from siamlab.machine.seeding import seeded
 from siamlab.probe.checks import class_count
 from siamlab.probe.features import Inputs, evaluated, standardised
@@ -33,6 +34,7 @@ class Epoch(NamedTuple):
     rate: float  # images per second
 
 
+@typed
 def fine_tune(
     model: nn.Module,
     train: Images,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_patches
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
@@ -26,6 +27,7 @@ class Fourier(NamedTuple):
     difference: Score  # of the highest and the lowest frequency
 
 
+@typed
 def fourier_amplitude(
     patches: Float[Tensor, "n N D"], grid: Grid, groups: Groups = None
 ) -> Fourier:

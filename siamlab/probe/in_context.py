@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
+from siamlab.machine.arguments import typed
 from siamlab.probe.score import Groups, Score
 from siamlab.probe.segmentation import VOID, region_count, region_score, region_shares
 
@@ -19,6 +20,7 @@ K, TEMPERATURE = 30, 0.02  # the paper's
 BLOCK = 2**24  # similarities in memory at once
 
 
+@typed
 def in_context(
     memory: Float[Tensor, "n N D"],
     memory_masks: UInt8[Tensor, "n H W"],
@@ -75,6 +77,7 @@ def _remembered(
     return F.normalize(memory.flatten(0, 1)[known], dim=1).T, shares[known]
 
 
+@typed
 def rare_patches(
     masks: UInt8[Tensor, "n H W"], grid: Grid, count: int, seed: int = 0
 ) -> Int64[Tensor, "n c"]:

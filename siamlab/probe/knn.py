@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_features, check_labelled, check_labels
 from siamlab.probe.linear import accuracy, standardise
 from siamlab.probe.score import Groups, Score
@@ -20,6 +21,7 @@ TEMPERATURE = 0.07
 BLOCK = 2**24  # similarities in memory at once
 
 
+@typed
 def knn(
     train: Float[Tensor, "n D"],
     train_labels: Int[Tensor, " n"],
@@ -44,6 +46,7 @@ def knn(
     return accuracy(guess, test_labels, groups)
 
 
+@typed
 def knn_standardised(
     train: Float[Tensor, "n D"],
     train_labels: Int[Tensor, " n"],
@@ -68,6 +71,7 @@ class Votes(NamedTuple):
     share: Float[Tensor, " n"]  # of the weight of all votes, 0..1
 
 
+@typed
 def knn_votes(features: Float[Tensor, "n D"], labels: Int[Tensor, " n"], k: int = 20) -> Votes:
     """Class that the k nearest other images vote for, with the weights of `knn`: leave one out.
 

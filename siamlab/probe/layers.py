@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.features import (
     Features,
     Inputs,
@@ -24,6 +25,7 @@ from siamlab.probe.features import (
 Part = Literal["pooled", "cls", "patches"]
 
 
+@typed
 def layer_features(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
@@ -39,6 +41,7 @@ def layer_features(
         yield [as_features(model, t, inputs.size) for t in _intermediate(model, x, norm=True)]
 
 
+@typed
 def by_layer(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
@@ -52,6 +55,7 @@ def by_layer(
     return [torch.cat(layer) for layer in zip(*parts, strict=True)]
 
 
+@typed
 def residual_features(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],

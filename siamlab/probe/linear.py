@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_labelled
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
@@ -22,6 +23,7 @@ class Head(NamedTuple):
     bias: Float[Tensor, " C"]
 
 
+@typed
 def linear(
     train: Float[Tensor, "n D"],
     train_labels: Int[Tensor, " n"],

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_labelled
 from siamlab.probe.linear import Head, accuracy, softmax_regression, standardise
 from siamlab.probe.score import Groups, Score
@@ -25,6 +26,7 @@ class Tuned(NamedTuple):
     c: float  # that was chosen
 
 
+@typed
 def linear_tuned(
     train: Float[Tensor, "n D"],
     train_labels: Int[Tensor, " n"],

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_labelled
 from siamlab.probe.fewshot import draw_per_class
 from siamlab.probe.linear import linear_answers
@@ -25,6 +26,7 @@ class LongTail(NamedTuple):
     few: Score  # the rarest third
 
 
+@typed
 def long_tail(
     train: Float[Tensor, "n D"],
     train_labels: Int[Tensor, " n"],

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_patches
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
@@ -24,6 +25,7 @@ class Outliers(NamedTuple):
     norms: Float[Tensor, "n N"]
 
 
+@typed
 def outlier_tokens(patches: Float[Tensor, "n N D"], groups: Groups = None) -> Outliers:
     """Share of patch tokens whose norm stands apart from the others': artifacts, lower is better.
 

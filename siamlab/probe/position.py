@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid, patch_centres
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_patches, check_width
 from siamlab.probe.linear import EPS
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
@@ -39,6 +40,7 @@ class Regressors(NamedTuple):
         return torch.cat([x, x.abs(), torch.ones_like(x[..., :1])], dim=-1)
 
 
+@typed
 def position(
     train: Float[Tensor, "n N D"],
     test: Float[Tensor, "m N D"],

@@ -9,12 +9,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_features, check_labels
 from siamlab.probe.score import Groups, Score, bootstrap
 
 BLOCK = 2**22  # similarities held at once
 
 
+@typed
 def retrieval(
     features: Float[Tensor, "n D"],
     labels: Int[Tensor, " n"],

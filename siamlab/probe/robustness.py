@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_alike, check_floats, check_labelled
 from siamlab.probe.linear import accuracy, linear_answers
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
@@ -22,6 +23,7 @@ class Robustness(NamedTuple):
     each: list[Score]  # accuracy of each version
 
 
+@typed
 def robustness(
     train: Float[Tensor, "n D"],
     train_labels: Int[Tensor, " n"],

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
+from siamlab.machine.arguments import typed
 from siamlab.probe.attention import check_patches
 from siamlab.probe.checks import check_floats, check_groups, check_pixels
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
@@ -28,6 +29,7 @@ class Saliency(NamedTuple):
     each: list[Score]  # head by head; the largest of many is biased upwards
 
 
+@typed
 def saliency(
     attention: Float[Tensor, "n heads N"],
     masks: UInt8[Tensor, "n H W"],

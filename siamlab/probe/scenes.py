@@ -11,10 +11,12 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data.images import Objects, across
 from siamlab.geometry import Grid, Match, patch_centres
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_pixels
 from siamlab.probe.segmentation import VOID
 
 
+@typed
 def object_match(
     masks_a: UInt8[Tensor, "n H W"], objects_a: Objects, objects_b: Objects, grid: Grid
 ) -> Match:

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_floats, check_groups
 
 DRAWS = 1000  # resamples of a bootstrap
@@ -48,6 +49,7 @@ class Reading(NamedTuple):
     head: int | None = None  # from 1; None: all heads, or a number that has none
 
 
+@typed
 def bootstrap(
     terms: Float[Tensor, "n K"],
     statistic: Callable[[Tensor], Tensor],
@@ -115,6 +117,7 @@ def _counts(n: int, draws: int, rng: torch.Generator) -> Float[Tensor, "_ n"]:
     return torch.stack([p.bincount(minlength=n) for p in picks]).double()
 
 
+@typed
 def normalised(score: Score) -> Score:
     """Rescale a score to 0 at chance and 1 at its ceiling; higher is better."""
     chance, span = score.chance, score.ceiling - score.chance
@@ -135,6 +138,7 @@ def averaged(scores: Sequence[Score]) -> Score:
     return Score(value, low, high, chance, ceiling, first.unit, first.direction, draws)
 
 
+@typed
 def combine(scores: Sequence[Score]) -> Score:
     """Mean of the scores, each from 0 at chance to 1 at its ceiling, with the interval of the mean.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_patches, check_pixels, check_width
 from siamlab.probe.linear import softmax_regression, standardise
 from siamlab.probe.score import Groups, Score, bootstrap
@@ -20,6 +21,7 @@ BLOCK = 2**24  # numbers in memory at once
 STEPS, TOLERANCE = 100, 1e-5  # of the fit, which is in float32 over all patches
 
 
+@typed
 def segmentation(
     train: Float[Tensor, "n N D"],
     train_masks: UInt8[Tensor, "n H W"],
@@ -64,6 +66,7 @@ def region_score(
     return bootstrap(terms, miou, constant.item(), ceiling, "mean IoU", groups=groups)
 
 
+@typed
 def region_shares(
     masks: UInt8[Tensor, "n H W"], grid: Grid, regions: int
 ) -> Float[Tensor, "n N C"]:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_features, check_floats
 
 EPSILON = 1e-7  # added to each share by RankMe and LiDAR
@@ -16,6 +17,7 @@ ROUNDING = 1e-12  # share of the largest variance below which a variance is zero
 LEAST_SPREAD, LEAST_RANK = 0.05, 2.0  # below these, features count as collapsed
 
 
+@typed
 def rankme(features: Float[Tensor, "n D"]) -> float:
     """Smooth rank of the features, 1..min(n, D): exp of the entropy of the singular values.
 
@@ -27,6 +29,7 @@ def rankme(features: Float[Tensor, "n D"]) -> float:
     return _smooth_rank(torch.linalg.svdvals(features.double()))
 
 
+@typed
 def effective_rank(features: Float[Tensor, "n D"]) -> float:
     """Directions that the features vary in, 1..min(n - 1, D): exp of the entropy of variances.
 
@@ -38,6 +41,7 @@ def effective_rank(features: Float[Tensor, "n D"]) -> float:
     return torch.special.entr(share).sum().exp().item()
 
 
+@typed
 def eigenvalues(features: Float[Tensor, "n D"]) -> Float[Tensor, " r"]:
     """Variances along the principal axes, largest first; r = min(n − 1, D), float64.
 
@@ -55,6 +59,7 @@ def directions(features: Float[Tensor, "n D"]) -> Float[Tensor, " r"]:
     return variance[variance > ROUNDING * variance.max()]
 
 
+@typed
 def participation_ratio(features: Float[Tensor, "n D"]) -> float:
     """Directions that the features vary in, 1..min(n − 1, D): (Σ λ)² / Σ λ² of `eigenvalues`.
 
@@ -67,6 +72,7 @@ def participation_ratio(features: Float[Tensor, "n D"]) -> float:
     return (variance.sum().square() / squares).item()
 
 
+@typed
 def alpha_req(features: Float[Tensor, "n D"], first: int = 4, last: int = 100) -> float:
     """Rate at which the variances fall: α where the i-th of `eigenvalues` is proportional to i^−α.
 
@@ -89,6 +95,7 @@ def alpha_req(features: Float[Tensor, "n D"], first: int = 4, last: int = 100) -
     return -((x * y / index).sum() / (x * x / index).sum()).item()
 
 
+@typed
 def lidar(views: Float[Tensor, "n q D"], delta: float = 1e-4) -> float:
     """Effective rank of between-image scatter relative to that among q views, 1..min(n, D).
 
@@ -112,6 +119,7 @@ def lidar(views: Float[Tensor, "n q D"], delta: float = 1e-4) -> float:
     return _smooth_rank(torch.linalg.svdvals(white).square())
 
 
+@typed
 def spread(features: Float[Tensor, "n D"]) -> float:
     """Standard deviation of unit-length features, mean over dimensions, times √D; 0..1.
 
@@ -123,6 +131,7 @@ def spread(features: Float[Tensor, "n D"]) -> float:
     return (unit.std(dim=0, correction=0).mean() * features.shape[1] ** 0.5).item()
 
 
+@typed
 def collapse(features: Float[Tensor, "n D"]) -> str:
     """Return a sentence if the features have collapsed, else "".
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.catalogue import Measured
 from siamlab.probe.score import Score, Settings
 
@@ -24,6 +25,7 @@ PROTOCOL = ("probe", "layer", "head", "model", "protocol", "settings")
 DRAW = "there is nothing to draw"
 
 
+@typed
 def table(results: Mapping[str, Iterable[Measured]]) -> "polars.DataFrame":
     """One row per number: model, layer, head, probe, title, property, value, low, high, chance,
     ceiling, unit, direction, protocol (a hash), settings (JSON).
@@ -40,6 +42,7 @@ def table(results: Mapping[str, Iterable[Measured]]) -> "polars.DataFrame":
     return same_protocols(frame)
 
 
+@typed
 def concat_scores(*tables: "polars.DataFrame") -> "polars.DataFrame":
     """Join several tables into one. Raises UserError if they were not measured alike."""
     import polars
@@ -111,6 +114,7 @@ def digest(settings: Settings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
+@typed
 def named(measured: Iterable[Measured]) -> dict[str, Score]:
     """The scores of the whole model, by probe."""
     return {m.probe.key: m.score for m in measured if m.layer is None and m.head is None}

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_patches
 from siamlab.probe.score import Groups, Score, bootstrap
 
@@ -26,6 +27,7 @@ class VarianceShare(NamedTuple):
     rest: Score  # of what differs between patches beyond both
 
 
+@typed
 def variance_share(patches: Float[Tensor, "n N D"], groups: Groups = None) -> VarianceShare:
     """Variance explained by the image, by the position, and the rest: two-way analysis of variance.
 

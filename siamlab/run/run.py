@@ -16,6 +16,7 @@ from siamlab.component import Allowed, Component, Sizes, UserError
 from siamlab.data import Data, Scenes
 from siamlab.geometry import Grid
 from siamlab.loss import Loss, UniGrad
+from siamlab.machine.arguments import typed
 from siamlab.machine.files import text_in
 from siamlab.masking import BlockwiseMasking, Masking
 from siamlab.model.backbone import Backbone, Vit
@@ -171,10 +172,12 @@ class Run(Component):
         """Return the (context, target) pairs that one pair of views is trained on."""
         return [(first, second)] if self.roles == "fixed" else [(first, second), (second, first)]
 
+    @typed
     def change(self, *assignments: str, **fields: Any) -> "Run":
         """Return a checked copy: `run.change("loss.weight=0.05", "loss=cosine", steps=100)`."""
         return changed(Run, self.model_dump() | fields, assignments)
 
+    @typed
     def differences(self, base: "Run") -> list[str]:
         """Return the assignments that change `base` into this run, the name left out."""
         return list(differences(self.replace(name=base.name), base))
@@ -189,6 +192,7 @@ class Run(Component):
         return made(cls, fields)
 
     @classmethod
+    @typed
     def parse(cls, text: str, name: str = "the text") -> "Run":
         """Return a run from TOML; fields that it leaves out have their defaults."""
         try:
@@ -207,6 +211,7 @@ class Run(Component):
             raise UserError(f"{name}: {mistake}") from None
 
     @classmethod
+    @typed
     def read(cls, path: str | Path) -> "Run":
         """Return a run from a TOML file."""
         path = Path(path)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.interop.weights import Opened, is_foreign, open_weights
+from siamlab.machine.arguments import typed
 from siamlab.machine.files import atomic, check_readable
 from siamlab.machine.sums import KEY, text_sum
 from siamlab.machine.terminal import caution
@@ -106,6 +107,7 @@ def open_by_name(name: str, weights: bool = True) -> Opened:
     return Opened(load_encoder(path), "", lambda: untrained(run_of(path)), path)
 
 
+@typed
 def load_branches(path: str | Path) -> tuple[Run, nn.Module, nn.Module]:
     """Return the run of a folder, and its online model and target at the newest checkpoint.
 
@@ -120,6 +122,7 @@ def load_branches(path: str | Path) -> tuple[Run, nn.Module, nn.Module]:
     return run, model.eval(), teacher.eval()
 
 
+@typed
 def untrained(run: Run) -> nn.Module:
     """Return the plain timm model of a run before its first step."""
     from siamlab.train.seeds import seed_of
@@ -128,6 +131,7 @@ def untrained(run: Run) -> nn.Module:
     return Siamese(run, run.target.widths(run)).encoder.plain().eval()
 
 
+@typed
 def run_of(path: str | Path) -> Run:
     """Return the run that made a folder or a file."""
     path = Path(path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.machine.faults import way_out
 from siamlab.machine.files import append, atomic, hold, remove_drafts, text_in
 from siamlab.machine.sums import signed, unsigned
@@ -32,6 +33,7 @@ BEGUN = {".lock", "checkpoints", "environment.json"}  # made before run.toml
 class RunFolder:
     """The paths of one run's folder and the few ways to write into it."""
 
+    @typed
     def __init__(self, path: str | Path):
         self.path: Path = Path(path)
         self.run_file: Path = self.path / "run.toml"

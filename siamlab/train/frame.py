@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siamlab.component import UserError
+from siamlab.machine.arguments import typed
 from siamlab.machine.terminal import caution
 from siamlab.train.folder import RunFolder
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import polars
 
 
+@typed
 def runs(path: str | Path) -> "polars.DataFrame":
     """Return the metrics of every run under a folder as one frame, one row per logged step.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from siamlab.component import UserError
 from siamlab.data.images import Images
 from siamlab.machine import distributed
+from siamlab.machine.arguments import typed
 from siamlab.machine.shortage import explain_shortage
 from siamlab.run import Run
 from siamlab.train import checkpoint
@@ -30,6 +31,7 @@ from siamlab.train.signals import Stopped, stop_signal
 from siamlab.train.step import clip, gradients
 
 
+@typed
 def train(
     run: Run,
     path: str | Path,
@@ -53,6 +55,7 @@ def train(
     return RunFolder(path)
 
 
+@typed
 def steps(
     run: Run,
     path: str | Path,

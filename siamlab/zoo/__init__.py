@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siamlab.component import UserError, unknown
+from siamlab.machine.arguments import typed
 from siamlab.machine.files import atomic, expanded
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(encoders | set(_with_branches())))
 
 
+@typed
 def file(name: str) -> Path:
     """Return the encoder file of a model, or the folder of its run; both contain the run.
 
@@ -40,12 +42,14 @@ def file(name: str) -> Path:
     return _whole(HERE / name if name in _with_branches() else HERE / f"{name}.safetensors")
 
 
+@typed
 def path_of(name: str | os.PathLike[str]) -> Path:
     """Return the path that a model's name means: `zoo:NAME` is `file(NAME)`, others are paths."""
     shipped = str(name).startswith(PREFIX)
     return file(str(name).removeprefix(PREFIX)) if shipped else expanded(name)
 
 
+@typed
 def branches(name: str) -> Path:
     """Return the folder of a run with the predictor and the target branch too.
 
@@ -56,6 +60,7 @@ def branches(name: str) -> Path:
     return _whole(HERE / name)
 
 
+@typed
 def scores(models: Sequence[str] = ()) -> "polars.DataFrame":
     """Return the long table (`probe.table`) of the untrained network and these models, in order.
 
@@ -74,6 +79,7 @@ def scores(models: Sequence[str] = ()) -> "polars.DataFrame":
     return polars.concat(table.filter(table["model"] == name) for name in (REFERENCE, *models))
 
 
+@typed
 def has_scores(models: Sequence[str]) -> bool:
     """Return whether there are scores of all these models."""
     return set(models) <= set(scores()["model"])

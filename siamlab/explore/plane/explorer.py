@@ -28,6 +28,7 @@ from siamlab.explore.plane.measures import MEASURES, Measure, ModelOnImages, pos
 from siamlab.explore.plane.runs import PlanePoint, base_of, changes, points_by_name, study_points
 from siamlab.explore.scene import Control, Panel, Scene
 from siamlab.figure import plane_table
+from siamlab.machine.arguments import typed
 from siamlab.machine.device import device_named
 from siamlab.train import RunFolder
 from siamlab.train.folder import Line
@@ -44,6 +45,7 @@ class PlaneExplorer(Explorer):
 
     title = "the plane, linked"
 
+    @typed
     def __init__(
         self,
         models: Sequence[NamedModel | PlanePoint],

@@ -15,6 +15,7 @@ from torch import nn
 
 from siamlab.component import UserError, unknown
 from siamlab.data.images import Images
+from siamlab.machine.arguments import typed
 from siamlab.machine.device import lent
 from siamlab.probe.catalogue import Measure, Measured, Probe, join_rows
 from siamlab.probe.checks import check_images
@@ -67,6 +68,7 @@ PARTS = {
 }
 
 
+@typed
 def probe_model(
     model: nn.Module,
     train: Images,

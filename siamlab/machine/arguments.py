@@ -1,0 +1,173 @@
+"""Arguments: public functions take what their annotations say, and refuse the rest in a sentence.
+
+@typed
+def knn(train: Float[Tensor, "n D"], labels: Int[Tensor, " n"], k: int = 20) -> Score: ...
+
+knn(train, labels, k="5")       # UserError: k='5' must be a whole number
+
+Annotations are read at the first call. Of a tensor the kind of numbers and the dimensions are
+checked, of a collection each part; what needs more than one argument is left to the function.
+"""
+
+import builtins
+import collections.abc as abc
+import sys
+from collections.abc import Callable
+from functools import cache, wraps
+from importlib import import_module
+from inspect import Parameter, signature
+from itertools import chain, repeat
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
+
+from siamlab.machine.fields import flat
+from siamlab.machine.messages import UserError
+from siamlab.machine.wording import described, given, kind_of, way_to, words
+
+F = TypeVar("F", bound=Callable[..., Any])
+Fits = Callable[[Any], bool]
+INSIDE = ("model", "pixels", "image")  # what is often meant where the whole is given
+NUMBERS: dict[Any, type] = {int: Integral, float: Real, None: NoneType}
+
+
+class Wanted(NamedTuple):
+    """What one argument may be."""
+
+    name: str
+    annotation: Any
+    fits: Fits
+
+    def refusal(self, value: Any) -> UserError:
+        """Return the sentence for a value that does not fit."""
+        named = given(self.name, value)
+        said = f"{named} must be {words(self.annotation)}"
+        said += f"; got {described(value)}" if named == self.name else ""
+        for part in INSIDE:
+            if hasattr(value, part) and self.fits(getattr(value, part)):
+                return UserError(f"{said}: give its .{part}")
+        way = way_to(self.annotation)
+        return UserError(f"{said}: {way}" if way else said)
+
+
+class Signature(NamedTuple):
+    """What the arguments of one function may be."""
+
+    places: tuple[Wanted, ...]
+    rest: tuple[Wanted, ...]  # what any further argument may be: one, or none
+    names: dict[str, Wanted]
+
+
+def typed(function: F) -> F:
+    """Return the function with a check before it: UserError for an argument of a wrong type.
+
+    Arguments that are missing or unknown stay Python's TypeError, which names them.
+    """
+    wanted = cache(lambda: _signature(function))
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        places, rest, names = wanted()
+        all_places = chain(places, repeat(*rest)) if rest else places
+        for want, value in zip(all_places, args, strict=False):
+            if not want.fits(value):
+                raise want.refusal(value)
+        for name, value in kwargs.items():
+            if name in names and not names[name].fits(value):
+                raise names[name].refusal(value)
+        return function(*args, **kwargs)
+
+    return checked  # pyright: ignore[reportReturnType]
+
+
+class _Names(dict[str, Any]):
+    """The names of a module, and the packages that it imports for type checkers only."""
+
+    def __missing__(self, name: str) -> Any:
+        return import_module(name)
+
+
+def _signature(function: Callable[..., Any]) -> Signature:
+    names = _Names(vars(builtins) | vars(sys.modules[function.__module__]))
+    places, rest, by_name = [], [], {}
+    for name, parameter in signature(function).parameters.items():
+        annotation = parameter.annotation
+        if isinstance(annotation, str):
+            annotation = eval(annotation, {}, names)  # noqa: S307 - our own source
+        want = Wanted(name, annotation, _fits(annotation))
+        if parameter.kind is Parameter.VAR_POSITIONAL:
+            rest.append(want)
+        elif parameter.kind is not Parameter.VAR_KEYWORD:
+            places += [want] if parameter.kind is not Parameter.KEYWORD_ONLY else []
+            by_name[name] = want
+    return Signature(tuple(places), tuple(rest), by_name)
+
+
+def _fits(annotation: Any) -> Fits:
+    """Return a test of values: are they what the annotation says?"""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if annotation in (Any, object, Parameter.empty) or isinstance(annotation, TypeVar):
+        return lambda value: True
+    if hasattr(annotation, "dim_str"):
+        return _tensor(annotation)
+    if origin is Annotated:
+        return _bounded(_fits(parts[0]), parts[1:])
+    if origin in (Union, UnionType):
+        tests = [_fits(part) for part in parts]
+        return lambda value: any(test(value) for test in tests)
+    if origin is Literal:
+        return lambda value: any(type(value) is type(part) and value == part for part in parts)
+    if origin is type:
+        return lambda value: isinstance(value, type) and issubclass(value, parts)
+    if isinstance(origin, type) and issubclass(origin, abc.Iterable):
+        return _collection(origin, parts)
+    kind = NUMBERS.get(annotation, origin or annotation)
+    if annotation in (int, float):  # true and false are numbers to Python
+        return lambda value: isinstance(value, kind) and not isinstance(value, bool)
+    return lambda value: isinstance(value, kind)
+
+
+def _bounded(fits: Fits, marks: tuple[Any, ...]) -> Fits:
+    """Test the bounds of a number as well, from 1 for instance."""
+    low, high = (
+        [getattr(mark, end) for mark in flat(marks) if hasattr(mark, end)] for end in ("ge", "le")
+    )
+    return lambda value: (
+        fits(value) and all(value >= end for end in low) and all(value <= end for end in high)
+    )
+
+
+def _tensor(annotation: Any) -> Fits:
+    """Test the kind and the dimensions of a tensor, and sizes that are numbers."""
+    sizes = annotation.dim_str.split()
+    any_count = any(size.startswith(("*", "...")) for size in sizes)
+    fixed = [(i, int(size)) for i, size in enumerate(sizes) if size.isdigit() and not any_count]
+    array, kind = annotation.array_type, kind_of(annotation.dtypes[0])
+    return lambda value: (
+        isinstance(value, array)
+        and kind_of(value.dtype) == kind
+        and (any_count or value.ndim == len(sizes))
+        and all(value.shape[i] == size for i, size in fixed)
+    )
+
+
+def _collection(origin: type, parts: tuple[Any, ...]) -> Fits:
+    """Test a list, tuple or dictionary and what is in it; what can be read only once stays so."""
+    tests = [_fits(part) for part in parts if part is not Ellipsis]
+    if issubclass(origin, abc.Mapping):
+        return lambda value: (
+            isinstance(value, abc.Mapping)
+            and all(tests[0](key) and tests[1](part) for key, part in value.items())
+        )
+    if origin is tuple and Ellipsis not in parts:
+        return lambda value: (
+            isinstance(value, tuple | list)
+            and len(value) == len(tests)
+            and all(test(part) for test, part in zip(tests, value, strict=True))
+        )
+    once = not issubclass(origin, abc.Sequence)
+    return lambda value: (
+        hasattr(value, "__iter__")
+        and not isinstance(value, str | bytes | abc.Mapping)
+        and (all(map(tests[0], value)) if hasattr(value, "__len__") else once)
+    )
