@@ -18,6 +18,7 @@ from siamlab.machine.messages import Allowed as Allowed  # these are part of wha
 from siamlab.machine.messages import UserError as UserError
 from siamlab.machine.messages import printable as printable
 from siamlab.machine.messages import unknown as unknown
+from siamlab.machine.wording import shown
 
 C = TypeVar("C", bound="Component")  # not typing.Self: beartype's import hook refuses it
 
@@ -45,6 +46,12 @@ else:
         """Metaclass that turns pydantic's errors into a UserError, one sentence per mistake."""
 
         def __call__(cls, *places, **fields):
+            if places:
+                names = [f"{name}=..." for name in cls.model_fields if name != "kind"]
+                raise UserError(
+                    f"{cls.__name__} takes its fields by name, as {cls.__name__}"
+                    f"({''.join(names[:1])}); got {shown(places[0])} without a name"
+                )
             try:
                 return super().__call__(*places, **fields)
             except ValidationError as error:

@@ -296,7 +296,7 @@ def test_a_patch_that_is_not_there_is_refused(patch):
 
 
 def test_no_steps_are_refused():
-    with pytest.raises(UserError, match="steps=0 must be 1 or more"):
+    with pytest.raises(UserError, match="steps=0 must be a whole number, 1 or more"):
         integrated_gradients(made(), pictures(), ToView(vector()), WANT, steps=0)
 
 

@@ -2,16 +2,18 @@
 
 import polars as pl
 import pytest
+import timm
 import torch
 from test_figure_attention import scores as heads
 from test_figure_curves import METRICS, PROBED
-from test_figure_disagreement import GAPS, HALVES, OTHER
+from test_figure_disagreement import GAPS, HALVES, OTHER, knowing, random
 from test_figure_effects import EFFECTS, IMPORTANCES
 from test_figure_pictures import CONTEXT, GRID, PREDICT, SOURCE, TARGET, VISIBLE
 from test_figure_profile import SCORES as LAYERS
 from test_figure_profile import pairs
 from test_figure_scores import SCORES
 from test_leaderboard import rows as board
+from wrong import parameters, raw
 
 from siamlab import figure as F
 from siamlab.component import UserError
@@ -24,6 +26,7 @@ PATCHES = F.patch_table(CONTEXT, TARGET, VISIBLE, PREDICT, GRID)
 TOKENS = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
 FILM = F.similarity_table(TOKENS[0], TOKENS, GRID).with_columns(step=pl.lit(1), model=pl.lit("m"))
 BOARD = board({"mae": (0.3, 0.6), "moco": (0.5, 0.4)})
+MODEL = timm.create_model("test_vit", img_size=32, num_classes=0)
 ATTENTION = torch.rand(2, 6, generator=torch.Generator().manual_seed(2))
 
 CASES = {  # of each function of a table: the function, and a table that it takes
@@ -89,7 +92,7 @@ CASES = {  # of each function of a table: the function, and a table that it take
         PATCHES,
     ),
 }
-# of arrays or mappings, not of tables
+# of arrays or mappings, not of tables: `arguments` has them
 OTHERS = {
     "attention_maps_table",
     "attention_table",
@@ -104,6 +107,52 @@ OTHERS = {
     "similarity_table",
     "spectrum_table",
 }
+
+
+def arguments():
+    """Of each public figure: arguments that it takes."""
+    picture, table = dict(image=SOURCE), lambda name: dict(table=CASES[name][1])
+    found = {
+        name: {("table" if name.endswith("_figure") else "scores"): CASES[name][1]}
+        for name in set(F.__all__) & set(CASES)
+    }
+    seen = {"knows": knowing(HALVES, OTHER, (4, 6)), "mae": random((4, 6))}
+    views = dict(context=CONTEXT, target=TARGET)
+    return found | {
+        "attention_figure": picture | table("attention_figure") | dict(model="m"),
+        "attention_maps_figure": picture | table("attention_maps_figure") | dict(model="m"),
+        "attention_maps_table": dict(attention=ATTENTION[None], grid=GRID),
+        "attention_table": dict(attention=ATTENTION, grid=GRID),
+        "attribution_figure": picture
+        | dict(tables={"ig": CASES["attribution_figure"][1]}, target="a", model="m"),
+        "attribution_table": dict(attribution=torch.rand(4, 6), grid=GRID),
+        "box_table": dict(source=SOURCE) | views,
+        "cka_table": dict(rows=CASES["cka_table"][1]),
+        "collapse_table": dict(metrics=METRICS),
+        "comparison_table": dict(scores=SCORES, probes=["kNN"]),
+        "components_figure": dict(images=IMAGES, tables={"m": CASES["components_figure"][1]}),
+        "components_table": dict(patches=TOKENS[None], grid=GRID),
+        "correspondence_figure": dict(a=SOURCE, b=SOURCE) | table("correspondence_figure"),
+        "correspondence_table": dict(
+            points=POINTS, true=POINTS, predicted=POINTS.flip(0), a_size=(40, 80), b_size=(40, 80)
+        ),
+        "disagreement_figure": dict(a=HALVES, b=OTHER, table=GAPS),
+        "disagreement_table": dict(models=seen, a=HALVES, b=OTHER),
+        "effects_table": dict(effects=EFFECTS),
+        "film_figure": picture | dict(table=FILM),
+        "film_table": dict(models={"m": {1: MODEL}}, image=SOURCE, query=(1, 1)),
+        "importances_table": dict(importances=IMPORTANCES),
+        "leaderboard_table": dict(rows=BOARD),
+        "learning_table": dict(metrics=PROBED),
+        "loss_table": dict(metrics=METRICS),
+        "patch_table": views | dict(visible=VISIBLE, predict=PREDICT, grid=GRID),
+        "similarity_figure": picture | dict(tables={"m": CASES["similarity_figure"][1]}),
+        "similarity_table": dict(query=TOKENS[0], patches=TOKENS, grid=GRID),
+        "spectrum_table": dict(eigenvalues={"m": torch.rand(5) + 0.1}),
+        "views_figure": dict(source=SOURCE, boxes=BOXES, patches=PATCHES) | views,
+    }
+
+
 pytestmark = pytest.mark.usefixtures("untyped")
 EVERY = pytest.mark.parametrize("name", CASES)
 
@@ -158,3 +207,19 @@ def test_one_row_is_drawn_or_refused(name):
 def test_tables_that_cannot_be_joined_are_refused(tables):
     with pytest.raises(UserError, match="concat_scores|scores"):
         concat_scores(*tables)
+
+
+@pytest.mark.parametrize("name", F.__all__)
+def test_a_value_of_another_type_is_taken_or_refused_in_one_line(name):
+    function, taken = getattr(F, name), arguments()[name]
+    function(**taken)
+    assert {
+        key: found for key in parameters(function) if (found := raw(function, taken, key))
+    } == {}
+
+
+def test_places_that_do_not_belong_together_are_refused():
+    with pytest.raises(UserError, match="rows: give all three for the same patches"):
+        F.correspondence_table(POINTS, POINTS[:2], POINTS, (4, 6), (4, 6))
+    with pytest.raises(UserError, match="query has 3 numbers and patches have 8"):
+        F.similarity_table(TOKENS[0, :3], TOKENS, GRID)

@@ -7,6 +7,7 @@ import inspect
 
 import pytest
 import torch
+from wrong import parameters, raw
 
 from siamlab import probe
 from siamlab.component import UserError
@@ -162,6 +163,7 @@ def spoils(name):
 
 
 SPOILT = [spoilt for name in CALLS for spoilt in spoils(name)]
+TYPED = [(name, key) for name in CALLS for key in parameters(getattr(probe, name))]
 GROUPED = [n for n in CALLS if "groups" in inspect.signature(getattr(probe, n)).parameters]
 
 
@@ -200,6 +202,11 @@ def test_an_array_that_cannot_be_measured_is_refused_by_name(name, key, way):
     spoilt = (FLOAT if value.is_floating_point() else WHOLE)[way](value)
     with pytest.raises(UserError, match=rf"\b({NAMES.get(key, key)})\b"):
         call(name, **{key: spoilt})
+
+
+@pytest.mark.parametrize("name, key", TYPED)
+def test_a_value_of_another_type_is_taken_or_refused_in_one_line(name, key):
+    assert raw(getattr(probe, name), CALLS[name], key) == []
 
 
 @pytest.mark.parametrize("name", GROUPED)

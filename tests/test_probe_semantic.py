@@ -204,7 +204,7 @@ def test_few_shot_refuses_what_it_cannot_do():
         few_shot_per_class(x, y, queries, answers, per_class=59)
     with pytest.raises(UserError, match="share=2.0 must be above 0 and at most 1"):
         few_shot_share(x, y, queries, answers, share=2.0)
-    with pytest.raises(UserError, match="draws=0 must be 1 or more"):
+    with pytest.raises(UserError, match="draws=0 must be a whole number, 1 or more"):
         few_shot_share(x, y, queries, answers, draws=0)
 
 

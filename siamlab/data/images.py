@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from siamlab.component import Component, UserError
-from siamlab.geometry import View, to_source, to_view
+from siamlab.geometry import Count, View, to_source, to_view
 from siamlab.machine.arguments import typed
 from siamlab.machine.sums import check_rows
 
@@ -76,6 +76,9 @@ def plain(
 @typed
 def take(images: Images, index: Int64[Tensor, " k"]) -> Images:
     """Return the images at `index`, in that order; UserError if their cache entry is damaged."""
+    n = len(images.labels)
+    if len(index) and not -n <= index.min() <= index.max() < n:
+        raise UserError(f"index must be from 0 to {n - 1}, got {index.min()} to {index.max()}")
     for part in (*images[:3], *images.objects):
         check_rows(part, index if len(part) else None)
     return images._replace(
@@ -119,7 +122,7 @@ def sample_index(images: Images, n: int | None, seed: int = 0) -> Int64[Tensor, 
 
 
 @typed
-def windows(pixels: UInt8[Tensor, "n 3 H W"], per_side: int) -> UInt8[Tensor, "m 3 h w"]:
+def windows(pixels: UInt8[Tensor, "n 3 H W"], per_side: Count) -> UInt8[Tensor, "m 3 h w"]:
     """Cut each image into `per_side`² windows that overlap by half, row by row; m = n·per_side².
 
     Makes many images of a few photographs. Raises UserError for windows without a pixel.

@@ -6,13 +6,13 @@ train, test = open_images("photos", models, train=3000, test=2000)
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from siamlab.component import UserError, unknown
+from siamlab.component import Allowed, UserError, unknown
 from siamlab.data import DataChoice, Folder, Images, Photographs, Scenes, sample
 from siamlab.data.published import PublishedSet
 from siamlab.evaluate.models import NamedModel
@@ -28,6 +28,12 @@ FIRST = 4  # the image that is shown first, if there are as many
 MARGIN = 1.15  # side of stored images over a model's input, so that crops need no enlarging
 
 
+DataLike = Annotated[
+    str | os.PathLike[str] | DataChoice,
+    Allowed("a folder, the name of a source, or one such as siamlab.data.Scenes()"),
+]
+
+
 class Splits(NamedTuple):
     train: Images  # to fit probes on
     test: Images  # to measure on
@@ -35,7 +41,7 @@ class Splits(NamedTuple):
 
 @typed
 def open_images(
-    data: str | os.PathLike[str] | DataChoice | None = None,
+    data: DataLike | None = None,
     models: NamedModel | Sequence[NamedModel] = (),
     train: int | None = None,
     test: int | None = None,
@@ -63,11 +69,6 @@ def open_source(
         return run.data
     if isinstance(data, DataChoice):
         return data
-    if not isinstance(data, str | os.PathLike):
-        raise UserError(
-            f"data must be a folder, the name of a source, or one such as siamlab.data.Scenes(); "
-            f"got {data!r}"
-        )
     data = str(data)
     if expanded(data).is_dir():
         sides = [max(inputs(m.model).size) for m in models]

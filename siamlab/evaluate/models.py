@@ -8,13 +8,13 @@ import os
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import nn
 
 from siamlab import zoo
-from siamlab.component import UserError
+from siamlab.component import Allowed, UserError
 from siamlab.interop.adapter import TokenGrid
 from siamlab.interop.resize import resize
 from siamlab.machine.arguments import typed
@@ -35,7 +35,10 @@ class NamedModel(NamedTuple):
     start: Callable[[], nn.Module] | None = None  # makes the network that it started from
 
 
-ModelLike = str | os.PathLike[str] | NamedModel | nn.Module
+ModelLike = Annotated[
+    str | os.PathLike[str] | NamedModel | nn.Module,
+    Allowed("a name such as 'zoo:mae', a path, what open_model returns or a vision transformer"),
+]
 
 
 @typed

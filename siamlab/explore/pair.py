@@ -30,17 +30,7 @@ from siamlab.explore.pair_matches import (
     shared_means,
     shown_numbers,
 )
-from siamlab.explore.scene import (
-    COSINE,
-    Box,
-    Control,
-    Heat,
-    Jump,
-    Mark,
-    Panel,
-    Scene,
-    rounded,
-)
+from siamlab.explore.scene import COSINE, Box, Control, Heat, Jump, Mark, Panel, Scene, rounded
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
 from siamlab.machine.arguments import typed

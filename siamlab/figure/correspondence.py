@@ -11,8 +11,10 @@ from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 from torch import Tensor
 
+from siamlab.component import UserError
 from siamlab.figure.image import draw, frame
 from siamlab.figure.template import INK, finish, legend
+from siamlab.geometry import Count, Size
 from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
@@ -38,14 +40,19 @@ def correspondence_table(
     points: Float[Tensor, "M 2"],
     true: Float[Tensor, "M 2"],
     predicted: Float[Tensor, "M 2"],
-    a_size: tuple[int, int],
-    b_size: tuple[int, int],
+    a_size: Size,
+    b_size: Size,
 ) -> pl.DataFrame:
     """ay, ax, true_y, true_x, predicted_y, predicted_x, error: one row per patch, in pixels.
 
     `error` is the distance from the predicted to the true place. Points are (y, x) fractions:
     `points` of view a, `true` and `predicted` of view b; sizes are (height, width) in pixels.
     """
+    if not len(points) == len(true) == len(predicted):
+        raise UserError(
+            f"points, true and predicted have {len(points)}, {len(true)} and {len(predicted)} "
+            "rows: give all three for the same patches"
+        )
     places = zip((points, true, predicted), (a_size, b_size, b_size), strict=True)
     pixels = [place.detach().cpu().double() * torch.tensor(size) for place, size in places]
     error = (pixels[1] - pixels[2]).norm(dim=1)
@@ -58,7 +65,7 @@ def correspondence_figure(
     a: UInt8[Tensor, "3 H W"],
     b: UInt8[Tensor, "3 h w"],
     table: pl.DataFrame,
-    most: int = 40,
+    most: Count = 40,
     title: str = "Correspondences between two views",
 ) -> go.Figure:
     """View a, view b, and a line for each row of a `correspondence_table`, coloured by error.

@@ -26,7 +26,7 @@ from siamlab.figure.template import (
     panels,
     plain,
 )
-from siamlab.geometry import View, match_patches, patch_centres
+from siamlab.geometry import Count, View, match_patches, patch_centres
 from siamlab.machine.arguments import typed
 from siamlab.probe import Features
 from siamlab.probe.checks import check_patches
@@ -45,7 +45,7 @@ TRUE = dict(symbol="cross", size=10, color="white", line=dict(color=INK, width=1
 
 @typed
 def disagreement_table(
-    models: Mapping[str, tuple[Features, Features]], a: View, b: View, each: int | None = 1
+    models: Mapping[str, tuple[Features, Features]], a: View, b: View, each: Count | None = 1
 ) -> pl.DataFrame:
     """One row per place and model; rank 1 is the place on which errors differ most.
 
@@ -83,7 +83,7 @@ def disagreement_figure(
     a: View,
     b: View,
     table: pl.DataFrame,
-    most: int = 6,
+    most: Count = 6,
     title: str = "Whose match is right?",
 ) -> go.Figure:
     """Both views of the first `most` ranks of a `disagreement_table`, with truth and matches."""

@@ -3,7 +3,6 @@
 importances_figure(importances_table({"semantic": {"loss": 0.6, "views": 0.4}}))
 """
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 CHANCE = "chance (95 %)"
+ROUNDING = 1e-6  # of a share, which may come out as slightly more than 1
 GAP = 0.25  # between groups of bars, of the distance of their middles
 AXIS = 56  # pixels: height of the numbers and the title of the axis
 
@@ -65,7 +65,7 @@ def importances_table(importances: Importances, chance: Importances | None = Non
     if not rows:
         raise UserError("importances names no objective with parameters; there is nothing to draw")
     for objective, parameter, value, _ in rows:
-        if not math.isfinite(value):
+        if not -ROUNDING <= value <= 1 + ROUNDING:
             raise UserError(f"importances[{objective!r}][{parameter!r}]={value} must be 0 to 1")
     numbers = {"importance": pl.Float64, "chance": pl.Float64}
     schema = {"objective": pl.String, "parameter": pl.String, **numbers}

@@ -217,17 +217,12 @@ def _labels(
     offsets = place_labels(*_pixels(table, steps, ranges, sizes))
     colour = colours(table["model"], reference)
     for text, offset, row in zip(lines, offsets, table.iter_rows(named=True), strict=True):
+        place = dict(x=row["semantic"], y=row["spatial"], ax=offset[0], ay=offset[1])
         figure.add_annotation(
-            x=row["semantic"],
-            y=row["spatial"],
-            ax=offset[0],
-            ay=offset[1],
+            **place,
             text="<br>".join(map(plain, text)),
             arrowcolor=colour[row["model"]],
-            arrowhead=0,
-            arrowwidth=0.8,
-            borderpad=1,
-            standoff=6,
+            **dict(arrowhead=0, arrowwidth=0.8, borderpad=1, standoff=6),
         )
 
 

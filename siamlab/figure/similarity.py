@@ -57,6 +57,11 @@ def similarity_table(
     If the query is one of the patches, it has a row too. Of equal patches, the earlier ranks first.
     """
     rows, columns = grid
+    if len(query) != patches.shape[1]:
+        raise UserError(
+            f"query has {len(query)} numbers and patches have {patches.shape[1]}: take both from "
+            "one model"
+        )
     if len(patches) != rows * columns:
         raise UserError(
             f"features have {len(patches)} patches, but grid={grid} has {rows * columns}: "

@@ -12,7 +12,7 @@ checked, of a collection each part; what needs more than one argument is left to
 import builtins
 import collections.abc as abc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from importlib import import_module
 from inspect import Parameter, signature
@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args
 
 from siamlab.machine.fields import flat
 from siamlab.machine.messages import UserError
-from siamlab.machine.wording import described, given, kind_of, way_to, words
+from siamlab.machine.wording import described, kind_of, shown, way_to, words
 
 F = TypeVar("F", bound=Callable[..., Any])
 Fits = Callable[[Any], bool]
@@ -40,9 +40,13 @@ class Wanted(NamedTuple):
 
     def refusal(self, value: Any) -> UserError:
         """Return the sentence for a value that does not fit."""
-        named = given(self.name, value)
-        said = f"{named} must be {words(self.annotation)}"
-        said += f"; got {described(value)}" if named == self.name else ""
+        for place, annotation, part in _parts(self.annotation, value):
+            if not (fits := _fits(annotation))(part):
+                return Wanted(self.name + place, annotation, fits).refusal(part)
+        text = shown(value)
+        said = f"{self.name}={text} must be {words(self.annotation)}"
+        if text == described(value):
+            said = f"{self.name} must be {words(self.annotation)}; got {text}"
         for part in INSIDE:
             if hasattr(value, part) and self.fits(getattr(value, part)):
                 return UserError(f"{said}: give its .{part}")
@@ -56,6 +60,18 @@ class Signature(NamedTuple):
     places: tuple[Wanted, ...]
     rest: tuple[Wanted, ...]  # what any further argument may be: one, or none
     names: dict[str, Wanted]
+
+
+def _parts(annotation: Any, value: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the place, the annotation and the value of each part of a collection."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if not _of_parts(origin) or not _collection(origin, (Any,) * len(parts))(value):
+        return
+    if issubclass(origin, abc.Mapping):
+        yield from ((f"[{key!r}]", parts[1], part) for key, part in value.items())
+    elif isinstance(value, abc.Sized):
+        each = parts if origin is tuple and Ellipsis not in parts else repeat(parts[0])
+        yield from ((f"[{i}]", *pair) for i, pair in enumerate(zip(each, value, strict=False)))
 
 
 def typed(function: F) -> F:
@@ -119,12 +135,16 @@ def _fits(annotation: Any) -> Fits:
         return lambda value: any(type(value) is type(part) and value == part for part in parts)
     if origin is type:
         return lambda value: isinstance(value, type) and issubclass(value, parts)
-    if isinstance(origin, type) and issubclass(origin, abc.Iterable):
+    if _of_parts(origin):
         return _collection(origin, parts)
     kind = NUMBERS.get(annotation, origin or annotation)
     if annotation in (int, float):  # true and false are numbers to Python
         return lambda value: isinstance(value, kind) and not isinstance(value, bool)
     return lambda value: isinstance(value, kind)
+
+
+def _of_parts(origin: Any) -> bool:
+    return isinstance(origin, type) and issubclass(origin, abc.Iterable)
 
 
 def _bounded(fits: Fits, marks: tuple[Any, ...]) -> Fits:
@@ -167,7 +187,7 @@ def _collection(origin: type, parts: tuple[Any, ...]) -> Fits:
         )
     once = not issubclass(origin, abc.Sequence)
     return lambda value: (
-        hasattr(value, "__iter__")
+        isinstance(value, abc.Iterable)
         and not isinstance(value, str | bytes | abc.Mapping)
-        and (all(map(tests[0], value)) if hasattr(value, "__len__") else once)
+        and (all(map(tests[0], value)) if isinstance(value, abc.Sized) else once)
     )

@@ -1,9 +1,8 @@
 """Wording: what an annotation allows, and what a value is, in words.
 
-words(int | None)                           # "a whole number, or None"
+words(int | None)                           # "a whole number or None"
 words(Float[Tensor, "n D"])                 # "a tensor of floats [n, D]"
-given("k", "5")                             # "k='5'"; of a tensor only its name
-described(torch.zeros(3, 4))                # "float32 [3, 4]"
+shown("5"), shown(torch.zeros(3, 4))        # "'5'", "float32 [3, 4]"
 """
 
 import collections.abc as abc
@@ -16,23 +15,23 @@ from siamlab.machine.fields import SHOWN, allowed
 from siamlab.machine.messages import Allowed
 
 CLASSES = {  # how one comes by what a user passes on; other classes go by their name
-    "DataChoice": "a source of images, as siamlab.data.Scenes()",
+    "DataChoice": "a source such as siamlab.data.Scenes()",
     "DataFrame": "a polars DataFrame",
     "Features": "what probe.features returns",
-    "Images": "images, as open_images(...).test",
+    "Images": "images such as open_images(...).test",
     "Inputs": "what probe.inputs returns",
-    "Match": "a match of patches, as siamlab.geometry.match_patches returns",
+    "Match": "what siamlab.geometry.match_patches returns",
     "Measured": "what probe_model returns",
-    "Module": "a network, as open_model(...).model or TokenGrid(network)",
+    "Module": "a network such as open_model(...).model",
     "NamedModel": "what open_model returns",
     "NoneType": "None",
-    "Objects": "the objects of scenes, as open_images('scenes').test.objects",
+    "Objects": "objects such as open_images('scenes').test.objects",
     "Path": "a path",
     "PathLike": "a path",
     "Profile": "what probe.attention_profile returns",
-    "Run": "a run, as siamlab.mae()",
-    "Score": "a score, as probes return it",
-    "View": "a view, as run.views returns two",
+    "Run": "a run such as siamlab.mae()",
+    "Score": "a score of a probe",
+    "View": "a View, as run.views makes two of each image",
 }
 WAYS = {  # out of another kind of tensor
     "floats": "convert arrays by torch.from_numpy, and whole numbers by .float()",
@@ -45,11 +44,10 @@ KINDS = {"float": "floats", "bfloat": "floats", "bool": "true or false", "comple
 
 
 def words(annotation: Any) -> str:
-    """Return what the annotation allows: `a whole number, or None`."""
+    """Return what the annotation allows: `a whole number or None`."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
-        *others, last = dict.fromkeys(map(words, parts))
-        return f"{', '.join(others)}, or {last}" if others else last
+        return _either(parts)
     if origin is Annotated:
         own = [mark.text for mark in parts[1:] if isinstance(mark, Allowed)]
         return own[0] if own else allowed(annotation)
@@ -67,6 +65,17 @@ def words(annotation: Any) -> str:
     return CLASSES.get(getattr(kind, "__name__", ""), "") or allowed(kind)
 
 
+def _either(parts: tuple[Any, ...]) -> str:
+    """Return the words of a union, without those that a list of the same would say again."""
+    plain = [part for part in parts if not any(inner in parts for inner in get_args(part))]
+    said = list(dict.fromkeys(map(words, plain)))
+    if len(plain) < len(parts):
+        said.insert(-1 if said[-1] == "None" else len(said), "a list of them")
+    *others, last = said
+    comma = "," if any("," in part for part in said) else ""
+    return f"{', '.join(others)}{comma} or {last}" if others else last
+
+
 def way_to(annotation: Any) -> str:
     """Return how to make the tensor that the annotation asks for; "" if it asks for none."""
     if not hasattr(annotation, "dim_str"):
@@ -74,12 +83,12 @@ def way_to(annotation: Any) -> str:
     return POOL if annotation.dim_str == "n D" else WAYS.get(_numbers(annotation), "")
 
 
-def given(name: str, value: Any) -> str:
-    """Return `k='5'`, cut short; the name alone where the value is large or prints in lines."""
+def shown(value: Any) -> str:
+    """Return a small value as it is typed, a long text cut short, and others as `described`."""
     text = repr(value) if _plain(value) else ""
     if isinstance(value, str) and len(text) > SHOWN:
-        text = f"{text[:SHOWN]}…"
-    return f"{name}={text}" if 0 < len(text) <= SHOWN + 1 else name
+        return f"{text[:SHOWN]}…"
+    return text if 0 < len(text) <= SHOWN else described(value)
 
 
 def described(x: Any) -> str:

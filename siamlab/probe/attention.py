@@ -43,6 +43,11 @@ class ProfileScores(NamedTuple):
 def over_patches(matrix: Float[Tensor, "B heads T T"], prefix: int) -> Float[Tensor, "B heads N N"]:
     """Attention among patches: prefix tokens dropped, rows normalised to sum to 1."""
     check_floats("attention", matrix, "B heads T T")
+    if not 0 <= prefix < matrix.shape[-1]:
+        raise UserError(
+            f"prefix={prefix} must be from 0 to {matrix.shape[-1] - 1}: attention is over "
+            f"{matrix.shape[-1]} tokens, prefix tokens first"
+        )
     return normalised_rows(matrix[..., prefix:, prefix:])
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.machine.device import numbers_on
 from siamlab.machine.internals import attention_dropout, unfused
@@ -31,6 +32,7 @@ from siamlab.probe.attention import (
     over_patches,
     rollout_step,
 )
+from siamlab.probe.checks import check_images, check_network
 from siamlab.probe.features import Inputs, evaluated, grid_of, standardised
 
 Pixels = UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"]
@@ -45,15 +47,19 @@ def attended(
     measure: RowMeasure,
     inputs: Inputs | None = None,
     layers: Sequence[int] | None = None,
-    batch: int = BATCH,
+    batch: Count = BATCH,
 ) -> list[Tensor]:
     """Apply `measure` to the attention of each layer (all, or `layers`) and join the batches.
 
     `measure` takes the layer, from 0, and the matrix [B, heads, T, T], prefix tokens included; its
     rows sum to 1. Layers come in order, batch by batch. Memory: one batch of one layer.
     """
+    check_network(model, "blocks")
+    check_images(model, images)
     inputs = inputs or Inputs.of(model)
     layers = range(len(model.blocks)) if layers is None else layers
+    if len(layers) == 0:
+        raise UserError(f"layers={layers} must name one or more, or None for all of them")
     found: dict[int, list[Tensor]] = {layer: [] for layer in layers}
 
     with ExitStack() as hooks:
@@ -67,13 +73,14 @@ def attended(
 
 @typed
 def attention_profile(
-    model: nn.Module, images: Pixels, inputs: Inputs | None = None, batch: int = BATCH
+    model: nn.Module, images: Pixels, inputs: Inputs | None = None, batch: Count = BATCH
 ) -> Profile:
     """Distance, entropy and NMI of every head, and divergence of heads, per image and layer.
 
     They are of attention among patches, without prefix tokens. Cost: the model's pass, and
     heads² · N² logarithms for each image and layer.
     """
+    check_images(model, images)
     inputs = inputs or Inputs.of(model)
     grid, prefix = grid_of(model, inputs.size), model.num_prefix_tokens
 
@@ -93,7 +100,7 @@ def class_attentions(
     images: Pixels,
     inputs: Inputs | None = None,
     layers: Sequence[int] | None = None,
-    batch: int = BATCH,
+    batch: Count = BATCH,
 ) -> Float[Tensor, "n L heads N"]:
     """Attention of the class token to the patches in each layer (all, or `layers`); rows sum to 1.
 
@@ -109,7 +116,7 @@ def class_attention(
     images: Pixels,
     inputs: Inputs | None = None,
     layer: int = -1,
-    batch: int = BATCH,
+    batch: Count = BATCH,
 ) -> Float[Tensor, "n heads N"]:
     """`class_attentions` of one layer, by default the last."""
     return class_attentions(model, images, inputs, [layer], batch)[:, 0]
@@ -122,9 +129,10 @@ def patch_attentions(
     query: int,
     inputs: Inputs | None = None,
     layers: Sequence[int] | None = None,
-    batch: int = BATCH,
+    batch: Count = BATCH,
 ) -> Float[Tensor, "n L heads N"]:
     """Attention of the patch `query`, row by row from 0, to the patches; rows sum to 1."""
+    check_images(model, images)
     inputs = inputs or Inputs.of(model)
     (rows, columns), prefix = grid_of(model, inputs.size), model.num_prefix_tokens
     if not 0 <= query < rows * columns:
@@ -140,7 +148,7 @@ def patch_attentions(
 
 @typed
 def rollout(
-    model: nn.Module, images: Pixels, inputs: Inputs | None = None, batch: int = BATCH
+    model: nn.Module, images: Pixels, inputs: Inputs | None = None, batch: Count = BATCH
 ) -> Float[Tensor, "n N"]:
     """Share of each patch in the flow into the class token through all layers; rows sum to 1.
 
@@ -171,6 +179,7 @@ def readable() -> tuple[type[nn.Module], ...]:
 @typed
 def is_readable(model: nn.Module) -> bool:
     """Tell whether `attended` can read the attention of every block."""
+    check_network(model, "blocks")
     return all(isinstance(getattr(b, "attn", b), readable()) for b in model.blocks)
 
 

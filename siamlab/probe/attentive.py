@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.machine.seeding import seeded
 from siamlab.probe.checks import check_labels, check_patches, check_width, class_count
@@ -51,8 +52,8 @@ def attentive(
     train_labels: Int[Tensor, " n"],
     test: Float[Tensor, "m N D"],
     test_labels: Int[Tensor, " m"],
-    queries: int = QUERIES,
-    epochs: int = EPOCHS,
+    queries: Count = QUERIES,
+    epochs: Count = EPOCHS,
     seed: int = 0,
     groups: Groups = None,
 ) -> Score:

@@ -20,8 +20,10 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.machine.internals import attention_dropout, unfused
+from siamlab.probe.checks import check_images, check_network
 from siamlab.probe.features import (
     Features,
     Inputs,
@@ -95,8 +97,8 @@ def integrated_gradients(
     images: Pixels,
     target: Target,
     inputs: Inputs | None = None,
-    steps: int = 64,
-    batch: int = 64,
+    steps: Count = 64,
+    batch: Count = 64,
 ) -> Integrated:
     """Contribution of each pixel to the target on the straight line from mean colour to image.
 
@@ -106,8 +108,7 @@ def integrated_gradients(
     mae and moco_v3, 0.08 for its siameseim; with 64 under 1e-3 for all three. Check `error` for
     other models. Cost: `steps` forward and backward passes per image, `batch` of them at once.
     """
-    if steps < 1:
-        raise UserError(f"steps={steps} must be 1 or more; the default is 64")
+    check_images(model, images)
     inputs = inputs or Inputs.of(model)
     method = _captum().IntegratedGradients(_scored(model, target))
     options = dict(baselines=0.0, n_steps=steps, return_convergence_delta=True)
@@ -128,7 +129,7 @@ def grad_cam(
     target: Target,
     inputs: Inputs | None = None,
     layer: int = -1,
-    batch: int = 64,
+    batch: Count = 64,
 ) -> Float[Tensor, "B h w"]:
     """Extent of each patch in the direction that raises the target, before block `layer`.
 
@@ -137,6 +138,8 @@ def grad_cam(
     block, since only the block's own attention brings patches to a class token. Prefix tokens are
     left out. Cost: one forward and backward pass.
     """
+    check_network(model, "blocks")
+    check_images(model, images)
     inputs = inputs or Inputs.of(model)
     block, maps = _block(model, layer), nn.Identity()
     grid = grid_of(model, inputs.size)
@@ -168,7 +171,7 @@ def attention_gradient(
     target: Target,
     inputs: Inputs | None = None,
     layer: int = -1,
-    batch: int = 16,
+    batch: Count = 16,
 ) -> Float[Tensor, "B h w"]:
     """Attention to each patch in block `layer`, times the gradient of the target by it.
 
@@ -184,6 +187,8 @@ def attention_gradient(
             f"attention of {type(model).__name__} cannot be read in layer={layer}: its blocks "
             "have no timm attention; use grad_cam, or choose another model"
         )
+    check_network(model, "blocks")
+    check_images(model, images)
     inputs = inputs or Inputs.of(model)
     method = _captum().LayerGradientXActivation(
         _scored(model, target), attention_dropout(attention)

@@ -114,17 +114,17 @@ def check_pixels(name: str, x: Any, shape: str, n: int | None = None) -> None:
         )
 
 
-def check_network(model: Any) -> None:
-    """Refuse a model that has no grid of patches, or no blocks."""
-    if not hasattr(model, "patch_embed") or not hasattr(model, "blocks"):
+def check_network(model: Any, *parts: str) -> None:
+    """Refuse a model that has no grid of patches, or none of the `parts`."""
+    if not all(hasattr(model, part) for part in ("patch_embed", *parts)):
         raise UserError(
             "model must be a vision transformer, such as open_model(...).model or "
             f"TokenGrid(network); got {type(model).__name__}"
         )
 
 
-def check_images(model: Any, images: Any, batch: Any = 1) -> None:
-    """Refuse a model that has no grid of patches, images of another form, and empty batches."""
+def check_images(model: Any, images: Any) -> None:
+    """Refuse a model that has no grid of patches, and images of another form."""
     check_network(model)
     kind = images.dtype if isinstance(images, Tensor) else None
     fits = kind is not None and images.ndim == 4 and images.shape[1] == 3
@@ -138,8 +138,6 @@ def check_images(model: Any, images: Any, batch: Any = 1) -> None:
             f"images of floats must be from 0 to 1, got {images.abs().max().item():g}; divide them "
             "by 255, or give bytes"
         )
-    if not isinstance(batch, int) or batch < 1:
-        raise UserError(f"batch={batch} must be a whole number of images, 1 or more")
 
 
 def check_places(name: str, places: Any, patches: Tensor) -> None:

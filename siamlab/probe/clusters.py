@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_alike, check_features, check_labels
 from siamlab.probe.retrieval import class_sizes
@@ -39,7 +40,7 @@ def alignment(a: Float[Tensor, "n D"], b: Float[Tensor, "n D"], groups: Groups =
 
 @typed
 def uniformity(
-    features: Float[Tensor, "n D"], groups: Groups = None, chunk: int | None = None
+    features: Float[Tensor, "n D"], groups: Groups = None, chunk: Count | None = None
 ) -> Score:
     """Log of the mean of exp(−2 ‖x − y‖²) over all pairs of images, on unit vectors.
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.geometry import Grid
+from siamlab.geometry import Count, Grid
 from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_patches
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
@@ -19,7 +19,7 @@ from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
 @typed
 def local_contrast(
-    patches: Float[Tensor, "n N D"], grid: Grid, groups: Groups = None, chunk: int = 64
+    patches: Float[Tensor, "n N D"], grid: Grid, groups: Groups = None, chunk: Count = 64
 ) -> Score:
     """Mean cosine to the neighbouring patches less mean cosine to all others of the image.
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.geometry import Grid, Match, Size, patch_centres
+from siamlab.geometry import Count, Grid, Match, Size, patch_centres
 from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_alike, check_floats, check_patches, check_places
 from siamlab.probe.score import Direction, Groups, Score, bootstrap, ratio
@@ -40,7 +40,7 @@ def correspondence(
     size: Size,
     alpha: float = ALPHA,
     groups: Groups = None,
-    chunk: int = 256,
+    chunk: Count = 256,
 ) -> Score:
     """Share of `a`'s patches whose nearest feature in `b` is within alpha · max(h, w) pixels.
 
@@ -78,7 +78,7 @@ def place_error(
     grid: Grid,
     size: Size,
     groups: Groups = None,
-    chunk: int = 256,
+    chunk: Count = 256,
 ) -> Score:
     """Mean distance of the nearest feature from the true place, in pixels of the view.
 
@@ -106,6 +106,8 @@ def mutual_matches(
     for name, x in (("a", a), ("b", b)):
         check_floats(name, x, "N D")
     check_alike("a", a, "b", b)
+    check_patches("features a and b", a[None], grid)
+    check_places("match.inside", match.inside, a[None])
     cosine = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T  # [N, N]
     best, there = cosine.max(dim=1)
     back = cosine.argmax(dim=0)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from siamlab.component import UserError, unknown
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_pixels
 
@@ -28,7 +29,7 @@ SIDE = 224
 
 @typed
 def corrupted(
-    images: UInt8[Tensor, "n 3 H W"], kind: str, severity: int, seed: int = 0, chunk: int = 256
+    images: UInt8[Tensor, "n 3 H W"], kind: str, severity: int, seed: int = 0, chunk: Count = 256
 ) -> UInt8[Tensor, "n 3 H W"]:
     """Apply one kind of corruption to the images; severity 1..5, and 0 changes nothing.
 

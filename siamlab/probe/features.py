@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from siamlab.geometry import Grid, View
+from siamlab.geometry import Count, Grid, View
 from siamlab.machine.arguments import typed
 from siamlab.machine.device import numbers_on
 from siamlab.machine.internals import tensors_to
-from siamlab.probe.checks import check_images
+from siamlab.probe.checks import check_images, check_network
 
 Triple = tuple[float, float, float]
 
@@ -50,6 +50,7 @@ class Features(NamedTuple):
 @typed
 def inputs(model: nn.Module) -> Inputs:
     """The size, mean and std that the model was made for: `Inputs.of(model)`."""
+    check_network(model)
     return Inputs.of(model)
 
 
@@ -58,7 +59,7 @@ def features(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     inputs: Inputs | None = None,
-    batch: int = 256,
+    batch: Count = 256,
 ) -> Features:
     """Last-layer tokens, after the final norm, of resized and standardised images.
 
@@ -68,16 +69,17 @@ def features(
     the processor, since that has no float64); the model is left unchanged. Raises UserError for
     anything but a model and images, bytes or floats of 0..1.
     """
-    check_images(model, images, batch)
+    check_images(model, images)
     inputs = inputs or Inputs.of(model)
     return as_features(model, tokens_of(model, images, inputs, batch), inputs.size)
 
 
 @typed
 def view_features(
-    model: nn.Module, view: View, inputs: Inputs | None = None, batch: int = 256
+    model: nn.Module, view: View, inputs: Inputs | None = None, batch: Count = 256
 ) -> Features:
     """`features` of a view at its own size, which must be one that the model takes."""
+    check_images(model, view.image)
     size = view.image.shape[2], view.image.shape[3]
     inputs = (inputs or Inputs.of(model))._replace(size=size)
     return as_features(model, tokens_of(model, view.image, inputs, batch), size)
@@ -87,7 +89,7 @@ def pooled_features(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     inputs: Inputs,
-    batch: int = 256,
+    batch: Count = 256,
 ) -> Float[Tensor, "n D"]:
     """`features(...).pooled`, without keeping the tokens of all images in memory."""
     tokens = token_batches(model, images, inputs, batch)
@@ -98,7 +100,7 @@ def tokens_of(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     inputs: Inputs,
-    batch: int = 256,
+    batch: Count = 256,
 ) -> Float[Tensor, "n T D"]:
     """Tokens of resized and standardised images, after the final norm."""
     return torch.cat(list(token_batches(model, images, inputs, batch)))

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from siamlab.component import UserError
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_labelled
 from siamlab.probe.score import Groups, Score, bootstrap
@@ -34,7 +35,7 @@ def few_shot_per_class(
     test: Float[Tensor, "m D"],
     test_labels: Int[Tensor, " m"],
     per_class: int = 5,
-    draws: int = 5,
+    draws: Count = 5,
     seed: int = 0,
     groups: Groups = None,
 ) -> FewShot:
@@ -66,7 +67,7 @@ def few_shot_share(
     test: Float[Tensor, "m D"],
     test_labels: Int[Tensor, " m"],
     share: float = 0.01,
-    draws: int = 5,
+    draws: Count = 5,
     seed: int = 0,
     groups: Groups = None,
 ) -> FewShot:
@@ -131,8 +132,6 @@ def _few_shot(
     seed: int,
     groups: Groups,
 ) -> FewShot:
-    if draws < 1:
-        raise UserError(f"draws={draws} must be 1 or more; 5 give a mean and a deviation")
     rng = torch.Generator().manual_seed(seed)
     queries, hits = directions(test), []
     for _ in range(draws):

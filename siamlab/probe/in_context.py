@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Generator, Tensor
 
 from siamlab.component import UserError
-from siamlab.geometry import Grid
+from siamlab.geometry import Count, Grid
 from siamlab.machine.arguments import typed
 from siamlab.probe.score import Groups, Score
 from siamlab.probe.segmentation import VOID, region_count, region_score, region_shares
@@ -30,7 +30,7 @@ def in_context(
     k: int = K,
     temperature: float = TEMPERATURE,
     groups: Groups = None,
-    chunk: int | None = None,
+    chunk: Count | None = None,
     keep: Int64[Tensor, "n c"] | None = None,
 ) -> Score:
     """Mean intersection over union when patches take the regions of their nearest in the memory.

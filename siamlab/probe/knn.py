@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_features, check_labelled, check_labels
 from siamlab.probe.linear import accuracy, standardise
@@ -29,7 +30,7 @@ def knn(
     test_labels: Int[Tensor, " m"],
     k: int = 20,
     groups: Groups = None,
-    chunk: int | None = None,
+    chunk: Count | None = None,
 ) -> Score:
     """Test accuracy when the k nearest training images vote with weight exp(cos / 0.07).
 

@@ -12,7 +12,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
+from siamlab.probe.checks import check_images
 from siamlab.probe.features import (
     Features,
     Inputs,
@@ -30,13 +32,19 @@ def layer_features(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     inputs: Inputs | None = None,
-    batch: int = 256,
+    batch: Count = 256,
 ) -> Iterator[list[Features]]:
     """Yield, for each batch, the features after block 1, 2, ..., each through the final norm.
 
     The last ones are those of `features`. Memory: all layers of one batch.
     """
-    inputs = inputs or Inputs.of(model)
+    check_images(model, images)
+    return _layer_features(model, images, inputs or Inputs.of(model), batch)
+
+
+def _layer_features(
+    model: nn.Module, images: Tensor, inputs: Inputs, batch: int
+) -> Iterator[list[Features]]:
     for x in standardised(model, images, inputs, batch):
         yield [as_features(model, t, inputs.size) for t in _intermediate(model, x, norm=True)]
 
@@ -47,9 +55,10 @@ def by_layer(
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     part: Part,
     inputs: Inputs | None = None,
-    batch: int = 256,
+    batch: Count = 256,
 ) -> list[Tensor]:
     """One part of the features of all images after block 1, 2, ...; other parts are dropped."""
+    check_images(model, images)
     batches = layer_features(model, images, inputs, batch)
     parts = ([getattr(layer, part) for layer in layers] for layers in batches)
     return [torch.cat(layer) for layer in zip(*parts, strict=True)]
@@ -60,9 +69,10 @@ def residual_features(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     inputs: Inputs | None = None,
-    batch: int = 256,
+    batch: Count = 256,
 ) -> Features:
     """Features after the last block and before the final norm, which hides their length."""
+    check_images(model, images)
     inputs = inputs or Inputs.of(model)
     return as_features(model, residual_tokens(model, images, inputs, batch), inputs.size)
 
@@ -71,7 +81,7 @@ def residual_tokens(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     inputs: Inputs,
-    batch: int = 256,
+    batch: Count = 256,
 ) -> Float[Tensor, "n T D"]:
     """Tokens after the last block and before the final norm."""
     batches = standardised(model, images, inputs, batch)

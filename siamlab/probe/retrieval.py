@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_features, check_labels
 from siamlab.probe.score import Groups, Score, bootstrap
@@ -21,7 +22,7 @@ def retrieval(
     features: Float[Tensor, "n D"],
     labels: Int[Tensor, " n"],
     groups: Groups = None,
-    chunk: int | None = None,
+    chunk: Count | None = None,
 ) -> Score:
     """Mean average precision of each image's ranking of all others by cosine.
 

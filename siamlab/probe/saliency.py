@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.geometry import Grid
+from siamlab.geometry import Count, Grid
 from siamlab.machine.arguments import typed
 from siamlab.probe.attention import check_patches
 from siamlab.probe.checks import check_floats, check_groups, check_pixels
@@ -37,7 +37,7 @@ def saliency(
     mass: float = 0.6,
     seed: int = 0,
     groups: Groups = None,
-    chunk: int = 256,
+    chunk: Count = 256,
 ) -> Saliency:
     """Jaccard index of the object and the patches that the class token attends to, at mask size.
 

@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from siamlab.component import UserError
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_floats, check_groups
 
@@ -58,7 +60,7 @@ def bootstrap(
     unit: str,
     direction: Direction = "higher",
     groups: Groups = None,
-    draws: int = DRAWS,
+    draws: Count = DRAWS,
     seed: int = SEED,
 ) -> Score:
     """The score of a statistic of sums over images, with its interval.
@@ -122,7 +124,7 @@ def normalised(score: Score) -> Score:
     """Rescale a score to 0 at chance and 1 at its ceiling; higher is better."""
     chance, span = score.chance, score.ceiling - score.chance
     if span == 0:
-        raise ValueError(f"chance and ceiling are both {chance}: nothing can be measured between")
+        raise UserError(f"chance and ceiling are both {chance}: nothing can be measured between")
     draws = (score.draws - chance) / span
     low, high = sorted([(score.low - chance) / span, (score.high - chance) / span])
     unit = "0 chance, 1 ceiling"
@@ -145,7 +147,8 @@ def combine(scores: Sequence[Score]) -> Score:
     The interval is exact for scores over the same images; chance and ceiling are taken as fixed.
     """
     if not scores or len({len(s.draws) for s in scores}) > 1:
-        raise ValueError(f"scores must share their draws, got {[len(s.draws) for s in scores]}")
+        counts = [len(s.draws) for s in scores]
+        raise UserError(f"scores must be one or more and share their draws, got {counts}")
     parts = [normalised(s) for s in scores]
     draws = torch.stack([p.draws for p in parts]).mean(dim=0)
     value = sum(p.value for p in parts) / len(parts)

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.geometry import Grid
+from siamlab.geometry import Count, Grid
 from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_patches, check_pixels, check_width
 from siamlab.probe.linear import softmax_regression, standardise
@@ -29,7 +29,7 @@ def segmentation(
     test_masks: UInt8[Tensor, "m H W"],
     grid: Grid,
     groups: Groups = None,
-    chunk: int | None = None,
+    chunk: Count | None = None,
 ) -> Score:
     """Mean intersection over union of a 1×1 linear layer's regions, at the masks' own size.
 
@@ -68,7 +68,7 @@ def region_score(
 
 @typed
 def region_shares(
-    masks: UInt8[Tensor, "n H W"], grid: Grid, regions: int
+    masks: UInt8[Tensor, "n H W"], grid: Grid, regions: Count
 ) -> Float[Tensor, "n N C"]:
     """Share of each patch's area that each region covers; rows sum to 1 less the void share.
 

@@ -109,7 +109,7 @@ def lidar(views: Float[Tensor, "n q D"], delta: float = 1e-4) -> float:
     n, q, width = views.shape
     if q < 2 or n < 2:
         raise UserError(f"views must be of 2 images or more, 2 or more of each; got {n} and {q}")
-    if delta <= 0:
+    if not delta > 0:
         raise UserError(f"delta={delta} must be above 0 (say 1e-4): it keeps Σw invertible")
     means = views.double().mean(dim=1)  # [n, D]
     inner = (views.double() - means[:, None]).flatten(0, 1)  # [n q, D]

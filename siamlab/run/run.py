@@ -172,7 +172,6 @@ class Run(Component):
         """Return the (context, target) pairs that one pair of views is trained on."""
         return [(first, second)] if self.roles == "fixed" else [(first, second), (second, first)]
 
-    @typed
     def change(self, *assignments: str, **fields: Any) -> "Run":
         """Return a checked copy: `run.change("loss.weight=0.05", "loss=cosine", steps=100)`."""
         return changed(Run, self.model_dump() | fields, assignments)

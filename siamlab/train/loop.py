@@ -67,8 +67,6 @@ def steps(
 
     `test`: the test images that `probe_every` needs where `images` are given.
     """
-    if not isinstance(run, Run):
-        raise UserError(f"train needs a run such as siamlab.mae(), not {run!r}")
     with explain_shortage(less_memory(run)):
         yield from _steps(run, path, images, resume, test)
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from siamlab.component import UserError, unknown
 from siamlab.data.images import Images
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.machine.device import lent
 from siamlab.probe.catalogue import Measure, Measured, Probe, join_rows
@@ -76,7 +77,7 @@ def probe_model(
     suite: Suite | str = QUICK,
     inputs: Inputs | None = None,
     about: Mapping[str, Any] | None = None,
-    batch: int = 256,
+    batch: Count = 256,
     seed: int = 0,
     report: Callable[[str], None] = lambda step: None,
     recipe: FineTune | None = None,
@@ -93,7 +94,7 @@ def probe_model(
     model is moved for the time; by default where it lies. `kept`: where features are kept for the
     next probe of the model; the numbers are the same to the bit.
     """
-    check_images(model, train.pixels, batch)
+    check_images(model, train.pixels)
     suite, bench = suite_named(suite), Bench(train, test, about or {}, batch, seed)
     with lent(model, device or next(model.parameters()).device):
         report("features")
@@ -117,7 +118,8 @@ def measure(
 def suite_named(suite: Suite | str) -> Suite:
     """The suite of that name, or the suite itself. Raises UserError for an unknown name."""
     if isinstance(suite, Suite):
-        if wrong := [probe for probe in suite.probes if not isinstance(probe, Probe)]:
+        probes = suite.probes if isinstance(suite.probes, tuple | list) else (suite.probes,)
+        if wrong := [probe for probe in probes if not isinstance(probe, Probe)]:
             raise UserError(
                 f"a suite is made of probes, such as Suite((PROBES['knn'],)), not of {wrong[0]!r}"
             )
