@@ -46,7 +46,7 @@ else:
         """Metaclass that turns pydantic's errors into a UserError, one sentence per mistake."""
 
         def __call__(cls, *places, **fields):
-            if places:
+            if places and cls.__init__ is BaseModel.__init__:
                 names = [f"{name}=..." for name in cls.model_fields if name != "kind"]
                 raise UserError(
                     f"{cls.__name__} takes its fields by name, as {cls.__name__}"

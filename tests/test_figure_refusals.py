@@ -178,7 +178,7 @@ def test_what_is_no_table_with_rows_is_refused(name, rows):
         "a list": [1, 2],
         "a dictionary": {"model": 3},
     }[rows]
-    with pytest.raises(UserError, match="table|scores|metrics|effects|rows"):
+    with pytest.raises(UserError, match="table|scores|metrics|effects|rows|boxes|patches"):
         drawn = function(spoilt)
         if name in ("loss_table", "collapse_table", "learning_table"):  # their figures say it
             getattr(F, name.replace("table", "figure"))(drawn)
@@ -205,7 +205,7 @@ def test_one_row_is_drawn_or_refused(name):
 
 @pytest.mark.parametrize("tables", [(), (SCORES, None), (SCORES, SCORES.drop("unit"))])
 def test_tables_that_cannot_be_joined_are_refused(tables):
-    with pytest.raises(UserError, match="concat_scores|scores"):
+    with pytest.raises(UserError, match="scores|tables"):
         concat_scores(*tables)
 
 

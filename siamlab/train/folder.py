@@ -53,8 +53,7 @@ class RunFolder:
         """
         self.check_free()
         try:
-            if self.path.exists():
-                remove_drafts(self.path)
+            remove_drafts(self.path)
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             self._write_environment(environment())
             run_file.write(self.run_file, run)  # last: a folder with run.toml is whole
@@ -66,11 +65,10 @@ class RunFolder:
         kept = {path.name for path in listed(self.path)}
         drafts = {name for name in kept if name.startswith(".") and name.endswith(".draft")}
         if kept - BEGUN - drafts or listed(self.checkpoints):
-            resume = "add --resume to continue its run"
             lost = "it has no run.toml, so there is no run to continue; put run.toml back"
+            way = "add --resume to continue its run" if self.made() else lost
             raise UserError(
-                f"the folder {self.path} exists and is not empty; "
-                f"{resume if self.made() else lost}, or choose another --out"
+                f"the folder {self.path} exists and is not empty; {way}, or choose another --out"
             )
 
     def undo(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
