@@ -50,7 +50,7 @@ def test_a_model_of_relative_positions_has_layers_too():
 
 def test_a_model_without_layers_is_refused():
     class Bare(torch.nn.Linear):
-        num_prefix_tokens = 0
+        num_prefix_tokens, patch_embed = 0, None
 
     with pytest.raises(UserError, match="layers of Bare cannot be read.*--suite quick"):
         list(layer_features(Bare(1, 1), pictures(1), WANT))

@@ -137,8 +137,8 @@ def test_queries_that_do_not_divide_the_width_become_fewer():
 @pytest.mark.parametrize(
     "said, change",
     {
-        "queries=0 must be 1 or more": dict(queries=0),
-        "epochs=0 must be 1 or more": dict(epochs=0),
+        "queries=0 must be a whole number, 1 or more": dict(queries=0),
+        "epochs=0 must be a whole number, 1 or more": dict(epochs=0),
         "train must be finite": dict(train=torch.ones(9, 2, 4) / 0),
         "train_labels must .* drop those without": dict(train_labels=torch.arange(9) - 1),
         "2 images or more": dict(train=torch.ones(1, 2, 4), train_labels=torch.zeros(1).long()),

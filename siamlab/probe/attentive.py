@@ -66,7 +66,7 @@ def attentive(
     rate that is best on a tenth of the training images. `queries` that do not divide D become the
     next fewer that do. The same seed gives the same score on one machine.
     """
-    classes = _check(train, train_labels, test, test_labels, queries, epochs)
+    classes = _check(train, train_labels, test, test_labels)
     queries = next(q for q in range(queries, 0, -1) if train.shape[2] % q == 0)
     x, asked = (part.unflatten(0, (-1, train.shape[1])) for part in standardise(
         train.flatten(0, 1).float(), test.flatten(0, 1).float()))  # fmt: skip
@@ -116,22 +116,12 @@ def _answers(model: Attentive, x: Float[Tensor, "m N D"]) -> Int[Tensor, " m"]:
     return torch.cat([model(part).argmax(dim=1) for part in x.split(BATCH)])
 
 
-def _check(
-    train: Tensor,
-    train_labels: Tensor,
-    test: Tensor,
-    test_labels: Tensor,
-    queries: int,
-    epochs: int,
-) -> int:
+def _check(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> int:
     """Number of classes. Raises UserError for arguments that cannot be learned from."""
     for name, x, labels in (("train", train, train_labels), ("test", test, test_labels)):
         check_patches(name, x)
         check_labels(f"{name}_labels", labels, len(x))
     check_width("train", train, "test", test)
-    for name, value in (("queries", queries), ("epochs", epochs)):
-        if value < 1:
-            raise UserError(f"{name}={value} must be 1 or more")
     if len(train) < 2:
         raise UserError(f"train must have 2 images or more, got {len(train)}: one is held out")
     return class_count(train_labels, test_labels)
