@@ -492,7 +492,7 @@ def test_of_a_larger_suite_only_the_probes_of_this_study_are_imported(
 @pytest.mark.parametrize(
     "words, sentence",
     [
-        (["loss=cosine"], "of the study 'losses', and none is of a run of this study; nothing was"),
+        (["loss=vicreg"], "of the study 'losses', and none is of a run of this study; nothing was"),
         (["data.seed=7"], "of the study 'losses', whose data is .* there and .* here; nothing was"),
         (["suite=full"], "of the study 'losses', whose suite is quick there and full here"),
         (["held_out=0.5"], "of the study 'losses', whose held out is 0.0 there and 0.5 here"),

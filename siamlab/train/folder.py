@@ -62,7 +62,10 @@ class RunFolder:
 
     def check_free(self) -> None:
         """Raise UserError where there is anything but what a crash leaves of a new folder."""
-        kept = {path.name for path in listed(self.path)}
+        try:
+            kept = {path.name for path in self.path.iterdir()} if self.path.exists() else set()
+        except OSError as error:
+            raise self._unwritable(error) from error
         drafts = {name for name in kept if name.startswith(".") and name.endswith(".draft")}
         if kept - BEGUN - drafts or listed(self.checkpoints):
             lost = "it has no run.toml, so there is no run to continue; put run.toml back"
