@@ -3,6 +3,7 @@
 with written(path), atomic(path) as draft: ...
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,8 @@ def listed(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
+        if isinstance(error, NotADirectoryError) and not os.path.lexists(folder):
+            return []  # it would have to be inside a file
         raise UserError(
             f"the folder {folder} cannot be read ({error.strerror}); {way_out(error)}"
         ) from error
