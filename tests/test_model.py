@@ -207,7 +207,7 @@ def test_an_unknown_model_is_refused_with_the_nearest():
 def test_images_with_different_numbers_of_patches_are_refused():
     """Rows of two and of no patches would otherwise be read as one each."""
     flags = torch.tensor([[True, True, False], [False, False, False]])
-    with pytest.raises(UserError, match="0 to 2"):
+    with pytest.raises(UserError, match="between 0 and 2"):
         index_of(flags)
     with pytest.raises(UserError, match="same number of patches in every image"):
         pick(torch.zeros(2, 3, 4), flags)
