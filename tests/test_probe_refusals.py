@@ -149,7 +149,7 @@ ALONE = {
     "corrupted",
     "moves",
 }  # whose whole numbers no other argument counts
-NAMES = {"a": "a|attention", "matrix": "attention", "flow": "flow|attention"}
+NAMES = {"a": "a|attention", "flow": "flow|attention"}
 
 
 def spoils(name):

@@ -42,7 +42,7 @@ class ProfileScores(NamedTuple):
 @typed
 def over_patches(matrix: Float[Tensor, "B heads T T"], prefix: int) -> Float[Tensor, "B heads N N"]:
     """Attention among patches: prefix tokens dropped, rows normalised to sum to 1."""
-    check_floats("attention", matrix, "B heads T T")
+    check_floats("matrix", matrix, "B heads T T")
     if not 0 <= prefix < matrix.shape[-1]:
         raise UserError(
             f"prefix={prefix} must be from 0 to {matrix.shape[-1] - 1}: attention is over "
