@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # weights by name are refused, not waited for
 sys.path.insert(0, str(Path(__file__).parent.parent))  # tests/commands.py and others
 
 from rich.console import Console  # noqa: E402

@@ -112,7 +112,7 @@ def answered(statuses: Counter[int], words: list[str]) -> str:
     Raises Unclear where it did not, Endless, or what the line raised.
     """
     said, printed = io.StringIO(), io.StringIO()
-    signal.signal(signal.SIGALRM, _endless)
+    signal.signal(signal.SIGALRM, partial(_endless, words))
     signal.alarm(SECONDS)
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(printed):
@@ -172,6 +172,7 @@ def others() -> Lines:
     def line(name: str) -> Lines:
         own = commands[name]
         word = st.sampled_from([*own, *WORDS, *HOSTILE]) | st.text(max_size=6)
+        word = word.filter(lambda text: "\0" not in text)  # which no system hands over
         limits = [*LIMITED] if name == "probe" else []
         return st.lists(word, max_size=4).map(lambda words: [name, *words, *limits])
 
@@ -241,5 +242,5 @@ def _place(folder: Path) -> Path:
     return folder
 
 
-def _endless(*_: Any) -> None:
-    raise Endless(f"no end after {SECONDS} s")
+def _endless(words: list[str], *_: Any) -> None:
+    raise Endless(f"{words}: no end after {SECONDS} s")
