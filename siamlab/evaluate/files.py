@@ -19,7 +19,6 @@ from siamlab.train.access import check_links
 if TYPE_CHECKING:
     import polars
 
-KEY = ("model", "layer", "head", "probe", "protocol")  # of a row
 WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".json": "write_json"}
 
 
@@ -99,7 +98,14 @@ def _keep(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def _key(row: dict[str, Any]) -> tuple:
-    return tuple(row.get(key) for key in KEY)
+    return tuple(row.get(key) for key in ("model", "layer", "head", "probe", "protocol"))
+
+
+def _check_row(row: dict[str, Any]) -> None:
+    """Raise ValueError for what is not a row of scores."""
+    key = _key(row)
+    if not isinstance(key[0], str) or any(isinstance(part, list | dict) for part in key):
+        raise ValueError("not a row of scores")
 
 
 def _earlier(path: Path) -> list[dict[str, Any]]:
@@ -109,11 +115,7 @@ def _earlier(path: Path) -> list[dict[str, Any]]:
         if not isinstance(rows, list):
             raise ValueError("not a list")
         for row in rows:
-            kept = unsigned(row)
-            if not isinstance(kept.get("model"), str) or any(
-                isinstance(kept.get(key), list | dict) for key in KEY
-            ):
-                raise ValueError("not a row of scores")
+            _check_row(unsigned(row))
         return rows
     except FileNotFoundError:
         return []

@@ -35,7 +35,7 @@ from siamlab.study.description import (
 from siamlab.study.export_trials import binding_keys, print_line, refuse_search
 from siamlab.study.file import load
 from siamlab.study.optuna_internals import first_attempt, live_trial
-from siamlab.study.other_studies import shared_trials
+from siamlab.study.other_studies import Shared, shared_trials
 from siamlab.study.plan import open_study, sampler
 from siamlab.study.storage import open_storage
 from siamlab.study.trial import run_of_trial
@@ -75,22 +75,13 @@ def import_trials(
     if isinstance(definition, Search):
         raise UserError(refuse_search(name))
     files = [(path, read_trials(path)) for path in sources]
-    about, outcomes = describe(definition), defaultdict(list)
-    records: list[TrialRecord] = []
-    for path, trials in files:
-        _check_versions(path, trials, any_version)
-        if trials.header.study == name:
-            _check(path, trials, about)
-            records += trials.records
-        else:
-            shared = shared_trials(path, trials, definition, about)
-            records += shared.records
-            outcomes["no run"] += shared.unknown
+    records, unknown = _usable(files, name, definition, any_version)
     _check_protocols(_scores(records))
     storage = open_storage(url, out)
     study = open_study(definition, name, storage)
     _check_protocols([*_stored_scores(study), *_scores(records)])
     requeue_lost(study, storage, out / "locks")
+    outcomes = defaultdict(list, {"no run": unknown})
     for record in records:
         outcomes[_import(record, definition, study, storage, out)].append(record)
     for outcome, sentence in OUTCOMES.items():
@@ -98,6 +89,22 @@ def import_trials(
             print_line(sentence.format(count=_count(of_outcome), names=_names(of_outcome)))
     total = len(latest_attempts(study))
     print_line(f"{name}: {len(unfinished(study))} of {total} trials are not finished yet")
+
+
+def _usable(
+    files: Sequence[tuple[Path, Trials]], name: str, definition: FixedStudy, any_version: bool
+) -> Shared:
+    """Return the trials of all files that this study can take, and those of runs it lacks."""
+    about, found = describe(definition), Shared([], [])
+    for path, trials in files:
+        _check_versions(path, trials, any_version)
+        if trials.header.study == name:
+            _check(path, trials, about)
+            shared = Shared(trials.records, [])
+        else:
+            shared = shared_trials(path, trials, definition, about)
+        found = Shared(found.records + shared.records, found.unknown + shared.unknown)
+    return found
 
 
 def _import(

@@ -18,14 +18,17 @@ def check_links(folder: Path) -> None:
     try:
         link = outward_link(folder)
     except PermissionError as error:
-        raise UserError(
-            f"{error.filename} cannot be read ({error.strerror}); make it readable"
-        ) from None
+        raise unreadable(folder, error) from None
     if link:
         raise UserError(
             f"{link} is a link to {link.resolve()}, outside the run's folder, where siamlab would "
             "write; replace it by the file or folder itself, or remove it"
         )
+
+
+def unreadable(path: Path, error: OSError, way: str = "make it readable") -> UserError:
+    """Return the sentence for a path that cannot be read, or for what is inside it."""
+    return UserError(f"{error.filename or path} cannot be read ({error.strerror}); {way}")
 
 
 @contextmanager
@@ -36,7 +39,7 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         way = "make it readable" if error.errno in LOCKED else "restore it, or choose another --out"
-        raise UserError(f"{path} cannot be read ({error.strerror}); {way}") from error
+        raise unreadable(path, error, way) from error
 
 
 def listed(folder: Path) -> list[Path]:
@@ -51,9 +54,7 @@ def listed(folder: Path) -> list[Path]:
     except OSError as error:
         if isinstance(error, NotADirectoryError) and not os.path.lexists(folder):
             return []  # it would have to be inside a file
-        raise UserError(
-            f"the folder {folder} cannot be read ({error.strerror}); {way_out(error)}"
-        ) from error
+        raise unreadable(folder, error, way_out(error)) from error
 
 
 @contextmanager

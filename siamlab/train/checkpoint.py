@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.machine.files import atomic, check_file, check_readable, remove_drafts, text_in
-from siamlab.train.access import listed, written
+from siamlab.train.access import listed, unreadable, written
 
 KEPT = 2  # the newest and the one before it
 WEIGHTS = {"model.safetensors", "teacher.safetensors"}
@@ -73,9 +73,7 @@ def damage(path: Path, needed: set[str] = FILES) -> str:
             return "its checksums.json does not name all files"
         wrong = [name for name in sorted(needed) if checksum(path / name) != sums[name]]
     except PermissionError as error:
-        raise UserError(
-            f"{error.filename or path} cannot be read ({error.strerror}); make it readable"
-        ) from None
+        raise unreadable(path, error) from None
     except (OSError, ValueError) as error:
         return f"{type(error).__name__} at its checksums"
     return f"{', '.join(wrong)} changed since it was written" if wrong else ""

@@ -22,7 +22,7 @@ from siamlab.machine.sums import signed, unsigned
 from siamlab.machine.terminal import caution
 from siamlab.run import Run
 from siamlab.train import run_file
-from siamlab.train.access import check_links, listed, readable, written
+from siamlab.train.access import check_links, listed, readable, unreadable, written
 from siamlab.train.environment import check_environment, environment
 from siamlab.train.events import Line, Metrics
 from siamlab.train.lines import read_lines, written_line
@@ -160,10 +160,7 @@ class RunFolder:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
-            raise UserError(
-                f"the folder {self.path} cannot be read ({error.strerror}); make it readable, or "
-                "choose another one"
-            ) from error
+            raise unreadable(self.path, error) from error
         return True
 
     def run(self) -> Run:
