@@ -15,4 +15,5 @@ study = Ablation(
             Choice("symmetric", "colour=symmetric"),
         ),
     ),
+    images=4000,  # as headline, some of whose trials this study shares
 )

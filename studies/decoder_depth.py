@@ -14,4 +14,5 @@ study = Ablation(
             Choice("4 blocks", "prediction.depth=4"),
         ),
     ),
+    images=4000,  # as headline, some of whose trials this study shares
 )

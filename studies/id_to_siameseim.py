@@ -21,5 +21,5 @@ study = Path(
         Choice("masked", "masking=random", "masking.ratio=0.6"),
         Choice("blockwise masks", "masking=blockwise"),
     ),
-    seeds=5,
-)
+    seeds=5, images=4000,  # images as headline, some of whose trials this study shares
+)  # fmt: skip

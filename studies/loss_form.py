@@ -18,4 +18,5 @@ study = Ablation(
             Choice("Barlow Twins", "loss=barlow"),
         ),
     ),
+    images=4000,  # as headline, some of whose trials this study shares
 )

@@ -17,4 +17,5 @@ study = Ablation(
             Choice("blockwise 0.75", "masking.ratio=0.75"),
         ),
     ),
+    images=4000,  # as headline, some of whose trials this study shares
 )

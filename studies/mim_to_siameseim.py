@@ -21,5 +21,5 @@ study = Path(
         Choice("UniGrad", "loss=unigrad", "loss.weight=0.12"),
         Choice("blockwise masks", "masking=blockwise", "model.norm=none"),
     ),
-    seeds=5,
-)
+    seeds=5, images=4000,  # images as headline, some of whose trials this study shares
+)  # fmt: skip

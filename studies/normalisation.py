@@ -15,4 +15,5 @@ study = Ablation(
             Choice("goal not normalised", "target.normalise=none"),
         ),
     ),
+    images=4000,  # as headline, some of whose trials this study shares
 )

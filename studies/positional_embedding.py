@@ -16,4 +16,5 @@ study = Ablation(
             Choice("learned", "positions=learned"),
         ),
     ),
+    images=4000,  # as headline, some of whose trials this study shares
 )

@@ -15,4 +15,5 @@ study = Ablation(
             Choice("features, MSE", "loss=mse"),
         ),
     ),
+    images=4000,  # as headline, some of whose trials this study shares
 )

@@ -17,4 +17,5 @@ study = Ablation(
             Choice("nested crops", "views=nested"),
         ),
     ),
+    images=4000,  # as headline, some of whose trials this study shares
 )
