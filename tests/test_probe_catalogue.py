@@ -6,7 +6,7 @@ from test_probe_suite import WANT, network, squares
 
 from siamlab.figure.probes import probes_figure, probes_table
 from siamlab.probe import probe_model, table
-from siamlab.probe.catalogue import Doc, Probe, listing
+from siamlab.probe.catalogue import Doc, Probe, added_probes, listing
 from siamlab.probe.score import bootstrap, ratio
 from siamlab.probe.suite import FULL, PROBES, QUICK, SUITES, Suite
 
@@ -59,3 +59,13 @@ def test_suites_are_values_that_nobody_can_change():
     with pytest.raises(TypeError):
         SUITES["mine"] = QUICK
     assert set(QUICK.probes) < set(FULL.probes) and FULL.by_layer and not QUICK.by_layer
+
+
+def test_an_added_row_joins_those_of_its_property_in_the_full_suite():
+    """It needs no second list: position, variance and contrast stand beside their functions."""
+    keys = [probe.key for probe in FULL.probes]
+    beside = [probe.key for probe in added_probes("spatial")]
+    assert {"local_contrast", "position", "variance_rest"} <= set(beside) <= set(keys)
+    assert not set(beside) & {probe.key for probe in QUICK.probes}
+    assert len(keys) == len(set(keys))
+    assert all(PROBES[key].property == "spatial" for key in beside)

@@ -2,8 +2,9 @@
 
 Probe("knn", "k-NN accuracy", "semantic", "share of images", "higher", nearest, KNN, ceiling=1.0)
 
-The rows are in `siamlab.probe.suite.rows`. The table of scores, the figures and the tables of
-docs/probes.md take their words from them.
+A row that has a measure of its own stands beside its function, as `add_probe(Probe(...))`; rows
+that share a measure are in `siamlab.probe.suite.rows`. The table of scores, the figures and the
+tables of docs/probes.md take their words from them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -51,6 +52,19 @@ class Measured(NamedTuple):
     settings: Settings
     layer: int | None = None
     head: int | None = None
+
+
+_ADDED: list[Probe] = []
+
+
+def add_probe(*probes: Probe) -> None:
+    """Add rows to the full suite; the file that calls this is imported by `siamlab.probe`."""
+    _ADDED.extend(probes)
+
+
+def added_probes(kind: Property) -> tuple[Probe, ...]:
+    """The added rows of a property."""
+    return tuple(probe for probe in _ADDED if probe.property == kind)
 
 
 def join_rows(readings: Iterable[Reading], probes: Iterable[Probe]) -> Iterator[Measured]:

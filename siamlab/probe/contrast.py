@@ -13,6 +13,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.geometry import Count, Grid
 from siamlab.machine.arguments import typed
+from siamlab.probe.catalogue import Doc, Probe, add_probe
 from siamlab.probe.checks import check_patches
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
@@ -34,6 +35,15 @@ def local_contrast(
     contrast = torch.cat([_contrast(part, grid) for part in patches.split(chunk)])  # [n]
     terms = torch.stack([contrast, torch.ones_like(contrast)], dim=1)
     return bootstrap(terms, ratio, 0.0, math.nan, "difference of cosines", groups=groups)
+
+
+add_probe(
+    Probe("local_contrast", "Local contrast", "spatial", "difference of cosines", "higher",
+          lambda x: [x.reading("local_contrast",
+                               local_contrast(x.test.patches, x.test.grid, x.groups))],
+          Doc("`local_contrast`", "cosine to the eight neighbours less cosine to the other patches",
+              "−2–2"), chance=0.0, ceiling=math.nan),
+)  # fmt: skip
 
 
 def _contrast(patches: Float[Tensor, "c N D"], grid: Grid) -> Float[Tensor, " c"]:

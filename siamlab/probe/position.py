@@ -4,7 +4,7 @@ raw, centred, null = position(train, test, grid)        # patch features
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -13,10 +13,15 @@ from torch import Generator, Tensor
 from siamlab.component import UserError
 from siamlab.geometry import Grid, patch_centres
 from siamlab.machine.arguments import typed
+from siamlab.probe.catalogue import Doc, Probe, add_probe
 from siamlab.probe.checks import check_patches, check_width
 from siamlab.probe.linear import EPS
-from siamlab.probe.score import Groups, Score, bootstrap, ratio
+from siamlab.probe.score import Groups, Reading, Score, bootstrap, ratio
 
+if TYPE_CHECKING:
+    from siamlab.probe.suite.bench import Extracted
+
+DECODER = "ridge on standardised features and their absolute values"
 RIDGE = 0.01  # penalty on the squared weights, added to the mean squared error
 BLOCK = 2**24  # numbers in memory at once
 
@@ -74,6 +79,28 @@ def position(
         _score(centred, asked, null.value, groups),
         null,
     )
+
+
+def _measured(x: "Extracted") -> Iterator[Reading]:
+    scores = position(x.train.patches, x.test.patches, x.test.grid, x.groups)
+    for name, score in scores._asdict().items():
+        key = "position" if name == "raw" else f"position_{name}"
+        yield x.reading(key, score, classifier=DECODER)
+
+
+add_probe(
+    Probe("position", "Position decoding", "spatial", "R²", "higher", _measured,
+          Doc("`position`", "R² of row and column, decoded from a patch's feature", "≤ 1"),
+          ceiling=1.0),
+    Probe("position_centred", "Position decoding without position means", "spatial", "R²", "higher",
+          _measured,
+          Doc("`position`", "the same after the mean feature of each position is subtracted: what "
+              "content reveals about position beyond the mean, so that only a low value is "
+              "conclusive", "≤ 1"), ceiling=1.0),
+    Probe("position_null", "Position decoding, shuffled", "spatial", "R²", "higher", _measured,
+          Doc("`position`", "the same for places shuffled within each image", "≤ 1"),
+          chance=0.0, ceiling=1.0),
+)  # fmt: skip
 
 
 def _regressors(train: Float[Tensor, "n N D"]) -> tuple[Regressors, Regressors]:

@@ -4,7 +4,8 @@ image, position, rest = variance_share(patches)
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -12,8 +13,12 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.machine.arguments import typed
+from siamlab.probe.catalogue import Doc, Probe, add_probe
 from siamlab.probe.checks import check_patches
-from siamlab.probe.score import Groups, Score, bootstrap
+from siamlab.probe.score import Groups, Reading, Score, bootstrap
+
+if TYPE_CHECKING:
+    from siamlab.probe.suite.bench import Extracted
 
 BLOCK = 2**24  # numbers in memory at once
 FLOOR = 1e-12  # share of the squares that is added to the variance: equal features are all rest
@@ -55,6 +60,23 @@ def variance_share(patches: Float[Tensor, "n N D"], groups: Groups = None) -> Va
             for share, chance in zip(shares, chances, strict=True)
         )
     )
+
+
+def _measured(x: "Extracted") -> Iterator[Reading]:
+    for name, score in variance_share(x.test.patches, x.groups)._asdict().items():
+        yield x.reading(f"variance_{name}", score)
+
+
+PARTS = {"image": " between images", "position": " between positions", "rest": ", the rest"}
+DOC = Doc("`variance_share`", "two-way analysis of variance of patch features; the three sum to 1",
+          "0–1")  # fmt: skip
+add_probe(
+    *(
+        Probe(f"variance_{part}", f"Variance of patches{title}", "spatial", "share of variance",
+              "neither", _measured, DOC, ceiling=math.nan)
+        for part, title in PARTS.items()
+    )
+)  # fmt: skip
 
 
 def _terms(patches: Float[Tensor, "n N D"]) -> Float[Tensor, "n 3"]:

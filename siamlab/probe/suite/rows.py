@@ -1,17 +1,12 @@
 """The rows of the catalogue: every probe of the suites, by property.
 
-To add a probe, write its function in a file of its own and its row here. A row's measure takes the
-`Extracted` features of one model:
-
-    Probe("sharpness", "Sharpness of patches", "spatial", "ratio", "higher",
-          lambda x: [x.reading("sharpness", sharpness(x.test.patches, x.groups))],
-          Doc("`sharpness`", "energy of the finest details over that of all", "0–1"))
+Here are the rows that share a measure or need passes of their own; the others stand beside their
+functions, such as that of `siamlab.probe.contrast`, and are added by `add_probe`.
 """
 
 from math import nan
 
-from siamlab.probe.catalogue import Doc, Probe
-from siamlab.probe.contrast import local_contrast
+from siamlab.probe.catalogue import Doc, Probe, added_probes
 from siamlab.probe.corruption import KINDS
 from siamlab.probe.suite import attention, representation, semantic, spatial
 from siamlab.probe.suite.representation import layers
@@ -130,6 +125,7 @@ SEMANTIC = (
             Doc("`robustness`, `corrupted`", "the same for one kind of corruption", "0–1"),
             ceiling=1.0)
       for kind in KINDS),
+    *added_probes("semantic"),
 )
 SPATIAL = (
     Probe("segmentation", "Linear segmentation mIoU", "spatial", IOU, "higher",
@@ -140,33 +136,12 @@ SPATIAL = (
           spatial.remembered,
           Doc("`in_context`", "mean IoU of labels borrowed from the 30 nearest patches of a memory",
               "0–1")),
-    Probe("position", "Position decoding", "spatial", "R²", "higher", spatial.places,
-          Doc("`position`", "R² of row and column, decoded from a patch's feature", "≤ 1"),
-          ceiling=1.0),
-    Probe("position_centred", "Position decoding without position means", "spatial", "R²", "higher",
-          spatial.places,
-          Doc("`position`", "the same after the mean feature of each position is subtracted: what "
-              "content reveals about position beyond the mean, so that only a low value is "
-              "conclusive", "≤ 1"), ceiling=1.0),
-    Probe("position_null", "Position decoding, shuffled", "spatial", "R²", "higher", spatial.places,
-          Doc("`position`", "the same for places shuffled within each image", "≤ 1"),
-          chance=0.0, ceiling=1.0),
-    Probe("local_contrast", "Local contrast", "spatial", "difference of cosines", "higher",
-          lambda x: [x.reading("local_contrast",
-                               local_contrast(x.test.patches, x.test.grid, x.groups))],
-          Doc("`local_contrast`", "cosine to the eight neighbours less cosine to the other patches",
-              "−2–2"), chance=0.0, ceiling=nan),
-    *(Probe(f"variance_{part}", f"Variance of patches{title}", "spatial", "share of variance",
-            "neither", spatial.variances,
-            Doc("`variance_share`", "two-way analysis of variance of patch features; the three "
-                "sum to 1", "0–1"), ceiling=nan)
-      for part, title in {"image": " between images", "position": " between positions",
-                          "rest": ", the rest"}.items()),
     *(Probe(f"equivariance_{move}", f"Equivariance error under {title}", "spatial", LOST, "lower",
             spatial.equivariance,
             Doc("`equivariance_error`, `moves`, `warped`", "squared error of f(Tx) against T f(x), "
                 "over that of unrelated features", "0–2"), chance=1.0, ceiling=0.0)
       for move, title in {"shift": "shifts", "zoom": "zoom", "flip": "mirroring"}.items()),
+    *added_probes("spatial"),
 )
 REPRESENTATION = (
     Probe("rankme", "RankMe", "representation", "directions", "higher", representation.spectrum,
@@ -184,6 +159,7 @@ REPRESENTATION = (
           "natural logarithm of amplitude", "neither", representation.frequencies,
           Doc("`fourier_amplitude`", "log amplitude of feature maps, highest less lowest frequency",
               "about −3–0"), by_layer=layers, chance=0.0, ceiling=nan),
+    *added_probes("representation"),
 )
 ATTENTION = (
     Probe("outlier_tokens", "Outlier tokens", "attention", "share of patches", "lower",
@@ -209,6 +185,7 @@ ATTENTION = (
                 "of the class token's attention; mean over heads, each head, and the head that is "
                 "best on other images", "0–1"))
       for key, title in {"saliency": " against masks", "saliency_best": ", best head"}.items()),
+    *added_probes("attention"),
 )
 PUBLISHED = (
     Probe("linear_tuned", "Linear probe accuracy, penalty chosen", "semantic", IMAGES, "higher",

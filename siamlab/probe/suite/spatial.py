@@ -11,7 +11,6 @@ from siamlab.geometry import Match
 from siamlab.probe.correspondence import ALPHA, correspondence, without_positions
 from siamlab.probe.equivariance import SHIFTS, ZOOMS, equivariance_error, moves, warped
 from siamlab.probe.in_context import TEMPERATURE, K, in_context, rare_patches
-from siamlab.probe.position import position
 from siamlab.probe.scenes import object_match
 from siamlab.probe.score import Groups, Reading, Settings
 from siamlab.probe.segmentation import VOID, segmentation
@@ -23,7 +22,6 @@ from siamlab.probe.suite.bench import (
     subsample,
 )
 from siamlab.probe.suite.semantic import varied
-from siamlab.probe.variance import variance_share
 
 MEMORY = 1000  # most training images that in-context segmentation remembers
 LARGE = 320_000  # most patches of a memory that all training images share
@@ -33,7 +31,6 @@ AMOUNTS = {
     "zoom": f"{list(ZOOMS[1:])} times",
     "flip": "left-right",
 }
-DECODER = "ridge on standardised features and their absolute values"
 CENTRED = {"centring": "mean feature of each position subtracted"}
 
 
@@ -93,20 +90,6 @@ def remembered_widely(x: Extracted) -> Iterator[Reading]:
     arrays = x.train.patches, memory, x.test.patches, test
     score = in_context(*arrays, grid, **how, groups=x.groups, keep=keep)
     yield x.reading("in_context_sampled", score, **how, patches_of_an_image=count)
-
-
-def places(x: Extracted) -> Iterator[Reading]:
-    """Row and column of a patch, decoded from its feature."""
-    scores = position(x.train.patches, x.test.patches, x.test.grid, x.groups)
-    for name, score in scores._asdict().items():
-        key = "position" if name == "raw" else f"position_{name}"
-        yield x.reading(key, score, classifier=DECODER)
-
-
-def variances(x: Extracted) -> Iterator[Reading]:
-    """Shares of the variance of patches."""
-    for name, score in variance_share(x.test.patches, x.groups)._asdict().items():
-        yield x.reading(f"variance_{name}", score)
 
 
 def equivariance(x: Extracted) -> Iterator[Reading]:
