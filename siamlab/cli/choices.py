@@ -1,7 +1,7 @@
 """The values of the options that take one of a few names; for the parser and for completion."""
 
 SHELLS = ("bash", "zsh", "tcsh")
-STANDARD = ("spair", "davis", "nyu", "hpatches")  # sets with a task of their own
+STANDARD = ("spair", "davis", "nyu", "normals", "hpatches")  # sets with a task of their own
 SUITES = ("quick", "full", "published", "imagenet-c", *STANDARD)
 SPLITS = ("all", "train", "test")
 DEVICES = ("auto", "cpu", "cuda", "mps")

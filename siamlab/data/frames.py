@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data.decode import check_file, decode_all, eight_bits, on_white, stacked
+from siamlab.data.decode import check_file, decode, decode_all, eight_bits, on_white, stacked
 from siamlab.geometry import Grid
 
 
@@ -53,6 +53,30 @@ def to_image(
 def sizes_of(files: Sequence[Path]) -> Int64[Tensor, "M 2"]:
     """Return height and width of each image; raises UserError for a file that is none."""
     return torch.tensor([_size(file) for file in files]).view(-1, 2)
+
+
+def common_size(images: Sequence[Path], others: Sequence[Path], what: str) -> Grid:
+    """Return the one size of images and of what belongs to each; raises UserError for another."""
+    sizes = torch.stack([sizes_of(images), sizes_of(others)], dim=1)  # [n, 2, 2]
+    if wrong := (sizes != sizes[0, 0]).any(dim=2).any(dim=1).nonzero().flatten().tolist():
+        (height, width), (rows, columns) = sizes[wrong[0]].tolist()
+        raise UserError(
+            f"data.path: {images[wrong[0]]} has {width} × {height} pixels and its {what} {columns} "
+            f"× {rows}; all must have {sizes[0, 0, 1]} × {sizes[0, 0, 0]}: extract the set again"
+        )
+    return tuple(sizes[0, 0].tolist())
+
+
+def squares(files: Sequence[Path], side: int) -> UInt8[Tensor, "M 3 S S"]:
+    """Return the middle square of each image, resized (bicubic, antialiased) to `side` pixels.
+
+    Works on all cores. Raises UserError for files that cannot be read, by name.
+    """
+    skipped: list[str] = []
+    pieces = list(decode_all(files, lambda file: decode(file, side), skipped, str))
+    if skipped:
+        raise unreadable(skipped, len(files))
+    return stacked([pixels for piece in pieces for _, pixels in piece])
 
 
 def framed(

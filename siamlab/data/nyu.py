@@ -17,7 +17,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.data.decode import decode_all, stacked
-from siamlab.data.frames import sizes_of, unreadable
+from siamlab.data.frames import common_size, unreadable
 from siamlab.geometry import Grid
 from siamlab.machine.terminal import caution
 
@@ -103,11 +103,4 @@ def depth_of(image: Path) -> Path:
 
 def _pairs(images: Sequence[Path]) -> DepthPairs:
     others = [depth_of(image) for image in images]
-    sizes = torch.stack([sizes_of(images), sizes_of(others)], dim=1)  # [n, 2, 2]
-    if wrong := (sizes != sizes[0, 0]).any(dim=2).any(dim=1).nonzero().flatten().tolist():
-        (height, width), (rows, columns) = sizes[wrong[0]].tolist()
-        raise UserError(
-            f"data.path: {images[wrong[0]]} has {width} × {height} pixels and its depth {columns} "
-            f"× {rows}; all must have {sizes[0, 0, 1]} × {sizes[0, 0, 0]}: extract the set again"
-        )
-    return DepthPairs(tuple(images), tuple(others), tuple(sizes[0, 0].tolist()))
+    return DepthPairs(tuple(images), tuple(others), common_size(images, others, "depth"))

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
+from siamlab.probe.linear_map import RIDGE, fit_map
 
 NEAREST, FARTHEST = 1e-3, 10.0  # metres; what lies outside is not scored, answers are cut to it
-RIDGE = 1e-3  # of the squared weights of standardised features, added to the mean squared error
 CLOSE = 1.25  # δ₁: largest ratio of answer and truth, or truth and answer (Eigen et al. 2014)
 
 
@@ -40,26 +40,19 @@ def fit_depth(
     the `parts`, which are never held together. Cost: n · N · D². Raises UserError if nothing is
     measured.
     """
-    gram = total = None
-    for features, depth in parts:
-        target, weight = (part.flatten() for part in by_patch(depth, grid))
-        x = features.flatten(0, 1).double()
-        rows = torch.cat([x, torch.ones_like(x[:, :1]), target.to(x)[:, None]], dim=1)  # [n, D + 2]
-        weight = weight.to(x)
-        product = (rows * weight[:, None]).T @ rows
-        gram = product if gram is None else gram + product
-        total = weight.sum() if total is None else total + weight.sum()
-    if gram is None or not total > 0:
-        raise UserError(
-            f"depth must have a pixel between {NEAREST} and {FARTHEST:.0f} metres in one training "
-            "image or more; check the unit of the files, which is millimetres"
-        )
-    moments = gram / total
-    mean, goal = moments[:-2, -2], moments[-1, -2]
-    covariance = moments[:-2, :-2] - mean[:, None] * mean
-    covariance += ridge * torch.diag(covariance.diagonal() + 1e-6)
-    weight = torch.linalg.solve(covariance, moments[:-2, -1] - mean * goal)
-    return DepthHead(weight, goal - mean @ weight, goal)
+    logs = ((features, *by_patch(depth, grid)) for features, depth in parts)
+    found = fit_map(((x, target[:, :, None], share) for x, target, share in logs), ridge)
+    if found is None:
+        raise unmeasured()
+    return DepthHead(found.weight[:, 0], found.bias[0], found.constant[0])
+
+
+def unmeasured() -> UserError:
+    """The error for training images without one measured pixel."""
+    return UserError(
+        f"depth must have a pixel between {NEAREST} and {FARTHEST:.0f} metres in one training "
+        "image or more; check the unit of the files, which is millimetres"
+    )
 
 
 def predicted(

@@ -17,6 +17,7 @@ from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.evaluate.standard.base import Published, StandardSet
 from siamlab.evaluate.standard.davis import Davis
 from siamlab.evaluate.standard.hpatches import Hpatches
+from siamlab.evaluate.standard.normals import Normals
 from siamlab.evaluate.standard.nyu import Nyu
 from siamlab.evaluate.standard.spair import Spair
 from siamlab.machine.device import device_named, lent
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import polars
 
 SETS: Mapping[str, type[StandardSet]] = MappingProxyType(
-    {each.model_fields["kind"].default: each for each in (Spair, Davis, Nyu, Hpatches)}
+    {each.model_fields["kind"].default: each for each in (Spair, Davis, Nyu, Normals, Hpatches)}
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "AnySize",
     "Davis",
     "Hpatches",
+    "Normals",
     "Nyu",
     "Published",
     "Spair",

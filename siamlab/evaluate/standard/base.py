@@ -9,9 +9,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from jaxtyping import Float
+from torch import Tensor
+
 from siamlab.component import Component
 from siamlab.evaluate.standard.any_size import AnySize
-from siamlab.probe.score import Reading, Settings
+from siamlab.probe.score import Direction, Reading, Settings, bootstrap
 
 REVISION = 1  # of these definitions; numbers of two revisions are not comparable
 Report = Callable[[str], None]
@@ -58,3 +61,18 @@ def settings(name: str, fields: Settings) -> Settings:
     """
     kept = {key: value for key, value in fields.items() if key != "published"}
     return {"revision": REVISION, "set": name} | kept
+
+
+def image_means(
+    terms: Float[Tensor, "n 3 K"], numbers: Mapping[str, tuple[str, Direction]], about: Settings
+) -> Iterator[Reading]:
+    """Yield means over images of K − 1 numbers each, with their interval; by key, unit, direction.
+
+    The three rows of an image are the model's, a blind and the best possible answer. The last of
+    the K is 1, or 0 for an image that is not scored, whose numbers are 0 as well.
+    """
+    chance, ceiling = (terms[:, way, :-1].sum(0) / terms[:, way, -1:].sum(0) for way in (1, 2))
+    for i, (key, (unit, direction)) in enumerate(numbers.items()):
+        mean = lambda sums, i=i: sums[..., i] / sums[..., -1]  # noqa: E731
+        levels = chance[i].item(), ceiling[i].item()
+        yield Reading(key, bootstrap(terms[:, 0], mean, *levels, unit, direction), about)

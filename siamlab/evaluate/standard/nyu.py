@@ -23,11 +23,11 @@ from siamlab.evaluate.standard.base import (
     Report,
     StandardSet,
     content,
+    image_means,
     settings,
 )
 from siamlab.geometry import Grid
 from siamlab.probe.depth import (
-    RIDGE,
     DepthHead,
     by_patch,
     depth_errors,
@@ -35,7 +35,8 @@ from siamlab.probe.depth import (
     predicted,
     upsampled,
 )
-from siamlab.probe.score import Direction, Reading, Settings, bootstrap
+from siamlab.probe.linear_map import RIDGE
+from siamlab.probe.score import Direction, Reading, Settings
 
 EIGEN = (480, 640)  # size of the photographs whose pixels the crop counts
 PART = 32  # images at a time
@@ -131,12 +132,7 @@ def _measured(
     rows = [
         _errors(head, features, depth, grid, crop) for features, depth in _parts(test, frame, eye)
     ]
-    terms = torch.cat(rows)  # [n, 3 ways, 4]
-    chance, ceiling = (terms[:, way, :3].sum(0) / terms[:, way, 3:].sum(0) for way in (1, 2))
-    for i, (key, (unit, direction)) in enumerate(NUMBERS.items()):
-        mean = lambda sums, i=i: sums[..., i] / sums[..., 3]  # noqa: E731
-        levels = chance[i].item(), ceiling[i].item()
-        yield Reading(key, bootstrap(terms[:, 0], mean, *levels, unit, direction), about)
+    yield from image_means(torch.cat(rows), NUMBERS, about)
 
 
 def _parts(

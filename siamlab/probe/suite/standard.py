@@ -54,6 +54,22 @@ NYU = (
           "share of depth", "lower", None,
           Doc("`depth.depth_errors`", "mean of |answer − depth| / depth", "0 or more")),
 )
+NORMALS = (
+    Probe("normals", "NYU normals by a linear layer, mean angle", "spatial", "degrees", "lower",
+          None,
+          Doc("`normals.fit_normals`, `normals.normal_errors`", "angle between the true surface "
+              "normal and that of a linear layer on frozen features, mean over pixels, then "
+              "images; chance: one direction for all pixels", "0–180 degrees")),
+    Probe("normals_median", "NYU normals by a linear layer, median angle", "spatial", "degrees",
+          "lower", None,
+          Doc("`normals.normal_errors`", "median angle of each image, mean over images",
+              "0–180 degrees")),
+    *(Probe(f"normals_{key}", f"NYU normals by a linear layer, within {limit}°", "spatial",
+            "share of pixels", "higher", None,
+            Doc("`normals.normal_errors`", "pixels whose angle is below 11.25, 22.5 or 30 degrees",
+                "0–1"))
+      for key, limit in {"11": "11.25", "22": "22.5", "30": "30"}.items()),
+)
 HPATCHES = (
     *(Probe(f"hpatches_{limit}", f"HPatches matching accuracy at {limit} px", "spatial",
             "share of matches", "higher", None,
@@ -66,5 +82,5 @@ HPATCHES = (
             Doc("`matching.matched`", "the same at 5 pixels, where one of the two changes", "0–1"))
       for change in ("illumination", "viewpoint")),
 )
-STANDARD = (*SPAIR, *DAVIS, *NYU, *HPATCHES)
+STANDARD = (*SPAIR, *DAVIS, *NYU, *NORMALS, *HPATCHES)
 # fmt: on

@@ -1,0 +1,146 @@
+"""NYU Depth v2: surface normals predicted by a linear layer on frozen features (degrees).
+
+readings = Normals(path="dsine_eval/nyuv2")()(eye, report)
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from siamlab.data.frames import squares
+from siamlab.data.nyu_normals import NormalPairs, normals, read_normals
+from siamlab.evaluate.standard.any_size import AnySize
+from siamlab.evaluate.standard.base import (
+    Measurement,
+    Published,
+    Report,
+    StandardSet,
+    content,
+    image_means,
+    settings,
+)
+from siamlab.geometry import Grid
+from siamlab.probe.linear_map import RIDGE, LinearMap
+from siamlab.probe.normals import facing, fit_normals, normal_errors, normals_by_patch
+from siamlab.probe.score import Direction, Reading, Settings
+
+PART = 32  # images at a time
+CLOSE: tuple[str, Direction] = ("share of pixels", "higher")
+NUMBERS: dict[str, tuple[str, Direction]] = {
+    "normals": ("degrees", "lower"),
+    "normals_median": ("degrees", "lower"),
+    "normals_11": CLOSE,
+    "normals_22": CLOSE,
+    "normals_30": CLOSE,
+}
+
+
+class NormalsProtocol(NamedTuple):
+    """The form in which the model sees photographs, and what is fitted."""
+
+    source: str
+    side: int  # of the middle square as the model sees it, pixels; rounded to patches of the model
+    features: str
+    head: str
+    published: tuple[Published, ...]
+
+
+def _visbench(model: str, *values: float) -> tuple[Published, ...]:
+    return tuple(
+        Published(f"{model}, linear", key, value, "VisBench leaderboard, 2026")
+        for key, value in zip(NUMBERS, values, strict=True)
+    )
+
+
+PROTOCOLS: Mapping[str, NormalsProtocol] = MappingProxyType(
+    {
+        "visbench": NormalsProtocol(
+            "VisBench leaderboard, 2026, after Probe3D, El Banani et al. 2024", 224,
+            "patches, after the final norm", f"ridge ({RIDGE}) to normals of patches",
+            (
+                *_visbench("MAE ViT-B/16", 27.522, 20.878, 0.270, 0.545, 0.656),
+                *_visbench("DINO ViT-B/16", 34.305, 30.105, 0.172, 0.378, 0.500),
+                *_visbench("DINOv2 ViT-B/14", 30.114, 24.455, 0.210, 0.473, 0.598),
+            ),
+        ),
+    }
+)  # fmt: skip
+
+
+class Normals(StandardSet):
+    """NYU Depth v2 with surface normals: 795 photographs to train on, 654 to test on."""
+
+    title: ClassVar[str] = "NYU Depth v2 normals"
+    licence: ClassVar[str] = "none stated; for research"
+    origin: ClassVar[str] = "https://github.com/baegwangbin/DSINE"
+    protocols: ClassVar[Mapping[str, Any]] = PROTOCOLS
+
+    kind: Literal["normals"] = "normals"
+    path: str = Field(
+        default="", description="folder of train/ and test/, with 000002_img.png, 000002_normal.png"
+    )
+    protocol: Literal["visbench"] = Field(
+        default="visbench", description="visbench: middle square at 224 pixels, a linear layer"
+    )
+    images: int = Field(
+        default=0, ge=0, description="most training images, drawn by a seed; 0: all"
+    )
+
+    def __call__(self) -> Measurement:
+        train, test = read_normals(self.path, self.images)
+        fields = PROTOCOLS[self.protocol]._asdict() | {"protocol": self.protocol}
+        fields |= {"train_images": len(train.images), "test_images": len(test.images)}
+        fields |= {"content": content(file.name for file in (*train.images, *test.images))}
+        about = settings(self.title, fields)
+        return partial(_measured, train, test, PROTOCOLS[self.protocol].side, about)
+
+
+def _measured(
+    train: NormalPairs, test: NormalPairs, side: int, about: Settings, eye: AnySize, report: Report
+) -> Iterator[Reading]:
+    report(f"{Normals.title}, training images")
+    side = eye.rounded(side)
+    grid = side // eye.patch, side // eye.patch
+    head = fit_normals(_parts(train, side, eye), grid)
+    report(f"{Normals.title}, test images")
+    rows = [_errors(head, features, truth, grid) for features, truth in _parts(test, side, eye)]
+    yield from image_means(torch.cat(rows), NUMBERS, about)
+
+
+def _parts(
+    pairs: NormalPairs, side: int, eye: AnySize
+) -> Iterator[tuple[Float[Tensor, "n N D"], Float[Tensor, "n 3 S S"]]]:
+    """Yield features of the patches and normals of the middle square of some images."""
+    passes = eye.passes((side, side))
+    for start in range(0, len(pairs.images), PART):
+        some = slice(start, start + PART)
+        patches = passes.features(squares(pairs.images[some], side)).patches
+        yield patches, _middle(normals(pairs.normals[some])).to(patches.device)
+
+
+def _middle(maps: Float[Tensor, "n C H W"]) -> Float[Tensor, "n C S S"]:
+    """The pixels of the middle square, as `squares` cuts it."""
+    height, width = maps.shape[2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return maps[:, :, top : top + side, left : left + side]
+
+
+def _errors(
+    head: LinearMap,
+    features: Float[Tensor, "n N D"],
+    truth: Float[Tensor, "n 3 S S"],
+    grid: Grid,
+) -> Float[Tensor, "n 3 6"]:
+    """Errors of the head, of one direction for all pixels, and of the true normals on the grid."""
+    size = tuple(truth.shape[2:])
+    blind = head.constant.float().view(1, 3, 1, 1).expand_as(truth)
+    best = facing(normals_by_patch(truth, grid)[0], grid, size)
+    ways = facing(head.of(features), grid, size), blind, best
+    return torch.stack([normal_errors(way, truth) for way in ways], dim=1).cpu()
