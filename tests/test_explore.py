@@ -6,8 +6,10 @@ import io
 import json
 import os
 import shutil
+import tempfile
 import time
 import weakref
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -20,7 +22,13 @@ from siamlab import explore, probe
 from siamlab.component import UserError
 from siamlab.crop import cut
 from siamlab.evaluate.models import NamedModel, open_model
-from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer, PlaneExplorer
+from siamlab.explore import (
+    EyeExplorer,
+    ModelsExplorer,
+    PairExplorer,
+    PlaneExplorer,
+    ReconstructionExplorer,
+)
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
 from siamlab.explore.eye import inside
@@ -44,6 +52,18 @@ def plane_explorer(*wanted, device="auto"):
     return PlaneExplorer([open_model(n) for n in names], scores, device=device)
 
 
+@cache
+def masked_run():
+    """A run of MAE in a folder that goes with the interpreter."""
+    few = ("data.images=64", "data.test_images=8", "steps=3", "batch=16", "model.depth=1")
+    place = tempfile.TemporaryDirectory()
+    return train(demo_size(mae()).change(*few), f"{place.name}/mae").path, place
+
+
+def reconstruction_explorer():
+    return ReconstructionExplorer(masked_run()[0])
+
+
 REST = dict(title="", property="", chance=0.0, ceiling=1.0, unit="", direction="higher")
 REST |= dict(protocol="p", settings="{}")
 EXPLORERS = {
@@ -51,6 +71,7 @@ EXPLORERS = {
     "models": ModelsExplorer,
     "eye": EyeExplorer,
     "plane": plane_explorer,
+    "reconstruction": reconstruction_explorer,
 }
 
 

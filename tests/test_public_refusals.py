@@ -19,6 +19,7 @@ from siamlab.explore import PlaneExplorer
 from siamlab.explore.eye import EyeExplorer
 from siamlab.explore.models import ModelsExplorer
 from siamlab.explore.pair import PairExplorer
+from siamlab.explore.reconstruction import ReconstructionExplorer
 from siamlab.geometry import View
 from siamlab.probe import attribution
 from siamlab.probe.corruption_error import ALEXNET
@@ -87,6 +88,7 @@ PATHS = {
     EyeExplorer: "folder",
     ModelsExplorer: "models",
     PairExplorer: "model",
+    ReconstructionExplorer: "folder",
     RunFolder: "path",
     Run.read: "path",
     train.load_branches: "path",

@@ -14,6 +14,8 @@ from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.data.images import plain
 from siamlab.explore.eye import EyeExplorer
+from siamlab.explore.reconstruction import ReconstructionExplorer
+from siamlab.figure.image import to_bytes
 from siamlab.geometry import View
 from siamlab.masking import Mask
 from siamlab.probe import features
@@ -149,6 +151,8 @@ def test_a_run_of_maes_release_computes_its_numbers(tmp_path):
     expected = official.mae_pass(content["model"], view.image, visible, SMALL)
     for mine, theirs in zip((pred[0], goal[0], loss), expected, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+    found = ReconstructionExplorer(folder.path, to_bytes(view.image[0])[None]).reconstructed()
+    assert found.lost.isfinite().sum() == run.masking.hidden(run.grid)
 
 
 @pytest.mark.parametrize("variant", [*VARIANTS, "MAE"])

@@ -18,7 +18,13 @@ from siamlab.data import Folder, Images, Objects, sample
 from siamlab.evaluate.evaluate import probe_all
 from siamlab.evaluate.images import Splits
 from siamlab.evaluate.models import NamedModel
-from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer, PlaneExplorer
+from siamlab.explore import (
+    EyeExplorer,
+    ModelsExplorer,
+    PairExplorer,
+    PlaneExplorer,
+    ReconstructionExplorer,
+)
 from siamlab.explore.explorer import Explorer
 from siamlab.geometry import Grid
 from siamlab.loss import Cosine, LossChoice, Terms, UniGrad
@@ -135,6 +141,7 @@ def explorers(models: list[NamedModel], scores: pl.DataFrame, images: Images) ->
     yield from (pair, EyeExplorer("zoo:siameseim"), ModelsExplorer(["zoo:mae", models[0]], images))
     yield assert_type(PlaneExplorer.of_study("runs/studies/loss"), PlaneExplorer)
     yield PlaneExplorer(models, scores)
+    assert_type(ReconstructionExplorer("runs/mae").reconstructed().lost, Tensor)
 
 
 class Checkerboard(MaskingChoice):

@@ -4,5 +4,12 @@ from siamlab.explore.eye import EyeExplorer
 from siamlab.explore.models import ModelsExplorer
 from siamlab.explore.pair import PairExplorer
 from siamlab.explore.plane.explorer import PlaneExplorer
+from siamlab.explore.reconstruction import ReconstructionExplorer
 
-__all__ = ["EyeExplorer", "ModelsExplorer", "PairExplorer", "PlaneExplorer"]
+__all__ = [
+    "EyeExplorer",
+    "ModelsExplorer",
+    "PairExplorer",
+    "PlaneExplorer",
+    "ReconstructionExplorer",
+]

@@ -91,7 +91,8 @@ class EyeExplorer(Explorer):
             raise UserError(
                 f"{folder} has prediction={self.run.prediction.kind} and "
                 f"target={self.run.target.kind}; the predictor's eye needs a dense prediction of "
-                "features: name the folder of such a run, for example of siameseim"
+                "features: name the folder of such a run, for example of siameseim. Predicted "
+                "pixels are shown by ReconstructionExplorer"
             )
         self.pixels: UInt8[Tensor, "n 3 H W"] = pixels_to_show(images, run)
         self.grid: Grid = run.grid

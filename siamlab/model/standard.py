@@ -1,7 +1,7 @@
 """Standardisation: images of 0..1 as networks take them.
 
 standardise(image)      # by ImageNet's colours; standardise(image, mean, std) by others
-patch_pixels(image, 16, "patch")        # the same, patch by patch
+patch_pixels(image, 16, "patch")        # the same, patch by patch; from_patches: and back
 """
 
 import torch
@@ -32,3 +32,14 @@ def patch_pixels(
         return cells
     variance, mean = torch.var_mean(cells, dim=-1, keepdim=True)  # unbiased
     return (cells - mean) / (variance + 1e-6).sqrt()
+
+
+def from_patches(
+    cells: Float[Tensor, "N d"], patch: int, grid: tuple[int, int]
+) -> Float[Tensor, "3 H W"]:
+    """Return the image, 0..1, of standardised patches: the inverse of `patch_pixels`."""
+    rows, columns = grid
+    image = cells.reshape(rows, columns, patch, patch, 3).permute(4, 0, 2, 1, 3)
+    image = image.reshape(3, rows * patch, columns * patch)
+    shift, scale = (constant(v, image.device)[:, None, None] for v in (MEAN, STD))
+    return image * scale + shift
