@@ -1,11 +1,13 @@
 """DINOv3's own files, by a network with the release's names that is written from its formulas."""
 
+import json
 import math
 import re
 
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import nn
 
 from siamlab.component import UserError
@@ -105,6 +107,35 @@ class Network(nn.Module):
         return angles.cos(), angles.sin()
 
 
+def write_folder(folder, theta=100.0, biased_keys=False, **options):
+    """The same network as transformers' `DINOv3ViTModel` saves it: apart, and without periods."""
+    torch.manual_seed(0)
+    network, own = Network(**options).eval(), {}
+    for key, value in network.state_dict().items():
+        key = key.replace("patch_embed.proj.", "embeddings.patch_embeddings.")
+        key = re.sub("^(cls|mask)_token$", r"embeddings.\1_token", key)
+        key = key.replace("storage_tokens", "embeddings.register_tokens")
+        key = key.replace("blocks.", "model.layer.").replace("attn.", "attention.")
+        key = re.sub(r"ls([12]).gamma", r"layer_scale\1.lambda1", key)
+        key = key.replace("mlp.w1", "mlp.gate_proj").replace("mlp.w2", "mlp.up_proj")
+        key = key.replace("mlp.fc1", "mlp.up_proj").replace("attention.proj", "attention.o_proj")
+        key = re.sub(r"mlp\.(w3|fc2)", "mlp.down_proj", key)
+        if key == "embeddings.mask_token":
+            value = value[None]
+        if ".qkv." not in key:
+            own |= {} if key.startswith(("rope_embed", "local_cls")) else {key: value.contiguous()}
+        elif not key.endswith("mask"):
+            for name, part in zip("qkv", value.chunk(3), strict=True):
+                if name != "k" or key.endswith("weight") or biased_keys:
+                    own[key.replace("qkv", f"{name}_proj")] = part.contiguous()
+    config = dict(
+        model_type="dinov3_vit", num_attention_heads=HEADS, layer_norm_eps=1e-5, rope_theta=theta
+    )
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file(own, folder / "model.safetensors")
+    return folder, network
+
+
 def norm():
     return nn.LayerNorm(WIDTH, eps=1e-5)
 
@@ -138,6 +169,24 @@ def test_the_features_are_those_of_the_release(options, tmp_path):
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     assert named.about == "DINOv3 ViT 64×2/16 with 2 heads, encoder; 0 keys unused"
     assert features(named.model, image).patches.shape == (2, 16, WIDTH)
+
+
+@pytest.mark.parametrize("options", [{}, dict(gated=True), dict(biased=False)], ids=str)
+def test_a_folder_of_transformers_has_the_features_of_the_release(options, tmp_path):
+    path, network = write_folder(tmp_path, **options)
+    named = open_model(path, size=64)
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        found, expected = (model.forward_features(image) for model in (named.model, network))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    assert named.about == "DINOv3 ViT 64×2/16 with 2 heads, encoder; 0 keys unused"
+
+
+def test_a_folder_of_another_network_of_transformers_is_refused(tmp_path):
+    with pytest.raises(UserError, match="rotary places of base 10.0; .* whose base is 100"):
+        open_model(write_folder(tmp_path, theta=10.0)[0])
+    with pytest.raises(UserError, match="has biases of keys .blocks.0.attn.k_bias."):
+        open_model(write_folder(tmp_path, biased_keys=True)[0])
 
 
 def test_images_have_the_side_of_the_release_unless_another_is_asked_for(tmp_path):

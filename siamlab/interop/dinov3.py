@@ -1,4 +1,4 @@
-"""DINOv3: timm's transformer with rotary places, from the weights of the official release.
+"""DINOv3: timm's transformer with rotary places, from the weights of the release or transformers.
 
 vit = dinov3(found, weights, depth, heads, path)        # as `as_vit` calls it
 """
@@ -22,9 +22,13 @@ def dinov3(found: Layout, weights: dict[str, Tensor], depth: int, heads: int, pa
     """Return the transformer at random weights, and give `weights` its names in place."""
     biased = _split_biases(weights, path)
     gated = "blocks.0.mlp.w1.weight" in weights
+    words = {".ls1.gamma": ".gamma_1", ".ls2.gamma": ".gamma_2"}
+    if gated:
+        words |= {".mlp.w1.": ".mlp.fc1_g.", ".mlp.w2.": ".mlp.fc1_x.", ".mlp.fc1.": ".mlp.fc1_x."}
     for key in list(weights):
-        name = key.replace(".ls1.gamma", ".gamma_1").replace(".ls2.gamma", ".gamma_2")
-        name = name.replace(".mlp.w1.", ".mlp.fc1_g.").replace(".mlp.w2.", ".mlp.fc1_x.")
+        name = key
+        for theirs, own in words.items():
+            name = name.replace(theirs, own)
         weights[name] = weights.pop(key)
     side = SIDE // weights["patch_embed.proj.weight"].shape[-1]
     registers = weights.get("reg_token")
@@ -48,15 +52,21 @@ def dinov3(found: Layout, weights: dict[str, Tensor], depth: int, heads: int, pa
 
 def _split_biases(weights: dict[str, Tensor], path: Path) -> bool:
     """Write biases of queries and values apart; tell whether there are any. Keys must have none."""
+    if keyed := next((key for key in weights if key.endswith(".attn.k_bias")), None):
+        _refuse_keys(keyed, path)
     for key in [key for key in weights if key.endswith(".attn.qkv.bias")]:
         mask = weights.pop(f"{key}_mask", None)
         whole = weights.pop(key)
         query, keys, value = (whole if mask is None else torch.where(mask == 0, 0, whole)).chunk(3)
         if keys.any():
-            raise UserError(
-                f"{path} has biases of keys ({key}), which timm's DINOv3 has no place for; wrap "
-                "its network: siamlab.TokenGrid(network)"
-            )
+            _refuse_keys(key, path)
         stem = key.removesuffix("qkv.bias")
         weights[f"{stem}q_bias"], weights[f"{stem}v_bias"] = query, value
     return "blocks.0.attn.q_bias" in weights
+
+
+def _refuse_keys(key: str, path: Path) -> None:
+    raise UserError(
+        f"{path} has biases of keys ({key}), which timm's DINOv3 has no place for; wrap its "
+        "network: siamlab.TokenGrid(network)"
+    )

@@ -1,4 +1,4 @@
-"""Hugging Face: ViT, ViTMAE, DINOv2, I-JEPA and CLIP of transformers, from a folder or the hub.
+"""Hugging Face: ViT, MAE, DINOv2 and v3, I-JEPA and CLIP of transformers, from folder or hub.
 
 found = read_folder(Path("dinov2-small"))      read_folder(from_hub("facebook/dinov2-small"))
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from siamlab.component import UserError
-from siamlab.interop.layout import IMAGENET, Layout, Triple, layout
+from siamlab.interop.layout import BASE, IMAGENET, Layout, Triple, layout
 from siamlab.interop.read import read_file
 from siamlab.machine.files import text_in
 
@@ -21,6 +21,7 @@ TITLES = {  # model_type of transformers, and the method
     "vit_mae": "MAE",
     "dinov2": "DINOv2",
     "dinov2_with_registers": "DINOv2",
+    "dinov3_vit": "DINOv3",
     "ijepa": "I-JEPA",
     "clip": "CLIP",
     "clip_vision_model": "CLIP",
@@ -43,6 +44,11 @@ def read_folder(path: Path) -> Layout:
         raise UserError(
             f"{path} holds a model of type {kind!r}; siamlab reads {', '.join(TITLES)}, and takes "
             "others as modules: siamlab.TokenGrid(model)"
+        )
+    if kind == "dinov3_vit" and config.get("rope_theta", BASE) != BASE:
+        raise UserError(
+            f"{path} has rotary places of base {config['rope_theta']}; siamlab reads those of "
+            f"DINOv3, whose base is {BASE:.0f}. Wrap its network: siamlab.TokenGrid(network)"
         )
     own = config.get("vision_config", config) if kind == "clip" else config
     found = layout(folder_weights(path), path)

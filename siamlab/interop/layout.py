@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.interop.spelling import joined, timm_names
+from siamlab.interop.spelling import DINOV3_STEM, joined, timm_names
 
 Triple = tuple[float, float, float]
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean, deviation of RGB in 0..1
@@ -93,7 +93,7 @@ def _title(wrapper: str, tensors: dict[str, Tensor], names: dict[str, str]) -> s
     relative = [key for key in names if key.endswith(tables)]
     scaled = "blocks.0.ls1.gamma" in own
     signs = {
-        "DINOv3": any(key.endswith(PERIODS) for key in keys),
+        "DINOv3": any(key.endswith((PERIODS, DINOV3_STEM)) for key in keys),
         "I-JEPA": wrapper == "target_encoder",
         "MoCo-v3": any("base_encoder." in key for key in names),
         "SiameseIM": any(key.startswith(("mm_", "decoder_pos_mlp")) for key in keys),
@@ -125,8 +125,13 @@ def _with_habits(found: Layout, tensors: dict[str, Tensor]) -> Layout:
 
 
 def _of_dinov3(found: Layout, tensors: dict[str, Tensor], path: Path) -> Layout:
-    """Add heads and norms; the periods of its rotary places show the size of a head."""
-    periods = next(value for key, value in tensors.items() if key.endswith(PERIODS)).float()
+    """Add heads and norms; the periods of its rotary places show the size of a head.
+
+    A file of transformers has no periods; its folder's settings tell heads and periods.
+    """
+    periods = next((value.float() for key, value in tensors.items() if key.endswith(PERIODS)), None)
+    if periods is None:
+        return found._replace(eps=1e-5)
     expected = BASE ** torch.linspace(0, 1, len(periods) + 1)[:-1]
     if periods.ndim != 1 or not torch.allclose(periods.cpu(), expected, rtol=0.01):  # bfloat16
         raise UserError(

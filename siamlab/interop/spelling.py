@@ -13,6 +13,7 @@ from torch import Tensor
 from siamlab.component import UserError
 
 STEM = "patch_embed.proj.weight"
+DINOV3_STEM = "embeddings.patch_embeddings.weight"  # of transformers
 BRANCHES = ("base_encoder.", "teacher.", "target_encoder.")  # the first of these, if there are any
 ASIDE = re.compile(r"momentum_encoder\.|student\.|predictor\.|^mm_|decoder")
 LEFT = r"(\.weight|\.bias)$"
@@ -49,6 +50,18 @@ HUGGING_FACE = (  # of ViT, ViTMAE, DINOv2, I-JEPA and CLIP in transformers
     (r"\.mlp\.weights_out\.", ".mlp.fc2."),
     (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"),
 )
+HUGGING_FACE_DINOV3 = (
+    (r"^embeddings\.patch_embeddings\.", "patch_embed.proj."),
+    (r"^embeddings\.(cls|register|mask)_token(s?)$", r"\1_token\2"),
+    (r"^(model\.)?layer\.", "blocks."),
+    (r"\.attention\.([qkv])_proj\.weight$", r".attn.\1.weight"),
+    (r"\.attention\.([qkv])_proj\.bias$", r".attn.\1_bias"),
+    (r"\.attention\.o_proj\.", ".attn.proj."),
+    (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"),
+    (r"\.mlp\.gate_proj\.", ".mlp.w1."),
+    (r"\.mlp\.up_proj\.", ".mlp.fc1."),  # beside a gate this is its value
+    (r"\.mlp\.down_proj\.", ".mlp.fc2."),
+)
 RELEASES = (  # of the methods' own repositories
     (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # in chunks, as DINOv2 trains
     (r"\.gamma_([12])$", r".ls\1.gamma"),
@@ -60,6 +73,7 @@ SPELLINGS = (  # the key of the patch embedding, and the words
     (STEM, ()),
     ("embeddings.patch_embeddings.projection.weight", HUGGING_FACE),
     ("embeddings.patch_embedding.weight", HUGGING_FACE),
+    (DINOV3_STEM, HUGGING_FACE_DINOV3),
     ("visual.conv1.weight", OPENAI),
 )
 
