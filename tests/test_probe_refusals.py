@@ -14,6 +14,7 @@ from siamlab.component import UserError
 from siamlab.data.images import Objects
 from siamlab.geometry import Match, View, match_patches
 from siamlab.probe.attention import Profile
+from siamlab.probe.precision import Boxes
 from siamlab.probe.score import Score, ratio
 
 GRID, SIZE, WIDTH, n = (2, 3), (8, 12), 5, 12
@@ -32,6 +33,9 @@ OBJECTS = Objects(
     torch.zeros(n, 1) > 0,
 )
 LABELS = torch.arange(n) % 3
+BOXES = Boxes(
+    torch.arange(n), LABELS, torch.tensor([[0.1, 0.1, 0.8, 0.9]] * n), LABELS > 9, LABELS > 9
+)
 MASKS = (torch.rand(n, *SIZE, generator=G) < 0.5).byte()
 PIXELS = torch.randint(256, (n, 3, 32, 48), generator=G).byte()
 LABELLED = dict(
@@ -66,6 +70,15 @@ CALLS = {
     "collapse": dict(features=floats(n, WIDTH)),
     "correspondence": VIEWS | dict(grid=GRID, size=SIZE),
     "corrupted": dict(images=PIXELS, kind="noise", severity=1),
+    "detection": dict(
+        train=floats(n, N, WIDTH),
+        train_boxes=BOXES,
+        test=floats(n, N, WIDTH),
+        test_boxes=BOXES,
+        grid=GRID,
+        classes=3,
+        epochs=1,
+    ),
     "distance": dict(a=ATTENTION, grid=GRID),
     "effective_rank": dict(features=floats(n, WIDTH)),
     "eigenvalues": dict(features=floats(n, WIDTH)),

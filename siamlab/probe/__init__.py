@@ -43,6 +43,7 @@ from siamlab.probe.correspondence import (
 )
 from siamlab.probe.corruption import KINDS, corrupted
 from siamlab.probe.corruption_error import mean_corruption_error
+from siamlab.probe.detection import detection
 from siamlab.probe.equivariance import equivariance_error, moves, warped
 from siamlab.probe.features import Features, Inputs, features, inputs, view_features
 from siamlab.probe.fewshot import few_shot_per_class, few_shot_share
@@ -55,6 +56,7 @@ from siamlab.probe.linear_tuned import Tuned, linear_tuned
 from siamlab.probe.longtail import long_tail
 from siamlab.probe.outliers import outlier_tokens
 from siamlab.probe.position import position
+from siamlab.probe.precision import Answers, Boxes, Precision
 from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
 from siamlab.probe.saliency import saliency
@@ -86,11 +88,14 @@ __all__ = [
     "PUBLISHED",
     "QUICK",
     "SUITES",
+    "Answers",
+    "Boxes",
     "Doc",
     "Features",
     "Inputs",
     "Measured",
     "MutualMatches",
+    "Precision",
     "Probe",
     "Reading",
     "Score",
@@ -115,6 +120,7 @@ __all__ = [
     "concat_scores",
     "correspondence",
     "corrupted",
+    "detection",
     "distance",
     "effective_rank",
     "eigenvalues",
