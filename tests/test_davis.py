@@ -1,6 +1,7 @@
 """DAVIS 2017, read from small files in its format, and objects followed by features."""
 
 import json
+import math
 
 import numpy as np
 import polars
@@ -116,7 +117,7 @@ def test_a_later_mask_of_another_size_is_named(tmp_path):
 # following
 
 
-def plainly(features, first, grid, context, k, radius, temperature):
+def plainly(features, first, grid, context, k, radius, temperature, around):
     """The rule of the protocol, one patch at a time."""
     unit = torch.nn.functional.normalize(features, dim=2)
     found = [first]
@@ -127,7 +128,9 @@ def plainly(features, first, grid, context, k, radius, temperature):
                 (torch.dot(unit[t, n], unit[s, m]).item(), found[s][m])
                 for s in [0, *range(max(1, t - context), t)]
                 for m in range(len(first))
-                if abs(m // grid[1] - n // grid[1]) <= radius
+                if math.hypot(m // grid[1] - n // grid[1], m % grid[1] - n % grid[1]) <= radius
+                or around == "square"
+                and abs(m // grid[1] - n // grid[1]) <= radius
                 and abs(m % grid[1] - n % grid[1]) <= radius
             ]
             best = sorted(near, key=lambda pair: -pair[0])[:k]
@@ -137,11 +140,14 @@ def plainly(features, first, grid, context, k, radius, temperature):
     return torch.stack(found)
 
 
+@pytest.mark.parametrize("around", ["square", "circle"])
 @pytest.mark.parametrize("context, k, radius", [(1, 3, 1), (2, 5, 9), (7, 2, 2)])
-def test_shares_are_those_of_the_nearest_patches_one_by_one(context, k, radius, monkeypatch):
+def test_shares_are_those_of_the_nearest_patches_one_by_one(
+    context, k, radius, around, monkeypatch
+):
     rng = torch.Generator().manual_seed(0)
     features, first = torch.randn(5, 12, 6, generator=rng), torch.rand(12, 3, generator=rng)
-    how = (3, 4), context, k, radius, 0.1
+    how = (3, 4), context, k, radius, 0.1, around
     expected = plainly(features, first, *how)
     torch.testing.assert_close(propagate(features, first, *how), expected)
     monkeypatch.setattr("siamlab.probe.propagation.BLOCK", 50)  # a few patches at a time
@@ -216,6 +222,10 @@ def test_colours_follow_what_moves_and_outlines_alone_do_not(tmp_path):
     assert rows["davis"]["value"] == pytest.approx(mean)
     settings = json.loads(rows["davis"]["settings"])
     assert (settings["context"], settings["k"], settings["radius"]) == (7, 5, 12)
+    other = measure_standard([colours()], Davis(path=str(root), protocol="dinov3"), "cpu")
+    settings = json.loads(other["settings"][0])
+    assert (settings["around"], settings["temperature"], settings["k"]) == ("circle", 0.2, 5)
+    assert other["protocol"][0] != scores["protocol"][0] and other["value"][1] > 0.85
     # the still object of "bear" stays where it was: it alone is right by chance
     alone = measure_standard([colours()], Davis(path=str(root), videos=1), "cpu")
     row = alone.filter(probe="davis_j").row(0, named=True)

@@ -5,6 +5,7 @@ region, contour = overlap(answer, truth), contour_score(answer, truth)
 """
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor
 from siamlab.geometry import Grid
 from siamlab.probe.checks import check_patches
 
+Around = Literal["square", "circle"]  # the shape within which patches are compared
 BLOCK = 2**26  # similarities in memory at once
 TOLERANCE = 0.008  # of the diagonal: how far a contour may lie from the true one
 
@@ -26,17 +28,19 @@ def propagate(
     k: int = 5,
     radius: int = 12,
     temperature: float = 0.1,
+    around: Around = "square",
 ) -> Float[Tensor, "T N C"]:
     """Shares of C objects in each patch of each frame, from those of the first frame.
 
     Each patch takes the mean of the `k` nearest patches by cosine, weighted by exp(cos /
     temperature), among those of the first frame and of the `context` frames before that lie within
-    `radius` rows and columns (Jabri et al. 2020, Caron et al. 2021). Unchanged when features are
-    rotated or scaled. Cost: T · (context + 1) · N² · D; memory: BLOCK similarities.
+    `radius` rows and columns (Jabri et al. 2020, Caron et al. 2021), or patches `around` in a
+    circle (Siméoni et al. 2025). Unchanged when features are rotated or scaled. Cost: T · (context
+    + 1) · N² · D; memory: BLOCK similarities.
     """
     check_patches("features", features, grid)
     unit = F.normalize(features, dim=2)
-    near = _neighbours(grid, radius).to(unit.device)
+    near = _neighbours(grid, radius, around).to(unit.device)
     found = [first.to(unit)]
     for t in range(1, len(unit)):
         sources = [0, *range(max(1, t - context), t)]
@@ -85,11 +89,13 @@ def contour_score(
     return torch.where((counts[0] == 0) & (counts[1] == 0), 1.0, harmonic)
 
 
-def _neighbours(grid: Grid, radius: int) -> Bool[Tensor, "N N"]:
-    """Return which patches lie within this many rows and columns of each patch."""
+def _neighbours(grid: Grid, radius: int, around: Around) -> Bool[Tensor, "N N"]:
+    """Return which patches lie in the square or the circle around each patch."""
     places = torch.cartesian_prod(*(torch.arange(n) for n in grid)).int()  # [N, 2]
-    rows, columns = ((part[:, None] - part).abs() <= radius for part in places.T)  # [N, N]
-    return rows & columns
+    rows, columns = ((part[:, None] - part).abs() for part in places.T)  # [N, N]
+    if around == "circle":
+        return rows.square() + columns.square() <= radius**2
+    return (rows <= radius) & (columns <= radius)
 
 
 def _carried(

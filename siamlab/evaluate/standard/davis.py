@@ -26,7 +26,7 @@ from siamlab.evaluate.standard.base import (
     settings,
 )
 from siamlab.geometry import Grid
-from siamlab.probe.propagation import answers, contour_score, overlap, propagate
+from siamlab.probe.propagation import Around, answers, contour_score, overlap, propagate
 from siamlab.probe.score import Reading, Settings, bootstrap, ratio
 
 UNIT = {"davis": "mean of J and F", "davis_j": "mean IoU", "davis_f": "mean F of contours"}
@@ -42,8 +42,13 @@ class DavisProtocol(NamedTuple):
     context: int  # frames before, besides the first one
     k: int
     radius: int  # patches
+    around: Around
     temperature: float
     published: tuple[Published, ...]
+
+
+def _dinov3(model: str, value: float) -> Published:
+    return Published(model, "davis", value, "Siméoni et al. 2025")
 
 
 def _dino(model: str, *values: float) -> tuple[Published, ...]:
@@ -57,9 +62,16 @@ PROTOCOLS: Mapping[str, DavisProtocol] = MappingProxyType(
     {
         "dino": DavisProtocol(
             "Emerging Properties in Self-Supervised ViTs, Caron et al. 2021", 480, 64, 7, 5, 12,
-            0.1, (
+            "square", 0.1, (
                 *_dino("ViT-S/16", 0.618, 0.602, 0.634), *_dino("ViT-B/16", 0.623, 0.607, 0.639),
                 *_dino("ViT-B/8", 0.714, 0.679, 0.749),
+            ),
+        ),
+        "dinov3": DavisProtocol(
+            "DINOv3, Siméoni et al. 2025", 960, 1, 7, 5, 12, "circle", 0.2, (
+                _dinov3("DINOv2 ViT-S/14", 0.736), _dinov3("DINOv2 ViT-B/14", 0.729),
+                _dinov3("DINOv3 ViT-S/16", 0.727), _dinov3("DINOv3 ViT-B/16", 0.772),
+                _dinov3("DINOv3 ViT-L/16", 0.799),
             ),
         ),
     }
@@ -79,8 +91,10 @@ class Davis(StandardSet):
         default="", description="folder of JPEGImages/480p/, Annotations/480p/ and ImageSets/2017/"
     )
     split: DavisSplit = Field(default="val", description="val or train")
-    protocol: Literal["dino"] = Field(
-        default="dino", description="dino: 480 pixels, first and 7 earlier frames, 5 nearest of 25²"
+    protocol: Literal["dino", "dinov3"] = Field(
+        default="dino",
+        description="first and 7 earlier frames, 5 nearest patches; dino: 480 pixels, of 25²; "
+        "dinov3: 960 pixels, in a circle",
     )
     videos: int = Field(default=0, ge=0, description="only the first N videos; 0: all")
 
@@ -117,7 +131,7 @@ def _video(video: Video, chosen: DavisProtocol, eye: AnySize) -> Float[Tensor, "
     seen = eye.passes(frame).features(framed(video.frames, boxes, frame))
     masks = masks_of(video).clamp(max=video.objects + 1)
     known = _on_grid(masks, seen.grid, video.objects + 1).to(seen.patches.device)  # [T, N, C]
-    how = chosen.context, chosen.k, chosen.radius, chosen.temperature
+    how = chosen.context, chosen.k, chosen.radius, chosen.temperature, chosen.around
     found = propagate(seen.patches, known[0], seen.grid, *how)
     shape = seen.grid, frame, video.size
     sums = torch.zeros(video.objects, 3, 2, dtype=torch.double)
