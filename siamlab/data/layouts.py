@@ -49,7 +49,7 @@ def recognised(root: Path, split: Split, held_out: float) -> Layout:
 
     Raises UserError for a folder of no known layout, and for lists or images that are missing.
     """
-    for found in (_voc, _ade20k, _cityscapes, _own):
+    for found in (voc, ade20k, cityscapes, _own):
         if layout := found(root, split, held_out):
             return layout
     raise UserError(f"data.path={str(root)!r} must hold {KNOWN}; set data.path to such a folder")
@@ -62,7 +62,8 @@ def as_they_are(regions: int) -> np.ndarray:
     return values
 
 
-def _voc(root: Path, split: Split, held_out: float) -> Layout | None:
+def voc(root: Path, split: Split, held_out: float) -> Layout | None:
+    """PASCAL VOC 2012; None for a folder of another layout."""
     photos, masks = root / "JPEGImages", root / "SegmentationClass"
     if not (photos.is_dir() and masks.is_dir()):
         return None
@@ -73,7 +74,8 @@ def _voc(root: Path, split: Split, held_out: float) -> Layout | None:
     return Layout(files, lambda f: masks / f"{f.stem}.png", regions, as_they_are(len(regions)))
 
 
-def _ade20k(root: Path, split: Split, held_out: float) -> Layout | None:
+def ade20k(root: Path, split: Split, held_out: float) -> Layout | None:
+    """ADE20K of the scene parsing challenge, 150 classes; None for a folder of another layout."""
     part = {"train": "training", "test": "validation"}[split]
     photos, masks = root / "images" / part, root / "annotations" / part
     if not (photos.is_dir() and masks.is_dir()):
@@ -93,12 +95,14 @@ def _ade20k_names(table: Path) -> tuple[str, ...]:
     return tuple(row[-1].split(",")[0].strip() for row in rows)
 
 
-def _cityscapes(root: Path, split: Split, held_out: float) -> Layout | None:
+def cityscapes(root: Path, split: Split, held_out: float) -> Layout | None:
+    """Cityscapes with fine masks, 19 classes; None for a folder of another layout."""
     part = {"train": "train", "test": "val"}[split]
     photos, masks = root / "leftImg8bit" / part, root / "gtFine" / part
     if not (photos.is_dir() and masks.is_dir()):
         return None
-    values = np.full(256, VOID, np.uint8)
+    values = np.full(256, UNKNOWN, np.uint8)
+    values[: max(CITYSCAPES) + 1], values[VOID] = VOID, VOID
     values[list(CITYSCAPES)] = np.arange(len(CITYSCAPES))
 
     def mask(file: Path) -> Path:

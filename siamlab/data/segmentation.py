@@ -6,7 +6,7 @@ images = Segmentation(path="VOCdevkit/VOC2012", side=448)("train")     # masks b
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from siamlab.data.decode import central, decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.folder import TEST_FRACTION, refuse_all_unreadable
 from siamlab.data.images import DataChoice, Images, no_objects
-from siamlab.data.layouts import UNKNOWN, VOID, Layout, as_they_are, recognised
+from siamlab.data.layouts import VOID, Layout, as_they_are, recognised
+from siamlab.data.masks import mask_numbers, mask_regions, refuse_missing, whole
 from siamlab.machine.files import expanded
 
 
@@ -55,7 +56,7 @@ class Segmentation(DataChoice):
         layout = recognised(root, split, self.test_fraction)
         files = layout.files
         masks = [layout.mask(file) for file in files.paths]
-        _refuse_missing(files.paths, masks)
+        refuse_missing(files.paths, masks)
         stamp = fingerprint([*files.paths, *masks])
         key = self.model_dump() | {"split": split, "names": layout.regions, "files": stamp}
         return cached(key, partial(_build, layout, self.side, self.mask_side or self.side, split))
@@ -68,20 +69,11 @@ def _build(
     files, name = layout.files, lambda f: str(f.relative_to(layout.files.root))
     for piece in decode_all(files.paths, partial(_pair, layout, side, mask_side), skipped, name):
         labels = torch.tensor([files.labels[index] for index, _ in piece])
-        results = [_whole(result) for _, result in piece]
+        results = [whole(result) for _, result in piece]
         pixels, masks = (stacked(part) for part in zip(*results, strict=True))
         objects = no_objects(len(piece))
         yield Images(pixels, labels, masks, files.classes, layout.regions, objects)
     refuse_all_unreadable(files, skipped, split)
-
-
-def _refuse_missing(images: list[Path], masks: list[Path]) -> None:
-    for image, mask in zip(images, masks, strict=True):
-        if not mask.is_file():
-            raise UserError(
-                f"data.path: the image {image} must have the mask {mask}, which is not there; add "
-                "it, or move the image away"
-            )
 
 
 def _counted(layout: Layout) -> Layout:
@@ -94,7 +86,7 @@ def _counted(layout: Layout) -> Layout:
     found = np.zeros(256, bool)
     for piece in decode_all(masks, _values, skipped, str):
         for _, values in piece:
-            found[_whole(values)] = True
+            found[whole(values)] = True
     top = int(np.flatnonzero(found[:VOID]).max(initial=0))
     if top == 0 and found[VOID]:
         values = as_they_are(1)
@@ -105,48 +97,16 @@ def _counted(layout: Layout) -> Layout:
 
 
 def _values(mask: Path) -> np.ndarray | UserError:
-    numbers = _numbers(mask)
+    numbers = mask_numbers(mask)
     return numbers if isinstance(numbers, UserError) else np.unique(numbers)
-
-
-def _numbers(mask: Path) -> np.ndarray | UserError:
-    """The mask's pixels; a UserError, which threads hand over, if they are not region numbers.
-
-    Palettes only colour the numbers, so they are not applied.
-    """
-    with Image.open(mask) as image:
-        if image.mode not in ("1", "L", "P", "I", "I;16"):
-            return UserError(
-                f"the mask {mask} must have one number for each pixel (a palette or grey PNG), but "
-                f"it is a picture of mode {image.mode}; save the numbers of regions instead"
-            )
-        numbers = np.array(image).astype(np.int64)
-    if numbers.max() > VOID:
-        return UserError(
-            f"the mask {mask} has the value {numbers.max()}; 255 (void) is the largest"
-        )
-    return numbers.astype(np.uint8)
 
 
 def _pair(
     layout: Layout, side: int, mask_side: int, image: Path
 ) -> tuple[Tensor, Tensor] | UserError:
-    mask = layout.mask(image)
-    numbers = _numbers(mask)
-    if isinstance(numbers, UserError):
-        return numbers
-    if numbers.shape[::-1] != (size := upright_size(image)):
-        return UserError(
-            f"the mask {mask} has {numbers.shape[1]} × {numbers.shape[0]} pixels and its image "
-            f"{size[0]} × {size[1]}; they must be equal"
-        )
-    regions = layout.values[numbers]
-    if (regions == UNKNOWN).any():
-        value, count = numbers[regions == UNKNOWN].max(), len(layout.regions)
-        return UserError(
-            f"the mask {mask} has the value {value}, but with {count} regions it must be below "
-            f"{count}, or 255 for void; correct the mask, or the names of the regions"
-        )
+    regions = mask_regions(layout, image, upright_size(image)[::-1])
+    if isinstance(regions, UserError):
+        return regions
     return decode(image, side), _resized(regions, mask_side)
 
 
@@ -164,10 +124,3 @@ def upright_size(image: Path) -> tuple[int, int]:
     with Image.open(image) as opened:
         turned = opened.getexif().get(0x0112, 1) >= 5  # EXIF's orientation
         return opened.size[::-1] if turned else opened.size
-
-
-def _whole(result: Any) -> Any:
-    """The result of a thread. Raises what is wrong with the set, where it found that."""
-    if isinstance(result, UserError):
-        raise result
-    return result
