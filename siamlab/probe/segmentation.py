@@ -5,7 +5,7 @@ score = segmentation(train, train_masks, test, test_masks, grid)   # patch featu
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from siamlab.component import UserError
@@ -75,7 +75,8 @@ def region_shares(
     Exact at full resolution, even if patch borders cut pixels.
     """
     check_pixels("masks", masks, "n H W")
-    rows, columns = (_coverage(n, side) for n, side in zip(grid, masks.shape[1:], strict=True))
+    sides = zip(grid, masks.shape[1:], strict=True)
+    rows, columns = (coverage(n, pixels / n, pixels) for n, pixels in sides)
     size = max(1, BLOCK // masks[0].numel())
     shares = [
         torch.stack([rows @ (part == c).float() @ columns.T for c in range(regions)], dim=-1)
@@ -121,15 +122,25 @@ def _overlaps(
     for low, mask in zip(logits.split(chunk), masks.split(chunk), strict=True):
         maps = low.mT.unflatten(2, grid)  # [c, C, rows, columns]
         answer = F.interpolate(maps, size, mode="bilinear", align_corners=False).argmax(dim=1)
-        mask = mask.to(answer.device).long()
-        truth = mask.where(mask < regions, regions)
-        counts = [
-            _count(truth.where(answer == truth, regions), regions),
-            _count(truth, regions),
-            _count(answer.where(truth < regions, regions), regions),
-        ]
-        parts.append(torch.cat(counts, dim=1))
+        parts.append(pixel_counts(answer, mask.to(answer.device), regions))
     return torch.cat(parts).double()
+
+
+def pixel_counts(
+    answer: Int64[Tensor, "n H W"], masks: UInt8[Tensor, "n H W"], regions: int
+) -> Float[Tensor, "n K"]:
+    """Pixels of each image that are right, true and answered, for each region; K = 3 C.
+
+    Void pixels count nowhere, whatever the answer there.
+    """
+    mask = masks.long()
+    truth = mask.where(mask < regions, regions)
+    counts = [
+        _count(truth.where(answer == truth, regions), regions),
+        _count(truth, regions),
+        _count(answer.where(truth < regions, regions), regions),
+    ]
+    return torch.cat(counts, dim=1)
 
 
 def _count(regions: Tensor, classes: int) -> Float[Tensor, "n C"]:
@@ -139,10 +150,15 @@ def _count(regions: Tensor, classes: int) -> Float[Tensor, "n C"]:
     return counts.scatter_add_(1, flat, torch.ones_like(flat, dtype=counts.dtype))[:, :classes]
 
 
-def _coverage(patches: int, pixels: int) -> Float[Tensor, "p s"]:
-    """Share of each patch's side that each pixel covers; rows sum to 1."""
-    edge = torch.arange(patches + 1) * (pixels / patches)
+def coverage(
+    patches: int, side: float, pixels: int, start: float = 0.0
+) -> Float[Tensor, "patches pixels"]:
+    """Share of each patch's side that each pixel covers; rows sum to 1.
+
+    The patches are `side` pixels long each, one after another from `start`.
+    """
+    edge = torch.arange(patches + 1) * side + start
     pixel = torch.arange(pixels)
     low = torch.maximum(edge[:-1, None], pixel)
     high = torch.minimum(edge[1:, None], pixel + 1)
-    return (high - low).clamp(min=0) * (patches / pixels)
+    return (high - low).clamp(min=0) * (1 / side)
