@@ -8,6 +8,7 @@ import test_hpatches
 import test_normals
 import test_nyu
 import test_spair
+import test_standard_segmentation as test_regions
 import torch
 from pretend_device import pretended
 from test_spair import colours
@@ -23,6 +24,7 @@ from siamlab.evaluate.standard import (
     measure_standard,
     normals,
     nyu,
+    segmentation,
     spair,
 )
 from siamlab.probe.suite.standard import STANDARD
@@ -33,10 +35,14 @@ WRITERS = {
     "nyu": lambda root: test_nyu.write_nyu(root),
     "normals": lambda root: test_normals.write_normals(root),
     "hpatches": lambda root: test_hpatches.write_scene(root, "v_wall"),
+    "voc": lambda root: test_regions.write_voc(root),
+    "ade20k": lambda root: test_regions.write_ade20k(root),
+    "cityscapes": lambda root: test_regions.write_cityscapes(root),
 }
 SMALLER = {
     spair: dict(side=48), davis: dict(side=32, multiple=8), nyu: dict(size=(48, 64)),
     normals: dict(side=48), hpatches: dict(side=48),
+    segmentation: dict(side=32, window=32, stride=21),
 }  # fmt: skip
 FIELDS = {"nyu": dict(crop="whole")}
 EVERY = pytest.mark.parametrize("kind", SETS)

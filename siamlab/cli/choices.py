@@ -1,7 +1,8 @@
 """The values of the options that take one of a few names; for the parser and for completion."""
 
 SHELLS = ("bash", "zsh", "tcsh")
-STANDARD = ("spair", "davis", "nyu", "normals", "hpatches")  # sets with a task of their own
+# sets with a task of their own
+STANDARD = ("spair", "davis", "nyu", "normals", "hpatches", "voc", "ade20k", "cityscapes")
 SUITES = ("quick", "full", "published", "imagenet-c", *STANDARD)
 SPLITS = ("all", "train", "test")
 DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -19,6 +19,7 @@ from siamlab.evaluate.standard.davis import Davis
 from siamlab.evaluate.standard.hpatches import Hpatches
 from siamlab.evaluate.standard.normals import Normals
 from siamlab.evaluate.standard.nyu import Nyu
+from siamlab.evaluate.standard.segmentation import Ade20k, Cityscapes, Voc
 from siamlab.evaluate.standard.spair import Spair
 from siamlab.machine.device import device_named, lent
 from siamlab.machine.terminal import cell
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
     import polars
 
 SETS: Mapping[str, type[StandardSet]] = MappingProxyType(
-    {each.model_fields["kind"].default: each for each in (Spair, Davis, Nyu, Normals, Hpatches)}
+    {
+        each.model_fields["kind"].default: each
+        for each in (Spair, Davis, Nyu, Normals, Hpatches, Voc, Ade20k, Cityscapes)
+    }
 )
 
 __all__ = [
     "SETS",
+    "Ade20k",
     "AnySize",
+    "Cityscapes",
     "Davis",
     "Hpatches",
     "Normals",
@@ -43,6 +49,7 @@ __all__ = [
     "Published",
     "Spair",
     "StandardSet",
+    "Voc",
     "measure_standard",
 ]
 

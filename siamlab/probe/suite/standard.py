@@ -82,5 +82,13 @@ HPATCHES = (
             Doc("`matching.matched`", "the same at 5 pixels, where one of the two changes", "0–1"))
       for change in ("illumination", "viewpoint")),
 )
-STANDARD = (*SPAIR, *DAVIS, *NYU, *NORMALS, *HPATCHES)
+REGIONS = tuple(
+    Probe(key, f"{title} linear segmentation, mIoU", "spatial", "mean IoU", "higher", None,
+          Doc("`windows.fit_regions`, `windows.blended`", "mean IoU of regions named by a linear "
+              "layer on patches of sliding windows, at each image's own size; chance: the "
+              "commonest region everywhere", "0–1"))
+    for key, title in {"voc": "PASCAL VOC 2012", "ade20k": "ADE20K",
+                       "cityscapes": "Cityscapes"}.items()
+)
+STANDARD = (*SPAIR, *DAVIS, *NYU, *NORMALS, *HPATCHES, *REGIONS)
 # fmt: on

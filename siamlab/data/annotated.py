@@ -1,0 +1,125 @@
+"""Photographs with a region for every pixel, each at its own size: the public segmentation sets.
+
+train, test = read_annotated("VOCdevkit/VOC2012", PublicSet("PASCAL VOC 2012", …))
+pixels, regions = shown(test, [0], [(518, 691)])[0]     # uint8 [3, 518, 691] and [375, 500]
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from PIL import Image
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.data.decode import decode_all
+from siamlab.data.frames import rgb, sizes_of, unreadable
+from siamlab.data.layouts import Layout
+from siamlab.data.masks import mask_regions, refuse_missing, whole
+from siamlab.geometry import Grid
+from siamlab.machine.files import expanded
+from siamlab.machine.terminal import caution
+
+Part = Literal["train", "test"]
+
+
+class PublicSet(NamedTuple):
+    """A set, the folders of its layout in words, and how many images a whole copy has."""
+
+    title: str
+    folders: str
+    layout: Callable[[Path, Part, float], Layout | None]
+    train: int
+    test: int
+
+
+class Annotated(NamedTuple):
+    """Photographs of one split and where their masks are."""
+
+    layout: Layout
+    images: tuple[Path, ...]
+    sizes: Int64[Tensor, "n 2"]  # height, width of each, pixels
+
+
+class Shown(NamedTuple):
+    """One photograph at the size that a model sees, and the region of each of its own pixels."""
+
+    pixels: UInt8[Tensor, "3 h w"]
+    regions: UInt8[Tensor, "H W"]  # 255: void
+
+
+def read_annotated(
+    path: str, public: PublicSet, train: int = 0, test: int = 0
+) -> tuple[Annotated, Annotated]:
+    """Return training and test photographs of a copy of a public set.
+
+    At most `train` and `test` of them are taken (0: all), drawn by a seed. A warning says if the
+    copy lacks some. Raises UserError for another layout, for lists, images or masks that are
+    missing, and for a mask of another size than its image.
+    """
+    root = expanded(path).absolute()
+    found = [public.layout(root, part, 0.0) if path else None for part in ("train", "test")]
+    if None in found:
+        raise UserError(
+            f"data.path={path!r} must be {public.title} as it is published, with {public.folders}; "
+            "set data.path to the folder that holds these"
+        )
+    counts = [len(layout.files.paths) for layout in found]
+    if 0 in counts:
+        raise UserError(
+            f"data.path: {root} must have images to train and to test on, but it has {counts[0]:,} "
+            f"and {counts[1]:,}; unpack {public.title} again"
+        )
+    if counts[0] < public.train or counts[1] < public.test:
+        caution(
+            f"{root} has {counts[0]:,} images to train and {counts[1]:,} to test on, but "
+            f"{public.title} has {public.train:,} and {public.test:,}, so the scores are not "
+            "comparable with published ones; unpack the set again"
+        )
+    learned, asked = (_drawn(*each) for each in zip(found, (train, test), strict=True))
+    return learned, asked
+
+
+def shown(pairs: Annotated, which: Sequence[int], frames: Sequence[Grid]) -> list[Shown]:
+    """Return some of the photographs, each resized (bicubic, antialiased) to its frame.
+
+    Works on all cores. Raises UserError for files that cannot be read, and for masks with unknown
+    values, by name.
+    """
+    skipped: list[str] = []
+    jobs = list(zip(which, frames, strict=True))
+    name = lambda job: f"{pairs.images[job[0]]} or its mask"  # noqa: E731
+    pieces = list(decode_all(jobs, partial(_shown, pairs), skipped, name))
+    if skipped:
+        raise unreadable(skipped, len(jobs))
+    return [whole(result) for piece in pieces for _, result in piece]
+
+
+def _shown(pairs: Annotated, job: tuple[int, Grid]) -> Shown | UserError:
+    which, (height, width) = job
+    image = pairs.images[which]
+    regions = mask_regions(pairs.layout, image, tuple(pairs.sizes[which].tolist()))
+    if isinstance(regions, UserError):
+        return regions
+    pixels = np.asarray(rgb(image).resize((width, height), Image.Resampling.BICUBIC))
+    return Shown(torch.from_numpy(pixels.transpose(2, 0, 1).copy()), torch.from_numpy(regions))
+
+
+def _drawn(layout: Layout, most: int) -> Annotated:
+    paths = layout.files.paths
+    order = torch.randperm(len(paths), generator=torch.Generator().manual_seed(0))
+    images = [paths[i] for i in order[: most or None].sort().values.tolist()]
+    masks = [layout.mask(image) for image in images]
+    refuse_missing(images, masks)
+    sizes, others = sizes_of(images), sizes_of(masks)
+    if wrong := (sizes != others).any(dim=1).nonzero().flatten().tolist():
+        (height, width), (rows, columns) = sizes[wrong[0]].tolist(), others[wrong[0]].tolist()
+        raise UserError(
+            f"the mask {masks[wrong[0]]} has {columns} × {rows} pixels and its image {width} × "
+            f"{height}; they must be equal: unpack the set again"
+        )
+    return Annotated(layout, tuple(images), sizes)

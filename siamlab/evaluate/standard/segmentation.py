@@ -1,0 +1,167 @@
+"""VOC 2012, ADE20K and Cityscapes: regions named by a linear layer, over sliding windows (mIoU).
+
+readings = Voc(path="VOCdevkit/VOC2012")()(eye, report)
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from pydantic import Field
+
+from siamlab.component import UserError
+from siamlab.data import layouts
+from siamlab.data.annotated import Annotated, PublicSet, read_annotated
+from siamlab.evaluate.standard.any_size import AnySize
+from siamlab.evaluate.standard.base import (
+    Measurement,
+    Published,
+    Report,
+    StandardSet,
+    content,
+    settings,
+)
+from siamlab.evaluate.standard.sliding import PART, Sliding, fitted, scored
+from siamlab.probe.score import Reading, Settings, bootstrap
+from siamlab.probe.segmentation import miou
+
+
+class SegmentationProtocol(NamedTuple):
+    """The form in which the model sees photographs, and what is fitted."""
+
+    source: str
+    side: int  # shorter side of the photograph, pixels; as the next two, scaled to whole patches
+    window: int  # side of the square windows, pixels
+    stride: int  # from one window to the next, pixels
+    features: str
+    head: str
+    training: str
+    published: tuple[Published, ...]
+
+
+def _dinov2(kind: str, side: int, mae: float, dino: float, dinov2: float) -> SegmentationProtocol:
+    """Oquab et al. 2023, table 10; sizes are those of the configurations published with it."""
+    models = {"MAE ViT-H/14": mae, "DINO ViT-B/8": dino, "DINOv2 ViT-B/14": dinov2}
+    return SegmentationProtocol(
+        "DINOv2, Oquab et al. 2023", side, 512, 341, "patches, after the final norm",
+        "logistic regression on standardised features, shares of regions in a patch",
+        "one window of each image and patches in it, drawn by seed 0",
+        tuple(Published(f"{name}, linear", kind, value, "Oquab et al. 2023")
+              for name, value in models.items()),
+    )  # fmt: skip
+
+
+PROTOCOLS: Mapping[str, SegmentationProtocol] = MappingProxyType(
+    {
+        "voc": _dinov2("voc", 512, 0.676, 0.664, 0.825),
+        "ade20k": _dinov2("ade20k", 512, 0.333, 0.318, 0.473),
+        # no configuration was published for this set: photographs at their own size
+        "cityscapes": _dinov2("cityscapes", 1024, 0.584, 0.569, 0.694),
+    }
+)
+
+
+class SegmentationSet(StandardSet):
+    """Base of the public sets with a region for every pixel."""
+
+    public: ClassVar[PublicSet]
+
+    path: str = Field(default="", description="folder of the set, as it is published")
+    protocol: Literal["dinov2"] = Field(
+        default="dinov2", description="dinov2: a linear layer, windows of 512 pixels"
+    )
+    images: int = Field(
+        default=0, ge=0, description="most training images, drawn by a seed; 0: all"
+    )
+    test_images: int = Field(
+        default=0, ge=0, description="most test images, drawn by a seed; 0: all"
+    )
+    patches: int = Field(
+        default=2**18, ge=1,
+        description="most training patches, drawn by a seed; one of each image at least",
+    )  # fmt: skip
+
+    def __call__(self) -> Measurement:
+        train, test = read_annotated(self.path, self.public, self.images, self.test_images)
+        fields = PROTOCOLS[self.kind]._asdict() | {"protocol": self.protocol}
+        fields |= {"patches": self.patches}
+        fields |= {"train_images": len(train.images), "test_images": len(test.images)}
+        fields |= {"content": content(file.stem for file in (*train.images, *test.images))}
+        about = settings(self.title, fields)
+        return partial(_measured, train, test, PROTOCOLS[self.kind], self.patches, self.kind, about)
+
+
+class Voc(SegmentationSet):
+    """PASCAL VOC 2012, segmentation: 1,464 images to train on, 1,449 to test on, 21 regions."""
+
+    title: ClassVar[str] = "PASCAL VOC 2012"
+    licence: ClassVar[str] = "none stated; photographs under Flickr's terms"
+    origin: ClassVar[str] = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012"
+    protocols: ClassVar[Mapping[str, Any]] = {"dinov2": PROTOCOLS["voc"]}
+    public: ClassVar[PublicSet] = PublicSet(
+        title, "JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/", layouts.voc,
+        1464, 1449,
+    )  # fmt: skip
+
+    kind: Literal["voc"] = "voc"
+
+
+class Ade20k(SegmentationSet):
+    """ADE20K, scene parsing: 20,210 images to train on, 2,000 to test on, 150 regions."""
+
+    title: ClassVar[str] = "ADE20K"
+    licence: ClassVar[str] = "BSD 3-clause for masks; photographs for research"
+    origin: ClassVar[str] = "http://sceneparsing.csail.mit.edu"
+    protocols: ClassVar[Mapping[str, Any]] = {"dinov2": PROTOCOLS["ade20k"]}
+    public: ClassVar[PublicSet] = PublicSet(
+        title, "images/ and annotations/, and training/ and validation/ in both", layouts.ade20k,
+        20_210, 2000,
+    )  # fmt: skip
+
+    kind: Literal["ade20k"] = "ade20k"
+
+
+class Cityscapes(SegmentationSet):
+    """Cityscapes, fine masks: 2,975 images to train on, 500 to test on, 19 regions."""
+
+    title: ClassVar[str] = "Cityscapes"
+    licence: ClassVar[str] = "its own, for research and teaching"
+    origin: ClassVar[str] = "https://www.cityscapes-dataset.com"
+    protocols: ClassVar[Mapping[str, Any]] = {"dinov2": PROTOCOLS["cityscapes"]}
+    public: ClassVar[PublicSet] = PublicSet(
+        title, "leftImg8bit/ and gtFine/, and train/ and val/ in both", layouts.cityscapes,
+        2975, 500,
+    )  # fmt: skip
+
+    kind: Literal["cityscapes"] = "cityscapes"
+
+
+def _measured(
+    train: Annotated,
+    test: Annotated,
+    chosen: SegmentationProtocol,
+    patches: int,
+    kind: str,
+    about: Settings,
+    eye: AnySize,
+    report: Report,
+) -> Iterator[Reading]:
+    sizes = Sliding.of(eye, *chosen[1:4])
+    report(f"{about['set']}, training images")
+    head = fitted(train, sizes, patches, eye)
+    rows = []
+    for part in torch.arange(len(test.images)).split(PART):
+        report(f"{about['set']}, test image {1 + int(part[0]):,} of {len(test.images):,}")
+        rows += scored(test, part.tolist(), sizes, head, eye)
+    terms = torch.stack(rows)  # [n, 2 ways, K]
+    truth = terms[:, 0].sum(dim=0).unflatten(0, (3, -1))[1]
+    if not truth.any():
+        raise UserError(
+            "data.path: test masks have only void pixels, which are not scored; unpack the set "
+            "again, or raise data.test_images"
+        )
+    chance = (truth.max() / truth.sum() / (truth > 0).sum()).item()
+    ceiling = miou(terms[:, 1].sum(dim=0)).item()
+    yield Reading(kind, bootstrap(terms[:, 0], miou, chance, ceiling, "mean IoU"), about)

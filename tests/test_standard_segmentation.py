@@ -1,0 +1,289 @@
+"""VOC 2012, ADE20K and Cityscapes, read from small files in their layouts and scored whole."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from siamlab.cli.main import main
+from siamlab.component import UserError
+from siamlab.evaluate.models import open_model
+from siamlab.evaluate.standard import (
+    Ade20k,
+    AnySize,
+    Cityscapes,
+    Voc,
+    measure_standard,
+    segmentation,
+)
+from siamlab.evaluate.standard.sliding import Sliding
+from siamlab.interop.adapter import TokenGrid
+
+CALM = pytest.mark.filterwarnings("ignore:.*scores are not comparable with published ones")
+SIDE = 16
+COLOURS = {7: (255, 0, 0), 11: (0, 255, 0), 26: (0, 0, 255)}  # road, building, car
+VALUES = {"voc": (0, 15, 20), "ade20k": (1, 2, 150), "cityscapes": tuple(COLOURS)}
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path, monkeypatch):
+    """A cache of each test's own, and windows of 16 pixels."""
+    monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
+    sizes = dict(side=SIDE, window=SIDE, stride=11)
+    fewer = {name: p._replace(**sizes) for name, p in segmentation.PROTOCOLS.items()}
+    monkeypatch.setattr(segmentation, "PROTOCOLS", fewer)
+
+
+def save(path, array, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **options)
+
+
+def blocks(seed, size=(24, 16), cell=4, values=(0, 1, 2)):
+    """Squares of one value each; `size` is width, height."""
+    draw = np.random.default_rng(seed)
+    cells = draw.choice(values, (size[1] // cell, size[0] // cell)).astype(np.uint8)
+    return cells.repeat(cell, 0).repeat(cell, 1)
+
+
+def painted(mask, values):
+    """Red, green and blue for the three values, black for others."""
+    wheel = np.zeros((256, 3), np.uint8)
+    wheel[list(values)] = list(COLOURS.values())
+    return wheel[mask]
+
+
+def write_voc(root, n=4):
+    for split, start in (("train", 0), ("val", 100)):
+        names = [f"2007_{start + i:06}" for i in range(n)]
+        listing = root / f"ImageSets/Segmentation/{split}.txt"
+        listing.parent.mkdir(parents=True, exist_ok=True)
+        listing.write_text("\n".join(names) + "\n")
+        for i, name in enumerate(names):
+            mask = blocks(start + i, (24, 16) if i % 2 else (16, 20), values=VALUES["voc"])
+            photograph = painted(mask, VALUES["voc"])
+            save(root / f"JPEGImages/{name}.jpg", photograph, quality=99, subsampling=0)
+            mask[:2, :2] = 255
+            save(root / f"SegmentationClass/{name}.png", mask)
+    return root
+
+
+def write_ade20k(root, n=4):
+    for part, start in (("training", 0), ("validation", 100)):
+        for i in range(n):
+            mask = blocks(start + i, (24, 16) if i % 2 else (16, 20), values=VALUES["ade20k"])
+            photograph, name = painted(mask, VALUES["ade20k"]), f"{part}/ADE_{start + i:08}"
+            save(root / f"images/{name}.jpg", photograph, quality=99, subsampling=0)
+            mask[:2, :2] = 0
+            save(root / f"annotations/{name}.png", mask)
+    return root
+
+
+def write_city(root, split, i, photograph, mask):
+    name = f"{split}/ulm/ulm_{i:06}_000019"
+    save(root / f"leftImg8bit/{name}_leftImg8bit.png", photograph)
+    save(root / f"gtFine/{name}_gtFine_labelIds.png", mask)
+
+
+def write_cityscapes(root, n=4):
+    for split, start in (("train", 0), ("val", 100)):
+        for i in range(n):
+            mask = blocks(start + i, (24, 16) if i % 2 else (16, 20), values=tuple(COLOURS))
+            write_city(root, split, start + i, painted(mask, COLOURS), mask)
+    return root
+
+
+SETS = {
+    Voc: write_voc,
+    Ade20k: write_ade20k,
+    Cityscapes: write_cityscapes,
+}
+EVERY = pytest.mark.parametrize("cls", SETS, ids=lambda cls: cls.model_fields["kind"].default)
+
+
+def colours(patch=4, gain=1.0):
+    """A network whose feature of a patch is its mean colour."""
+    net = nn.Conv2d(3, 3, patch, patch)
+    with torch.no_grad():
+        eye = torch.eye(3)[:, :, None, None].expand(-1, -1, patch, patch)
+        net.weight.copy_(gain * eye / patch**2)
+        net.bias.fill_(0.5)
+    return open_model(TokenGrid(net, 4 * patch, mean=(0.0,) * 3, std=(1.0,) * 3, name="colours"))
+
+
+def measured(data, model=None):
+    (row,) = measure_standard([model or colours()], data, "cpu", cache=False).to_dicts()
+    return row
+
+
+def iou(pairs, values):
+    """Mean over regions of intersection over union, in plain NumPy; `values` are those scored."""
+    truth, answer = (np.concatenate([part[i].ravel() for part in pairs]) for i in (0, 1))
+    seen = np.isin(truth, values)
+    truth, answer = truth[seen], answer[seen]
+    each = [
+        ((truth == v) & (answer == v)).sum() / ((truth == v) | (answer == v)).sum() for v in values
+    ]
+    return np.mean(each)
+
+
+# the files
+
+
+@CALM
+@EVERY
+def test_regions_that_colours_tell_reach_the_ceiling_in_every_layout(cls, tmp_path):
+    row = measured(cls(path=str(SETS[cls](tmp_path))))
+    assert row["value"] == pytest.approx(row["ceiling"], abs=0.03)
+    assert row["ceiling"] > 0.8 and row["chance"] < 0.2 and row["low"] <= row["high"]
+    settings = json.loads(row["settings"])
+    assert settings["window"] == SIDE and settings["train_images"] == settings["test_images"] == 4
+
+
+@EVERY
+def test_a_copy_with_few_images_is_said_and_read(cls, tmp_path):
+    with pytest.warns(UserWarning, match="has 4 images to train and 4 to test on, but .* has"):
+        cls(path=str(SETS[cls](tmp_path)))()
+
+
+LIST, MASK = "ImageSets/Segmentation", "SegmentationClass/2007_000101.png"
+
+
+@CALM
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda r: (r / "SegmentationClass").rename(r / "SegmentationObject"),
+         "^data.path='.*' must be PASCAL VOC 2012 .* with JPEGImages/, .*; set data.path to"),
+        (lambda r: (r / LIST / "val.txt").unlink(), "val.txt, which lists .* cannot be read"),
+        (lambda r: (r / LIST / "val.txt").write_text(""),
+         "must have images to train and to test on, but it has 4 and 0; unpack PASCAL VOC 2012"),
+        (lambda r: (r / "JPEGImages/2007_000101.jpg").unlink(),
+         "the image .*2007_000101.jpg is not there or cannot be read; unpack"),
+        (lambda r: (r / MASK).unlink(), "000101.jpg must have the mask .*, which is not there"),
+        (lambda r: save(r / MASK, blocks(0, (16, 20))),
+         "the mask .*000101.png has 16 × 20 pixels and its image 24 × 16; they must be equal"),
+        (lambda r: save(r / MASK, np.full((16, 24), 21, np.uint8)),
+         "000101.png has the value 21, but with 21 regions it must be at most 20, or 255 for void"),
+        (lambda r: save(r / MASK, np.zeros((16, 24, 3), np.uint8)), "it is a picture of mode RGB"),
+        (lambda r: (r / "JPEGImages/2007_000101.jpg").write_bytes(
+            (r / "JPEGImages/2007_000101.jpg").read_bytes()[:-200]),
+         r"000101.jpg or its mask cannot be read \(1 of 4 images cannot\); unpack the set again"),
+        (lambda r: [save(f, np.full(np.array(Image.open(f)).shape, 255, np.uint8))
+                    for f in r.glob("SegmentationClass/2007_0000*")],
+         "training masks have only void"),
+        (lambda r: [save(f, np.full(np.array(Image.open(f)).shape, 255, np.uint8))
+                    for f in r.glob("SegmentationClass/2007_0001*")],
+         "data.path: test masks have only void pixels"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_sentence_each(spoil, message, tmp_path):
+    spoil(write_voc(tmp_path))
+    with pytest.raises(UserError, match=message):
+        measured(Voc(path=str(tmp_path)))
+
+
+@CALM
+def test_values_that_a_set_does_not_have_are_refused(tmp_path):
+    file = write_ade20k(tmp_path / "a") / "annotations/validation/ADE_00000101.png"
+    save(file, np.full((16, 24), 151, np.uint8))
+    with pytest.raises(UserError, match="has the value 151, .* at most 150, or 0 for void"):
+        measured(Ade20k(path=str(tmp_path / "a")))
+    mask = np.full((16, 24), 77, np.uint8)
+    write_city(write_cityscapes(tmp_path / "c"), "val", 101, painted(mask, COLOURS), mask)
+    with pytest.raises(UserError, match="has the value 77, .* at most 33, or 255 for void"):
+        measured(Cityscapes(path=str(tmp_path / "c")))
+
+
+# the scores
+
+
+@CALM
+def test_the_score_is_that_of_all_pixels_of_all_images_at_their_own_size(tmp_path):
+    """Patches of one pixel, so that the answer is the region of a colour; sizes differ."""
+    root, pairs = write_cityscapes(tmp_path), []
+    for i, size in enumerate([(16, 16), (28, 16), (16, 40), (23, 16)]):
+        mask = np.random.default_rng(i).choice((*COLOURS, 0, 3), size[::-1]).astype(np.uint8)
+        answer = np.random.default_rng(9 + i).choice(tuple(COLOURS), size[::-1]).astype(np.uint8)
+        answer[: 2 + i] = mask[: 2 + i]
+        answer[~np.isin(answer, tuple(COLOURS))] = 7
+        write_city(root, "val", 100 + i, painted(answer, COLOURS), mask)
+        pairs.append((mask, answer))
+    row = measured(Cityscapes(path=str(root)), colours(patch=1))
+    assert row["value"] == pytest.approx(iou(pairs, tuple(COLOURS)), abs=1e-9)
+    assert row["ceiling"] == 1
+    pixels = np.concatenate([mask.ravel() for mask, _ in pairs])
+    shares = np.array([(pixels == v).sum() for v in COLOURS])
+    assert row["chance"] == pytest.approx(shares.max() / shares.sum() / 3)
+
+
+@CALM
+@pytest.mark.parametrize("window, stride", [(8, 8), (16, 16), (8, 3)])
+def test_windows_decide_nothing_where_features_do_not_depend_on_them(
+    window, stride, tmp_path, monkeypatch
+):
+    """Once over the image or overlapping, windows give what one window of the whole image does."""
+    sizes = dict(side=16, window=window, stride=stride)
+    chosen = segmentation.PROTOCOLS["cityscapes"]._replace(**sizes)
+    monkeypatch.setattr(segmentation, "PROTOCOLS", {"cityscapes": chosen})
+    pairs = []
+    for i in range(8):
+        mask, answer = (blocks(i + j, (16, 16), values=tuple(COLOURS)) for j in (0, 50))
+        answer[:8] = mask[:8]
+        split = "val" if i < 4 else "train"
+        write_city(tmp_path, split, i, painted(answer if i < 4 else mask, COLOURS), mask)
+        pairs += [(mask, answer)] if i < 4 else []
+    row = measured(Cityscapes(path=str(tmp_path)), colours(patch=1))
+    assert row["value"] == pytest.approx(iou(pairs, tuple(COLOURS)), abs=1e-9)
+    assert 0.4 < row["value"] < 0.7
+
+
+@CALM
+def test_a_network_that_sees_nothing_scores_chance(tmp_path):
+    root = tmp_path / "set"
+    for i in range(8):
+        mask = np.where(blocks(i, (24, 16)) == 1, 11, 7).astype(np.uint8)
+        write_city(root, "val" if i < 4 else "train", i, painted(mask, COLOURS), mask)
+    row = measured(Cityscapes(path=str(root)), colours(gain=0.0))
+    assert row["value"] == pytest.approx(row["chance"]) and row["ceiling"] > 2 * row["chance"]
+
+
+@CALM
+def test_colours_of_chance_score_near_it(tmp_path):
+    root, draw = tmp_path / "set", np.random.default_rng(0)
+    for i in range(24):
+        mask = np.where(blocks(i, (24, 16)) == 1, 11, 7).astype(np.uint8)
+        noise = draw.integers(0, 256, (16, 24, 3)).astype(np.uint8)
+        write_city(root, "val" if i < 12 else "train", i, noise, mask)
+    row = measured(Cityscapes(path=str(root)))
+    assert row["value"] == pytest.approx(row["chance"], abs=0.06)
+
+
+@CALM
+def test_what_decides_the_number_is_part_of_its_protocol(tmp_path):
+    data = Voc(path=str(write_voc(tmp_path)))
+    rows = [
+        measured(one)
+        for one in (data, data.replace(images=3), data.replace(test_images=2),
+                    data.replace(patches=20))
+    ]  # fmt: skip
+    assert len({row["protocol"] for row in rows}) == 4
+    assert rows[0]["protocol"] == measured(data)["protocol"]
+    assert [json.loads(row["settings"])["train_images"] for row in rows] == [4, 3, 4, 4]
+
+
+def test_sizes_are_scaled_to_whole_patches_of_a_model_together():
+    sizes = Sliding.of(AnySize(colours(14), torch.device("cpu")), 1024, 512, 341)
+    assert sizes == (1036, 518, 345)
+    assert sizes.frame((1024, 2048)) == (1036, 2072)
+    assert Sliding(518, 518, 345).frame((500, 375)) == (691, 518)
+
+
+@CALM
+def test_the_command_prints_published_numbers(tmp_path, capsys):
+    words = ["probe", "zoo:scenes_mae", "--suite", "voc", f"data.path={write_voc(tmp_path)}"]
+    assert main(words) == 0
+    assert "published: DINOv2 ViT-B/14, linear 0.825 voc (Oquab" in capsys.readouterr().out
