@@ -4,7 +4,7 @@ for layers in layer_features(model, images.pixels):     # one list of layers per
     layers[0].patches, layers[-1].pooled
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import torch
@@ -62,6 +62,22 @@ def by_layer(
     batches = layer_features(model, images, inputs, batch)
     parts = ([getattr(layer, part) for layer in layers] for layers in batches)
     return [torch.cat(layer) for layer in zip(*parts, strict=True)]
+
+
+def block_patches(
+    model: nn.Module,
+    images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
+    inputs: Inputs,
+    blocks: Sequence[int],
+    batch: Count = 256,
+) -> Float[Tensor, "n B N D"]:
+    """Patches after some blocks, counted from 1 and rising, each through the final norm."""
+    found = []
+    for x in standardised(model, images, inputs, batch):
+        layers = _intermediate(model, x, norm=True, indices=[block - 1 for block in blocks])
+        patches = [as_features(model, tokens, inputs.size).patches for tokens in layers]
+        found.append(torch.stack(patches, dim=1))
+    return torch.cat(found)
 
 
 @typed

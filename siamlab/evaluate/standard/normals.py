@@ -1,4 +1,4 @@
-"""NYU Depth v2: surface normals predicted by a linear layer on frozen features (degrees).
+"""NYU Depth v2: surface normals predicted by a head on frozen features (degrees).
 
 readings = Normals(path="dsine_eval/nyuv2")()(eye, report)
 """
@@ -25,10 +25,31 @@ from siamlab.evaluate.standard.base import (
     image_means,
     settings,
 )
+from siamlab.evaluate.standard.heads import (
+    DPT,
+    HEAD,
+    Fitted,
+    Head,
+    HeadName,
+    Part,
+    See,
+    Some,
+    four_blocks,
+    in_order,
+    trained_dpt,
+)
 from siamlab.geometry import Grid
-from siamlab.probe.linear_map import RIDGE, LinearMap
-from siamlab.probe.normals import facing, fit_normals, normal_errors, normals_by_patch
+from siamlab.probe.dpt import BATCH, finer
+from siamlab.probe.linear_map import RIDGE
+from siamlab.probe.normals import (
+    facing,
+    fit_normals,
+    normal_errors,
+    normals_by_patch,
+    unknown_normals,
+)
 from siamlab.probe.score import Direction, Reading, Settings
+from siamlab.probe.suite.passes import Passes
 
 PART = 32  # images at a time
 CLOSE: tuple[str, Direction] = ("share of pixels", "higher")
@@ -88,40 +109,52 @@ class Normals(StandardSet):
     protocol: Literal["visbench"] = Field(
         default="visbench", description="visbench: middle square at 224 pixels, a linear layer"
     )
+    head: HeadName = Field(default="linear", description=HEAD)
     images: int = Field(
         default=0, ge=0, description="most training images, drawn by a seed; 0: all"
     )
 
     def __call__(self) -> Measurement:
         train, test = read_normals(self.path, self.images)
-        fields = PROTOCOLS[self.protocol]._asdict() | {"protocol": self.protocol}
+        chosen, head = PROTOCOLS[self.protocol], HEADS[self.head]
+        fields = chosen._asdict() | head.settings | {"protocol": self.protocol}
         fields |= {"train_images": len(train.images), "test_images": len(test.images)}
         fields |= {"content": content(file.name for file in (*train.images, *test.images))}
         about = settings(self.title, fields)
-        return partial(_measured, train, test, PROTOCOLS[self.protocol].side, about)
+        return partial(_measured, train, test, chosen.side, head, about)
+
+    def published(self) -> tuple[Published, ...]:
+        """Return what was published of other models with this protocol and a linear layer."""
+        return super().published() if self.head == "linear" else ()
 
 
 def _measured(
-    train: NormalPairs, test: NormalPairs, side: int, about: Settings, eye: AnySize, report: Report
+    train: NormalPairs,
+    test: NormalPairs,
+    side: int,
+    head: Head,
+    about: Settings,
+    eye: AnySize,
+    report: Report,
 ) -> Iterator[Reading]:
     report(f"{Normals.title}, training images")
     side = eye.rounded(side)
     grid = side // eye.patch, side // eye.patch
-    head = fit_normals(_parts(train, side, eye), grid)
+    part = lambda pairs: partial(_part, pairs, side, head.see, eye)  # noqa: E731
+    found = head.fit(part(train), len(train.images), grid)
     report(f"{Normals.title}, test images")
-    rows = [_errors(head, features, truth, grid) for features, truth in _parts(test, side, eye)]
+    parts = map(part(test), in_order(len(test.images), head.part))
+    rows = [_errors(found, features, truth, grid) for features, truth in parts]
     yield from image_means(torch.cat(rows), NUMBERS, about)
 
 
-def _parts(
-    pairs: NormalPairs, side: int, eye: AnySize
-) -> Iterator[tuple[Float[Tensor, "n N D"], Float[Tensor, "n 3 S S"]]]:
-    """Yield features of the patches and normals of the middle square of some images."""
-    passes = eye.passes((side, side))
-    for start in range(0, len(pairs.images), PART):
-        some = slice(start, start + PART)
-        patches = passes.features(squares(pairs.images[some], side)).patches
-        yield patches, _middle(normals(pairs.normals[some])).to(patches.device)
+def _part(
+    pairs: NormalPairs, side: int, see: See, eye: AnySize, some: Some
+) -> tuple[Tensor, Float[Tensor, "n 3 S S"]]:
+    """Features and normals of the middle square of some images."""
+    features = see(eye.passes((side, side)), squares([pairs.images[i] for i in some], side))
+    truth = _middle(normals([pairs.normals[i] for i in some]))
+    return features, truth.to(features.device)
 
 
 def _middle(maps: Float[Tensor, "n C H W"]) -> Float[Tensor, "n C S S"]:
@@ -133,14 +166,34 @@ def _middle(maps: Float[Tensor, "n C H W"]) -> Float[Tensor, "n C S S"]:
 
 
 def _errors(
-    head: LinearMap,
-    features: Float[Tensor, "n N D"],
-    truth: Float[Tensor, "n 3 S S"],
-    grid: Grid,
+    found: Fitted, features: Tensor, truth: Float[Tensor, "n 3 S S"], grid: Grid
 ) -> Float[Tensor, "n 3 6"]:
     """Errors of the head, of one direction for all pixels, and of the true normals on the grid."""
     size = tuple(truth.shape[2:])
-    blind = head.constant.float().view(1, 3, 1, 1).expand_as(truth)
+    blind = found.constant.float().view(1, 3, 1, 1).expand_as(truth)
     best = facing(normals_by_patch(truth, grid)[0], grid, size)
-    ways = facing(head.of(features), grid, size), blind, best
+    ways = found.answer(features, size), blind, best
     return torch.stack([normal_errors(way, truth) for way in ways], dim=1).cpu()
+
+
+def _patches(passes: Passes, pixels: Tensor) -> Float[Tensor, "n N D"]:
+    return passes.features(pixels).patches
+
+
+def _linear(part: Part, count: int, grid: Grid) -> Fitted:
+    found = fit_normals(map(part, in_order(count, PART)), grid)
+    answer = lambda features, size: facing(found.of(features), grid, size)  # noqa: E731
+    return Fitted(answer, found.constant)
+
+
+def _dpt(part: Part, count: int, grid: Grid) -> Fitted:
+    fine = finer(grid)
+    target = partial(normals_by_patch, grid=fine)
+    found = trained_dpt(part, count, grid, target, unknown_normals)
+    answer = lambda features, size: facing(found.answers(features), fine, size)  # noqa: E731
+    return Fitted(answer, found.constant)
+
+
+HEADS: Mapping[HeadName, Head] = MappingProxyType(
+    {"linear": Head(_patches, PART, _linear, {}), "dpt": Head(four_blocks, BATCH, _dpt, DPT)}
+)

@@ -1,4 +1,4 @@
-"""NYU Depth v2: depth predicted by a linear layer on frozen features (δ₁, rmse, relative error).
+"""NYU Depth v2: depth predicted by a head on frozen features (δ₁, rmse, relative error).
 
 readings = Nyu(path="nyu_depth_v2/official_splits")()(eye, report)
 """
@@ -26,17 +26,32 @@ from siamlab.evaluate.standard.base import (
     image_means,
     settings,
 )
+from siamlab.evaluate.standard.heads import (
+    DPT,
+    HEAD,
+    Fitted,
+    Head,
+    HeadName,
+    Part,
+    See,
+    Some,
+    four_blocks,
+    in_order,
+    trained_dpt,
+)
 from siamlab.geometry import Grid
 from siamlab.probe.depth import (
-    DepthHead,
     by_patch,
     depth_errors,
     fit_depth,
     predicted,
+    unmeasured,
     upsampled,
 )
+from siamlab.probe.dpt import BATCH, finer
 from siamlab.probe.linear_map import RIDGE
 from siamlab.probe.score import Direction, Reading, Settings
+from siamlab.probe.suite.passes import Passes
 
 EIGEN = (480, 640)  # size of the photographs whose pixels the crop counts
 PART = 32  # images at a time
@@ -95,6 +110,7 @@ class Nyu(StandardSet):
     crop: Literal["eigen", "whole"] = Field(
         default="eigen", description="scored pixels: rows 45 to 470, columns 41 to 600; or all"
     )
+    head: HeadName = Field(default="linear", description=HEAD)
     images: int = Field(
         default=0, ge=0, description="most training images, drawn by a seed; 0: all"
     )
@@ -107,12 +123,17 @@ class Nyu(StandardSet):
                 f"data.crop=eigen counts pixels of {EIGEN[1]} × {EIGEN[0]} photographs, and these "
                 f"have {width} × {height}; add data.crop=whole, or extract them at their own size"
             )
-        fields = PROTOCOLS[self.protocol]._asdict() | {"crop": self.crop}
+        head = HEADS[self.head]
+        fields = PROTOCOLS[self.protocol]._asdict() | head.settings | {"crop": self.crop}
         fields |= {"protocol": self.protocol, "train_images": len(train.images)}
         names = [f"{file.parent.name}/{file.name}" for file in (*train.images, *test.images)]
         fields |= {"test_images": len(test.images), "content": content(names)}
-        chosen = PROTOCOLS[self.protocol].size, CROPS[self.crop]
+        chosen = PROTOCOLS[self.protocol].size, CROPS[self.crop], head
         return partial(_measured, train, test, *chosen, settings(self.title, fields))
+
+    def published(self) -> tuple[Published, ...]:
+        """Return what was published of other models with this protocol and a linear layer."""
+        return super().published() if self.head == "linear" else ()
 
 
 def _measured(
@@ -120,6 +141,7 @@ def _measured(
     test: DepthPairs,
     shown: Grid,
     crop: tuple[slice, slice],
+    head: Head,
     about: Settings,
     eye: AnySize,
     report: Report,
@@ -127,40 +149,65 @@ def _measured(
     report(f"{Nyu.title}, training images")
     frame = eye.rounded(shown[0]), eye.rounded(shown[1])
     grid = frame[0] // eye.patch, frame[1] // eye.patch
-    head = fit_depth(_parts(train, frame, eye), grid)
+    part = lambda pairs: partial(_part, pairs, frame, head.see, eye)  # noqa: E731
+    found = head.fit(part(train), len(train.images), grid)
     report(f"{Nyu.title}, test images")
-    rows = [
-        _errors(head, features, depth, grid, crop) for features, depth in _parts(test, frame, eye)
-    ]
+    parts = map(part(test), in_order(len(test.images), head.part))
+    rows = [_errors(found, features, depth, grid, crop) for features, depth in parts]
     yield from image_means(torch.cat(rows), NUMBERS, about)
 
 
-def _parts(
-    pairs: DepthPairs, frame: Grid, eye: AnySize
-) -> Iterator[tuple[Float[Tensor, "n N D"], Float[Tensor, "n H W"]]]:
-    """Yield features of the patches with the class token appended, and depth, of some images."""
-    passes = eye.passes(frame)
-    for start in range(0, len(pairs.images), PART):
-        files = pairs.images[start : start + PART]
-        boxes = stretched(torch.tensor([pairs.size] * len(files)), frame)
-        seen = passes.features(framed(files, boxes, frame))
-        whole = seen.cls[:, None].expand(-1, seen.patches.shape[1], -1)
-        depth = depths(pairs.depths[start : start + PART]).to(whole.device)
-        yield torch.cat([seen.patches, whole], dim=2), depth
+def _part(
+    pairs: DepthPairs, frame: Grid, see: See, eye: AnySize, some: Some
+) -> tuple[Tensor, Float[Tensor, "n H W"]]:
+    """Features and depth of some images."""
+    files = [pairs.images[i] for i in some]
+    boxes = stretched(torch.tensor([pairs.size] * len(files)), frame)
+    features = see(eye.passes(frame), framed(files, boxes, frame))
+    return features, depths([pairs.depths[i] for i in some]).to(features.device)
 
 
 def _errors(
-    head: DepthHead,
-    features: Float[Tensor, "n N D"],
+    found: Fitted,
+    features: Tensor,
     depth: Float[Tensor, "n H W"],
     grid: Grid,
     crop: tuple[slice, slice],
 ) -> Float[Tensor, "n 3 4"]:
     """Errors of the head, of one answer for all pixels, and of the true depth on the grid."""
     size = tuple(depth.shape[1:])
-    blind = head.constant.exp().float().expand_as(depth)
+    blind = found.constant.exp().float().expand_as(depth)
     best = upsampled(by_patch(depth, grid)[0], grid, size)
-    ways = predicted(head, features, grid, size), blind, best
+    ways = found.answer(features, size), blind, best
     rows, columns = crop
     truth = depth[:, rows, columns]
     return torch.stack([depth_errors(way[:, rows, columns], truth) for way in ways], dim=1).cpu()
+
+
+def _with_class(passes: Passes, pixels: Tensor) -> Float[Tensor, "n N D"]:
+    """Patches, each with the class token appended."""
+    seen = passes.features(pixels)
+    whole = seen.cls[:, None].expand(-1, seen.patches.shape[1], -1)
+    return torch.cat([seen.patches, whole], dim=2)
+
+
+def _linear(part: Part, count: int, grid: Grid) -> Fitted:
+    found = fit_depth(map(part, in_order(count, PART)), grid)
+    return Fitted(lambda features, size: predicted(found, features, grid, size), found.constant)
+
+
+def _dpt(part: Part, count: int, grid: Grid) -> Fitted:
+    fine = finer(grid)
+
+    def target(depth: Tensor) -> tuple[Tensor, Tensor]:
+        logs, share = by_patch(depth, fine)
+        return logs[:, :, None], share
+
+    found = trained_dpt(part, count, grid, target, unmeasured)
+    answer = lambda x, size: upsampled(found.answers(x)[:, :, 0], fine, size)  # noqa: E731
+    return Fitted(answer, found.constant[0])
+
+
+HEADS: Mapping[HeadName, Head] = MappingProxyType(
+    {"linear": Head(_with_class, PART, _linear, {}), "dpt": Head(four_blocks, BATCH, _dpt, DPT)}
+)

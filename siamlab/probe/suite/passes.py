@@ -23,7 +23,7 @@ from siamlab.machine.shelf import Shelf
 from siamlab.probe.attention import Profile
 from siamlab.probe.attention_maps import BATCH, attention_profile, class_attention
 from siamlab.probe.features import Features, Inputs, as_features, pooled_features, tokens_of
-from siamlab.probe.layers import Part, by_layer, residual_tokens
+from siamlab.probe.layers import Part, block_patches, by_layer, residual_tokens
 from siamlab.probe.suite.identity import content_of, identity
 
 FORMAT = 1  # of the keys and of what is kept; another number, other files
@@ -70,6 +70,13 @@ class Passes:
         how = self.inputs, self.batch
         compute = lambda: by_layer(self.model, images, part, *how)  # noqa: E731
         return self._found(f"{part} by layer", images, self.inputs, compute)
+
+    def blocks(self, images: Pixels, blocks: Sequence[int]) -> Float[Tensor, "n B N D"]:
+        """`siamlab.probe.layers.block_patches` of the images: patches after some blocks only."""
+        how = self.inputs, blocks, self.batch
+        compute = lambda: [block_patches(self.model, images, *how)]  # noqa: E731
+        what = f"patches of blocks {', '.join(map(str, blocks))}"
+        return self._found(what, images, self.inputs, compute)[0]
 
     def attention_profile(self, images: Pixels) -> Profile:
         """`siamlab.probe.attention_profile` of the images."""

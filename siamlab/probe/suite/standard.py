@@ -43,29 +43,26 @@ DAVIS = (
               "object's contour", "0–1")),
 )
 NYU = (
-    Probe("nyu", "NYU depth by a linear layer, δ₁", "spatial", "share of pixels", "higher", None,
-          Doc("`depth.fit_depth`, `depth.depth_errors`", "pixels whose depth, by a linear layer on "
-              "frozen features, is less than 1.25 times too large or too small; chance: one depth "
-              "for all pixels", "0–1")),
-    Probe("nyu_rmse", "NYU depth by a linear layer, rmse", "spatial", "metres", "lower", None,
+    Probe("nyu", "NYU depth, δ₁", "spatial", "share of pixels", "higher", None,
+          Doc("`depth.fit_depth`, `depth.depth_errors`", "pixels whose depth, by a linear layer or "
+              "a DPT head on frozen features, is less than 1.25 times too large or too small; "
+              "chance: one depth for all pixels", "0–1")),
+    Probe("nyu_rmse", "NYU depth, rmse", "spatial", "metres", "lower", None,
           Doc("`depth.depth_errors`", "root mean square error of each image, mean over images",
               "0 or more, metres")),
-    Probe("nyu_relative", "NYU depth by a linear layer, relative error", "spatial",
-          "share of depth", "lower", None,
+    Probe("nyu_relative", "NYU depth, relative error", "spatial", "share of depth", "lower", None,
           Doc("`depth.depth_errors`", "mean of |answer − depth| / depth", "0 or more")),
 )
 NORMALS = (
-    Probe("normals", "NYU normals by a linear layer, mean angle", "spatial", "degrees", "lower",
-          None,
+    Probe("normals", "NYU normals, mean angle", "spatial", "degrees", "lower", None,
           Doc("`normals.fit_normals`, `normals.normal_errors`", "angle between the true surface "
-              "normal and that of a linear layer on frozen features, mean over pixels, then "
-              "images; chance: one direction for all pixels", "0–180 degrees")),
-    Probe("normals_median", "NYU normals by a linear layer, median angle", "spatial", "degrees",
-          "lower", None,
+              "normal and that of a linear layer or a DPT head on frozen features, mean over "
+              "pixels, then images; chance: one direction for all pixels", "0–180 degrees")),
+    Probe("normals_median", "NYU normals, median angle", "spatial", "degrees", "lower", None,
           Doc("`normals.normal_errors`", "median angle of each image, mean over images",
               "0–180 degrees")),
-    *(Probe(f"normals_{key}", f"NYU normals by a linear layer, within {limit}°", "spatial",
-            "share of pixels", "higher", None,
+    *(Probe(f"normals_{key}", f"NYU normals, within {limit}°", "spatial", "share of pixels",
+            "higher", None,
             Doc("`normals.normal_errors`", "pixels whose angle is below 11.25, 22.5 or 30 degrees",
                 "0–1"))
       for key, limit in {"11": "11.25", "22": "22.5", "30": "30"}.items()),

@@ -1,0 +1,82 @@
+"""What stands between frozen features and the numbers of each pixel: a linear or a DPT head.
+
+head = HEADS["dpt"]                         # of a set
+found = head.fit(part, count, grid)         # part(some) is (features, truth) of some images
+found.answer(head.see(passes, pixels), size)
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.geometry import Grid
+from siamlab.probe.dpt import ABOUT, BATCH, BLOCKS, SEED, Batch, Dpt, fit_dpt
+from siamlab.probe.suite.passes import Passes
+
+HeadName = Literal["linear", "dpt"]
+HEAD = "linear, or dpt: convolutions on four blocks, trained by gradient descent"
+Some = Sequence[int]  # numbers of images
+See = Callable[[Passes, Tensor], Tensor]
+Part = Callable[[Some], tuple[Tensor, Tensor]]
+DPT: dict[str, Any] = {"features": "patches of 4 blocks, through the final norm", "head": ABOUT}
+
+
+class Fitted(NamedTuple):
+    """A head after its training."""
+
+    answer: Callable[[Tensor, Grid], Tensor]  # of each pixel, from features and a size
+    constant: Tensor  # the best blind answer, as it was fitted
+
+
+class Head(NamedTuple):
+    """A head of one set."""
+
+    see: See  # features of pixels
+    part: int  # images at a time
+    fit: Callable[[Part, int, Grid], Fitted]  # from parts, number of images and grid
+    settings: dict[str, Any]  # what it changes of the protocol
+
+
+def four_blocks(passes: Passes, pixels: Tensor) -> Float[Tensor, "n 4 N D"]:
+    """Patches after each quarter of the blocks. Raises UserError for a model without four."""
+    model = passes.model
+    depth = len(getattr(model, "blocks", ()))
+    if depth < BLOCKS or not hasattr(model, "forward_intermediates"):
+        raise UserError(
+            f"data.head=dpt needs the features of {BLOCKS} blocks, and {type(model).__name__} has "
+            f"{depth} that can be read; use data.head=linear, or choose another model"
+        )
+    return passes.blocks(pixels, [depth * k // BLOCKS for k in range(1, BLOCKS + 1)])
+
+
+def in_order(count: int, part: int) -> Iterator[Some]:
+    """Yield the numbers of all images, `part` at a time."""
+    yield from (range(start, min(count, start + part)) for start in range(0, count, part))
+
+
+def trained_dpt(
+    part: Part,
+    count: int,
+    grid: Grid,
+    target: Callable[[Tensor], tuple[Tensor, Tensor]],
+    unmeasured: Callable[[], UserError],
+) -> Dpt:
+    """Train on `target(truth)`: numbers of cells [n, M, K] and their weight [n, M].
+
+    Batches are drawn once, and read again in every epoch.
+    """
+
+    def batch(some: Some) -> Batch:
+        features, truth = part(some)
+        return features, *target(truth)
+
+    drawn = torch.randperm(count, generator=torch.Generator().manual_seed(SEED)).split(BATCH)
+    found = fit_dpt([partial(batch, some.tolist()) for some in drawn], grid)
+    if found is None:
+        raise unmeasured()
+    return found
