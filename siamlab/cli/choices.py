@@ -2,7 +2,10 @@
 
 SHELLS = ("bash", "zsh", "tcsh")
 # sets with a task of their own
-STANDARD = ("spair", "davis", "nyu", "normals", "hpatches", "voc", "ade20k", "cityscapes")
+STANDARD = (
+    "spair", "davis", "nyu", "normals", "hpatches", "voc", "ade20k", "cityscapes", "voc_boxes",
+    "coco_boxes",
+)  # fmt: skip
 SUITES = ("quick", "full", "published", "imagenet-c", *STANDARD)
 SPLITS = ("all", "train", "test")
 DEVICES = ("auto", "cpu", "cuda", "mps")

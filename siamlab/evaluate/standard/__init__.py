@@ -15,6 +15,7 @@ from siamlab.evaluate.evaluate import feature_shelf
 from siamlab.evaluate.models import NamedModel
 from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.evaluate.standard.base import Published, StandardSet
+from siamlab.evaluate.standard.boxes import CocoBoxes, VocBoxes
 from siamlab.evaluate.standard.davis import Davis
 from siamlab.evaluate.standard.hpatches import Hpatches
 from siamlab.evaluate.standard.normals import Normals
@@ -33,7 +34,18 @@ if TYPE_CHECKING:
 SETS: Mapping[str, type[StandardSet]] = MappingProxyType(
     {
         each.model_fields["kind"].default: each
-        for each in (Spair, Davis, Nyu, Normals, Hpatches, Voc, Ade20k, Cityscapes)
+        for each in (
+            Spair,
+            Davis,
+            Nyu,
+            Normals,
+            Hpatches,
+            Voc,
+            Ade20k,
+            Cityscapes,
+            VocBoxes,
+            CocoBoxes,
+        )
     }
 )
 
@@ -42,6 +54,7 @@ __all__ = [
     "Ade20k",
     "AnySize",
     "Cityscapes",
+    "CocoBoxes",
     "Davis",
     "Hpatches",
     "Normals",
@@ -50,6 +63,7 @@ __all__ = [
     "Spair",
     "StandardSet",
     "Voc",
+    "VocBoxes",
     "measure_standard",
 ]
 

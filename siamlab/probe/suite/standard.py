@@ -3,7 +3,10 @@
 Each is measured by its set in `siamlab.evaluate.standard`, not by a suite: `measure` is None.
 """
 
+from siamlab.data.coco import COCO_CLASSES
+from siamlab.data.voc import VOC_CLASSES
 from siamlab.probe.catalogue import Doc, Probe
+from siamlab.probe.precision import UNIT
 
 POINTS, IMAGES = "share of points", "mean share of points"
 SPAIR_CATEGORIES = (
@@ -87,5 +90,22 @@ REGIONS = tuple(
     for key, title in {"voc": "PASCAL VOC 2012", "ade20k": "ADE20K",
                        "cityscapes": "Cityscapes"}.items()
 )
-STANDARD = (*SPAIR, *DAVIS, *NYU, *NORMALS, *HPATCHES, *REGIONS)
+BOXES = tuple(
+    probe
+    for kind, title, classes in (
+        ("voc_boxes", "PASCAL VOC", VOC_CLASSES), ("coco_boxes", "COCO", COCO_CLASSES)
+    )
+    for probe in (
+        *(Probe(key, f"{title} detection by a light head, {name}", "spatial", UNIT, "higher", None,
+                Doc("`detection`", "average precision of boxes and their classes by a head after "
+                    "FCOS on frozen patches, mean over classes: over overlaps 0.5 to 0.95, or at "
+                    "0.5", "0–1"))
+          for key, name in {kind: "AP", f"{kind}_50": "AP50"}.items()),
+        *(Probe(f"{kind}_{name.replace(' ', '_')}", f"{title} detection by a light head, {name}",
+                "spatial", UNIT, "higher", None,
+                Doc("`detection`", "the same in one class, over overlaps 0.5 to 0.95", "0–1"))
+          for name in classes),
+    )
+)
+STANDARD = (*SPAIR, *DAVIS, *NYU, *NORMALS, *HPATCHES, *REGIONS, *BOXES)
 # fmt: on
