@@ -17,7 +17,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from siamlab.component import Component
+from siamlab.component import Component, Sizes
 from siamlab.geometry import Grid, View, magnification, patch_centres, to_source, to_view
 from siamlab.machine.constant import constant
 
@@ -70,6 +70,9 @@ class OwnFrame(PositionsChoice):
 
     def query(self, context: View, target: View, grid: Grid) -> Float[Tensor, "1 N 4"]:
         return own_places(grid, context.box.device)
+
+    def shrunk(self, to: Sizes) -> "OwnFrame":
+        return self.replace(first="row")
 
     def query_embedding(self, width: int) -> nn.Module:
         return FixedPlace(width, self.first)

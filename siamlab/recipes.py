@@ -24,7 +24,13 @@ from siamlab.views import Crops, SameCrop, TwoCrops
 
 def siameseim(**fields: Any) -> Run:
     """Predict another view's dense features from a masked view; UniGrad (Tao 2023)."""
-    return _recipe("siameseim", fields)
+    return _recipe(
+        "siameseim",
+        fields,
+        prediction=DenseDecoder(batch_epsilon=1e-5),
+        model=Vit(class_std=0.02),
+        optimiser=AdamW(tokens="decay"),
+    )
 
 
 def mae(**fields: Any) -> Run:
@@ -35,12 +41,12 @@ def mae(**fields: Any) -> Run:
         views=SameCrop(),
         colour=NoColour(),
         masking=RandomMasking(ratio=0.75, predict="hidden"),
-        positions=OwnFrame(),
+        positions=OwnFrame(first="column"),
         target=Pixels(),
         prediction=DenseDecoder(depth=8, width=512, norm="layer", projector=0, end="layer"),
         loss=MSE(),
-        model=Vit(norm="layer", stem="learned"),
-        optimiser=AdamW(lr=1.5e-4, clip=float("inf")),
+        model=Vit(norm="layer", stem="learned", class_std=0.02),
+        optimiser=AdamW(lr=1.5e-4, tokens="decay", clip=float("inf")),
     )
 
 
@@ -173,7 +179,8 @@ def demo_size(run: Run) -> Run:
     """Return the same method for scenes of 48 pixels and two processor cores: 5 × 5 patches.
 
     A short run of a narrow network also needs larger crops, a faster target, no projector before
-    the target and another λ of UniGrad: each choice sets its own (`Component.shrunk`).
+    the target and another λ of UniGrad: each choice sets its own (`Component.shrunk`). What a
+    recipe takes from its paper's program alone, such as the deviation of the class token, goes.
     """
     return _shrunk(run, DEMO)
 

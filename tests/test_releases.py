@@ -183,8 +183,7 @@ def test_the_files_settings_are_the_runs(tmp_path):
         "size=28", "model.width=32", "model.depth=1", "model.heads=1", "model.patch=2",
         "prediction.width=16",
     )  # fmt: skip
-    theirs = ("model.class_std=0.02", "prediction.batch_epsilon=1e-5", "optimiser.tokens=decay")
-    expected = siameseim().change(*networks, *theirs, "steps=499200")
+    expected = siameseim().change(*networks, "steps=499200")
     assert made.folder.run().differences(expected) == []
     assert made.about == (
         "SiameseIM ViT 32×1/2 with 1 heads after step 499,200 of 499,200: encoder, projector, "
@@ -199,9 +198,7 @@ def test_where_nothing_tells_the_settings_they_are_the_recipes(tmp_path):
         "size=12", "model.width=64", "model.depth=2", "model.heads=1", "model.patch=4",
         "prediction.width=32", "prediction.depth=2",
     )  # fmt: skip
-    theirs = ("model.class_std=0.02", "positions.first=column", "optimiser.tokens=decay")
-    run = made.folder.run()
-    assert run.differences(mae().change(*sizes, *theirs)) == []
+    assert made.folder.run().differences(mae().change(*sizes)) == []
     assert made.about.endswith("; AdamW starts from scratch; 62 keys used, 1 unused (head.weight)")
     write_release(made.folder.path, tmp_path / "again.pth")
     again = read(tmp_path / "again.pth")
@@ -290,11 +287,10 @@ def test_a_run_of_ones_own_becomes_a_release_and_the_same_run_again(recipe, tmp_
     """Also in the middle of it."""
     small = (
         "size=12", "model.width=64", "model.depth=1", "model.heads=1", "model.patch=4", "batch=4",
-        "steps=3", "prediction.width=32", "prediction.depth=1", "model.class_std=0.02",
-        "optimiser.tokens=decay", "seed=5", "save_every=1",
+        "steps=3", "prediction.width=32", "prediction.depth=1", "seed=5", "save_every=1",
     )  # fmt: skip
-    theirs = ["masking.smallest=1.0", "prediction.batch_epsilon=1e-5"]
-    run = recipe().change(*small, *theirs) if recipe is siameseim else mae().change(*small)
+    theirs = ["masking.smallest=1.0"] if recipe is siameseim else ["positions.first=row"]
+    run = recipe().change(*small, *theirs)
     folder = train(run, tmp_path / "mine", images)
     for steps in (3, 2):
         out = tmp_path / f"{steps}.pth"

@@ -123,7 +123,7 @@ class Vit(BackboneChoice):
         return vit
 
     def shrunk(self, to: Sizes) -> "Vit":
-        kept = {"class_std", "layer_scale", "drop_path"}
+        kept = {"layer_scale", "drop_path"}
         return super().shrunk(to).replace(**{name: getattr(self, name) for name in kept})
 
 

@@ -143,7 +143,9 @@ class DenseDecoder(Head):
         return self.width if self.projects else encoder_width
 
     def shrunk(self, to: Sizes) -> "DenseDecoder":
-        return self.replace(width=to.width, depth=1, heads=to.heads, projector=0)
+        return self.replace(
+            width=to.width, depth=1, heads=to.heads, projector=0, batch_epsilon=EPSILON
+        )
 
 
 class LinearHead(Head):

@@ -87,7 +87,7 @@ class AdamW(Component):
     )
 
     def shrunk(self, to: Sizes) -> "AdamW":
-        return self.replace(lr=4e-3, warmup=to.warmup)
+        return self.replace(lr=4e-3, warmup=to.warmup, tokens="kept")
 
 
 class Compute(Component):
