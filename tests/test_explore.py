@@ -10,6 +10,7 @@ import tempfile
 import time
 import weakref
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,7 @@ from siamlab.explore import (
     EyeExplorer,
     ModelsExplorer,
     PairExplorer,
+    PathExplorer,
     PlaneExplorer,
     ReconstructionExplorer,
 )
@@ -60,8 +62,42 @@ def masked_run():
     return train(demo_size(mae()).change(*few), f"{place.name}/mae").path, place
 
 
-def reconstruction_explorer():
-    return ReconstructionExplorer(masked_run()[0])
+def reconstruction_explorer(**options):
+    return ReconstructionExplorer(masked_run()[0], **options)
+
+
+VALUES = {  # semantic and spatial score of each run
+    "start-seed0": (0.2, 0.3), "start-seed1": (0.3, 0.3),
+    "masked-seed0": (0.5, 0.6), "masked-seed1": (0.4, 0.8),
+}  # fmt: skip
+
+
+@cache
+def path_study():
+    """Two configurations with two seeds each, in a folder that goes with the interpreter.
+
+    The second seeds are copies with other scores.
+    """
+    few = ("data.images=16", "data.test_images=8", "steps=1", "batch=8", "model.depth=1")
+    place = tempfile.TemporaryDirectory()
+    runs = Path(place.name) / "runs"
+    base = demo_size(mae()).change(*few)
+    for name, run in {"start": base, "masked": base.change("masking.ratio=0.4", "seed=3")}.items():
+        shutil.copytree(train(run, runs / f"{name}-seed0").path, runs / f"{name}-seed1")
+    for name, values in VALUES.items():
+        table = pl.DataFrame(
+            [dict(model=name, probe=p, value=v, low=v, high=v, layer=None, head=None) | REST
+             for p, v in zip(("semantic", "spatial"), values, strict=True)],
+            infer_schema_length=None,
+        )  # fmt: skip
+        table.write_parquet(runs / name / "scores.parquet")
+    order = [name for seed in "01" for name in VALUES if name.endswith(seed)]
+    pl.DataFrame({"folder": order}).write_parquet(runs.parent / "trials.parquet")
+    return runs.parent, place
+
+
+def path_explorer(**options):
+    return PathExplorer(path_study()[0], **options)
 
 
 REST = dict(title="", property="", chance=0.0, ceiling=1.0, unit="", direction="higher")
@@ -72,6 +108,7 @@ EXPLORERS = {
     "eye": EyeExplorer,
     "plane": plane_explorer,
     "reconstruction": reconstruction_explorer,
+    "path": path_explorer,
 }
 
 

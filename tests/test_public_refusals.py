@@ -19,6 +19,7 @@ from siamlab.explore import PlaneExplorer
 from siamlab.explore.eye import EyeExplorer
 from siamlab.explore.models import ModelsExplorer
 from siamlab.explore.pair import PairExplorer
+from siamlab.explore.path import PathExplorer
 from siamlab.explore.reconstruction import ReconstructionExplorer
 from siamlab.geometry import View
 from siamlab.probe import attribution
@@ -88,6 +89,7 @@ PATHS = {
     EyeExplorer: "folder",
     ModelsExplorer: "models",
     PairExplorer: "model",
+    PathExplorer: "folder",
     ReconstructionExplorer: "folder",
     RunFolder: "path",
     Run.read: "path",

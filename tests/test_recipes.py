@@ -118,6 +118,7 @@ def test_the_smaller_run_is_the_same_method(recipe, sized):
         *(f"prediction.{k}" for k in ("width", "depth", "heads", "projector")),
         *("prediction.hidden", "prediction.bottleneck"),
         *("views.crop.area", "target.start", "target.schedule", "loss.weight"),
+        *("model.class_std", "optimiser.tokens", "prediction.batch_epsilon", "positions.first"),
     }
     assert differ <= allowed
     assert small["steps"] * small["batch"] < 1e6
@@ -168,9 +169,13 @@ def test_a_recipe_takes_fields_and_knows_its_name(recipe):
     assert RECIPES[run.name] is recipe and recipe.__doc__.endswith(".")
 
 
+DECAYING = ("model.class_std=0.02", "optimiser.tokens=decay")
+
+
 def test_siameseim():
     run = siameseim()
-    assert run == Run()
+    theirs = Run().change(*DECAYING, "prediction.batch_epsilon=1e-5")  # as released
+    assert run == theirs
     assert run.views == TwoCrops(crop=Crops(area=(0.08, 1), aspect=4 / 3, flip=0.5))
     assert run.roles == "fixed" and run.colour.kind == "siameseim"
     assert isinstance(run.masking, BlockwiseMasking) and run.masking.predict == "all"
@@ -178,11 +183,17 @@ def test_siameseim():
     assert run.grid == (14, 14) and hidden.sum(dim=1).tolist() == [118, 118]
     assert isinstance(run.positions, RelativeScale)
     assert run.target == Momentum(start=0.995, normalise="layer")
-    assert run.prediction == DenseDecoder(depth=4, width=768, heads=16, norm="batch", projector=2)
+    assert run.prediction == DenseDecoder(
+        depth=4, width=768, heads=16, norm="batch", projector=2, batch_epsilon=1e-5
+    )
     assert run.loss == UniGrad(weight=0.02)
-    assert run.model == Vit(width=768, depth=12, heads=12, patch=16, norm="none", stem="frozen")
+    assert run.model == Vit(
+        width=768, depth=12, heads=12, patch=16, norm="none", stem="frozen", class_std=0.02
+    )
     warmup = 40 / 1600
-    assert run.optimiser == AdamW(lr=6.25e-5, betas=(0.9, 0.95), decay=0.05, warmup=warmup, clip=1)
+    assert run.optimiser == AdamW(
+        lr=6.25e-5, betas=(0.9, 0.95), decay=0.05, warmup=warmup, clip=1, tokens="decay"
+    )
     assert run.batch == 4096
     assert run.steps == pytest.approx(1600 * EPOCH / 4096, rel=0.01)
 
@@ -191,8 +202,9 @@ def test_mae():
     run = mae()
     assert run.views == SameCrop(crop=Crops(area=(0.2, 1))) and run.colour == NoColour()
     assert run.masking == RandomMasking(ratio=0.75, predict="hidden")
-    assert run.positions == OwnFrame() and run.target == Pixels(normalise="patch")
+    assert run.positions == OwnFrame(first="column") and run.target == Pixels(normalise="patch")
     assert run.loss == MSE()
+    assert (run.model.class_std, run.optimiser.tokens) == (0.02, "decay")
     decoder = run.prediction
     assert (decoder.depth, decoder.width, decoder.norm, decoder.projector) == (8, 512, "layer", 0)
     assert decoder.end == run.model.norm == "layer"
@@ -254,7 +266,7 @@ def test_dense_byol_is_byol_asked_for_every_patch():
     run = dense_byol()
     assert run.loss == byol().loss and run.target == byol().target and run.colour == byol().colour
     assert run.roles == "both" and run.masking == NoMasking()
-    assert run.prediction == siameseim().prediction and run.positions == siameseim().positions
+    assert run.prediction == DenseDecoder() and run.positions == siameseim().positions
 
 
 def test_the_parts_of_a_batch_add_up():

@@ -22,6 +22,7 @@ from siamlab.explore import (
     EyeExplorer,
     ModelsExplorer,
     PairExplorer,
+    PathExplorer,
     PlaneExplorer,
     ReconstructionExplorer,
 )
@@ -141,6 +142,7 @@ def explorers(models: list[NamedModel], scores: pl.DataFrame, images: Images) ->
     yield from (pair, EyeExplorer("zoo:siameseim"), ModelsExplorer(["zoo:mae", models[0]], images))
     yield assert_type(PlaneExplorer.of_study("runs/studies/loss"), PlaneExplorer)
     yield PlaneExplorer(models, scores)
+    yield PathExplorer("runs/studies/mim_to_siameseim", images)
     assert_type(ReconstructionExplorer("runs/mae").reconstructed().lost, Tensor)
 
 

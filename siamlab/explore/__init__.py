@@ -3,6 +3,7 @@
 from siamlab.explore.eye import EyeExplorer
 from siamlab.explore.models import ModelsExplorer
 from siamlab.explore.pair import PairExplorer
+from siamlab.explore.path import PathExplorer
 from siamlab.explore.plane.explorer import PlaneExplorer
 from siamlab.explore.reconstruction import ReconstructionExplorer
 
@@ -10,6 +11,7 @@ __all__ = [
     "EyeExplorer",
     "ModelsExplorer",
     "PairExplorer",
+    "PathExplorer",
     "PlaneExplorer",
     "ReconstructionExplorer",
 ]

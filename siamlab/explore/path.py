@@ -1,0 +1,169 @@
+"""Path explorer: the steps of a study from one method to another, on one photograph.
+
+PathExplorer("runs/studies/mim_to_siameseim")       # the folder of a study whose runs were measured
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from siamlab.component import UserError
+from siamlab.data import Images
+from siamlab.explore.answers import Change
+from siamlab.explore.explorer import Explorer
+from siamlab.explore.models import HEADS, ModelsExplorer
+from siamlab.explore.plane.charts import plane_chart
+from siamlab.explore.plane.runs import PlanePoint, study_points
+from siamlab.explore.scene import Control, Panel, Scene
+from siamlab.figure.template import configuration
+from siamlab.machine.arguments import typed
+from siamlab.study.statistics import means
+
+SCORES = ("semantic", "spatial")
+CHANGES = 6  # changes of a step that are named; the others are counted
+PANELS = 3  # of each model: attention, similarity and match
+
+
+class Step(NamedTuple):
+    """One configuration of the path."""
+
+    name: str
+    run: PlanePoint  # that of its first seed, which is shown
+    changes: list[str]  # since the step before
+    seeds: int
+    scores: dict[str, tuple[float, float, float]]  # mean over seeds, and its interval
+
+
+class PathExplorer(Explorer):
+    """Attention, similarity and match of one patch, and the scores, step by step along a path.
+
+    A click on the plane, or the slider, chooses the step.
+    """
+
+    title = "along the path"
+
+    @typed
+    def __init__(
+        self,
+        folder: str | Path,
+        images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
+        image: int | None = None,
+        views: int = 1,
+        device: str | torch.device = "auto",
+    ):
+        self.steps: list[Step] = path_steps(folder)
+        opened = [step.run.load()._replace(name=step.name) for step in self.steps]
+        self.models: ModelsExplorer = ModelsExplorer(opened, images, image, views, device)
+        own = {key: value for key, value in self.models.values.items() if key != HEADS}
+        super().__init__({"step": 1} | own, *self.models.selected)
+
+    def scene(self) -> Scene:
+        """The model of the present step on the photograph, and all steps on the plane."""
+        whole, i = self._of_models(), self.values["step"] - 1
+        rows = [
+            {"model": step.name} | {key: step.scores[key][0] for key in SCORES}
+            for step in self.steps
+        ]
+        chart = plane_chart(pl.DataFrame(rows), [i], range(len(rows)))
+        plane = Panel("path", "the path on the plane", "", (1, len(rows)), chart=chart, span=3)
+        return Scene(
+            panels=[*whole.panels[PANELS * i : PANELS * (i + 1)], plane],
+            columns=6,
+            text=f"{self._step_text(i)}\n{self._match_text(i)}",
+            controls=self.controls(),
+            scales=whole.scales,
+            legend=whole.legend,
+        )
+
+    def controls(self) -> list[Control]:
+        """The step, and those of the models explorer but the choice of a model."""
+        others = [control for control in self._of_models().controls if control.name != HEADS]
+        return [Control("step", "step", self.values["step"], 1, len(self.steps)), *others]
+
+    def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
+        """The two views, which all steps share."""
+        self._of_models()
+        return self.models.images()
+
+    def on_select(self, panel: str, patch: int) -> Change:
+        """A point of the plane chooses its step, a patch becomes the query."""
+        return Change({"step": patch + 1}) if panel == "path" else Change({}, ("a", patch))
+
+    def _of_models(self) -> Scene:
+        """Bring the models explorer to the present state, and return its scene."""
+        values = {key: value for key, value in self.values.items() if key != "step"}
+        name = self.steps[self.values["step"] - 1].name
+        self.models.values, self.models.selected = values | {HEADS: name}, self.selected
+        return self.models.scene()
+
+    def _step_text(self, i: int) -> str:
+        step, last = self.steps[i], self.steps[i - 1] if i else None
+        more = len(step.changes) - CHANGES
+        named = ", ".join(step.changes[:CHANGES]) + (f" and {more} more" if more > 0 else "")
+        told = []
+        for key in SCORES:
+            mean, low, high = step.scores[key]
+            since = f", {mean - last.scores[key][0]:+.3f} since {last.name}" if last else ""
+            around = f" [{low:.3f}, {high:.3f}]" if step.seeds > 1 else ""
+            told.append(f"{key} {mean:.3f}{around}{since}")
+        changed = f" ({named})" if last and named else ""
+        seeds = f"mean of {step.seeds} seeds" if step.seeds > 1 else "one seed"
+        return (
+            f"Step {i + 1} of {len(self.steps)}, {step.name}{changed}: {'; '.join(told)}; {seeds}."
+        )
+
+    def _match_text(self, i: int) -> str:
+        pair = self.models.pairs[self.steps[i].name]
+        return pair.scene().text
+
+
+def path_steps(folder: str | Path) -> list[Step]:
+    """Return the configurations of a study in its order, with their scores.
+
+    Raises UserError for a study with fewer than two measured configurations.
+    """
+    points, table = study_points(folder)
+    seeds: dict[str, list[PlanePoint]] = {}
+    for point in points:
+        seeds.setdefault(configuration(point.name), []).append(point)
+    if len(seeds) < 2:
+        raise UserError(
+            f"{folder} has one measured configuration, {next(iter(seeds))!r}; a path has two or "
+            "more: let `siamlab study run` go on"
+        )
+    scores = _means(table, points)
+    steps, before = [], None
+    for name, runs in seeds.items():
+        if not scores.get(name, {}).keys() >= set(SCORES):
+            raise UserError(
+                f"{folder} lacks a {' or '.join(SCORES)} score of {name!r}; a path shows both: run "
+                "its study on images with labels"
+            )
+        run = runs[0].run
+        changes = run.differences(before) if run and before else []
+        # whole choices, `loss=mse`, before fields of one, `loss.weight=2`
+        changes = sorted(changes, key=lambda change: "." in change.split("=")[0])
+        steps.append(Step(name, runs[0], changes, len(runs), scores[name]))
+        before = run
+    return steps
+
+
+def _means(
+    table: pl.DataFrame, points: list[PlanePoint]
+) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Mean, low and high of both scores of each configuration."""
+    seed = {point.name: i for i, point in enumerate(points)}
+    rows = table.filter(
+        pl.col("probe").is_in(SCORES) & pl.col("layer").is_null() & pl.col("head").is_null()
+    ).with_columns(
+        point=pl.col("model").map_elements(configuration, return_dtype=pl.String),
+        seed=pl.col("model").replace_strict(seed, return_dtype=pl.Int64),
+    )
+    found: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for row in means(rows).iter_rows(named=True) if len(rows) else ():
+        found.setdefault(row["point"], {})[row["probe"]] = row["mean"], row["low"], row["high"]
+    return found

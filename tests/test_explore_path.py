@@ -1,0 +1,80 @@
+"""Path explorer: the steps of a study in their order, their scores over seeds, and their models."""
+
+import re
+import shutil
+
+import polars as pl
+import pytest
+import torch
+from test_explore import panel, path_study
+
+from siamlab.component import UserError
+from siamlab.explore import ModelsExplorer, PathExplorer
+
+
+@pytest.fixture(scope="module")
+def study():
+    return path_study()[0]
+
+
+def test_each_step_has_its_mean_over_seeds_its_interval_and_what_it_changed(study):
+    """Student's t of two values: 12.706 standard errors."""
+    shown = PathExplorer(study)
+    first, second = (shown.set(step=step).state["text"].splitlines()[0] for step in (1, 2))
+    half = 12.706 * 0.05
+    assert first == (
+        f"Step 1 of 2, start: semantic 0.250 [{0.25 - half:.3f}, {0.25 + half:.3f}]; "
+        "spatial 0.300 [0.300, 0.300]; mean of 2 seeds."
+    )
+    assert second.startswith("Step 2 of 2, masked (seed=3, masking.ratio=0.4): semantic 0.450 [")
+    assert "+0.200 since start; spatial 0.700 [" in second and "+0.400 since start; " in second
+
+
+def test_the_panels_are_those_of_the_steps_model_on_one_scale(study):
+    shown = PathExplorer(study).set(image=2)
+    runs = [study / "runs" / f"{name}-seed0" for name in ("start", "masked")]
+    alone = ModelsExplorer(runs, shown.models.pixels).set(image=2)
+    for step, run in enumerate(runs, 1):
+        shown.set(step=step).select(panel_of(shown, "attention"), 7)
+        alone.select(f"{run.name} attention", 7)
+        for kind in ("attention", "similarity", "match"):
+            mine = panel(shown, panel_of(shown, kind)).heat
+            theirs = panel(alone, f"{run.name} {kind}").heat
+            assert torch.equal(torch.tensor(mine.values), torch.tensor(theirs.values)), kind
+        assert shown.scene().scales == alone.scene().scales
+        assert "row 2, column 3" in shown.state["text"]
+
+
+def panel_of(explorer, kind):
+    return next(p.id for p in explorer.scene().panels if p.id.endswith(kind))
+
+
+def test_a_point_of_the_plane_is_its_step_and_the_patch_stays(study):
+    shown = PathExplorer(study).select("start similarity", 11).select("path", 1)
+    assert (shown.state["step"], shown.state["view"], shown.state["patch"]) == (2, "a", 11)
+    chart = panel(shown, "path").chart
+    assert list(chart.names) == ["start", "masked"] and list(chart.chosen) == [1]
+    assert chart.x[0] < chart.x[1] and chart.y[0] < chart.y[1]
+    assert {control.name for control in shown.controls()} == {
+        "step", "image", "views", "layer", "head"
+    }  # fmt: skip
+
+
+def test_a_page_answers_every_step_and_patch(study, tmp_path):
+    shown = PathExplorer(study)
+    events = {answer.event for answer in shown.answers()}
+    assert {"step 1", "step 2", "path 0", "path 1", "start attention 24"} <= events
+    assert shown.snapshot(tmp_path / "path.png")[:4] == b"\x89PNG"
+
+
+def test_what_is_no_path_is_refused(study, tmp_path):
+    with pytest.raises(UserError, match="holds no measured run"):
+        PathExplorer(tmp_path)
+    shutil.copytree(study / "runs" / "start-seed0", tmp_path / "runs" / "start-seed0")
+    with pytest.raises(UserError, match="one measured configuration, 'start'; a path has two"):
+        PathExplorer(tmp_path)
+    copied = shutil.copytree(study / "runs" / "masked-seed0", tmp_path / "runs" / "masked-seed0")
+    table = pl.read_parquet(copied / "scores.parquet")
+    table.filter(probe="spatial").write_parquet(copied / "scores.parquet")
+    with pytest.raises(UserError, match=re.escape("lacks a semantic or spatial score of 'masked'")):
+        PathExplorer(tmp_path)
