@@ -4,7 +4,9 @@ The plane is drawn by docs/pictures.py.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +19,7 @@ from siamlab.figure.scores import SUMMARY  # noqa: E402
 from siamlab.study.statistics import effects, means  # noqa: E402
 from siamlab.study.trials_file import read_trials  # noqa: E402
 
-HEADLINE = HERE.parent / "studies" / "results" / "headline.jsonl"
+RESULTS = HERE.parent / "studies" / "results"
 NAMES = {"siameseim": "SiameseIM", "mae": "MAE", "moco_v3": "MoCo-v3"}
 PAIRS = (("MAE", "SiameseIM"), ("MoCo-v3", "SiameseIM"), ("MAE", "MoCo-v3"))
 SHOWN = {
@@ -30,20 +32,22 @@ SHOWN = {
     "robustness": "corrupted %",
     "correspondence_centred": "correspondence %",
 }
+QUICK = ("semantic", "spatial", "knn", "linear", "correspondence_centred")  # those of a path
 HARD = {"few_shot_5": "few labels", "long_tail": "a long tail", "robustness": "corruption"}
-BEGIN, END = (
-    f"<!-- headline: {what} docs/build_results.py -->\n" for what in ("written by", "end of")
-)
 
 
-def scores() -> pl.DataFrame:
-    """Return point, seed and probes of the headline study's finished trials."""
+def scores(study: str = "headline") -> pl.DataFrame:
+    """Return point, seed and probes of a study's finished trials, in the order of its points."""
+    trials = read_trials(RESULTS / f"{study}.jsonl")
+    points = (
+        NAMES if study == "headline" else {label: label for label in trials.header.about["points"]}
+    )
     rows = [
-        {"point": NAMES.get(record.point, record.point), "seed": record.seed} | value.model_dump()
-        for record in read_trials(HEADLINE).records
+        {"point": points.get(record.point, record.point), "seed": record.seed} | value.model_dump()
+        for record in trials.records
         for value in record.scores
     ]
-    order = {name: i for i, name in enumerate(NAMES.values())}
+    order = {name: i for i, name in enumerate(points.values())}
     place = pl.col("point").replace_strict(order, default=len(order), return_dtype=pl.Int64)
     return pl.DataFrame(rows, infer_schema_length=None).sort(place, "seed", maintain_order=True)
 
@@ -92,14 +96,14 @@ def extra_gains() -> pl.DataFrame:
     return effects(gains(), pairs, family=("MAE", "MoCo-v3"))
 
 
-def section() -> str:
+def headline_section() -> str:
     """Return the tables of the headline study as Markdown."""
     table = scores()
     parts = [
         f"Mean over {seeds()} seeds and its 95 % Student-t interval:\n",
-        markdown(["", *SHOWN.values()], mean_rows(table)),
+        markdown(["", *SHOWN.values()], mean_rows(table, SHOWN)),
         "Differences seed by seed, with intervals that hold together (Bonferroni):\n",
-        markdown(["", "semantic score", "spatial score"], difference_rows(table)),
+        markdown(["", "semantic score", "spatial score"], difference_rows(table, PAIRS)),
         "What SiameseIM gains, in percentage points: on all labels by the linear probe, and how "
         "much more than that on each harder task (intervals hold together):\n",
         markdown(["", "linear", *HARD.values()], gain_rows()),
@@ -107,11 +111,30 @@ def section() -> str:
     return "\n".join(parts)
 
 
-def mean_rows(table: pl.DataFrame) -> Iterator[list[str]]:
+def path_section(study: str) -> str:
+    """Return the tables of a path's finished steps as Markdown."""
+    table = scores(study)
+    steps = table["point"].unique(maintain_order=True).to_list()
+    counts = dict(table.group_by("point").agg(pl.col("seed").n_unique()).iter_rows())
+    parts = [
+        "Mean over seeds and its 95 % Student-t interval, step by step:\n",
+        markdown(
+            ["step", "seeds", *(SHOWN[probe] for probe in QUICK)],
+            ([row[0], str(counts[row[0]]), *row[1:]] for row in mean_rows(table, QUICK)),
+        ),
+        "What each step changes, seed by seed, with intervals that hold together (Bonferroni):\n",
+        markdown(
+            ["", "semantic score", "spatial score"], difference_rows(table, list(pairwise(steps)))
+        ),
+    ]
+    return "\n".join(parts)
+
+
+def mean_rows(table: pl.DataFrame, probes: Iterable[str]) -> Iterator[list[str]]:
     found = {(row["point"], row["probe"]): row for row in means(table).iter_rows(named=True)}
     for point in table["point"].unique(maintain_order=True):
-        rows = [found[point, probe] for probe in SHOWN]
-        scales = [1 if probe in SUMMARY else 100 for probe in SHOWN]
+        rows = [found[point, probe] for probe in probes]
+        scales = [1 if probe in SUMMARY else 100 for probe in probes]
         yield [
             point,
             *(spread(row["mean"], row["low"], row["high"], scale)
@@ -119,9 +142,9 @@ def mean_rows(table: pl.DataFrame) -> Iterator[list[str]]:
         ]  # fmt: skip
 
 
-def difference_rows(table: pl.DataFrame) -> Iterator[list[str]]:
-    compared = effects(table, PAIRS)
-    for base, point in PAIRS:
+def difference_rows(table: pl.DataFrame, pairs: Sequence[tuple[str, str]]) -> Iterator[list[str]]:
+    compared = effects(table, pairs)
+    for base, point in pairs:
         both = compared.filter(pl.col("base") == base, pl.col("point") == point)
         rows = [both.row(by_predicate=pl.col("probe") == name, named=True) for name in SUMMARY]
         yield [f"{point} against {base}", *map(verdict, rows)]
@@ -159,13 +182,24 @@ def markdown(head: list[str], rows: Iterator[list[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+SECTIONS: dict[str, Callable[[], str]] = {
+    "headline": headline_section,
+    "id_to_siameseim": partial(path_section, "id_to_siameseim"),
+}
+
+
 def with_results(page: str) -> str:
-    """Return the page with the tables between its marks."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"results.md needs the lines {BEGIN.strip()} and {END.strip()}")
-    return f"{before}{begin}\n{section()}\n{end}{after}"
+    """Return the page with each study's tables between its marks."""
+    for study, section in SECTIONS.items():
+        first, last = (
+            f"<!-- {study}: {what} docs/build_results.py -->\n" for what in ("written by", "end of")
+        )
+        before, begin, rest = page.partition(first)
+        _, end, after = rest.partition(last)
+        if not begin or not end:
+            raise ValueError(f"results.md needs the lines {first.strip()} and {last.strip()}")
+        page = f"{before}{begin}\n{section()}\n{end}{after}"
+    return page
 
 
 if __name__ == "__main__":
