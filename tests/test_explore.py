@@ -301,8 +301,8 @@ MISTAKES = [
     (lambda e: e.select("c", 0), "view 'c'"),
     (lambda e: e.select(next(p.id for p in e.scene().panels if p.parts), 1000), "from 0 to "),
     (lambda e: e.set(nothing=1), "control 'nothing'; allowed: "),
-    (lambda e: e.set(**{e.scene().controls[0].name: -1}), "(image=-1 must be|no choice '-1')"),
-    (lambda e: e.set(**{e.scene().controls[0].name: 1.5}), "(image=1.5 must be|no choice '1.5')"),
+    (lambda e: e.set(**{e.scene().controls[0].name: -1}), "(=-1 must be|no choice '-1')"),
+    (lambda e: e.set(**{e.scene().controls[0].name: 1.5}), "(=1.5 must be|no choice '1.5')"),
 ]
 
 
