@@ -81,7 +81,7 @@ class ReconstructionExplorer(Explorer):
         self.values: dict[str, Any] = values | self.checked({"image": image})
         found = self.reconstructed()
         contrast = found.target.var(dim=1).where(found.lost.isfinite(), torch.tensor(-1.0))
-        self.selected = "reconstruction", int(contrast.argmax())
+        self.selected: tuple[str, int] = "reconstruction", int(contrast.argmax())
 
     def scene(self) -> Scene:
         """What is seen, what is predicted, the image, and the selected patch of both."""
