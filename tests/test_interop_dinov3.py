@@ -160,8 +160,9 @@ def write(folder, change=lambda weights: None, **options):
 
 
 @pytest.mark.parametrize("options", [{}, dict(gated=True), dict(biased=False)], ids=str)
-def test_the_features_are_those_of_the_release(options, tmp_path):
-    path, network = write(tmp_path, **options)
+@pytest.mark.parametrize("writer", [write, write_folder], ids=["release", "transformers"])
+def test_the_features_are_those_of_the_release(writer, options, tmp_path):
+    path, network = writer(tmp_path, **options)
     named = open_model(path, size=64)
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
@@ -169,17 +170,6 @@ def test_the_features_are_those_of_the_release(options, tmp_path):
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     assert named.about == "DINOv3 ViT 64×2/16 with 2 heads, encoder; 0 keys unused"
     assert features(named.model, image).patches.shape == (2, 16, WIDTH)
-
-
-@pytest.mark.parametrize("options", [{}, dict(gated=True), dict(biased=False)], ids=str)
-def test_a_folder_of_transformers_has_the_features_of_the_release(options, tmp_path):
-    path, network = write_folder(tmp_path, **options)
-    named = open_model(path, size=64)
-    image = torch.rand(2, 3, 64, 64)
-    with torch.no_grad():
-        found, expected = (model.forward_features(image) for model in (named.model, network))
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
-    assert named.about == "DINOv3 ViT 64×2/16 with 2 heads, encoder; 0 keys unused"
 
 
 def test_a_folder_of_another_network_of_transformers_is_refused(tmp_path):

@@ -17,7 +17,7 @@ from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
 from siamlab.explore.models import HEADS, ModelsExplorer
 from siamlab.explore.plane.charts import plane_chart
-from siamlab.explore.plane.runs import PlanePoint, study_points
+from siamlab.explore.plane.runs import PlanePoint, named_changes, study_points
 from siamlab.explore.scene import Control, Panel, Scene
 from siamlab.figure.template import configuration
 from siamlab.machine.arguments import typed
@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
     name: str
     run: PlanePoint  # that of its first seed, which is shown
-    changes: list[str]  # since the step before
+    changes: str  # since the step before
     seeds: int
     scores: dict[str, tuple[float, float, float]]  # mean over seeds, and its interval
 
@@ -102,15 +102,13 @@ class PathExplorer(Explorer):
 
     def _step_text(self, i: int) -> str:
         step, last = self.steps[i], self.steps[i - 1] if i else None
-        more = len(step.changes) - CHANGES
-        named = ", ".join(step.changes[:CHANGES]) + (f" and {more} more" if more > 0 else "")
         told = []
         for key in SCORES:
             mean, low, high = step.scores[key]
             since = f", {mean - last.scores[key][0]:+.3f} since {last.name}" if last else ""
             around = f" [{low:.3f}, {high:.3f}]" if step.seeds > 1 else ""
             told.append(f"{key} {mean:.3f}{around}{since}")
-        changed = f" ({named})" if last and named else ""
+        changed = f" ({step.changes})" if step.changes else ""
         seeds = f"mean of {step.seeds} seeds" if step.seeds > 1 else "one seed"
         return (
             f"Step {i + 1} of {len(self.steps)}, {step.name}{changed}: {'; '.join(told)}; {seeds}."
@@ -144,9 +142,7 @@ def path_steps(folder: str | Path) -> list[Step]:
                 "its study on images with labels"
             )
         run = runs[0].run
-        changes = run.differences(before) if run and before else []
-        # whole choices, `loss=mse`, before fields of one, `loss.weight=2`
-        changes = sorted(changes, key=lambda change: "." in change.split("=")[0])
+        changes = named_changes(run, before, CHANGES) if run and before else ""
         steps.append(Step(name, runs[0], changes, len(runs), scores[name]))
         before = run
     return steps

@@ -72,10 +72,15 @@ def changes(point: PlanePoint, base: PlanePoint) -> str:
         return "the base of the comparisons"
     if not point.run or not base.run or is_reference(point.name):
         return ""
+    return f"changed from {base.name}: {named_changes(point.run, base.run) or 'nothing'}"
+
+
+def named_changes(run: Run, base: Run, most: int = CHANGES) -> str:
+    """Name the settings in which a run differs, `most` of them, and count the others."""
     # whole choices, `loss=mse`, before fields of one, `loss.weight=2`
-    found = sorted(point.run.differences(base.run), key=lambda change: "." in change.split("=")[0])
-    more = f" and {len(found) - CHANGES} more" if len(found) > CHANGES else ""
-    return f"changed from {base.name}: {', '.join(found[:CHANGES]) or 'nothing'}{more}"
+    found = sorted(run.differences(base), key=lambda change: "." in change.split("=")[0])
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return f"{', '.join(found[:most])}{more}"
 
 
 def _ordered(folder: Path) -> list[Path]:
