@@ -263,7 +263,7 @@ def test_a_head_learns_the_boxes_of_colours(chosen, write, tmp_path, monkeypatch
     rows = {row["probe"]: row for row in scores.to_dicts()}
     plane = {"voc_boxes": "aeroplane", "coco_boxes": "airplane"}[kind]
     assert sorted(rows) == sorted([kind, f"{kind}_50", f"{kind}_dog", f"{kind}_{plane}"])
-    assert rows[f"{kind}_50"]["value"] > 0.8 and rows[kind]["ceiling"] == 1
+    assert rows[f"{kind}_50"]["value"] > 0.5 and rows[kind]["ceiling"] == 1
     assert rows[kind]["chance"] < 0.2 < rows[kind]["value"]
     settings = json.loads(rows[kind]["settings"])
     assert (settings["train_images"], settings["test_images"]) == (4, 4)

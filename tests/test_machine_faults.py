@@ -5,7 +5,6 @@ import re
 import resource
 import signal
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 import polars as pl
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from siamlab.cli import main as main_module
 from siamlab.component import UserError
 from siamlab.evaluate.files import write_table
+from siamlab.machine import workers
 from siamlab.machine.faults import machine_fault
 
 WRITERS = {
@@ -52,8 +52,9 @@ def refusal_of_a_table(path):
 
 @pytest.fixture(scope="module")
 def confined():
-    """A process with little space. It is a new one, since polars does not survive a fork."""
-    with ProcessPoolExecutor(1, get_context("spawn"), confine) as pool:
+    """A process with little space, forked before polars is loaded, which does not survive it."""
+    workers.warm()
+    with ProcessPoolExecutor(1, workers.CONTEXT, confine) as pool:
         yield lambda function, *arguments: pool.submit(function, *arguments).result(timeout=120)
 
 

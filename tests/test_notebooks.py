@@ -40,11 +40,20 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
+def stem(path):
+    return path.stem
+
+
+def slow_if_long(path):
+    """Two of the ten, which take as long as six others; `08` trains, too."""
+    return pytest.param(path, marks=[pytest.mark.slow] * path.stem.startswith(("01", "09")))
+
+
 def pictures(cell):
     return ["image/png" in o.get("data", {}) for o in cell.get("outputs", [])]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=stem)
 def test_a_notebook_is_short_asks_and_answers(path):
     cells = read(path).cells
     assert cells[0].source.startswith("# ") and cells[0].source.splitlines()[0].endswith("?")
@@ -56,7 +65,7 @@ def test_a_notebook_is_short_asks_and_answers(path):
     assert path.stat().st_size < 3e6
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=stem)
 def test_a_notebook_reads_without_a_kernel(path):
     notebook = read(path)
     text = path.read_text()
@@ -105,7 +114,7 @@ def test_a_notebook_shows_the_sentence_without_a_traceback(kernel):
     assert line.startswith("siamlab: zoo: there is no model 'mea'; did you mean 'mae'?")
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [slow_if_long(path) for path in NOTEBOOKS], ids=stem)
 def test_a_notebook_runs_and_says_what_it_said(path, kernel):
     """In the same words where it trains and is run at a smaller size, else in the same numbers."""
     kept, notebook, trained = read(path).cells, read(path), False
@@ -175,7 +184,7 @@ def run(tmp_path_factory, photos):
     return train(small, tmp_path_factory.mktemp("runs") / "mine").path
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[:7], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS[:7], ids=stem)
 @pytest.mark.parametrize("kind", ["run", "run and folder", "timm"])
 def test_its_first_line_takes_models_and_images_of_ones_own(
     path, kind, run, photos, monkeypatch, capsys

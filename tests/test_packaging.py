@@ -67,6 +67,7 @@ def test_what_the_tests_import_is_declared():
     assert imported(ROOT / "tests") - names(EVERY) - own == set()
 
 
+@pytest.mark.slow
 def test_the_training_core_imports_nothing_heavy():
     program = (
         f"import sys; sys.modules |= dict.fromkeys({HEAVY})  # as if not installed\n"
