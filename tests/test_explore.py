@@ -159,8 +159,8 @@ def test_an_explorer_is_a_scene_and_images(tmp_path):
     assert explorer.state == dict(level=3, view="image", patch=2, text="Level 3, patch 2.")
     assert Image.open(io.BytesIO(explorer.snapshot())).getpixel((300, 300)) == (150, 150, 150)
     events = {answer.event: answer for answer in explorer.answers()}
-    assert set(events) == {"", *(f"image {i}" for i in range(4)), *(f"level {i}" for i in range(5))}
-    assert events["level 1"].scene["text"] == "Level 1, patch 2." and explorer.values["level"] == 3
+    assert set(events) == {"", *(f"image {i}" for i in range(4)), *(f"level={i}" for i in range(5))}
+    assert events["level=1"].scene["text"] == "Level 1, patch 2." and explorer.values["level"] == 3
     assert "Level 3, patch 1." in explorer.to_html(tmp_path / "x.html").read_text()
 
 

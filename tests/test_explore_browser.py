@@ -186,14 +186,75 @@ def test_a_page_of_models_answers_every_sequence(page, models):
 def test_the_value_under_the_pointer_is_shown(page, pair):
     explorer, url = pair
     page.goto(url)
+    click(page, "a", 0.5, 0.5)  # pins the patch: else the one under the pointer is the next
     page.mouse.move(*at(page, "b", 0.1, 0.1))
-    cosine = explorer.scene().panels[2].heat.values[0]
+    cosine = explorer.select("a", 12).scene().panels[2].heat.values[0]
     shown = page.locator('[data-panel="b"] .scale output')
     word, value = shown.text_content().replace("−", "-").split()
     assert word == "cosine" and float(value) == pytest.approx(cosine, abs=0.01)
     page.mouse.move(2, 2)
     assert shown.text_content() == "cosine"
     assert page.locator('[data-panel="b"] .scale span').all_text_contents() == ["−1", "", "1"]
+
+
+def patch_place(panel, patch):
+    return panel, (patch % 5 + 0.5) / 5, (patch // 5 + 0.5) / 5
+
+
+def test_a_pair_page_follows_the_pointer_until_a_click_pins(page, pair):
+    explorer, url = pair
+    assert url.startswith("file://")
+    page.goto(url)
+    hint = page.locator(".siamlab-hint")
+    for panel, patch in (("a", 3), ("b", 21), ("b", 22)):
+        page.mouse.move(*at(page, *patch_place(panel, patch)))
+        drawn_as(page, explorer.select(panel, patch))  # at once: nothing is waited for
+        assert hint.text_content().startswith("Move over a patch")
+    page.mouse.move(2, 2)
+    drawn_as(page, explorer)  # the last answer stays
+    click(page, *patch_place("a", 7))
+    page.mouse.move(*at(page, *patch_place("b", 4)))
+    drawn_as(page, explorer.select("a", 7))
+    assert hint.text_content().startswith("Pinned")
+    click(page, *patch_place("a", 7))  # releases it
+    page.mouse.move(*at(page, *patch_place("b", 4)))
+    drawn_as(page, explorer.select("b", 4))
+    click(page, *patch_place("b", 4))
+    page.keyboard.press("Escape")
+    page.mouse.move(*at(page, *patch_place("a", 0)))
+    drawn_as(page, explorer.select("a", 0))
+
+
+def test_a_page_of_models_follows_the_pointer_in_all_of_them(page, models):
+    explorer, url = models
+    page.goto(url)
+    shown = ["zoo:scenes_mae similarity", "zoo:scenes_siameseim attention"]
+    for panel, patch in zip(shown, (1, 18), strict=True):
+        page.mouse.move(*at(page, *patch_place(panel, patch)))
+        drawn_as(page, explorer.select(panel, patch))
+    click(page, "head 2", 0.5, 0.5)  # chooses a head, and pins nothing
+    drawn_as(page, explorer.select("head 2", 0))
+    page.mouse.move(*at(page, *patch_place(shown[0], 9)))
+    drawn_as(page, explorer.select(shown[0], 9))
+    click(page, *patch_place(shown[0], 9))
+    page.mouse.move(*at(page, *patch_place(shown[1], 2)))
+    drawn_as(page, explorer)
+
+
+@pytest.mark.parametrize("kind", ["pair", "models"])
+def test_panels_stay_in_place_while_a_pointer_moves(browser, request, kind):
+    explorer, url = request.getfixturevalue(kind)
+    panel = "a" if kind == "pair" else "zoo:scenes_mae similarity"
+    with watched(browser, width=480, height=900) as page:
+        page.goto(url)
+        page.locator(f'[data-panel="{panel}"] svg').scroll_into_view_if_needed()
+        for patch in range(25):  # the longest text comes first or later
+            page.mouse.move(*at(page, *patch_place(panel, patch)))
+        tops = []
+        for patch in range(25):
+            page.mouse.move(*at(page, *patch_place(panel, patch)))
+            tops.append(page.locator(f'[data-panel="{panel}"] svg').bounding_box()["y"])
+        assert len(set(tops)) == 1
 
 
 def test_a_page_is_used_by_keys_alone(page, pair):

@@ -63,7 +63,7 @@ def test_a_point_of_the_plane_is_its_step_and_the_patch_stays(study):
 def test_a_page_answers_every_step_and_patch(study, tmp_path):
     shown = PathExplorer(study)
     events = {answer.event for answer in shown.answers()}
-    assert {"step 1", "step 2", "path 0", "path 1", "start attention 24"} <= events
+    assert {"step=1", "step=2", "path 0", "path 1", "start attention 24"} <= events
     assert shown.snapshot(tmp_path / "path.png")[:4] == b"\x89PNG"
 
 

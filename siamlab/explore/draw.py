@@ -180,7 +180,13 @@ def _entries(scene: Scene) -> list[list[tuple]]:
 
 
 def _room(entry: tuple) -> int:
-    return round(_font(13).getlength(entry[1])) + (190 if entry[2] else 44)
+    _, text, scale = entry
+    words = text + (_high(scale) if scale else "")
+    return round(_font(13).getlength(words)) + (165 if scale else 44)
+
+
+def _high(scale: Scale) -> str:
+    return f"{scale.high:.2g}" + " or more" * scale.open
 
 
 def _foot(pen: ImageDraw.ImageDraw, canvas: Image.Image, entries: list[tuple], top: int) -> None:
@@ -190,12 +196,13 @@ def _foot(pen: ImageDraw.ImageDraw, canvas: Image.Image, entries: list[tuple], t
             _mark(pen, Mark(0.0, 0.0, kind, "2"), left + 9.0, top + 9.0, 16.0, 16.0)
             pen.text((left + 24, top), text, INK, _font(13))
         else:
-            pen.text((left, top), f"{text}: {scale.low:.2g}", INK, _font(13))
-            start = left + round(_font(13).getlength(f"{text}: {scale.low:.2g}")) + 6
+            low = f"{scale.low:.2g}"
+            pen.text((left, top), f"{text}: {low}", INK, _font(13))
+            start = left + round(_font(13).getlength(f"{text}: {low}")) + 6
             values = torch.linspace(scale.low, scale.high, 80).tolist()
             strip = _heated(Image.new("RGB", (80, 12), WHITE), Heat(values, (1, 80), ""), scale)
             canvas.paste(strip, (start, top + 3))
-            pen.text((start + 86, top), f"{scale.high:.2g}", INK, _font(13))
+            pen.text((start + 86, top), _high(scale), INK, _font(13))
         left += _room((kind, text, scale))
 
 

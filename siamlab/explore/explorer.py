@@ -221,7 +221,7 @@ class Explorer:
             yield f"{panel} {','.join(map(str, parts))}", self.on_brush(panel, parts)
         for control in scene.controls:
             for value in control.nearby():
-                yield f"{control.name} {value}", self.on_set({control.name: value})
+                yield f"{control.name}={value}", self.on_set({control.name: value})
         for box in self.exported_boxes():
             yield f"box {' '.join(map(str, box))}", Change({"box": box})
 

@@ -74,7 +74,7 @@ class ModelsExplorer(Explorer):
         attention = {name: self._row(name) for name in self.pairs}
         heads = self._heads()
         scales = {
-            "attention": Scale("share of attention", 0.0, self._highest()),
+            "attention": Scale("share of attention", 0.0, self._highest(), open=True),
             "cosine": COSINE,
         }
         panels = [p for name, row in attention.items() for p in self._answers(name, row)]

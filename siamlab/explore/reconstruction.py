@@ -29,7 +29,7 @@ from siamlab.train import load_branches
 MASKS = 20  # masks to choose from
 GREY = 128  # of hidden patches
 FLAT = 1e-6  # variance of a patch without contrast
-LOST = Scale("share of the patch's variance lost", 0.0, 1.0)
+LOST = Scale("share of the patch's variance lost", 0.0, 1.0, open=True)
 LEGEND = (("query", "selected patch"),)
 
 
@@ -87,7 +87,7 @@ class ReconstructionExplorer(Explorer):
         """What is seen, what is predicted, the image, and the selected patch of both."""
         found, patch = self.reconstructed(), self.selected[1]
         query = [Mark(*patch_centres(self.grid)[patch].tolist(), "query")]
-        view, own = dict(grid=self.grid, marks=query), f"{self._name()} {patch}"
+        view, own = dict(grid=self.grid, marks=query, span=2), f"{self._name()} {patch}"
         return Scene(
             panels=[
                 Panel("seen", "what the model sees", f"seen {self._name()}", **view),
@@ -98,7 +98,7 @@ class ReconstructionExplorer(Explorer):
                 Panel("predicted", "selected patch: predicted", f"predicted {own}"),
                 Panel("true", "selected patch: true", f"true {own}"),
             ],
-            columns=3,
+            columns=6,
             text=self._text(found, patch),
             controls=self.controls(),
             scales={"lost": LOST},

@@ -37,6 +37,7 @@ class Scale(NamedTuple):
     title: str
     low: float
     high: float
+    open: bool = False  # larger values have the colour of `high`
 
     @property
     def bound(self) -> float:
@@ -85,6 +86,9 @@ class Chart(NamedTuple):
     chosen: Sequence[int] = ()
     symbols: Sequence[str] = ()  # keys of SYMBOLS, for points and the ends of lines
     places: Sequence[tuple[float, float] | None] = ()  # middles of the names of points
+    # intervals of points: left and right end, lower and upper end; None where there is none
+    whiskers: Sequence[tuple[float, float, float, float] | None] = ()
+    joined: bool = False  # points are steps, and a line joins them
     note: str = ""  # shown where there are no lines
 
 

@@ -5,8 +5,11 @@ function fill(template, words) {
   return template.replace(/\{(\w+)\}/g, (_, name) => words[name]);
 }
 
+const bytes = new Map(); // of texts that were unpacked: a pointer needs the same ones again
+
 function unpacked(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  if (!bytes.has(text)) bytes.set(text, Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
+  return bytes.get(text);
 }
 
 function heatOf(levels, grid, scale) {
@@ -65,11 +68,22 @@ function rowAndColumn(grid, patch) {
   return { row: Math.floor(patch / grid[1]) + 1, column: patch % grid[1] + 1 };
 }
 
+// The pointer shows the patch below it, until a click pins one; a click on it or Escape releases it.
+const HINTS = { free: "Move over a patch: its answer is shown at once. A click pins it.",
+  pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it." };
+
+function withPatch(state, panel, { hover, patch, keyed }) {
+  if (hover === null || (hover !== undefined && state.pinned)) return state;
+  if (hover !== undefined) return { ...state, selected: [panel, hover] };
+  const again = state.pinned && String(state.selected) === String([panel, patch]);
+  return { ...state, selected: [panel, patch], pinned: Boolean(keyed || !again) };
+}
+
 const pairScene = {
-  next: ({ values, selected }, event) => ("control" in event
-    ? { values: { ...values, [event.control]: event.value }, selected }
-    : { values, selected: [event.panel, event.patch] }),
-  scene: (data, first, { values, selected: [here, patch] }) => {
+  next: (state, event) => ("control" in event
+    ? { ...state, values: { ...state.values, [event.control]: event.value } }
+    : withPatch(state, event.panel, event)),
+  scene: (data, first, { values, pinned, selected: [here, patch] }) => {
     const answer = answerOfPair(data, values, here, patch);
     const { side, place, there } = answer;
     const numbers = { error: answer.error, least: answer.least, shared: place[here].shared,
@@ -78,7 +92,7 @@ const pairScene = {
     const panels = first.panels.map((panel) => (panel.id === "source"
       ? { ...panel, image: `source-${values.image}`, boxes: place.boxes }
       : { ...panel, image: `${panel.id}-${values.image}-${values.views}`,
-        ...answer.shown[panel.id] }));
+        ...answer.shown[panel.id], hovers: !pinned, follows: true }));
     return { ...first, panels,
       text: fill(answer.inside ? data.text.matched : data.text.hidden, { query, ...numbers }),
       controls: withValues(first.controls, values),
@@ -88,14 +102,14 @@ const pairScene = {
 };
 
 const modelsScene = {
-  next: ({ values, selected }, event) => {
-    const set = (changes) => ({ values: { ...values, ...changes }, selected });
+  next: (state, event) => {
+    const set = (changes) => ({ ...state, values: { ...state.values, ...changes } });
     if (event.control === data_heads) return set({ head: mean_head, [data_heads]: event.value });
     if ("control" in event) return set({ [event.control]: event.value });
     if (event.panel.startsWith("head ")) return set({ head: event.panel.slice(5) });
-    return { values, selected: ["a", event.patch] };
+    return withPatch(state, "a", event);
   },
-  scene: (data, first, { values, selected: [, patch] }) => {
+  scene: (data, first, { values, pinned, selected: [, patch] }) => {
     const { grid } = data;
     const count = grid[0] * grid[1];
     const key = `${values.image} ${values.views}`;
@@ -110,10 +124,10 @@ const modelsScene = {
     const answers = Object.entries(data.models).map(([name, model]) =>
       [name, answerOfPair({ grid, pairs: model.pairs }, values, "a", patch)]);
     const panel = (id) => first.panels.find((each) => each.id === id);
+    const query_panel = { image: picture, marks: [query], hovers: !pinned, follows: true };
     const panels = answers.flatMap(([name, { shown }]) => [
-      { ...panel(`${name} attention`), image: picture, marks: [query],
-        heat: attention(name, head) },
-      { ...panel(`${name} similarity`), image: picture, marks: [query], heat: shown.a.heat },
+      { ...panel(`${name} attention`), ...query_panel, heat: attention(name, head) },
+      { ...panel(`${name} similarity`), ...query_panel, heat: shown.a.heat },
       { ...panel(`${name} match`), image: picture.replace("a", "b"), ...shown.b,
         marks: shown.b.marks.filter((mark) => mark.kind !== "next") },
     ]);

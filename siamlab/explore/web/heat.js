@@ -60,22 +60,22 @@ function showScale(view, stops, wide) { // below its picture; small pictures hav
       return `rgb(${shade(stops, (share + 1) / 2).join(" ")} / ${OPACITY * Math.abs(share)})`;
     });
     bar.style.background = `linear-gradient(90deg, ${shades.join(", ")}), #fff`;
-    add(scale, "span", {}, number(colours.high));
+    add(scale, "span", {}, `${colours.open ? "≥ " : ""}${number(colours.high)}`);
   }
   add(scale, "output", {}, wide ? colours.title : "");
 }
 
 function point(view, event, send) { // what is under the pointer, in all panels where they are linked
   const at = event && place(view, event);
-  if (!view.linked) return pointAt(view, at);
   const { views, pointed } = view.all;
-  pointed.at = at;
-  const over = at && patchAt(view.panel.grid, ...at);
+  if (view.linked) pointed.at = at;
+  const over = at && view.panel.grid && patchAt(view.panel.grid, ...at);
   if (view.panel.hovers && (!event || event.pointerType === "mouse") && over !== view.over) {
     view.over = over;
-    return send({ panel: view.panel.id, hover: over });
+    send({ panel: view.panel.id, hover: over });
+    if (view.linked) return; // the answer may come later, and points then
   }
-  for (const other of views.values()) pointAt(other, at);
+  for (const other of view.linked ? views.values() : [view]) pointAt(other, at);
 }
 
 function pointAt(view, at) { // the value there, and where it is shared the patch
@@ -88,15 +88,16 @@ function pointAt(view, at) { // the value there, and where it is shared the patc
     draw(view);
   }
   if (!panel.heat || !colours || !output) return;
-  const value = patch === null ? "" : valueText(panel.heat, colours.bound, patch);
+  const value = patch === null ? "" : valueText(panel.heat, colours, patch);
   const wide = scale.childElementCount > 1;
   output.textContent = wide || value ? colours.title + value : "";
 }
 
-function valueText({ values, levels }, bound, patch) {
+function valueText({ values, levels }, colours, patch) {
   if (values) return Number.isFinite(values[patch]) ? ` ${number(values[patch])}` : "";
   const level = atob(levels).charCodeAt(patch);
-  return level ? ` ${number(bound * (level - 128) / 127)}` : "";
+  const most = colours.open && level === 255 ? "≥ " : ""; // larger values have the same level
+  return level ? ` ${most}${number(colours.bound * (level - 128) / 127)}` : "";
 }
 
 function number(value) {

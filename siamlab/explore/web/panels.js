@@ -46,6 +46,7 @@ function mount(model, el) {
     const images = model.get("images");
     if (!scene.panels) return;
     text.textContent = scene.text;
+    keepHeight(text, scene.panels.some((panel) => panel.hovers));
     updateControls();
     panels.style.setProperty("--columns", scene.columns);
     for (const [id, view] of views) {
@@ -65,6 +66,12 @@ function mount(model, el) {
   model.on("change:answered", () => { updateControls(); tell(false); });
   tell(false);
   show();
+}
+
+function keepHeight(text, hovers) { // else the panels would move below a pointer that they follow
+  const { height } = text.getBoundingClientRect();
+  if (!hovers) text.style.minHeight = "";
+  else if (height > (parseFloat(text.style.minHeight) || 0)) text.style.minHeight = `${height}px`;
 }
 
 function keepKeys(event) { // JupyterLab moves between cells by the keys of sliders and choices

@@ -183,11 +183,11 @@ function attentionPanels(models, state, got, base) {
       grid: [1, 1], heat: heat(readable[below], maps[below], head),
       chosen: state.head === String(head) }));
   }
-  return { panels, columns: 6, text: attentionText(models, readable, state), ...shares(high) };
+  return { panels, columns: 6, text: attentionText(models, readable, state), ...shares(high, true) };
 }
 
-function shares(high) {
-  return { scales: { attention: { title: "attention", low: 0, high, bound: high } } };
+function shares(high, open) {
+  return { scales: { attention: { title: "attention", low: 0, high, bound: high, open } } };
 }
 
 function rolloutPanels(models, readable, got, base) {
@@ -196,7 +196,7 @@ function rolloutPanels(models, readable, got, base) {
   const panels = readable.map((model, i) => panelOf(model, base, { still: true,
     heat: { values: rows[i], grid: model.grid, scale: "attention" } }));
   const high = Math.max(1e-6, ...rows.map((row) => Math.max(...row)));
-  return { panels, columns: columnsFor(readable, base), ...shares(high),
+  return { panels, columns: columnsFor(readable, base), ...shares(high, false),
     text: `Share of each patch in what flows into ${startOf(readable)} through all layers, heads ` +
       `averaged (rollout).${unreadable(models, readable)}` };
 }

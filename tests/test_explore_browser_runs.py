@@ -1,0 +1,216 @@
+"""Explorers of runs, clicked in a real browser: pixels that a run predicts, and a study's path."""
+
+import pytest
+from test_explore import masked_run, path_explorer, reconstruction_explorer
+from test_explore_browser import CELL, HERE, at, click, drawn_as, exported, says, told, watched
+from test_explore_path import panel_of
+
+from benchmarks.lab import notebook
+
+IMAGES = ("seen", "reconstruction", "image")  # panels that are clicked
+WIDTHS = pytest.mark.parametrize("width", [480, 1280])
+THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
+
+
+@pytest.fixture
+def page(browser):
+    with watched(browser, width=1200, height=900) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def reconstructions(tmp_path_factory):
+    return exported(reconstruction_explorer(), tmp_path_factory.mktemp("reconstruction"))
+
+
+@pytest.fixture
+def reconstruction(reconstructions):
+    return next(reconstructions)
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    return exported(path_explorer(), tmp_path_factory.mktemp("path"))
+
+
+@pytest.fixture
+def path(paths):
+    return next(paths)
+
+
+def patch_clicked(page, panel, patch):
+    row, column = divmod(patch, 5)
+    click(page, panel, (column + 0.5) / 5, (row + 0.5) / 5)
+
+
+def shows_images_of(page, explorer):
+    """The pictures of all panels are those of the object, to the pixel."""
+    wanted = explorer.data_uris()
+    for panel in explorer.scene().panels:
+        if panel.image:
+            shown = page.locator(f'[data-panel="{panel.id}"] img').get_attribute("src")
+            assert shown == wanted[panel.image], panel.id
+
+
+def value_under(page, panel, patch):
+    """What the scale of a panel says of a patch below the pointer."""
+    row, column = divmod(patch, 5)
+    page.mouse.move(*at(page, panel, (column + 0.5) / 5, (row + 0.5) / 5))
+    words = page.locator(f'[data-panel="{panel}"] .scale output').text_content()
+    return words.replace("−", "-")
+
+
+def test_a_click_shows_what_was_predicted_of_a_patch(page, reconstruction):
+    explorer, url = reconstruction
+    page.goto(url)
+    says(page, explorer.state["text"])
+    hidden = explorer.reconstructed().hidden
+    for panel, patch in zip(
+        IMAGES, (*hidden.nonzero()[:2, 0], (~hidden).nonzero()[0]), strict=True
+    ):
+        patch_clicked(page, panel, int(patch))
+        says(page, explorer.select(panel, int(patch)).state["text"])
+        drawn_as(page, explorer)
+        shows_images_of(page, explorer)
+        if hidden[patch]:
+            lost = explorer.reconstructed().lost[patch]
+            assert f"{lost:.2f} of its variance is lost" in page.locator(".text").text_content()
+
+
+def test_another_mask_hides_other_patches(page, reconstruction):
+    explorer, url = reconstruction
+    page.goto(url)
+    for name, value in (("mask", 3), ("image", 2)):  # each alone is held, and no two together
+        page.locator(f"input[name={name}]").fill(str(value))
+        says(page, explorer.set(**{name: value}).state["text"])
+        shows_images_of(page, explorer)
+        page.reload()
+        explorer.set(mask=0, image=4)
+    page.locator("input[name=mask]").fill("3")
+    page.locator("input[name=image]").fill("2")
+    page.wait_for_selector(".text:has-text('does not hold that answer')", state="attached")
+
+
+def test_keys_move_over_a_reconstruction(page, reconstruction):
+    explorer, url = reconstruction
+    page.goto(url)
+    patch = explorer.selected[1]
+    step = "ArrowDown" if patch < 20 else "ArrowUp"
+    page.locator('[data-panel="reconstruction"] svg').focus()
+    page.keyboard.press(step)
+    page.keyboard.press("Enter")
+    explorer.select("reconstruction", patch + (5 if patch < 20 else -5))
+    says(page, explorer.state["text"])
+    page.reload()
+    page.locator("input[name=mask]").focus()
+    page.keyboard.press("ArrowRight")
+    says(page, explorer.select("reconstruction", patch).set(mask=1).state["text"])
+
+
+def test_what_is_lost_is_read_under_the_pointer(page, reconstruction):
+    explorer, url = reconstruction
+    page.goto(url)
+    lost = explorer.reconstructed().lost
+    for patch in range(25):
+        said = value_under(page, "image", patch).removeprefix("share of the patch's variance lost")
+        if lost[patch].isnan():  # it was seen
+            assert said == ""
+        elif lost[patch] > 1:
+            assert said == " ≥ 1"
+        else:
+            assert float(said) == pytest.approx(float(lost[patch]), abs=0.01)
+    assert page.locator('[data-panel="image"] .scale span').all_text_contents() == ["0", "", "≥ 1"]
+
+
+def test_a_step_of_a_path_is_chosen_by_its_point_and_by_the_slider(page, path):
+    explorer, url = path
+    page.goto(url)
+    says(page, explorer.state["text"])
+    chart = explorer.scene().panels[-1].chart
+    click(page, "path", 0.17 + chart.x[1] * 0.8, (0.03 + (1 - chart.y[1]) * 0.6) / 0.75)
+    says(page, explorer.select("path", 1).state["text"])
+    drawn_as(page, explorer)
+    assert page.locator('[data-panel="path"] .point.chosen').count() == 1
+    assert "+0.200 since start" in page.locator(".text").text_content()
+    page.reload()
+    page.locator("input[name=step]").focus()
+    page.keyboard.press("ArrowRight")
+    says(page, explorer.state["text"])
+    drawn_as(page, explorer)
+
+
+def test_a_patch_of_a_path_is_clicked_and_read(page, path):
+    explorer, url = path
+    page.goto(url)
+    patch_clicked(page, panel_of(explorer, "similarity"), 7)
+    explorer.select(panel_of(explorer, "similarity"), 7)
+    says(page, explorer.state["text"])
+    drawn_as(page, explorer)
+    shows_images_of(page, explorer)
+    heat = next(p for p in explorer.scene().panels if p.id == panel_of(explorer, "similarity")).heat
+    for patch in (0, 7, 24):
+        said = value_under(page, panel_of(explorer, "similarity"), patch)
+        assert float(said.removeprefix("cosine ")) == pytest.approx(heat.values[patch], abs=0.01)
+    page.locator('[data-panel="path"] svg').focus()
+    for key in ("ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector(".text:has-text('does not hold that answer')", state="attached")
+
+
+def overlapping(page):
+    """Pairs of panels, controls or parts of the page that lie over each other."""
+    return page.evaluate(
+        """() => {
+            const found = [];
+            const parts = ".panels figure, .controls label, .text, .foot";
+            const shown = [...document.querySelectorAll(parts)]
+                .map((each) => [each, each.getBoundingClientRect()]).filter(([, a]) => a.width);
+            const named = (each) => each.outerHTML.slice(0, 60);
+            shown.forEach(([one, a], i) => shown.slice(i + 1).forEach(([other, b]) => {
+                const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+                const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+                if (wide > 1 && high > 1) found.push([named(one), named(other)]);
+            }));
+            return found; }"""
+    )
+
+
+@WIDTHS
+@THEMES
+@pytest.mark.parametrize("kind", ["reconstruction", "path"])
+def test_pages_of_runs_fit_the_width_in_both_themes(browser, request, kind, width, theme):
+    explorer, url = request.getfixturevalue(kind)
+    with watched(browser, width=width, height=900) as page:
+        page.emulate_media(color_scheme=theme)
+        page.goto(url)
+        says(page, explorer.state["text"])
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert overlapping(page) == []
+        ink, paper = page.evaluate(
+            """() => [["figcaption", "color"], ["body", "backgroundColor"]].map(([name, of]) =>
+                getComputedStyle(document.querySelector(name))[of].match(/[\\d.]+/g).slice(0, 3)
+                    .reduce((sum, part) => sum + Number(part), 0))"""
+        )
+        assert (ink - paper > 400) if theme == "dark" else (paper - ink > 400)
+
+
+@pytest.fixture(scope="module")
+def lab(browser, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab")
+    cell = CELL.replace("PairExplorer", "ReconstructionExplorer")
+    cell = cell.replace("zoo:scenes_siameseim", str(masked_run()[0]))
+    with watched(browser, width=1200, height=1500) as page:
+        with notebook(page, folder, f"import sys; sys.path.insert(0, {HERE!r})\n{cell}", ""):
+            yield page
+
+
+@pytest.mark.slow
+def test_a_reconstruction_in_jupyterlab_and_its_kernel_agree(lab):
+    explorer = reconstruction_explorer()
+    says(lab, explorer.state["text"])
+    lab.locator("input[name=mask]").fill("5")  # not of an exported page, whose patch is another
+    says(lab, explorer.set(mask=5).state["text"])
+    patch_clicked(lab, "seen", 11)
+    says(lab, explorer.select("seen", 11).state["text"])
+    shows_images_of(lab, explorer)
+    assert told(lab, "explorer.state") == str(explorer.state)
