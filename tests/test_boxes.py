@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shown_at import shown_at
 from test_spair import colours
 
 from siamlab.cli.main import main
@@ -32,8 +33,8 @@ PLACES = [
 def small(tmp_path, monkeypatch):
     """A cache of each test's own, and protocols at 48 pixels."""
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
-    chosen = {name: p._replace(side=48) for name, p in boxes.PROTOCOLS.items()}
-    monkeypatch.setattr(boxes, "PROTOCOLS", chosen)
+    shown_at(monkeypatch, VocBoxes, side=48)
+    shown_at(monkeypatch, CocoBoxes, side=48)
 
 
 def write_image(file, number):

@@ -8,6 +8,7 @@ import polars
 import pytest
 import torch
 from PIL import Image
+from shown_at import shown_at
 from test_spair import colours
 
 from siamlab.cli.main import main
@@ -25,8 +26,7 @@ CALM = pytest.mark.filterwarnings("ignore:.*scores are not comparable with publi
 def small(tmp_path, monkeypatch):
     """A cache of each test's own, and a protocol at 32 pixels."""
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
-    fewer = {name: p._replace(side=32, multiple=8) for name, p in davis.PROTOCOLS.items()}
-    monkeypatch.setattr(davis, "PROTOCOLS", fewer)
+    shown_at(monkeypatch, Davis, side=32, multiple=8)
 
 
 def write_video(root, name, size=(48, 32), frames=5, step=4):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from pretend_device import pretended
+from shown_at import shown_at
 from test_normals import write_normals
 from test_nyu import write_nyu
 from test_spair import colours
@@ -14,7 +15,7 @@ from torch import Generator
 
 from siamlab.component import UserError
 from siamlab.evaluate.models import open_model
-from siamlab.evaluate.standard import Normals, Nyu, measure_standard, normals, nyu
+from siamlab.evaluate.standard import Normals, Nyu, measure_standard
 from siamlab.probe import dpt, inputs
 from siamlab.probe.dpt import finer, fit_dpt
 from siamlab.probe.layers import block_patches, by_layer
@@ -31,9 +32,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*are not comparable with publis
 def small(tmp_path, monkeypatch):
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
     fewer(monkeypatch, STEPS=2, WIDTH=8)
-    for module, field in ((nyu, dict(size=(48, 64))), (normals, dict(side=48))):
-        chosen = {name: p._replace(**field) for name, p in module.PROTOCOLS.items()}
-        monkeypatch.setattr(module, "PROTOCOLS", chosen)
+    shown_at(monkeypatch, Nyu, size=(48, 64))
+    shown_at(monkeypatch, Normals, side=48)
 
 
 def fewer(monkeypatch, **numbers):

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shown_at import shown_at
 from torch import nn
 
 from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.data.hpatches import read_hpatches
 from siamlab.evaluate.models import open_model
-from siamlab.evaluate.standard import Hpatches, hpatches, measure_standard
+from siamlab.evaluate.standard import Hpatches, measure_standard
 from siamlab.interop.adapter import TokenGrid
 from siamlab.probe.matching import matched, mutual, project
 
@@ -24,8 +25,7 @@ SHIFT = 8  # pixels from each image to the next: two patches
 def small(tmp_path, monkeypatch):
     """A cache of each test's own, and a protocol at 48 pixels."""
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
-    chosen = hpatches.PROTOCOLS["d2-net"]._replace(side=48)
-    monkeypatch.setattr(hpatches, "PROTOCOLS", {"d2-net": chosen})
+    shown_at(monkeypatch, Hpatches, side=48)
 
 
 def write_scene(root, name, shift=SHIFT, size=(48, 32)):

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from shown_at import shown_at
 from test_nyu import colours
 from torch import tensor
 
@@ -25,8 +26,7 @@ CALM = pytest.mark.filterwarnings("ignore:.*scores are not comparable with publi
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
-    chosen = module.PROTOCOLS["visbench"]._replace(side=48)
-    monkeypatch.setattr(module, "PROTOCOLS", {"visbench": chosen})
+    shown_at(monkeypatch, Normals, side=48)
 
 
 def save(file, array):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shown_at import shown_at
 from sklearn.linear_model import Ridge
 from torch import nn
 
@@ -13,7 +14,7 @@ from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.data.nyu import depths, read_nyu
 from siamlab.evaluate.models import open_model
-from siamlab.evaluate.standard import Nyu, measure_standard, nyu
+from siamlab.evaluate.standard import Nyu, measure_standard
 from siamlab.interop.adapter import TokenGrid
 from siamlab.probe.depth import by_patch, depth_errors, fit_depth, predicted
 
@@ -207,8 +208,7 @@ def test_the_eigen_crop_leaves_the_frame_of_the_photograph_out(tmp_path):
 
 @CALM
 def test_the_command_prints_published_numbers(tmp_path, capsys, monkeypatch):
-    chosen = nyu.PROTOCOLS["dinov2"]._replace(size=(48, 64))
-    monkeypatch.setattr(nyu, "PROTOCOLS", {"dinov2": chosen})
+    shown_at(monkeypatch, Nyu, size=(48, 64))
     words = ["probe", "zoo:scenes_mae", "--suite", "nyu", f"data.path={write_nyu(tmp_path)}"]
     assert main([*words, "data.crop=whole"]) == 0
     assert "published: MAE ViT-H/14, lin. 1 0.517 nyu_rmse (Oquab" in capsys.readouterr().out

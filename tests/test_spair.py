@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from shown_at import shown_at
 from torch import nn
 
 from siamlab.cli.main import main
@@ -15,7 +16,7 @@ from siamlab.component import UserError
 from siamlab.data.frames import framed, padded, stretched, to_frame, to_image
 from siamlab.data.spair import read_spair
 from siamlab.evaluate.models import open_model
-from siamlab.evaluate.standard import Spair, measure_standard, spair
+from siamlab.evaluate.standard import Spair, measure_standard
 from siamlab.interop.adapter import TokenGrid
 from siamlab.probe.keypoints import Placed, at_points, pck, transfer
 from siamlab.probe.score import DRAWS, SEED, resamples
@@ -29,8 +30,7 @@ CALM = pytest.mark.filterwarnings("ignore:.*are not comparable with published on
 def small(tmp_path, monkeypatch):
     """A cache of each test's own, and protocols at 48 pixels."""
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
-    fewer = {name: p._replace(side=48) for name, p in spair.PROTOCOLS.items()}
-    monkeypatch.setattr(spair, "PROTOCOLS", fewer)
+    shown_at(monkeypatch, Spair, side=48)
 
 
 def write_image(root, category, name, size, spots):

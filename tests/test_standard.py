@@ -12,6 +12,7 @@ import test_spair
 import test_standard_segmentation as test_regions
 import torch
 from pretend_device import pretended
+from shown_at import shown_at
 from test_spair import colours
 
 from siamlab.cli.choices import STANDARD as SUITES
@@ -20,14 +21,7 @@ from siamlab.evaluate.models import open_model
 from siamlab.evaluate.standard import (
     SETS,
     AnySize,
-    boxes,
-    davis,
-    hpatches,
     measure_standard,
-    normals,
-    nyu,
-    segmentation,
-    spair,
 )
 from siamlab.probe.suite.standard import STANDARD
 
@@ -43,11 +37,11 @@ WRITERS = {
     "voc_boxes": lambda root: test_boxes.write_voc(root),
     "coco_boxes": lambda root: test_boxes.write_coco(root),
 }
+WINDOWS = dict(side=32, window=32, stride=21)
 SMALLER = {
-    spair: dict(side=48), davis: dict(side=32, multiple=8), nyu: dict(size=(48, 64)),
-    normals: dict(side=48), hpatches: dict(side=48),
-    segmentation: dict(side=32, window=32, stride=21),
-    boxes: dict(side=48),
+    "spair": dict(side=48), "davis": dict(side=32, multiple=8), "nyu": dict(size=(48, 64)),
+    "normals": dict(side=48), "hpatches": dict(side=48), "voc": WINDOWS, "ade20k": WINDOWS,
+    "cityscapes": WINDOWS, "voc_boxes": dict(side=48), "coco_boxes": dict(side=48),
 }  # fmt: skip
 UNPUBLISHED = {"voc_boxes", "coco_boxes"}  # of frozen features by this head
 FIELDS = {"nyu": dict(crop="whole")}
@@ -60,9 +54,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*are not comparable with")
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
-    for module, fields in SMALLER.items():
-        chosen = {name: p._replace(**fields) for name, p in module.PROTOCOLS.items()}
-        monkeypatch.setattr(module, "PROTOCOLS", chosen)
+    for kind, chosen in SETS.items():
+        shown_at(monkeypatch, chosen, **SMALLER[kind])
 
 
 def data(kind, root, **fields):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shown_at import shown_at
 from torch import nn
 
 from siamlab.cli.main import main
@@ -17,7 +18,6 @@ from siamlab.evaluate.standard import (
     Cityscapes,
     Voc,
     measure_standard,
-    segmentation,
 )
 from siamlab.evaluate.standard.sliding import Sliding
 from siamlab.interop.adapter import TokenGrid
@@ -33,8 +33,8 @@ def small(tmp_path, monkeypatch):
     """A cache of each test's own, and windows of 16 pixels."""
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
     sizes = dict(side=SIDE, window=SIDE, stride=11)
-    fewer = {name: p._replace(**sizes) for name, p in segmentation.PROTOCOLS.items()}
-    monkeypatch.setattr(segmentation, "PROTOCOLS", fewer)
+    for cls in SETS:
+        shown_at(monkeypatch, cls, **sizes)
 
 
 def save(path, array, **options):
@@ -226,9 +226,7 @@ def test_windows_decide_nothing_where_features_do_not_depend_on_them(
     window, stride, tmp_path, monkeypatch
 ):
     """Once over the image or overlapping, windows give what one window of the whole image does."""
-    sizes = dict(side=16, window=window, stride=stride)
-    chosen = segmentation.PROTOCOLS["cityscapes"]._replace(**sizes)
-    monkeypatch.setattr(segmentation, "PROTOCOLS", {"cityscapes": chosen})
+    shown_at(monkeypatch, Cityscapes, side=16, window=window, stride=stride)
     pairs = []
     for i in range(8):
         mask, answer = (blocks(i + j, (16, 16), values=tuple(COLOURS)) for j in (0, 50))

@@ -16,8 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data.decode import decode_all
-from siamlab.data.frames import rgb, sizes_of, unreadable
+from siamlab.data.frames import decoded, drawn, rgb, sizes_of
 from siamlab.data.layouts import Layout
 from siamlab.data.masks import mask_regions, refuse_missing, whole
 from siamlab.geometry import Grid
@@ -90,13 +89,9 @@ def shown(pairs: Annotated, which: Sequence[int], frames: Sequence[Grid]) -> lis
     Works on all cores. Raises UserError for files that cannot be read, and for masks with unknown
     values, by name.
     """
-    skipped: list[str] = []
     jobs = list(zip(which, frames, strict=True))
     name = lambda job: f"{pairs.images[job[0]]} or its mask"  # noqa: E731
-    pieces = list(decode_all(jobs, partial(_shown, pairs), skipped, name))
-    if skipped:
-        raise unreadable(skipped, len(jobs))
-    return [whole(result) for piece in pieces for _, result in piece]
+    return [whole(result) for result in decoded(jobs, partial(_shown, pairs), name)]
 
 
 def _shown(pairs: Annotated, job: tuple[int, Grid]) -> Shown | UserError:
@@ -110,9 +105,7 @@ def _shown(pairs: Annotated, job: tuple[int, Grid]) -> Shown | UserError:
 
 
 def _drawn(layout: Layout, most: int) -> Annotated:
-    paths = layout.files.paths
-    order = torch.randperm(len(paths), generator=torch.Generator().manual_seed(0))
-    images = [paths[i] for i in order[: most or None].sort().values.tolist()]
+    images = drawn(layout.files.paths, most)
     masks = [layout.mask(image) for image in images]
     refuse_missing(images, masks)
     sizes, others = sizes_of(images), sizes_of(masks)

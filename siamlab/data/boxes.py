@@ -47,11 +47,9 @@ class Annotated(NamedTuple):
     source: Path  # of the annotation
 
 
-def drawn(images: Sequence[Annotated], most: int, boxes: bool) -> list[Annotated]:
-    """Return at most `most` images (0: all), drawn by a seed; with `boxes`, those that have one."""
-    kept = [i for i in images if not boxes or any(not box.skipped for box in i.boxes)]
-    order = torch.randperm(len(kept), generator=torch.Generator().manual_seed(0))
-    return [kept[i] for i in order[: most or None].sort().values.tolist()]
+def with_boxes(images: Sequence[Annotated]) -> list[Annotated]:
+    """Return the images that have a box to learn from."""
+    return [image for image in images if any(not box.skipped for box in image.boxes)]
 
 
 def box_set(images: Sequence[Annotated]) -> BoxSet:

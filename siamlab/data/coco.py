@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from siamlab.component import UserError
-from siamlab.data.boxes import Annotated, BoxSet, Marked, box_set, drawn
+from siamlab.data.boxes import Annotated, BoxSet, Marked, box_set, with_boxes
+from siamlab.data.frames import drawn
 from siamlab.machine.terminal import caution
 
 CocoSplit = Literal["train", "val"]
@@ -53,7 +54,7 @@ def read_coco(path: str, split: CocoSplit, most: int = 0, boxes: bool = False) -
             f"{file} has {len(images):,} images, but COCO has {WHOLE[split]:,}, so the scores are "
             "not comparable with those of others; unpack it again"
         )
-    return box_set(drawn(images, most, boxes))
+    return box_set(drawn(with_boxes(images) if boxes else images, most))
 
 
 def _annotated(file: Path, folder: Path) -> list[Annotated]:

@@ -4,8 +4,9 @@ boxes = padded(sizes, 840)                      # or stretched(sizes, (768, 768)
 pixels = framed(files, boxes, (840, 840))       # uint8 [B, 3, 840, 840]
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data.decode import check_file, decode, decode_all, eight_bits, on_white, stacked
 from siamlab.geometry import Grid
+
+T = TypeVar("T")
 
 
 def padded(sizes: Int64[Tensor, "M 2"], side: int) -> Int64[Tensor, "M 4"]:
@@ -72,11 +75,7 @@ def squares(files: Sequence[Path], side: int) -> UInt8[Tensor, "M 3 S S"]:
 
     Works on all cores. Raises UserError for files that cannot be read, by name.
     """
-    skipped: list[str] = []
-    pieces = list(decode_all(files, lambda file: decode(file, side), skipped, str))
-    if skipped:
-        raise unreadable(skipped, len(files))
-    return stacked([pixels for piece in pieces for _, pixels in piece])
+    return stacked(decoded(files, lambda file: decode(file, side)))
 
 
 def framed(
@@ -94,15 +93,8 @@ def framed(
         canvas[top : top + height, left : left + width] = np.asarray(image)
         return torch.from_numpy(canvas.transpose(2, 0, 1).copy())
 
-    skipped: list[str] = []
     jobs = list(zip(files, boxes.tolist(), strict=True))
-    parts = [
-        stacked([pixels for _, pixels in piece])
-        for piece in decode_all(jobs, work, skipped, lambda job: str(job[0]))
-    ]
-    if skipped:
-        raise unreadable(skipped, len(files))
-    return torch.cat(parts)
+    return stacked(decoded(jobs, work, lambda job: str(job[0])))
 
 
 def rgb(file: Path) -> Image.Image:
@@ -113,12 +105,24 @@ def rgb(file: Path) -> Image.Image:
         return on_white(eight_bits(image)).convert("RGB")
 
 
-def unreadable(skipped: Sequence[str], total: int) -> UserError:
-    """The error for images of a public set that cannot be read: none may be missing there."""
-    return UserError(
-        f"data.path: {skipped[0]} cannot be read ({len(skipped)} of {total} images cannot); unpack "
-        "the set again"
-    )
+def decoded(
+    jobs: Sequence[Any], work: Callable[[Any], Any], name: Callable[[Any], str] = str
+) -> list[Any]:
+    """Return `work(job)` of each, on all cores; raises UserError if one fails, by its name."""
+    skipped: list[str] = []
+    pieces = list(decode_all(jobs, work, skipped, name))
+    if skipped:
+        raise UserError(
+            f"data.path: {skipped[0]} cannot be read ({len(skipped)} of {len(jobs)} images "
+            "cannot); unpack the set again"
+        )
+    return [found for piece in pieces for _, found in piece]
+
+
+def drawn(items: Sequence[T], most: int) -> list[T]:
+    """Return at most `most` of the items (0: all), drawn by a seed, in their order."""
+    order = torch.randperm(len(items), generator=torch.Generator().manual_seed(0))
+    return [items[i] for i in order[: most or None].sort().values.tolist()]
 
 
 def _size(file: Path) -> tuple[int, int]:

@@ -5,7 +5,7 @@ depths(test.depths[:8])         # metres, 0 where nothing was measured
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data.decode import decode_all, stacked
-from siamlab.data.frames import common_size, unreadable
+from siamlab.data.decode import stacked
+from siamlab.data.frames import common_size, decoded, drawn
 from siamlab.geometry import Grid
 from siamlab.machine.terminal import caution
 
@@ -51,26 +51,24 @@ def read_nyu(path: str, train_path: str = "", most: int = 0) -> tuple[DepthPairs
         )
     train = Path(train_path).expanduser().absolute() if train_path else root / "train"
     found = {"train": _files(train), "test": _files(root / "test")}
+    caution_if_few(root, found, "extract")
+    return _pairs(drawn(found["train"], most)), _pairs(found["test"])
+
+
+def caution_if_few(root: Path, found: Mapping[str, Sequence[Path]], again: str) -> None:
+    """Say that a copy has fewer pairs than the set, which is to be extracted or unpacked again."""
     counts = {split: len(files) for split, files in found.items()}
     if any(count < WHOLE[split] for split, count in counts.items()):
         caution(
             f"{root} has {counts['train']:,} pairs to train and {counts['test']:,} to test on, but "
             f"NYU Depth v2 has {WHOLE['train']} and {WHOLE['test']}, so the scores are not "
-            "comparable with published ones; extract the set again"
+            f"comparable with published ones; {again} the set again"
         )
-    order = torch.randperm(len(found["train"]), generator=torch.Generator().manual_seed(0))
-    found["train"] = [found["train"][i] for i in order[: most or None].sort().values.tolist()]
-    learned, asked = (_pairs(files) for files in found.values())
-    return learned, asked
 
 
 def depths(files: Sequence[Path]) -> Float[Tensor, "n H W"]:
     """Return depth in metres, 0 where nothing was measured; raises UserError for other files."""
-    skipped: list[str] = []
-    pieces = list(decode_all(files, _depth, skipped, str))
-    if skipped:
-        raise unreadable(skipped, len(files))
-    found = [depth for piece in pieces for _, depth in piece]
+    found = decoded(files, _depth)
     for file, depth in zip(files, found, strict=True):
         if depth.shape != found[0].shape:
             raise UserError(f"data.path: {file} has another size than {files[0]}; extract it again")

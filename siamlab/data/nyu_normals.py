@@ -15,12 +15,11 @@ from PIL import Image
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data.decode import decode_all, stacked
-from siamlab.data.frames import common_size, unreadable
-from siamlab.data.nyu import WHOLE
+from siamlab.data.decode import stacked
+from siamlab.data.frames import common_size, decoded, drawn
+from siamlab.data.nyu import WHOLE, caution_if_few
 from siamlab.geometry import Grid
 from siamlab.machine.files import check_file
-from siamlab.machine.terminal import caution
 
 IMAGE, NORMAL = "_img.png", "_normal.png"
 SHORT, LONG = 0.5, 1.5  # a vector of another length is no normal
@@ -49,26 +48,13 @@ def read_normals(path: str, most: int = 0) -> tuple[NormalPairs, NormalPairs]:
             "000002_img.png and 000002_normal.png; set data.path to the folder that holds these"
         )
     found = {split: _files(root / split) for split in WHOLE}
-    counts = {split: len(files) for split, files in found.items()}
-    if any(count < WHOLE[split] for split, count in counts.items()):
-        caution(
-            f"{root} has {counts['train']:,} pairs to train and {counts['test']:,} to test on, but "
-            f"NYU Depth v2 has {WHOLE['train']} and {WHOLE['test']}, so the scores are not "
-            "comparable with published ones; unpack the set again"
-        )
-    order = torch.randperm(len(found["train"]), generator=torch.Generator().manual_seed(0))
-    found["train"] = [found["train"][i] for i in order[: most or None].sort().values.tolist()]
-    learned, asked = (_pairs(files) for files in found.values())
-    return learned, asked
+    caution_if_few(root, found, "unpack")
+    return _pairs(drawn(found["train"], most)), _pairs(found["test"])
 
 
 def normals(files: Sequence[Path]) -> Float[Tensor, "n 3 H W"]:
     """Return unit vectors, 0 where unknown; raises UserError for files that cannot be read."""
-    skipped: list[str] = []
-    pieces = list(decode_all(files, _normals, skipped, str))
-    if skipped:
-        raise unreadable(skipped, len(files))
-    return stacked([found for piece in pieces for _, found in piece])
+    return stacked(decoded(files, _normals))
 
 
 def _normals(file: Path) -> Float[Tensor, "3 H W"]:

@@ -8,7 +8,8 @@ from typing import Literal
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 from siamlab.component import UserError
-from siamlab.data.boxes import Annotated, BoxSet, Marked, box_set, drawn
+from siamlab.data.boxes import Annotated, BoxSet, Marked, box_set, with_boxes
+from siamlab.data.frames import drawn
 from siamlab.machine.terminal import caution
 
 VocSplit = Literal["train", "val", "trainval", "test"]
@@ -42,7 +43,8 @@ def read_voc(path: str, split: VocSplit, most: int = 0, boxes: bool = False) -> 
             f"{root} has {len(names):,} images in {split}, but VOC has {FEWEST[split]:,} or more, "
             "so the scores are not comparable with those of others; unpack it again"
         )
-    return box_set(drawn([_annotated(root, name) for name in names], most, boxes))
+    images = [_annotated(root, name) for name in names]
+    return box_set(drawn(with_boxes(images) if boxes else images, most))
 
 
 def _listed(file: Path) -> list[str]:

@@ -7,9 +7,10 @@ readings = measure(eye, report)             # for each model
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from siamlab.component import Component
@@ -18,6 +19,7 @@ from siamlab.probe.score import Direction, Reading, Settings, bootstrap
 
 REVISION = 1  # of these definitions; numbers of two revisions are not comparable
 Report = Callable[[str], None]
+Images = Annotated[int, Field(ge=0, description="most training images, drawn by a seed; 0: all")]
 Measurement = Callable[[AnySize, Report], Iterator[Reading]]  # the numbers of one model
 
 
@@ -41,9 +43,23 @@ class StandardSet(Component):
     @abstractmethod
     def __call__(self) -> Measurement: ...
 
+    @property
+    def chosen(self) -> Any:
+        """The fields of its protocol."""
+        return self.protocols[self.protocol]
+
     def published(self) -> tuple[Published, ...]:
         """Return what was published of other models with this protocol."""
-        return self.protocols[self.protocol].published
+        return self.chosen.published
+
+    def settings(self, files: Iterable[object], **own: Any) -> Settings:
+        """Return what a number depends on: the protocol, the names in `files`, and `own` fields.
+
+        Numbers that were published with it do not decide any.
+        """
+        kept = {key: value for key, value in self.chosen._asdict().items() if key != "published"}
+        kept |= {"protocol": self.protocol, "content": content(files)}
+        return {"revision": REVISION, "set": self.title} | kept | own
 
 
 def content(names: Iterable[object]) -> str:
@@ -52,15 +68,6 @@ def content(names: Iterable[object]) -> str:
     for name in names:
         digest.update(repr(name).encode())
     return digest.hexdigest()[:10]
-
-
-def settings(name: str, fields: Settings) -> Settings:
-    """Return what a number on a set depends on: the set, and the fields of its protocol.
-
-    Numbers that were published with it do not decide any.
-    """
-    kept = {key: value for key, value in fields.items() if key != "published"}
-    return {"revision": REVISION, "set": name} | kept
 
 
 def image_means(

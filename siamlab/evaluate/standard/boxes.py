@@ -19,14 +19,7 @@ from siamlab.data.coco import COCO_CLASSES, read_coco
 from siamlab.data.frames import framed, padded
 from siamlab.data.voc import VOC_CLASSES, read_voc
 from siamlab.evaluate.standard.any_size import AnySize
-from siamlab.evaluate.standard.base import (
-    Measurement,
-    Published,
-    Report,
-    StandardSet,
-    content,
-    settings,
-)
+from siamlab.evaluate.standard.base import Measurement, Published, Report, StandardSet
 from siamlab.probe.detection import check_boxes, scored
 from siamlab.probe.detector import BATCH, RECIPE, detected, fit_detector, joined
 from siamlab.probe.precision import Boxes
@@ -104,21 +97,19 @@ def _learned(split: str) -> Literal["train", "trainval"]:
 def _measurement(
     data: VocBoxes | CocoBoxes, classes: Sequence[str], train: BoxSet, test: BoxSet
 ) -> Measurement:
-    chosen = PROTOCOLS[data.protocol]
-    names = [(file.name, size) for part in (train, test)
-             for file, size in zip(part.images, part.sizes.tolist(), strict=True)]  # fmt: skip
-    marked = [part.box.tolist() for part in (train, test)]
-    fields = chosen._asdict() | {"protocol": data.protocol, "content": content([*names, marked])}
-    fields |= {"train_images": len(train.images), "test_images": len(test.images)} | RECIPE
-    fields |= {"split": data.split} if isinstance(data, VocBoxes) else {}
     for name, part in (("training", train), ("test", test)):
         if not len(part.images) or part.skipped.all():
             raise UserError(
                 f"data.path={data.path!r} has no {name} image with an object that counts; unpack "
                 f"{data.title} again"
             )
-    about = settings(data.title, fields)
-    return partial(_measured, data, tuple(classes), train, test, chosen.side, about)
+    names = [(file.name, size) for part in (train, test)
+             for file, size in zip(part.images, part.sizes.tolist(), strict=True)]  # fmt: skip
+    counts = {"train_images": len(train.images), "test_images": len(test.images)}
+    counts |= {"split": data.split} if isinstance(data, VocBoxes) else {}
+    files = [*names, [part.box.tolist() for part in (train, test)]]
+    about = data.settings(files, **counts, **RECIPE)
+    return partial(_measured, data, tuple(classes), train, test, data.chosen.side, about)
 
 
 def _measured(

@@ -17,14 +17,7 @@ from torch import Tensor
 from siamlab.data.davis import DavisSplit, Video, masks_of, read_davis
 from siamlab.data.frames import framed, stretched
 from siamlab.evaluate.standard.any_size import AnySize
-from siamlab.evaluate.standard.base import (
-    Measurement,
-    Published,
-    Report,
-    StandardSet,
-    content,
-    settings,
-)
+from siamlab.evaluate.standard.base import Measurement, Published, Report, StandardSet
 from siamlab.geometry import Grid
 from siamlab.probe.propagation import Around, answers, contour_score, overlap, propagate
 from siamlab.probe.score import Reading, Settings, bootstrap, ratio
@@ -100,11 +93,9 @@ class Davis(StandardSet):
 
     def __call__(self) -> Measurement:
         videos = read_davis(self.path, self.split, self.videos)
-        fields = PROTOCOLS[self.protocol]._asdict()
-        fields |= {"protocol": self.protocol, "split": self.split, "videos": len(videos)}
-        fields |= {"content": content((v.name, len(v.frames), v.objects) for v in videos)}
-        about = settings(self.title, fields)
-        return partial(_measured, videos, PROTOCOLS[self.protocol], about)
+        files = ((video.name, len(video.frames), video.objects) for video in videos)
+        about = self.settings(files, split=self.split, videos=len(videos))
+        return partial(_measured, videos, self.chosen, about)
 
 
 def _measured(

@@ -5,17 +5,28 @@ found = head.fit(part, count, grid)         # part(some) is (features, truth) of
 found.answer(head.see(passes, pixels), size)
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.evaluate.standard.any_size import AnySize
+from siamlab.evaluate.standard.base import (
+    Images,
+    Measurement,
+    Published,
+    Report,
+    StandardSet,
+    image_means,
+)
 from siamlab.geometry import Grid
 from siamlab.probe.dpt import ABOUT, BATCH, BLOCKS, SEED, Batch, Dpt, fit_dpt
+from siamlab.probe.score import Direction, Reading, Settings
 from siamlab.probe.suite.passes import Passes
 
 HeadName = Literal["linear", "dpt"]
@@ -40,6 +51,50 @@ class Head(NamedTuple):
     part: int  # images at a time
     fit: Callable[[Part, int, Grid], Fitted]  # from parts, number of images and grid
     settings: dict[str, Any]  # what it changes of the protocol
+
+
+class Task(NamedTuple):
+    """What a head predicts on one set."""
+
+    head: Head
+    size: Grid  # of photographs as the model sees them, pixels; rounded to its patches
+    read: Callable[[Any, Grid, See, AnySize, Some], tuple[Tensor, Tensor]]  # features, truth
+    errors: Callable[[Fitted, Tensor, Tensor, Grid], Tensor]  # [n, 3, K] for `image_means`
+    numbers: Mapping[str, tuple[str, Direction]]
+
+
+class PixelSet(StandardSet):
+    """Base of the sets with numbers for each pixel, which a head predicts."""
+
+    head: HeadName = Field(default="linear", description=HEAD)
+    images: Images = 0
+
+    def published(self) -> tuple[Published, ...]:
+        """Return what was published of other models with this protocol and a linear layer."""
+        return super().published() if self.head == "linear" else ()
+
+    def measurement(
+        self, task: Task, train: Any, test: Any, files: Iterable[object], **own: Any
+    ) -> Measurement:
+        """Return what measures a model by training and test pairs, whose names are `files`."""
+        own |= {"train_images": len(train.images), "test_images": len(test.images)}
+        return partial(
+            _measured, task, train, test, self.settings(files, **task.head.settings, **own)
+        )
+
+
+def _measured(
+    task: Task, train: Any, test: Any, about: Settings, eye: AnySize, report: Report
+) -> Iterator[Reading]:
+    report(f"{about['set']}, training images")
+    frame = eye.rounded(task.size[0]), eye.rounded(task.size[1])
+    grid = frame[0] // eye.patch, frame[1] // eye.patch
+    part = lambda pairs: partial(task.read, pairs, frame, task.head.see, eye)  # noqa: E731
+    found = task.head.fit(part(train), len(train.images), grid)
+    report(f"{about['set']}, test images")
+    parts = map(part(test), in_order(len(test.images), task.head.part))
+    rows = [task.errors(found, features, truth, grid) for features, truth in parts]
+    yield from image_means(torch.cat(rows), task.numbers, about)
 
 
 def four_blocks(passes: Passes, pixels: Tensor) -> Float[Tensor, "n 4 N D"]:

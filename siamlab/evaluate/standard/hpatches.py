@@ -16,14 +16,7 @@ from torch import Tensor
 from siamlab.data.frames import framed, padded, to_image
 from siamlab.data.hpatches import LARGE, Scene, read_hpatches
 from siamlab.evaluate.standard.any_size import AnySize
-from siamlab.evaluate.standard.base import (
-    Measurement,
-    Published,
-    Report,
-    StandardSet,
-    content,
-    settings,
-)
+from siamlab.evaluate.standard.base import Measurement, Published, Report, StandardSet
 from siamlab.geometry import patch_centres
 from siamlab.probe.matching import matched, mutual
 from siamlab.probe.score import Reading, Score, Settings, bootstrap, ratio
@@ -77,11 +70,10 @@ class Hpatches(StandardSet):
     )
 
     def __call__(self) -> Measurement:
-        chosen = PROTOCOLS[self.protocol]
-        scenes = read_hpatches(self.path, chosen.leave_out, self.sequences)
-        fields = chosen._asdict() | {"protocol": self.protocol, "sequences": len(scenes)}
-        fields |= {"content": content((s.name, s.homographies.tolist()) for s in scenes)}
-        return partial(_measured, scenes, chosen.side, settings(self.title, fields))
+        scenes = read_hpatches(self.path, self.chosen.leave_out, self.sequences)
+        files = ((scene.name, scene.homographies.tolist()) for scene in scenes)
+        about = self.settings(files, sequences=len(scenes))
+        return partial(_measured, scenes, self.chosen.side, about)
 
 
 def _measured(

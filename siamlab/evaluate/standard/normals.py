@@ -3,7 +3,7 @@
 readings = Normals(path="dsine_eval/nyuv2")()(eye, report)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -16,24 +16,17 @@ from torch import Tensor
 from siamlab.data.frames import squares
 from siamlab.data.nyu_normals import NormalPairs, normals, read_normals
 from siamlab.evaluate.standard.any_size import AnySize
-from siamlab.evaluate.standard.base import (
-    Measurement,
-    Published,
-    Report,
-    StandardSet,
-    content,
-    image_means,
-    settings,
-)
+from siamlab.evaluate.standard.base import Measurement, Published
 from siamlab.evaluate.standard.heads import (
     DPT,
-    HEAD,
     Fitted,
     Head,
     HeadName,
     Part,
+    PixelSet,
     See,
     Some,
+    Task,
     four_blocks,
     in_order,
     trained_dpt,
@@ -48,7 +41,7 @@ from siamlab.probe.normals import (
     normals_by_patch,
     unknown_normals,
 )
-from siamlab.probe.score import Direction, Reading, Settings
+from siamlab.probe.score import Direction
 from siamlab.probe.suite.passes import Passes
 
 PART = 32  # images at a time
@@ -94,7 +87,7 @@ PROTOCOLS: Mapping[str, NormalsProtocol] = MappingProxyType(
 )  # fmt: skip
 
 
-class Normals(StandardSet):
+class Normals(PixelSet):
     """NYU Depth v2 with surface normals: 795 photographs to train on, 654 to test on."""
 
     title: ClassVar[str] = "NYU Depth v2 normals"
@@ -109,50 +102,20 @@ class Normals(StandardSet):
     protocol: Literal["visbench"] = Field(
         default="visbench", description="visbench: middle square at 224 pixels, a linear layer"
     )
-    head: HeadName = Field(default="linear", description=HEAD)
-    images: int = Field(
-        default=0, ge=0, description="most training images, drawn by a seed; 0: all"
-    )
 
     def __call__(self) -> Measurement:
         train, test = read_normals(self.path, self.images)
-        chosen, head = PROTOCOLS[self.protocol], HEADS[self.head]
-        fields = chosen._asdict() | head.settings | {"protocol": self.protocol}
-        fields |= {"train_images": len(train.images), "test_images": len(test.images)}
-        fields |= {"content": content(file.name for file in (*train.images, *test.images))}
-        about = settings(self.title, fields)
-        return partial(_measured, train, test, chosen.side, head, about)
-
-    def published(self) -> tuple[Published, ...]:
-        """Return what was published of other models with this protocol and a linear layer."""
-        return super().published() if self.head == "linear" else ()
-
-
-def _measured(
-    train: NormalPairs,
-    test: NormalPairs,
-    side: int,
-    head: Head,
-    about: Settings,
-    eye: AnySize,
-    report: Report,
-) -> Iterator[Reading]:
-    report(f"{Normals.title}, training images")
-    side = eye.rounded(side)
-    grid = side // eye.patch, side // eye.patch
-    part = lambda pairs: partial(_part, pairs, side, head.see, eye)  # noqa: E731
-    found = head.fit(part(train), len(train.images), grid)
-    report(f"{Normals.title}, test images")
-    parts = map(part(test), in_order(len(test.images), head.part))
-    rows = [_errors(found, features, truth, grid) for features, truth in parts]
-    yield from image_means(torch.cat(rows), NUMBERS, about)
+        names = (file.name for file in (*train.images, *test.images))
+        shown = self.chosen.side, self.chosen.side
+        task = Task(HEADS[self.head], shown, _part, _errors, NUMBERS)
+        return self.measurement(task, train, test, names)
 
 
 def _part(
-    pairs: NormalPairs, side: int, see: See, eye: AnySize, some: Some
+    pairs: NormalPairs, frame: Grid, see: See, eye: AnySize, some: Some
 ) -> tuple[Tensor, Float[Tensor, "n 3 S S"]]:
     """Features and normals of the middle square of some images."""
-    features = see(eye.passes((side, side)), squares([pairs.images[i] for i in some], side))
+    features = see(eye.passes(frame), squares([pairs.images[i] for i in some], frame[0]))
     truth = _middle(normals([pairs.normals[i] for i in some]))
     return features, truth.to(features.device)
 

@@ -3,7 +3,7 @@
 readings = Nyu(path="nyu_depth_v2/official_splits")()(eye, report)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -17,24 +17,17 @@ from siamlab.component import UserError
 from siamlab.data.frames import framed, stretched
 from siamlab.data.nyu import DepthPairs, depths, read_nyu
 from siamlab.evaluate.standard.any_size import AnySize
-from siamlab.evaluate.standard.base import (
-    Measurement,
-    Published,
-    Report,
-    StandardSet,
-    content,
-    image_means,
-    settings,
-)
+from siamlab.evaluate.standard.base import Measurement, Published
 from siamlab.evaluate.standard.heads import (
     DPT,
-    HEAD,
     Fitted,
     Head,
     HeadName,
     Part,
+    PixelSet,
     See,
     Some,
+    Task,
     four_blocks,
     in_order,
     trained_dpt,
@@ -50,7 +43,7 @@ from siamlab.probe.depth import (
 )
 from siamlab.probe.dpt import BATCH, finer
 from siamlab.probe.linear_map import RIDGE
-from siamlab.probe.score import Direction, Reading, Settings
+from siamlab.probe.score import Direction
 from siamlab.probe.suite.passes import Passes
 
 EIGEN = (480, 640)  # size of the photographs whose pixels the crop counts
@@ -91,7 +84,7 @@ PROTOCOLS: Mapping[str, NyuProtocol] = MappingProxyType(
 )  # fmt: skip
 
 
-class Nyu(StandardSet):
+class Nyu(PixelSet):
     """NYU Depth v2, official splits: 795 photographs to train on, 654 to test on."""
 
     title: ClassVar[str] = "NYU Depth v2"
@@ -110,10 +103,6 @@ class Nyu(StandardSet):
     crop: Literal["eigen", "whole"] = Field(
         default="eigen", description="scored pixels: rows 45 to 470, columns 41 to 600; or all"
     )
-    head: HeadName = Field(default="linear", description=HEAD)
-    images: int = Field(
-        default=0, ge=0, description="most training images, drawn by a seed; 0: all"
-    )
 
     def __call__(self) -> Measurement:
         train, test = read_nyu(self.path, self.train_path, self.images)
@@ -123,38 +112,10 @@ class Nyu(StandardSet):
                 f"data.crop=eigen counts pixels of {EIGEN[1]} × {EIGEN[0]} photographs, and these "
                 f"have {width} × {height}; add data.crop=whole, or extract them at their own size"
             )
-        head = HEADS[self.head]
-        fields = PROTOCOLS[self.protocol]._asdict() | head.settings | {"crop": self.crop}
-        fields |= {"protocol": self.protocol, "train_images": len(train.images)}
-        names = [f"{file.parent.name}/{file.name}" for file in (*train.images, *test.images)]
-        fields |= {"test_images": len(test.images), "content": content(names)}
-        chosen = PROTOCOLS[self.protocol].size, CROPS[self.crop], head
-        return partial(_measured, train, test, *chosen, settings(self.title, fields))
-
-    def published(self) -> tuple[Published, ...]:
-        """Return what was published of other models with this protocol and a linear layer."""
-        return super().published() if self.head == "linear" else ()
-
-
-def _measured(
-    train: DepthPairs,
-    test: DepthPairs,
-    shown: Grid,
-    crop: tuple[slice, slice],
-    head: Head,
-    about: Settings,
-    eye: AnySize,
-    report: Report,
-) -> Iterator[Reading]:
-    report(f"{Nyu.title}, training images")
-    frame = eye.rounded(shown[0]), eye.rounded(shown[1])
-    grid = frame[0] // eye.patch, frame[1] // eye.patch
-    part = lambda pairs: partial(_part, pairs, frame, head.see, eye)  # noqa: E731
-    found = head.fit(part(train), len(train.images), grid)
-    report(f"{Nyu.title}, test images")
-    parts = map(part(test), in_order(len(test.images), head.part))
-    rows = [_errors(found, features, depth, grid, crop) for features, depth in parts]
-    yield from image_means(torch.cat(rows), NUMBERS, about)
+        names = (f"{file.parent.name}/{file.name}" for file in (*train.images, *test.images))
+        errors = partial(_errors, crop=CROPS[self.crop])
+        task = Task(HEADS[self.head], self.chosen.size, _part, errors, NUMBERS)
+        return self.measurement(task, train, test, names, crop=self.crop)
 
 
 def _part(

@@ -16,12 +16,11 @@ from siamlab.data import layouts
 from siamlab.data.annotated import Annotated, PublicSet, read_annotated
 from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.evaluate.standard.base import (
+    Images,
     Measurement,
     Published,
     Report,
     StandardSet,
-    content,
-    settings,
 )
 from siamlab.evaluate.standard.sliding import PART, Sliding, fitted, scored
 from siamlab.probe.score import Reading, Settings, bootstrap
@@ -72,9 +71,7 @@ class SegmentationSet(StandardSet):
     protocol: Literal["dinov2"] = Field(
         default="dinov2", description="dinov2: a linear layer, windows of 512 pixels"
     )
-    images: int = Field(
-        default=0, ge=0, description="most training images, drawn by a seed; 0: all"
-    )
+    images: Images = 0
     test_images: int = Field(
         default=0, ge=0, description="most test images, drawn by a seed; 0: all"
     )
@@ -85,12 +82,11 @@ class SegmentationSet(StandardSet):
 
     def __call__(self) -> Measurement:
         train, test = read_annotated(self.path, self.public, self.images, self.test_images)
-        fields = PROTOCOLS[self.kind]._asdict() | {"protocol": self.protocol}
-        fields |= {"patches": self.patches}
-        fields |= {"train_images": len(train.images), "test_images": len(test.images)}
-        fields |= {"content": content(file.stem for file in (*train.images, *test.images))}
-        about = settings(self.title, fields)
-        return partial(_measured, train, test, PROTOCOLS[self.kind], self.patches, self.kind, about)
+        about = self.settings(
+            (file.stem for file in (*train.images, *test.images)),
+            patches=self.patches, train_images=len(train.images), test_images=len(test.images),
+        )  # fmt: skip
+        return partial(_measured, train, test, self.chosen, self.patches, self.kind, about)
 
 
 class Voc(SegmentationSet):

@@ -17,14 +17,7 @@ from torch import Tensor
 from siamlab.data.frames import framed, padded, stretched
 from siamlab.data.spair import KeypointPairs, SpairSplit, read_spair
 from siamlab.evaluate.standard.any_size import AnySize
-from siamlab.evaluate.standard.base import (
-    Measurement,
-    Published,
-    Report,
-    StandardSet,
-    content,
-    settings,
-)
+from siamlab.evaluate.standard.base import Measurement, Published, Report, StandardSet
 from siamlab.probe.features import Features
 from siamlab.probe.keypoints import Answers, Placed, at_points, pck, transfer
 from siamlab.probe.score import Reading, Settings
@@ -87,10 +80,9 @@ class Spair(StandardSet):
 
     def __call__(self) -> Measurement:
         found = read_spair(self.path, self.split, self.pairs)
-        fields = PROTOCOLS[self.protocol]._asdict()
-        fields |= {"protocol": self.protocol, "split": self.split, "pairs": len(found.pairs)}
-        fields |= {"content": content([found.pairs.tolist(), found.target.tolist()])}
-        return partial(_measured, found, PROTOCOLS[self.protocol], settings(self.title, fields))
+        files = found.pairs.tolist(), found.target.tolist()
+        about = self.settings(files, split=self.split, pairs=len(found.pairs))
+        return partial(_measured, found, self.chosen, about)
 
 
 def _measured(
