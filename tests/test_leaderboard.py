@@ -1,12 +1,15 @@
 """The leaderboard: rows carry their origin, boards do not mix protocols, files are refused well."""
 
 import json
+import shlex
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from siamlab.cli.board import raw_pixels
@@ -293,9 +296,46 @@ def test_a_board_says_how_to_add_to_it(paper):
     assert f"{wanted} --size 40 --images 150 --test-images 60 --board b" in how_to_add(board)
     usual = rows({"mae": (0.3, 0.6)}, **{"data.test_drawn": "at random, of 2000"})
     assert "data.test_images" not in how_to_add(usual)  # as many as scenes have by default
+    full = board.with_columns(probe=pl.col("probe").replace("spatial", "segmentation"))
+    assert "--suite full" in how_to_add(full) and "--suite" not in how_to_add(board)
     assert how_to_add(published_rows(paper)) == ""
     assert board_name(json.dumps(SETTINGS)) == "scenes at 40 pixels"
     assert main_probes(board) == ["semantic", "spatial"]
+
+
+def test_the_printed_command_measures_the_row_again(tmp_path, capsys):
+    """The folder has test images of its own, which the row names without where they are."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 6), ("test", 4)):
+        for number, name in enumerate(["cat", "dog"] * count):
+            folder = tmp_path / split / name
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = rng.integers(0, 256, (40, 40, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    places = {"FOLDER": str(tmp_path / "train"), "TEST_FOLDER": str(tmp_path / "test")}
+    first, again = tmp_path / "first.parquet", tmp_path / "again.parquet"
+    words = ["data=folder", "data.path=FOLDER", "data.test_path=TEST_FOLDER", "data.side=40"]
+    words = [*(_filled(word, places) for word in words), "--images", "10", "--size", "40"]
+    assert main(["leaderboard", "add", "zoo:scenes_mae", *words, "--to", str(first)]) == 0
+    table = read_leaderboard(first)
+    assert not any(str(tmp_path) in cell for row in table.iter_rows() for cell in map(str, row))
+    printed = shlex.split(how_to_add(table))
+    assert printed[:4] == ["siamlab", "leaderboard", "add", "MODEL"]
+    filled = [_filled(word, places) for word in printed[4:]]
+    assert main(["leaderboard", "add", "zoo:scenes_mae", *filled, "--to", str(again)]) == 0
+    assert read_leaderboard(again).drop("date").equals(table.drop("date"))
+
+
+def _filled(word, places):
+    key, equals, value = word.partition("=")
+    return f"{key}{equals}{places.get(value, value)}"
+
+
+def test_a_leaderboard_of_an_earlier_version_is_read(tmp_path):
+    table = rows({"mae": (0.3, 0.6)}, **{"data.kind": "folder"})
+    table.drop("places").write_parquet(tmp_path / "old.parquet")
+    found = read_leaderboard(tmp_path / "old.parquet")
+    assert found.equals(table) and "data=folder data.path=FOLDER" in how_to_add(found)
 
 
 def test_models_are_added_shown_and_drawn_from_the_command_line(tmp_path, capsys, paper):

@@ -26,6 +26,7 @@ from siamlab.evaluate.leaderboard import (
     measured_rows,
     one_board,
     origin,
+    places_of,
     read_leaderboard,
     write_leaderboard,
 )
@@ -122,13 +123,14 @@ def _measured(names: Sequence[str], options: Addition) -> polars.DataFrame:
         opened = [opened[0]._replace(name=options.name)]
     models = with_untrained(opened) if options.baselines else list(opened)
     # of the weights as they came: another size resamples the position table
-    origins = {m.name: origin(short_hash(m.model), options.device) for m in models}
+    made = dict(device=options.device, places=places_of(data))
+    origins = {m.name: origin(short_hash(m.model), **made) for m in models}
     for named in opened:
         origins[named.name] = origins[named.name]._replace(note=options.note)
     models = open_models(models, size=options.size)
     if options.baselines:
         models.append(raw_pixels(models[0]))
-        origins[models[-1].name] = origin(None, options.device)
+        origins[models[-1].name] = origin(None, **made)
     limits = options.images, options.test_images
     found = evaluate(models, data, *limits, options.suite, device=options.device)
     board = options.board or board_name(found.scores["settings"][0])

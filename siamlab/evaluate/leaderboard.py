@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars
 
 from siamlab.component import UserError, unknown
+from siamlab.data import DataChoice
+from siamlab.data.about import about_data
 from siamlab.machine.device import device_title
 from siamlab.machine.files import atomic
+from siamlab.probe.suite.bench import PLACES
 from siamlab.probe.table import check_frame, same_protocols
 from siamlab.train.environment import version_of
 
@@ -50,7 +53,9 @@ SCHEMA = {
     "date": polars.Date,  # measured, or published
     "note": TEXT,
     "source": TEXT,  # of a published value
+    "places": TEXT,  # fields of `data` that said where its files are, such as "path test_path"
 }
+LATER = ("places",)  # columns that older files lack
 KEYS = ("board", "model", "status", "probe")  # of which there is one row
 
 
@@ -62,14 +67,24 @@ class Origin(NamedTuple):
     device: str | None = None
     note: str | None = None
     day: date | None = None
+    places: str | None = None  # fields that said where the images are; None: not recorded
 
 
 def origin(
-    weights: str | None, device: "str | torch.device" = "auto", note: str | None = None
+    weights: str | None,
+    device: "str | torch.device" = "auto",
+    note: str | None = None,
+    places: str | None = None,
 ) -> Origin:
     """Return the origin of numbers that this siamlab measures now."""
     today = datetime.now(UTC).date()
-    return Origin(weights, version_of("siamlab"), device_title(device), note, today)
+    return Origin(weights, version_of("siamlab"), device_title(device), note, today, places)
+
+
+def places_of(data: DataChoice) -> str:
+    """Return the fields that say where the files of a source are, without their values."""
+    fields = about_data(data).items()
+    return " ".join(key for key, value in fields if value and key.split(".")[-1] in PLACES)
 
 
 def leaderboard_file(named: str | None = None) -> Path:
@@ -102,6 +117,8 @@ def read_leaderboard(path: Path) -> polars.DataFrame:
             f"{path} is not a Parquet file, or is damaged ({str(error).splitlines()[0]}); name a "
             "file that `siamlab leaderboard add` made"
         ) from None
+    older = [polars.lit(None, TEXT).alias(key) for key in LATER if key not in table.columns]
+    table = table.with_columns(older)
     check_frame(table, SCHEMA, str(path), "`siamlab leaderboard add` adds a model")
     return checked(table.select(SCHEMA.keys()).cast(dict(SCHEMA)))
 

@@ -20,6 +20,7 @@ from siamlab.figure.leaderboard import (
     leaderboard_table,
 )
 from siamlab.figure.scores import ARROWS, SUMMARY, decimals, heading, interval
+from siamlab.probe.suite import FULL, QUICK
 from siamlab.report.page import Section, write_report
 from siamlab.run.choices import axis_choices
 
@@ -85,29 +86,39 @@ def how_to_add(rows: pl.DataFrame) -> str:
     if measured.is_empty():
         return ""
     fields, board = json.loads(measured["settings"][0]), measured["board"][0]
-    words = ["siamlab", "leaderboard", "add", "MODEL", *_data_words(fields)]
+    places = measured["places"].drop_nulls().unique(maintain_order=True).to_list()
+    words = ["siamlab", "leaderboard", "add", "MODEL", *_data_words(fields, places)]
     size = fields.get("resolution", [0])
     words += ["--size", str(size[0])] if len(set(size)) == 1 and size[0] else []
     for option, key in (("--images", "train_images"), ("--test-images", "test_images")):
         words += [option, str(fields[f"data.{key}"])] if f"data.{key}" in fields else []
+    more = {probe.key for probe in FULL.probes} - {probe.key for probe in QUICK.probes}
+    words += ["--suite", "full"] if more & set(measured["probe"]) else []
     return shlex.join([*words, "--board", board])
 
 
-def _data_words(fields: dict[str, Any]) -> list[str]:
+def _data_words(fields: dict[str, Any], places: list[str]) -> list[str]:
     """The words for the source of images, where they differ from its defaults."""
     source = axis_choices("data").get(fields.get("data.kind", ""))
     if source is None:
         return []
     defaults = about_data(source.model_construct())
     fields = fields | {"data.test_images": _test_images(fields)}
+    own = {key[5:]: value for key, value in fields.items() if key.startswith("data.")}
     words = [
-        f"data.{key}={fields[f'data.{key}']}"
-        for key, value in defaults.items()
-        if f"data.{key}" in fields and fields[f"data.{key}"] != value
-        and key not in ("kind", "train_images")
-    ]  # fmt: skip
-    place = ["data.path=FOLDER"] if fields["data.kind"] in ("folder", "segmentation") else []
-    return [f"data={fields['data.kind']}", *place, *words]
+        f"data.{key}={value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in own.items()
+        if value != defaults.get(key) and (key in defaults or "." in key)
+    ]
+    usual = "path" if fields["data.kind"] in ("folder", "segmentation") else ""
+    where = [_place(key) for key in (places[0] if places else usual).split()]
+    return [f"data={fields['data.kind']}", *where, *words]
+
+
+def _place(key: str) -> str:
+    """The word for a place that the user names: `data.test_path=TEST_FOLDER`."""
+    values = {"path": "FOLDER", "test_path": "TEST_FOLDER", "download": "true"}
+    return f"data.{key}={values[key.split('.')[-1]]}"
 
 
 def _test_images(fields: dict[str, Any]) -> int:
