@@ -12,7 +12,7 @@ from torch import nn
 from siamlab.cli.imagenet_c import MEAN
 from siamlab.cli.main import main
 from siamlab.component import UserError
-from siamlab.data import ImageNet, imagenet
+from siamlab.data import ImageNet, folder, imagenet, sample
 from siamlab.data.imagenet import CompleteSet
 from siamlab.evaluate.imagenet_c import corruption_errors
 from siamlab.evaluate.models import open_model
@@ -99,6 +99,33 @@ def test_parts_of_imagenet_c_are_the_same_images_of_each_set_and_not_cached(tmp_
     os.truncate(next((tmp_path / "c/fog/4").rglob("*.JPEG")), 100)
     with pytest.raises(UserError, match=r"cannot be read \(1 of . images cannot\); unpack its"):
         list(fog.test_parts(IDS))
+
+
+def test_only_the_images_of_a_sample_are_decoded(tmp_path, monkeypatch):
+    data = ImageNet(path=str(write_imagenet(tmp_path)), side=8)
+    whole, decoded, decode = data("train"), [], folder.decode
+    monkeypatch.setattr(folder, "decode", lambda *file: (decoded.append(file), decode(*file))[1])
+    found, total = data.sample("train", 5)
+    assert len(decoded) == 5 and total == 12
+    for part, want in zip(found[:2], sample(whole, 5)[:2], strict=True):
+        assert torch.equal(part, want)
+    assert torch.equal(data.sample("train", None).images.pixels, whole.pixels)
+    assert len(decoded) == 5  # all of them were in the cache
+
+
+def test_the_command_says_how_many_images_were_drawn(tmp_path, capsys):
+    words = "data=imagenet", f"data.path={write_imagenet(tmp_path)}", "data.side=40"
+    assert main(["probe", "zoo:scenes_mae", *words, "--images", "7", "--test-images", "6"]) == 0
+    assert "7 of 12 training images, drawn at random" in capsys.readouterr().out
+    assert main(["probe", "zoo:scenes_mae", *words]) == 0
+    assert "drawn at random" not in capsys.readouterr().out
+
+
+def test_missing_test_images_are_said_before_any_is_decoded(tmp_path, capsys):
+    words = "data=imagenet", f"data.path={write_imagenet(tmp_path)}", "data.test=a"
+    assert main(["probe", "zoo:scenes_mae", *words]) == 2
+    assert "data.test_path='' must be a folder" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_list_chooses_training_images(tmp_path):

@@ -1,6 +1,7 @@
 """Too little memory is one sentence, and leaves nothing behind."""
 
 import errno
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -8,8 +9,11 @@ from own_choices import added
 
 from siamlab.component import UserError
 from siamlab.data import Scenes
+from siamlab.evaluate.models import open_model
 from siamlab.machine import shortage
 from siamlab.machine.shortage import explain_shortage, free_memory, in_words
+from siamlab.probe import probe_model
+from siamlab.probe.suite.bench import Bench, extract
 from siamlab.recipes import demo_size, mae
 from siamlab.train import device, loop, train
 
@@ -72,7 +76,7 @@ def test_sizes_are_said_in_words():
 
 
 def test_a_run_that_cannot_fit_is_refused_before_anything_is_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(device, "free_memory", lambda gpu: (2**14, 2**20))
+    monkeypatch.setattr(shortage, "free_memory", lambda gpu: (2**14, 2**20))
     with pytest.raises(UserError, match=f"both views of a batch need .*is free; {KEYS}"):
         train(RUN, tmp_path / "deep" / "run")
     assert not list(tmp_path.iterdir())
@@ -82,12 +86,25 @@ def test_a_run_that_cannot_fit_is_refused_before_anything_is_made(tmp_path, monk
     "words", [["model=vit_small_patch16_224"], ["model=sound", "model.width=512"]]
 )
 def test_blocks_of_timms_models_and_of_your_own_are_counted(words, monkeypatch):
-    monkeypatch.setattr(device, "free_memory", lambda gpu: (2**25, 2**30))
+    monkeypatch.setattr(shortage, "free_memory", lambda gpu: (2**25, 2**30))
     with added():
         run = RUN.change(*words, "size=32")
         with pytest.raises(UserError, match="32.0 MiB of"):
             device.check_memory(run, torch.device("cpu"))
         device.check_memory(RUN.change("model=sound", "size=32"), torch.device("cpu"))
+
+
+def test_features_that_cannot_fit_are_refused_before_any_is_computed(monkeypatch):
+    """5 + 4 images and 2 × 4 crops of 25 patches of 96 numbers, four bytes each."""
+    model, images = open_model("zoo:scenes_mae").model, Scenes(images=5, test_images=4, side=40)
+    monkeypatch.setattr(shortage, "free_memory", lambda gpu: (17 * 25 * 96 * 4 - 1, 2**30))
+    forward = Mock(return_value=None)
+    model.patch_embed.register_forward_hook(forward)
+    with pytest.raises(UserError, match="features of 17 images and crops of 40 × 40 pixels need"):
+        probe_model(model, images("train"), images("test"))
+    assert not forward.called
+    monkeypatch.setattr(shortage, "free_memory", lambda gpu: (17 * 25 * 96 * 4, 2**30))
+    extract(model, Bench(images("train"), images("test")))
 
 
 def test_a_shortage_in_the_first_step_leaves_no_folder(tmp_path, monkeypatch):

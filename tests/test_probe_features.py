@@ -1,5 +1,7 @@
 """Features of timm models, against timm's own forward pass."""
 
+import sys
+
 import pytest
 import torch
 from timm.models.beit import Beit
@@ -9,7 +11,15 @@ from timm.models.vision_transformer import VisionTransformer
 
 from siamlab.evaluate.models import open_model
 from siamlab.geometry import View
-from siamlab.probe.features import Inputs, evaluated, features, inputs, view_features
+from siamlab.probe.features import (
+    Inputs,
+    evaluated,
+    features,
+    features_without_patches,
+    images_per_pass,
+    inputs,
+    view_features,
+)
 
 SIZE = (32, 48)
 SIZES = dict(img_size=SIZE, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0)
@@ -81,6 +91,34 @@ def test_features_are_timms_tokens_without_the_prefix(name):
     close(found.patches, tokens[:, prefix:])
     close(found.pooled, tokens[:, prefix:].mean(dim=1))
     close(found.cls, found.pooled if name in WITHOUT_CLASS else tokens[:, 0])
+
+
+@EVERY
+def test_features_without_patches_are_the_others(name):
+    model, images = made(name), pictures()
+    found, want = (f(model, images, WANT, batch=2) for f in (features_without_patches, features))
+    assert found.patches.shape == (5, 0, 48) and found.grid == want.grid
+    assert torch.equal(found.pooled, want.pooled) and torch.equal(found.cls, want.cls)
+
+
+def test_what_is_kept_without_patches_is_no_view_of_them():
+    home = sys.modules["siamlab.probe.features"]  # whose name is that of a function, too
+    kept = home._without_patches(features(made("plain"), pictures(), WANT))
+    for part in kept[:3]:
+        assert part.untyped_storage().nbytes() == part.nbytes
+
+
+def test_a_pass_takes_fewer_images_where_they_or_the_model_are_large(monkeypatch):
+    model, sizes = made("any size"), []
+    model.patch_embed.register_forward_hook(lambda _, args, out: sizes.append(len(args[0])))
+    assert images_per_pass(model, SIZE) == 256  # 24 patches of 48 numbers
+    assert images_per_pass(model, (1024, 1024)) == 50_176 * 768 // (128**2 * 48)
+    home = sys.modules["siamlab.probe.features"]
+    monkeypatch.setattr(home, "ACTIVATIONS", 24 * 48 * 3 + 1)
+    features(model, pictures(8), WANT)
+    features(model, pictures(8), WANT, batch=2)
+    assert sizes == [3, 3, 2, 2, 2, 2, 2]
+    assert images_per_pass(model, (800, 800)) == 1
 
 
 @pytest.mark.parametrize("name", ["no class token", "registers only"])

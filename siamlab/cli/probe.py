@@ -86,7 +86,7 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
     evaluation = evaluate(models, data, *limits, options.suite, recipe, options.device)
     scores = evaluation.scores
     shown = scores.filter(scores["probe"].is_in(SHOWN)) if options.out else scores
-    print_scores(shown, data)
+    print_scores(shown, data, evaluation.drawn)
     if "class_separation" in scores["probe"] and "retrieval" not in scores["probe"]:
         Console().print(UNRANKED, highlight=False)
     if options.out:
@@ -94,12 +94,17 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
     keep_rows(scores, dict(zip(names, opened, strict=True)))
 
 
-def print_scores(scores: "polars.DataFrame", data: DataChoice) -> None:
-    """Print the table, and a sentence for each of the two scores that is missing."""
+def print_scores(scores: "polars.DataFrame", data: DataChoice, drawn: str = "") -> None:
+    """Print the table, and a sentence for each of the two scores that is missing.
+
+    `drawn` says how many of the images were taken, if not all.
+    """
     from siamlab.figure import terminal_table
 
     console = Console()
     say(f"probed on {data.kind}, {data.side} pixels a side", console)
+    if drawn:
+        say(f"{drawn}, drawn at random: --images and --test-images take more", console)
     console.print(terminal_table(scores))
     if "semantic" not in scores["probe"]:
         console.print(UNLABELLED, highlight=False)
@@ -125,7 +130,7 @@ def write_files(
 
     write_table(evaluation.scores, out / "scores.parquet")
     with Console(stderr=True).status("writing the report"):
-        path = write_probe_report(out, models, *evaluation, suite)
+        path = write_probe_report(out, models, evaluation.scores, evaluation.test, suite)
     say(f"Table and report: {path.resolve()}")
 
 

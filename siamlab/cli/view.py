@@ -12,7 +12,6 @@ from typing import NamedTuple
 from rich.console import Console
 
 from siamlab.cli.probe import print_about, probing_data
-from siamlab.data import sample
 from siamlab.evaluate.images import open_source
 from siamlab.evaluate.models import NamedModel, distinct, open_model
 from siamlab.explore.view.collection import Collection
@@ -71,7 +70,7 @@ def mapped(
     else:
         words = [f"data={options.data}", *words] if options.data else words
         source = probing_data([named.run for named in models if named.run], words)
-    return Collection(sample(source("test"), options.images), source.kind)
+    return Collection(source.sample("test", options.images).images, source.kind)
 
 
 def open_browser(url: str) -> None:

@@ -16,7 +16,7 @@ from siamlab.component import Component, UserError
 from siamlab.data.cache import cached, fingerprint
 from siamlab.data.decode import SUFFIXES, decode, decode_all, stacked
 from siamlab.data.fashion import Split
-from siamlab.data.images import DataChoice, Images, plain
+from siamlab.data.images import DataChoice, Drawn, Images, draw, plain
 from siamlab.machine.files import expanded
 
 MOST_FOLDERS = 10_000  # more than there are images
@@ -48,6 +48,9 @@ class Folder(DataChoice):
     def __call__(self, split: Split) -> Images:
         return decoded(self, split, self._files(split), self.side)
 
+    def sample(self, split: Split, n: int | None) -> Drawn:
+        return drawn(self, split, self._files(split), self.side, n)
+
     def file_names(self, split: Split) -> list[str]:
         files = self._files(split)
         return [str(path.relative_to(files.root)) for path in files.paths]
@@ -71,6 +74,13 @@ def decoded(data: Component, split: Split, files: Files, side: int) -> Images:
 
     key = data.model_dump() | {"split": split, "files": fingerprint(files.paths)}
     return cached(key, build)
+
+
+def drawn(data: Component, split: Split, files: Files, side: int, n: int | None) -> Drawn:
+    """Return at most `n` of the files, decoded: a sample of a million needs no room for them."""
+    index = draw(torch.tensor(files.labels), n)
+    chosen = files if index is None else only(files, index.tolist())
+    return Drawn(decoded(data, split, chosen, side), len(files.paths))
 
 
 def refuse_all_unreadable(files: Files, skipped: list[str], split: Split) -> None:
@@ -199,5 +209,10 @@ def _keep(files: Files, held: set[int], split: Split) -> Files:
             f"data.path={str(files.root)!r} must hold at least two images of one class to hold "
             "some out for testing; add images or set data.test_path"
         )
-    paths, labels = [files.paths[i] for i in kept], [files.labels[i] for i in kept]
-    return Files(files.root, paths, labels, files.classes)
+    return only(files, kept)
+
+
+def only(files: Files, index: list[int]) -> Files:
+    """Return the files at `index`, in that order."""
+    paths, labels = [files.paths[i] for i in index], [files.labels[i] for i in index]
+    return files._replace(paths=paths, labels=labels)

@@ -16,8 +16,8 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data.decode import decode, decode_all, stacked
 from siamlab.data.fashion import Split
-from siamlab.data.folder import Files, decoded, find_files
-from siamlab.data.images import DataChoice, Images, plain
+from siamlab.data.folder import Files, decoded, drawn, find_files, only
+from siamlab.data.images import DataChoice, Drawn, Images, draw, plain
 from siamlab.machine.files import expanded, text_in
 from siamlab.machine.terminal import caution
 
@@ -69,9 +69,14 @@ class ImageNet(DataChoice):
     )
 
     def __call__(self, split: Split) -> Images:
+        return decoded(self, split, self._files(split), self.side)
+
+    def sample(self, split: Split, n: int | None) -> Drawn:
+        return drawn(self, split, self._files(split), self.side, n)
+
+    def _files(self, split: Split) -> Files:
         train = self._train()
-        files = train if split == "train" else self._test(train.classes)
-        return decoded(self, split, files, self.side)
+        return train if split == "train" else self._test(train.classes)
 
     def test_parts(self, classes: tuple[str, ...], n: int | None = None) -> Iterator[Images]:
         """Yield at most `n` test images, PART at a time; they do not go into the cache.
@@ -80,12 +85,12 @@ class ImageNet(DataChoice):
         names from each of them. `classes` are those of the training images.
         """
         files = self._test(classes)
-        rng = torch.Generator().manual_seed(0)
-        drawn = torch.randperm(len(files.paths), generator=rng)[:n].sort().values
-        for part in drawn.split(PART):
-            chosen = [files.paths[i] for i in part.tolist()]
-            labels = torch.tensor([files.labels[i] for i in part.tolist()])
-            yield _decoded_now(chosen, labels, classes, self.side)
+        index = draw(torch.tensor(files.labels), n)
+        index = torch.arange(len(files.paths)) if index is None else index
+        for part in index.split(PART):
+            chosen = only(files, part.tolist())
+            labels = torch.tensor(chosen.labels)
+            yield _decoded_now(chosen.paths, labels, classes, self.side)
 
     def _train(self) -> Files:
         files = by_wordnet(self._own("train"), "data.path")
@@ -178,6 +183,4 @@ def _listed(files: Files, listing: str) -> Files:
             f"data.subset={listing!r} lists {what} ({len(missing):,} of {len(names):,} are "
             "missing); it must be the list of these training images, and all must be unpacked"
         )
-    kept = [place[Path(name).name] for name in names]
-    paths, labels = [files.paths[i] for i in kept], [files.labels[i] for i in kept]
-    return files._replace(paths=paths, labels=labels)
+    return only(files, [place[Path(name).name] for name in names])

@@ -34,6 +34,13 @@ class Images(NamedTuple):
     objects: Objects
 
 
+class Drawn(NamedTuple):
+    """Some images of a split, and how many it has."""
+
+    images: Images
+    total: int
+
+
 class DataChoice(Component):
     """Base of every source: `data("train")` or `data("test")` returns its images."""
 
@@ -42,6 +49,14 @@ class DataChoice(Component):
 
     @abstractmethod
     def __call__(self, split: Literal["train", "test"]) -> Images: ...
+
+    def sample(self, split: Literal["train", "test"], n: int | None) -> Drawn:
+        """Return those of a split that the function `sample` draws; all where n is None.
+
+        A source of files decodes no others, and drops those of them that cannot be read.
+        """
+        images = self(split)
+        return Drawn(sample(images, n), len(images.labels))
 
     def file_names(self, split: Literal["train", "test"]) -> list[str] | None:
         """Return the file of each image of a split, in order; None if images have no files.
@@ -107,15 +122,23 @@ def sample(images: Images, n: int | None, seed: int = 0) -> Images:
 
 def sample_index(images: Images, n: int | None, seed: int = 0) -> Int64[Tensor, " k"] | None:
     """Return which images `sample` draws, in their order; None for all of them."""
-    total = len(images.labels)
+    paired = n is not None and n < len(images.labels) and is_paired(images)
+    return draw(images.labels, n, seed, paired)
+
+
+def draw(
+    labels: Int64[Tensor, " m"], n: int | None, seed: int = 0, paired: bool = False
+) -> Int64[Tensor, " k"] | None:
+    """Return which of the images with these labels are drawn, in their order; None for all."""
+    total = len(labels)
     if n is not None and (not isinstance(n, int) or n < 1):
         raise UserError(f"n={n} must be a whole number from 1; the set has {total} images")
     if n is None or n >= total:
         return None
-    step = 2 if is_paired(images) and n % 2 == 0 else 1
+    step = 2 if paired and n % 2 == 0 else 1
     rng = torch.Generator().manual_seed(seed)
     order = torch.randperm(total // step, generator=rng) * step
-    blank = images.labels[order] < 0
+    blank = labels[order] < 0
     first = order[blank.argsort(stable=True)][: n // step]
     index = (first[:, None] + torch.arange(step)).flatten()
     return index.sort().values

@@ -61,13 +61,14 @@ def embed(named: NamedModel, images: Images, patches: bool = False) -> "polars.D
     """
     import polars
 
-    from siamlab.probe import features
+    from siamlab.probe.features import features, features_without_patches
 
     check_opened("embed", named)
     if not isinstance(images, Images):
         kind = type(images).__name__
         raise UserError(f"embed expects the images that open_images returns, not {kind}")
-    found = features(named.model, images.pixels)
+    passed = features if patches else features_without_patches
+    found = passed(named.model, images.pixels)
     vectors = polars.Array(polars.Float32, found.pooled.shape[1])
     labels = [label if label >= 0 else None for label in images.labels.tolist()]
     classes = [None if label is None else images.classes[label] for label in labels]

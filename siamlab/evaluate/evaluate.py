@@ -13,9 +13,10 @@ from rich.console import Console
 from torch import nn
 
 from siamlab.component import UserError
-from siamlab.data import DataChoice, Images, is_paired, sample
+from siamlab.data import DataChoice, Images, is_paired
 from siamlab.data.about import about_data
 from siamlab.data.cache import FEATURES, cache_root
+from siamlab.data.images import Drawn
 from siamlab.evaluate.models import NamedModel, before_training
 from siamlab.machine.device import device_named
 from siamlab.machine.memory import keep_freed
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 class Evaluation(NamedTuple):
     scores: "polars.DataFrame"  # the long table of all models
     test: Images  # on which they were measured
+    drawn: str = ""  # how many of the images of each split were drawn; empty if all were taken
 
 
 def evaluate(
@@ -49,8 +51,9 @@ def evaluate(
 
     This is `probe_all` on images that are sampled here; call that with images of your own.
 
-    The protocol of each number records the source and whether the test images were sampled. Raises
-    UserError for an odd `test` of a source whose test images are pairs, and as `probe_all` does.
+    The protocol of each number records the source and whether the test images were sampled. Of a
+    source of files only the sampled ones are decoded. Raises UserError for an odd `test` of a
+    source whose test images are pairs, and as `probe_all` does.
     """
     if isinstance(models, str):
         raise UserError(f"evaluate expects the models that open_models returns, not {models!r}")
@@ -58,22 +61,32 @@ def evaluate(
         raise UserError(
             f"evaluate expects a source of images such as siamlab.data.Scenes(), not {data!r}"
         )
-    train_images, source = sample(data("train"), train), data("test")
-    test_images, total = sample_test(source, test), len(source.labels)
-    sampled = {"test_drawn": f"at random, of {total}"} if total > test else {}
-    about = about_data(data) | sampled
-    how = suite, about, recipe, device, cache
-    return Evaluation(probe_all(models, train_images, test_images, *how), test_images)
+    tested = sample_test(data, test)  # first: it is where words are missing most often
+    learned = data.sample("train", train)
+    sampled = {"test_drawn": f"at random, of {tested.total}"} if tested.total > test else {}
+    how = suite, about_data(data) | sampled, recipe, device, cache
+    scores = probe_all(models, learned.images, tested.images, *how)
+    return Evaluation(scores, tested.images, _drawn((learned, train), (tested, test)))
 
 
-def sample_test(images: Images, n: int) -> Images:
+def sample_test(data: DataChoice, n: int) -> Drawn:
     """Return at most `n` test images. Raises UserError for an odd number of paired ones."""
-    if n < len(images.labels) and n % 2 and is_paired(images):
+    drawn = data.sample("test", n)
+    if n % 2 and n < drawn.total and is_paired(data.sample("test", n + 1).images):
         raise UserError(
             f"--test-images {n} must be even, as these test images are pairs of scenes with one "
             f"object; try {n + 1}"
         )
-    return sample(images, n)
+    return drawn
+
+
+def _drawn(*splits: tuple[Drawn, int]) -> str:
+    """Say how many of its images were asked for from each split that has more."""
+    return " and ".join(
+        f"{n:,} of {drawn.total:,} {name} images"
+        for name, (drawn, n) in zip(("training", "test"), splits, strict=True)
+        if n < drawn.total
+    )
 
 
 def probe_all(

@@ -12,7 +12,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data import sample
 from siamlab.data.imagenet import ImageNet
 from siamlab.evaluate.evaluate import feature_shelf
 from siamlab.evaluate.models import NamedModel
@@ -51,7 +50,7 @@ def corruption_errors(
             f"data.test_path={data.test_path!r} must hold 15 corruptions at severities 1 to 5, but "
             f"lacks {', '.join(dict.fromkeys(missing))}; unpack all archives of ImageNet-C there"
         )
-    learned = sample(data("train"), train)
+    learned = data.sample("train", train).images
     with lent(named.model, device_named(device)):
         kept = Kept(feature_shelf(), named.name)
         passes = Passes(named.model, inputs(named.model), kept=kept)

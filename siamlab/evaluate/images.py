@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from siamlab.component import Allowed, UserError, unknown
-from siamlab.data import DataChoice, Folder, Images, Photographs, Scenes, sample
+from siamlab.data import DataChoice, Folder, Images, Photographs, Scenes
 from siamlab.data.published import PublishedSet
 from siamlab.evaluate.models import NamedModel
 from siamlab.machine.arguments import typed
@@ -54,7 +54,8 @@ def open_images(
     """
     models = [models] if isinstance(models, NamedModel) else models
     source = open_source(data, models)
-    return Splits(sample(source("train"), train), sample(source("test"), test))
+    splits = source.sample("train", train), source.sample("test", test)
+    return Splits(*(drawn.images for drawn in splits))
 
 
 def open_source(

@@ -62,6 +62,19 @@ def free_memory(gpu: bool = False) -> tuple[int, int] | None:
     return int(known["MemAvailable"]) * 1024, int(known["MemTotal"]) * 1024
 
 
+def check_free(needed: int, what: str, way: str, gpu: bool = False) -> None:
+    """Raise UserError where `what` needs more bytes than are free, of the GPU or main memory.
+
+    The system may grant them at first and end the process without a word later.
+    """
+    memory = free_memory(gpu)
+    if memory and needed > memory[0]:
+        raise UserError(
+            f"out of memory: {what} need at least {in_words(needed)}, but only "
+            f"{in_words(memory[0])} of {in_words(memory[1])} is free; {way}"
+        )
+
+
 def in_words(size: int) -> str:
     """Return a number of bytes as `12.3 GiB`."""
     unit = next((u for u in ("TiB", "GiB") if size >= UNITS[u.lower()]), "MiB")

@@ -8,6 +8,7 @@ unfused path, and the matrix is read where it passes dropout. The pass itself st
 of later layers are the same to the bit as without reading.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -38,6 +39,7 @@ from siamlab.probe.features import Inputs, evaluated, grid_of, standardised
 Pixels = UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"]
 RowMeasure = Callable[[int, Tensor], Tensor]  # layer from 0, [B, heads, T, T] -> B rows
 BATCH = 64  # images: 119 MB of one layer's attention for a ViT-B/16 at 224 pixels
+CELLS = 2**27  # of one layer's matrices at once, 0.5 GB: fewer images where there are many patches
 
 
 @typed
@@ -52,7 +54,8 @@ def attended(
     """Apply `measure` to the attention of each layer (all, or `layers`) and join the batches.
 
     `measure` takes the layer, from 0, and the matrix [B, heads, T, T], prefix tokens included; its
-    rows sum to 1. Layers come in order, batch by batch. Memory: one batch of one layer.
+    rows sum to 1. Layers come in order, batch by batch. Memory: one batch of one layer, of fewer
+    images where these have many patches.
     """
     check_network(model, "blocks")
     check_images(model, images)
@@ -61,6 +64,9 @@ def attended(
     if len(layers) == 0:
         raise UserError(f"layers={layers} must name one or more, or None for all of them")
     found: dict[int, list[Tensor]] = {layer: [] for layer in layers}
+    tokens = math.prod(grid_of(model, inputs.size))
+    heads = getattr(_attending(model, layers[0]), "num_heads", 1)
+    batch = min(batch, max(1, CELLS // (heads * tokens**2)))
 
     with ExitStack() as hooks:
         for layer in layers:

@@ -21,6 +21,8 @@ from siamlab.machine.internals import tensors_to
 from siamlab.probe.checks import check_images, check_network
 
 Triple = tuple[float, float, float]
+MOST = 256  # images in a pass
+ACTIVATIONS = MOST * 14**2 * 768  # numbers of one activation in a pass: 154 MB, of a ViT-B/16
 
 
 class Inputs(NamedTuple):
@@ -59,11 +61,12 @@ def features(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     inputs: Inputs | None = None,
-    batch: Count = 256,
+    batch: Count = MOST,
 ) -> Features:
     """Last-layer tokens, after the final norm, of resized and standardised images.
 
-    `inputs` are the model's own unless given. Where a model norms its features after pooling only,
+    `inputs` are the model's own unless given. `batch`: images per pass, at most
+    (`images_per_pass`). Where a model norms its features after pooling only,
     that norm is applied to each token. Images are resized bilinearly, antialiased where they
     shrink, without keeping the aspect. The features lie on the model's device (of Apple's GPU on
     the processor, since that has no float64); the model is left unchanged. Raises UserError for
@@ -76,7 +79,7 @@ def features(
 
 @typed
 def view_features(
-    model: nn.Module, view: View, inputs: Inputs | None = None, batch: Count = 256
+    model: nn.Module, view: View, inputs: Inputs | None = None, batch: Count = MOST
 ) -> Features:
     """`features` of a view at its own size, which must be one that the model takes."""
     check_images(model, view.image)
@@ -85,22 +88,40 @@ def view_features(
     return as_features(model, tokens_of(model, view.image, inputs, batch), size)
 
 
+def features_without_patches(
+    model: nn.Module,
+    images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
+    inputs: Inputs | None = None,
+    batch: Count = MOST,
+) -> Features:
+    """`features` whose `patches` are [n, 0, D]: those of a large set would not fit into memory."""
+    inputs = inputs or Inputs.of(model)
+    passes = token_batches(model, images, inputs, batch)
+    parts = [_without_patches(as_features(model, tokens, inputs.size)) for tokens in passes]
+    pooled, cls, patches, grid = zip(*parts, strict=True)
+    return Features(torch.cat(pooled), torch.cat(cls), torch.cat(patches), grid[0])
+
+
+def _without_patches(found: Features) -> Features:
+    """Copies, since a view of the tokens would hold on to all of them."""
+    return found._replace(cls=found.cls.clone(), patches=found.patches[:, :0].clone())
+
+
 def pooled_features(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     inputs: Inputs,
-    batch: Count = 256,
+    batch: Count = MOST,
 ) -> Float[Tensor, "n D"]:
     """`features(...).pooled`, without keeping the tokens of all images in memory."""
-    tokens = token_batches(model, images, inputs, batch)
-    return torch.cat([as_features(model, part, inputs.size).pooled for part in tokens])
+    return features_without_patches(model, images, inputs, batch).pooled
 
 
 def tokens_of(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     inputs: Inputs,
-    batch: Count = 256,
+    batch: Count = MOST,
 ) -> Float[Tensor, "n T D"]:
     """Tokens of resized and standardised images, after the final norm."""
     return torch.cat(list(token_batches(model, images, inputs, batch)))
@@ -141,16 +162,28 @@ def grid_of(model: nn.Module, size: Grid) -> Grid:
     return tuple(model.patch_embed.dynamic_feat_size(size))
 
 
+def images_per_pass(model: nn.Module, size: Grid) -> int:
+    """Return how many images of `size` pixels a pass takes at most: fewer for large models.
+
+    Depends on nothing else, so that two machines round alike.
+    """
+    rows, columns = grid_of(model, size)
+    return max(1, min(MOST, ACTIVATIONS // (rows * columns * max(1, model.num_features))))
+
+
 def standardised(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
     inputs: Inputs,
     batch: int,
 ) -> Iterator[Tensor]:
-    """Yield batches of what the model takes, on its device, from bytes or floats in 0..1."""
+    """Yield batches of what the model takes, on its device, from bytes or floats in 0..1.
+
+    Of `batch` images, or of fewer where they are large (`images_per_pass`).
+    """
     device = next(model.parameters()).device
     shift, scale = (torch.tensor(t, device=device).view(3, 1, 1) for t in inputs[1:])
-    for part in images.split(batch):
+    for part in images.split(min(batch, images_per_pass(model, inputs.size))):
         part = part.pin_memory() if device.type == "cuda" and part.device.type == "cpu" else part
         part = part.to(device, non_blocking=True)
         part = part.float() / 255 if part.dtype == torch.uint8 else part

@@ -12,7 +12,7 @@ from siamlab.component import UserError
 from siamlab.machine import distributed
 from siamlab.machine.internals import compile_error, is_fusable, set_fused
 from siamlab.machine.memory import keep_freed
-from siamlab.machine.shortage import free_memory, in_words
+from siamlab.machine.shortage import check_free
 from siamlab.model.attention import Attention
 from siamlab.model.siamese import Siamese
 from siamlab.run import Compute, Run
@@ -63,21 +63,13 @@ def build(run: Run, device: torch.device, start: bool = True) -> State:
 
 
 def check_memory(run: Run, device: torch.device) -> None:
-    """Raise UserError if just the weights and the views need more memory than is free.
-
-    The system may grant it at first and end the process without a word later.
-    """
+    """Raise UserError if just the weights and the views need more memory than is free."""
     parts = [run.model, *(part.head for part in run.prediction.parts)]
     weights = 4 * sum(part.block_weights for part in parts)  # gradients, two means
     images = run.batch // run.compute.accumulate // distributed.count()
     pixels = 2 * images * 3 * run.size[0] * run.size[1]
-    needed, memory = 4 * (weights + pixels), free_memory(device.type == "cuda")  # float32
-    if memory and needed > memory[0]:
-        raise UserError(
-            "out of memory: the weights, the optimiser and both views of a batch need at least "
-            f"{in_words(needed)}, but only {in_words(memory[0])} of {in_words(memory[1])} is free; "
-            f"{less_memory(run)}"
-        )
+    what = "the weights, the optimiser and both views of a batch"
+    check_free(4 * (weights + pixels), what, less_memory(run), device.type == "cuda")  # float32
 
 
 def less_memory(run: Run) -> str:

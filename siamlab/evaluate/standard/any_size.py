@@ -16,9 +16,6 @@ from siamlab.machine.shelf import Shelf
 from siamlab.probe import inputs
 from siamlab.probe.suite.passes import Kept, Passes
 
-TOKENS = 2**15  # at once in a pass, at most
-MOST = 256  # images in a pass, at most
-
 
 class AnySize:
     """One model, whose position table is resampled from its own for each size that is asked for."""
@@ -57,7 +54,5 @@ class AnySize:
                 )
             model = deepcopy(model)
             resize(model, size, sines=bool(named.about))
-        tokens = (size[0] // self.patch) * (size[1] // self.patch)
-        batch = max(1, min(MOST, TOKENS // tokens))
         kept = Kept(self.shelf, named.name) if self.shelf else None
-        return Passes(model.to(self.device), inputs(model)._replace(size=size), batch, kept)
+        return Passes(model.to(self.device), inputs(model)._replace(size=size), kept=kept)

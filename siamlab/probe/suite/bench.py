@@ -14,8 +14,10 @@ from torch import Generator, Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.data.images import Images, is_paired
-from siamlab.geometry import Match, match_patches
-from siamlab.probe.features import Features, Inputs
+from siamlab.geometry import Grid, Match, match_patches
+from siamlab.machine.device import numbers_on
+from siamlab.machine.shortage import check_free
+from siamlab.probe.features import Features, Inputs, grid_of
 from siamlab.probe.pairs import CROPS, crop_pairs
 from siamlab.probe.score import Reading, Score, Settings
 from siamlab.probe.suite.passes import Kept, Passes
@@ -86,6 +88,7 @@ def extract(
     if len(bench.train.pixels) == 0 or len(bench.test.pixels) == 0:
         raise UserError("a probe must have training and test images; one of the two sets is empty")
     inputs = inputs or Inputs.of(model)
+    _check_memory(model, bench, inputs.size)
     passes = Passes(model, inputs, bench.batch, kept)
     train, test = (passes.features(images.pixels) for images in (bench.train, bench.test))
     _check_finite(model, train, test)
@@ -165,6 +168,19 @@ def cropped_settings(extracted: Extracted) -> Settings:
     """The part of a protocol that says which test images were cropped; empty if all were."""
     all_of_them = len(extracted.cropped.index) == len(extracted.bench.test.labels)
     return {} if all_of_them else extracted.cropped.settings
+
+
+def _check_memory(model: nn.Module, bench: Bench, size: Grid) -> None:
+    """Refuse more patches than fit into memory: those of all images, and of both crops."""
+    sets = [len(images.labels) for images in (bench.train, bench.test)]
+    images = sum(sets) + 2 * min(PAIRED, sets[1])
+    rows, columns = grid_of(model, size)
+    check_free(
+        4 * images * rows * columns * model.num_features,  # float32
+        f"the features of {images:,} images and crops of {' × '.join(map(str, size))} pixels",
+        "lower their size (--size) or their number (--images, --test-images)",
+        numbers_on(next(model.parameters()).device).type == "cuda",
+    )
 
 
 def _check_finite(model: nn.Module, *features: Features) -> None:
