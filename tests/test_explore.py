@@ -30,6 +30,7 @@ from siamlab.explore import (
     PathExplorer,
     PlaneExplorer,
     ReconstructionExplorer,
+    StudyExplorer,
 )
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
@@ -96,6 +97,10 @@ def path_study():
     return runs.parent, place
 
 
+def study_explorer(**options):
+    return StudyExplorer(path_study()[0])
+
+
 def path_explorer(**options):
     return PathExplorer(path_study()[0], **options)
 
@@ -109,6 +114,7 @@ EXPLORERS = {
     "plane": plane_explorer,
     "reconstruction": reconstruction_explorer,
     "path": path_explorer,
+    "study": study_explorer,
 }
 
 

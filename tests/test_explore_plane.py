@@ -17,19 +17,10 @@ from siamlab.evaluate.models import open_model
 from siamlab.explore import PairExplorer, PlaneExplorer
 from siamlab.explore.plane import measures as plane_measures
 from siamlab.explore.plane import runs as plane_runs
-from siamlab.explore.plane.charts import (
-    DOT,
-    LETTER,
-    LINE,
-    LONGEST,
-    ROOM,
-    UNITS,
-    bar_index,
-    curve_panels,
-    plane_chart,
-)
+from siamlab.explore.plane.charts import ROOM, bar_index, curve_panels
 from siamlab.explore.plane.explorer import BARS, DESCRIBED
 from siamlab.explore.plane.measures import MEASURES, class_margin
+from siamlab.explore.plane.points import DOT, LETTER, LINE, LONGEST, UNITS, plane_chart
 from siamlab.figure import plane_table
 from siamlab.geometry import patch_centres, to_source, to_view
 from siamlab.recipes import demo_size, mae, siameseim

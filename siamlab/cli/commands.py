@@ -109,11 +109,11 @@ def view(options: Namespace) -> None:
     """Look at photographs through models, in the browser."""
     from siamlab.cli.words import view_words
 
-    models, photos, words = view_words(options.words)
+    models, photos, words = view_words(options.words, bool(options.study))
     from siamlab.cli.view import Options, view
 
     where = options.port, options.device, options.browser, options.size
-    view(models, photos, words, Options(*where, options.data, options.images))
+    view(models, photos, words, Options(*where, options.data, options.images, tuple(options.study)))
 
 
 def import_run(options: Namespace) -> None:

@@ -176,6 +176,11 @@ def _view_command(commands: Any) -> None:
         "--data", metavar="NAME", help="images for a map: a folder, or a source by name"
     )
     view.add_argument("--images", type=count, default=500, help="on the map (default 500)")
+    view.add_argument(
+        "--study", action="append", default=[], metavar="STUDY",
+        help="for the plane: a study's file, name or folder, or an exported .jsonl (default: "
+        "all of runs/studies and studies/results)",
+    )  # fmt: skip
     view.add_argument("--port", type=_port, default=0, help="on this machine (default: a free one)")
     view.add_argument(
         "--device", type=one_of("device", DEVICES), default="auto",

@@ -14,10 +14,12 @@ from rich.console import Console
 from siamlab.cli.probe import print_about, probing_data
 from siamlab.evaluate.images import open_source
 from siamlab.evaluate.models import NamedModel, distinct, open_model
+from siamlab.explore.plane.results import results_place, study_results
 from siamlab.explore.view.collection import Collection
 from siamlab.explore.view.encoders import Encoders
 from siamlab.explore.view.photos import Album, opened, shipped
 from siamlab.explore.view.server import HERE, application, bound, serve
+from siamlab.explore.view.studies import Studies
 from siamlab.machine.device import device_named, lent
 from siamlab.machine.files import expanded
 from siamlab.machine.terminal import say
@@ -32,6 +34,7 @@ class Options(NamedTuple):
     size: int | None = None  # side of every model's input, pixels
     data: str | None = None  # images for a map: a folder, or a source by name
     images: int = 500  # on the map, at most
+    studies: tuple[str, ...] = ()  # for the plane; none: those of this folder
 
 
 def view(
@@ -39,11 +42,15 @@ def view(
 ) -> None:
     """Serve the page of these models and photographs, and say where it is, until interrupted.
 
-    With `words` such as data=cifar10, or options.data, it has a map of images too.
+    With `words` such as data=cifar10, or options.data, it has a map of images too, and where there
+    are results of studies, their plane.
     """
     device = device_named(options.device)
     with ExitStack() as until_the_end:
         taken = until_the_end.enter_context(bound(options.port))
+        for word in options.studies:  # damaged ones are refused now, not on the page
+            study_results(word)
+        studies = Studies([str(results_place(word)) for word in options.studies])
         with Console(stderr=True).status("opening models and photographs"):
             album = Album(opened(photos) if photos else shipped())
             models = distinct(names, [open_model(name, size=options.size) for name in names])
@@ -56,7 +63,7 @@ def view(
         say(f"{url}  (Ctrl-C ends it)")
         if options.browser:
             open_browser(url)
-        serve(application(Encoders(models), album, token, collection), taken)
+        serve(application(Encoders(models), album, token, collection, studies), taken)
 
 
 def mapped(

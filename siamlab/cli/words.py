@@ -65,10 +65,13 @@ def leaderboard_words(words: Sequence[str]) -> tuple[list[str], list[str], list[
     return models, files, own
 
 
-def view_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+def view_words(
+    words: Sequence[str], studied: bool = False
+) -> tuple[list[str], list[str], list[str]]:
     """Return the models, the photographs (files and folders) and the words of `siamlab view`.
 
-    Raises UserError for models that are not there, and if there are only photographs.
+    Raises UserError for models that are not there, and if there are none, unless a study is named
+    and nothing else.
     """
     own = [word for word in words if "=" in word and re.split("[.=]", word)[0] == "data"]
     words = [word for word in words if word not in own]
@@ -81,7 +84,7 @@ def view_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
                 "or folder"
             )
         check_model(word)
-    if not models:
+    if not models and (not studied or photos or own):
         raise UserError(
             "view needs a model before the photographs: a run's folder, a checkpoint, zoo:NAME "
             "(as zoo:siameseim) or timm:NAME"

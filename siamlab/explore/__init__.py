@@ -5,6 +5,7 @@ from siamlab.explore.models import ModelsExplorer
 from siamlab.explore.pair import PairExplorer
 from siamlab.explore.path import PathExplorer
 from siamlab.explore.plane.explorer import PlaneExplorer
+from siamlab.explore.plane.study import StudyExplorer
 from siamlab.explore.reconstruction import ReconstructionExplorer
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "PathExplorer",
     "PlaneExplorer",
     "ReconstructionExplorer",
+    "StudyExplorer",
 ]

@@ -51,6 +51,13 @@ def _points(pen: ImageDraw.ImageDraw, chart: Chart, px: Place, py: Place, letter
         start = px(chart.x[i]), py(chart.y[i])
         if place and abs(start[1] - py(place[1])) > 2 * FAR * width:
             pen.line([*start, px(place[0]), py(place[1])], LINE)
+    places = [(px(x), py(y)) for x, y in zip(chart.x, chart.y, strict=True)]
+    if chart.joined:
+        pen.line(places, LINE, 2)
+    for (x, y), colour, ends in zip(places, chart.colours, chart.whiskers, strict=False):
+        if ends:
+            pen.line([px(ends[0]), y, px(ends[1]), y], colour)
+            pen.line([x, py(ends[2]), x, py(ends[3])], colour)
     for i in sorted(range(len(chart.x)), key=lambda i: i in chart.chosen):
         chosen = i in chart.chosen
         style = chart.symbols[i], chart.colours[i], INK if chosen else WHITE

@@ -16,7 +16,7 @@ from siamlab.data import Images
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
 from siamlab.explore.models import HEADS, ModelsExplorer
-from siamlab.explore.plane.charts import plane_chart
+from siamlab.explore.plane.points import plane_chart
 from siamlab.explore.plane.runs import PlanePoint, named_changes, study_points
 from siamlab.explore.scene import Control, Panel, Scene
 from siamlab.figure.template import configuration
@@ -64,11 +64,8 @@ class PathExplorer(Explorer):
     def scene(self) -> Scene:
         """The model of the present step on the photograph, and all steps on the plane."""
         whole, i = self._of_models(), self.values["step"] - 1
-        rows = [
-            {"model": step.name} | {key: step.scores[key][0] for key in SCORES}
-            for step in self.steps
-        ]
-        chart = plane_chart(pl.DataFrame(rows), [i], range(len(rows)))
+        rows = [{"model": step.name} | _ends(step) for step in self.steps]
+        chart = plane_chart(pl.DataFrame(rows), [i], range(len(rows)), joined=True)
         plane = Panel("path", "the path on the plane", "", (1, len(rows)), chart=chart, span=3)
         return Scene(
             panels=[*whole.panels[PANELS * i : PANELS * (i + 1)], plane],
@@ -117,6 +114,16 @@ class PathExplorer(Explorer):
     def _match_text(self, i: int) -> str:
         pair = self.models.pairs[self.steps[i].name]
         return pair.scene().text
+
+
+def _ends(step: Step) -> dict[str, float]:
+    """Both scores of a step and their intervals, by the names of a `plane_table`."""
+    ends = ("", "_low", "_high")
+    return {
+        key + end: value
+        for key in SCORES
+        for end, value in zip(ends, step.scores[key], strict=True)
+    }
 
 
 def path_steps(folder: str | Path) -> list[Step]:

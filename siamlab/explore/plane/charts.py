@@ -1,6 +1,6 @@
-"""Charts of the plane explorer: the plane itself, a histogram, and the curves of runs.
+"""Charts of the plane explorer: a histogram, and the curves of runs.
 
-plane_chart(table, chosen, named)       histogram(values, edges, title, unit, chosen)
+histogram(values, edges, title, unit, chosen)
 curve_panels({name: folder.lines()}, names)
 """
 
@@ -10,31 +10,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
-import polars as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from siamlab.explore.plane.points import LONGEST, styles, ticks
 from siamlab.explore.scene import Chart, Panel, shortened
-from siamlab.figure.labels import place_labels
-from siamlab.figure.template import colours, symbols
 from siamlab.train.folder import Line
 
-UNITS = np.array([800.0, 600.0])  # size of a chart's drawing area, for the placement of labels
-LETTER, LINE = 18.0, 38.0  # size of a letter, in these units
-DOT = 20.0  # half the side of a point's box
-LONGEST = 25  # letters of a name in a chart, at most
 ROOM = 40  # letters of a line across a chart, at most
 FEW = 3  # names that are listed one by one
 LOGGED = 100  # points of a curve, at most
 TICKS = 4  # labels below a histogram
-SCORE = "score (0 chance, 1 ceiling)"
-
-
-class Style(NamedTuple):
-    colour: str
-    symbol: str
 
 
 class Curve(NamedTuple):
@@ -43,35 +30,6 @@ class Curve(NamedTuple):
     name: str
     step: list[float]
     value: list[float]
-
-
-def styles(names: Sequence[str]) -> dict[str, Style]:
-    """A colour and a symbol for each model; the symbol changes when the colours repeat."""
-    colour, symbol = colours(names), symbols(names)
-    return {name: Style(colour[name], symbol[name]) for name in names}
-
-
-def plane_chart(table: pl.DataFrame, chosen: Sequence[int], named: Sequence[int]) -> Chart:
-    """The points of a `plane_table`, with names next to those listed in `named`."""
-    style = styles(table["model"].to_list())
-    names = [shortened(name, LONGEST) for name in style]
-    (x, x_ticks), (y, y_ticks) = (
-        _padded(table[name].to_list()) for name in ("semantic", "spatial")
-    )
-    return Chart(
-        kind="points",
-        x=x,
-        y=y,
-        names=names,
-        colours=[each.colour for each in style.values()],
-        x_title=f"semantic {SCORE}",
-        y_title=f"spatial {SCORE}",
-        x_ticks=x_ticks,
-        y_ticks=y_ticks,
-        chosen=chosen,
-        symbols=[each.symbol for each in style.values()],
-        places=_beside(np.array([x, y]).T, names, named),
-    )
 
 
 def histogram(
@@ -170,8 +128,8 @@ def curve_chart(shown: Sequence[Curve], title: str, names: Sequence[str], note: 
         colours=[style[curve.name].colour for curve in shown],
         x_title="step",
         y_title=title,
-        x_ticks=_ticks(0.0, last, gaps=4) if shown else [],
-        y_ticks=_ticks(low, high) if shown else [],
+        x_ticks=ticks(0.0, last, gaps=4) if shown else [],
+        y_ticks=ticks(low, high) if shown else [],
         symbols=[style[curve.name].symbol for curve in shown],
         note="" if shown else note,
     )
@@ -181,36 +139,3 @@ def _listed(names: Sequence[str]) -> str:
     """The first few names, and the number of the others."""
     more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
     return ", ".join(shortened(name, LONGEST) for name in names[:FEW]) + more
-
-
-def _beside(
-    points: Float[np.ndarray, "n 2"], names: Sequence[str], named: Sequence[int]
-) -> list[tuple[float, float] | None]:
-    """Middles of the names, in fractions, clear of each other and of the points."""
-    places: list[tuple[float, float] | None] = [None] * len(points)
-    if not named:
-        return places
-    down = np.stack([points[:, 0], 1 - points[:, 1]], axis=1) * UNITS  # [n, 2]
-    sizes = np.array([(LETTER * len(names[i]) + 8, LINE) for i in named])
-    dots = np.concatenate([down - DOT, down + DOT], axis=1)
-    area = np.array([[0.0, 0.0, *UNITS]])
-    offsets = place_labels(down[None, list(named)], sizes, dots[None], area, dots[None])
-    for i, (right, lower) in zip(named, offsets / UNITS, strict=True):
-        places[i] = float(points[i, 0] + right), float(points[i, 1] - lower)
-    return places
-
-
-def _padded(values: list[float]) -> tuple[list[float], list[tuple[float, str]]]:
-    """The values as fractions of an axis that extends beyond them, and its ticks."""
-    low, high = min(values), max(values)
-    room = 0.15 * (high - low) or 0.1
-    low, high = low - room, high + room
-    return [(v - low) / (high - low) for v in values], _ticks(low, high)
-
-
-def _ticks(low: float, high: float, gaps: int = 6) -> list[tuple[float, str]]:
-    """Round numbers on an axis, with at most `gaps` gaps between them."""
-    step = 10 ** math.floor(math.log10((high - low) / 2))
-    step = next(step * k for k in (0.5, 1, 2, 5) if (high - low) / (step * k) <= gaps)
-    marks = [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    return [((mark - low) / (high - low), f"{mark:,.10g}") for mark in marks]

@@ -22,9 +22,10 @@ from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
 from siamlab.explore.kept import kept
 from siamlab.explore.pair import PairExplorer
-from siamlab.explore.plane.charts import bar_index, curve_panels, histogram, plane_chart
+from siamlab.explore.plane.charts import bar_index, curve_panels, histogram
 from siamlab.explore.plane.examples import LEGENDS, SHOWN, Example, example_images, example_panels
 from siamlab.explore.plane.measures import MEASURES, Measure, ModelOnImages, possible
+from siamlab.explore.plane.points import plane_chart
 from siamlab.explore.plane.runs import PlanePoint, base_of, changes, points_by_name, study_points
 from siamlab.explore.scene import Control, Panel, Scene
 from siamlab.figure import plane_table

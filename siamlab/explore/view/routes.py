@@ -17,6 +17,7 @@ from siamlab.explore.view.encoders import Encoders
 from siamlab.explore.view.matches import disagreements
 from siamlab.explore.view.photos import MOST_BYTES, Album, encoded
 from siamlab.explore.view.responses import as_json, body, described, numbers, picture, text
+from siamlab.explore.view.studies import Studies
 from siamlab.explore.web.assets import view_page, view_script, view_style
 
 
@@ -35,27 +36,35 @@ class Number(Convertor[int]):
 register_url_convertor("number", Number())
 
 
-def routes(encoders: Encoders, album: Album, collection: Collection | None) -> list[Route]:
-    """Return the addresses of a page: itself, photographs, models, matches, and the map if any."""
+def routes(
+    encoders: Encoders, album: Album, collection: Collection | None, studies: Studies
+) -> list[Route]:
+    """Return the addresses of a page: itself, photographs, models, matches, studies, a map."""
     crops = cropped(encoders, album, collection)
     maps = _map_routes(encoders, album, collection) if collection else []
-    about = _about_route(encoders, album, crops, collection)
+    about = _about_route(encoders, album, crops, collection, studies)
     return [
         *_page_routes(),
         about,
         *_photo_routes(album),
         *_model_routes(encoders, album),
         *_match_routes(encoders, album, crops),
+        Route("/plane", lambda request: as_json(studies.scene(request.query_params))),
         *maps,
     ]
 
 
 def _about_route(
-    encoders: Encoders, album: Album, crops: Crops, collection: Collection | None
+    encoders: Encoders,
+    album: Album,
+    crops: Crops,
+    collection: Collection | None,
+    studies: Studies,
 ) -> Route:
     def about(_: Request) -> Response:
         found = {"models": encoders.about(), "photos": [described(photo) for photo in album]}
         found |= {"stops": list(STOPS), "most_bytes": MOST_BYTES, "pairs": len(crops)}
+        found |= {"studies": studies.names}
         return as_json(found | {"map": collection.about() if collection else None})
 
     return Route("/about", about)
@@ -134,7 +143,7 @@ def _map_routes(encoders: Encoders, album: Album, collection: Collection) -> lis
 
 def cropped(encoders: Encoders, album: Album, collection: Collection | None) -> Crops:
     """Return two crops of each photograph and of some images, no smaller than models take them."""
-    side = max(max(probe.inputs(named.model).size) for named in encoders.models)
+    side = max((max(probe.inputs(named.model).size) for named in encoders.models), default=0)
     return Crops(album, collection and collection.images, side)
 
 

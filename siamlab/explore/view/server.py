@@ -19,6 +19,7 @@ from siamlab.explore.view.encoders import Encoders
 from siamlab.explore.view.photos import Album
 from siamlab.explore.view.responses import failed, refused, stranger
 from siamlab.explore.view.routes import routes
+from siamlab.explore.view.studies import Studies
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -27,15 +28,20 @@ HERE = "127.0.0.1"
 
 
 def application(
-    encoders: Encoders, album: Album, token: str, collection: Collection | None = None
+    encoders: Encoders,
+    album: Album,
+    token: str,
+    collection: Collection | None = None,
+    studies: Studies | None = None,
 ) -> Starlette:
     """Return the application; every address below `/token/` answers, any other refuses.
 
-    With a collection of images, the page has their map too.
+    With a collection of images, the page has their map too; with studies, their plane (None: those
+    that are found below the working folder).
     """
     return Starlette(
         routes=[
-            Mount(f"/{token}", routes=routes(encoders, album, collection)),
+            Mount(f"/{token}", routes=routes(encoders, album, collection, studies or Studies())),
             Route("/{path:path}", stranger, methods=["GET", "POST", "DELETE", "PUT"]),
         ],
         # names that resolve to this machine, which a stranger's page may use, are refused

@@ -85,7 +85,7 @@ function brush(view, event, send) { // a rectangle over points, a range of bars,
     if (!cancelled && !moved && event.shiftKey) several(view, extended(view, begun), begun, send);
     if (!cancelled && !moved && !event.shiftKey) {
       view.cursor = begun;
-      send({ panel: panel.id, patch: begun });
+      alone(view, send);
     }
     draw(view);
   });
@@ -95,6 +95,11 @@ function several(view, parts, cursor, send) {
   if (parts.length === 0) return;
   Object.assign(view, { cursor, chosen: parts }); // shown at once, before the answer
   send({ panel: view.panel.id, parts });
+}
+
+function alone(view, send) { // what the cursor is on; of several, shown at once as well
+  if (view.panel.several) view.chosen = [view.cursor];
+  send({ panel: view.panel.id, patch: view.cursor });
 }
 
 function extended(view, part) { // bars: the range up to this one; points: this one toggled
@@ -151,7 +156,8 @@ function act(view, event, send) { // undefined: not our key; false: our key, but
     several(view, extended(view, view.cursor), view.cursor, send);
     draw(view);
   } else {
-    send({ panel: panel.id, patch: view.cursor });
+    alone(view, send);
+    draw(view);
   }
   return true;
 }

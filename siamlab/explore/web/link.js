@@ -10,10 +10,10 @@ function link({ y, x, side, pinned, over, ...rest }) {
 }
 
 function startState() {
-  const layers = Math.max(...about.models.map((each) => each.layers));
+  const layers = Math.max(1, ...about.models.map((each) => each.layers));
   const [first, second] = about.models.map((each) => each.name);
   const step = Math.max(0, stepsOf(about).length - 1);
-  return { ...START_STATE, photo: about.photos[0].id, layer: layers, step, first, second: second || "" };
+  return { ...START_STATE, show: showsOf(about)[0], photo: about.photos[0].id, layer: layers, step, first, second: second || "" };
 }
 
 function restored() { // what a link says, as far as this page has it
@@ -31,6 +31,8 @@ function restored() { // what a link says, as far as this page has it
   }
   const map = lassoOf(words.lasso || "")?.map;
   if (about.map && map < about.models.length) made.lasso = words.lasso;
+  for (const key of ["probe", "runs"]) if (words[key]) made[key] = words[key];
+  if (made.runs && !NUMBERS.test(made.runs)) made.runs = "";
   if (made.first === made.second) Object.assign(made, { first: startState().first, second: startState().second });
   if (words.at) Object.assign(made, placeFrom(words.at.split(" ")));
   return made;

@@ -95,6 +95,15 @@ function drawPoints(view, px, py) {
     const [x1, y1] = places[i];
     shape(svg, "line", { x1, y1, x2: px(place[0]), y2: py(place[1]), class: "leader" });
   });
+  if (chart.joined) {
+    shape(svg, "path", { d: `M${places.map((place) => place.join(" ")).join("L")}`, class: "way" });
+  }
+  chart.whiskers.forEach((ends, i) => {
+    if (!ends) return;
+    const [[x, y], [left, right, low, high]] = [places[i], ends];
+    const d = `M${px(left)} ${y}H${px(right)}M${x} ${py(low)}V${py(high)}`;
+    shape(svg, "path", { d, class: "whisker", style: `stroke: ${chart.colours[i]}` });
+  });
   const order = [...places.keys()].sort((a, b) => chosen.includes(a) - chosen.includes(b));
   for (const i of order) { // chosen points on top
     const kind = chosen.includes(i) ? "point chosen" : "point";

@@ -39,6 +39,7 @@ async function start() {
     find(`[data-does=${kind}]`).addEventListener("click", () => savePicture(kind));
   }
   takeFiles();
+  find(".actions label").hidden = about.models.length === 0; // nothing looks at photographs
   window.addEventListener("hashchange", () => { if (location.hash !== link(state)) change(restored()); });
   window.addEventListener("keydown", ({ key }) => {
     if (key !== "Escape") return;
@@ -72,13 +73,14 @@ async function change(next, hovering = false) {
     }
     if (mine !== turn) return;
   }
-  if (!(state.show in sections)) await prepareImage(state);
+  if (!(state.show in sections) && state.show !== "plane") await prepareImage(state);
   if (mine === turn) show(hovering);
 }
 
 function wait() {
   for (const part of [main, ...Object.values(sections)]) part.classList.add("busy");
   if (state.show in sections) return waitIn(state.show);
+  if (state.show === "plane") return showShell(); // the last scene stays until the next one is here
   shown.scene = { ...shown.scene, controls: controlsOf(about, state), text: "Computing features …" };
   listeners["change:scene"]?.();
   showShell();
@@ -89,7 +91,8 @@ function show(hovering) {
   showPart(state.show);
   if (state.show === "map") return showAtlas();
   if (state.show === "matches") return showBoard();
-  main.dataset.layout = photosOf(state).length === 1 && state.show !== "attention" ? "single" : "wide";
+  const single = photosOf(state).length === 1 && state.show !== "attention";
+  main.dataset.layout = state.show === "plane" ? "plane" : single ? "single" : "wide";
   main.style.setProperty("--opacity", state.opacity / 100);
   shown.scene = viewScene(about, state, got);
   listeners["change:scene"]?.();
@@ -127,6 +130,7 @@ function once(address) { // a pointer that moves on while features are computed 
 }
 
 async function fetchRows(address) {
+  if (address.startsWith("plane")) return fetched.set(address, await fetchPlane(address));
   const [kind, index, part] = address.split("/");
   const { width, grid } = about.models[index];
   const length = { attention: grid[0] * grid[1], map: part === "tsne" ? 2 : width }[kind] || width;
@@ -177,7 +181,7 @@ function showShell() {
     button.setAttribute("aria-checked", chosen);
     button.tabIndex = chosen ? 0 : -1;
   }
-  for (const name of [".strip", ".hint"]) find(name).hidden = state.show in sections;
+  for (const name of [".strip", ".hint"]) find(name).hidden = state.show in sections || state.show === "plane";
   const strip = find(".strip");
   about.photos.forEach((photo, i) => {
     const button = strip.children[i] || thumbnail(strip, photo);

@@ -15,21 +15,23 @@ const SIDES_OF_FIRST = ["foreground", "the other side", "all"]; // of the first 
 const START_STATE = {
   show: "similarity", beside: "", layer: 0, side: "a", y: 0.5, x: 0.5, pinned: false, least: 60,
   opacity: 100, cosine: COSINES[0], patches: SIDES_OF_FIRST[0], k: 4, head: MEAN, from: PATCH, heads: "",
-  image: -1, places: "components", only: "", lasso: "",
+  image: -1, places: "components", only: "", lasso: "", study: "", points: "", probe: "", runs: "",
 };
 
 function showsOf(about) {
   const readable = about.models.some((model) => model.heads);
   const shows = SHOWS.filter((show) => show !== "attention" || readable);
   const pairs = about.pairs && about.models.length > 1;
-  return [...shows, ...(pairs ? ["matches"] : []), ...(about.map ? ["map"] : [])];
+  const planes = about.studies?.length ? ["plane"] : [];
+  if (about.models.length === 0) return planes;
+  return [...shows, ...(pairs ? ["matches"] : []), ...(about.map ? ["map"] : []), ...planes];
 }
 
 function choicesOf(about) { // all values of what is chosen among names
   const ids = about.photos.map((photo) => photo.id);
-  const heads = [...Array(Math.max(...about.models.map((model) => model.heads))).keys()];
+  const heads = [...Array(Math.max(0, ...about.models.map((model) => model.heads))).keys()];
   const names = about.models.map((model) => model.name);
-  return { first: names, second: names, places: Object.keys(PLACES), only: ["", MISTAKES], show: showsOf(about), photo: ids, beside: ["", ...ids], cosine: COSINES, patches: SIDES_OF_FIRST,
+  return { first: names, second: names, places: Object.keys(PLACES), only: ["", MISTAKES], show: showsOf(about), study: about.studies, points: POINTS, photo: ids, beside: ["", ...ids], cosine: COSINES, patches: SIDES_OF_FIRST,
     from: FROM, head: [MEAN, ...heads.map((i) => String(i + 1))],
     heads: ["", ...names] };
 }
@@ -62,6 +64,7 @@ function featuresAddress(i, photo, layer, step) {
 function needed(about, state) {
   if (state.show === "map") return neededByMap(about, state);
   if (state.show === "matches") return [matchesAddress(about, state)];
+  if (state.show === "plane") return [planeAddress(state)];
   if (state.show === "attention" && state.from === ROLLOUT) return rolloutsOf(about, state);
   const deepest = Math.max(...about.models.map((model) => model.layers));
   const steps = stepsOf(about);
@@ -85,6 +88,7 @@ function rolloutsOf(about, state) {
 }
 
 function viewEvent(about, state, event) { // the next state
+  if (state.show === "plane") return planeEvent(state, event);
   if ("control" in event) return withControl(about, state, event.control, event.value);
   if (event.panel.startsWith("head ")) return { ...state, head: event.panel.slice(5) };
   const patch = event.hover ?? event.patch;
@@ -168,6 +172,7 @@ function besides(parts, [rows, columns], each = 1) { // rows of patches of photo
 
 // `got(kind, address, make)`: a derived result, made once from what was fetched.
 function viewScene(about, state, got) {
+  if (state.show === "plane") return got("scene", planeAddress(state), ({ scene }) => scene);
   const deepest = Math.max(...about.models.map((model) => model.layers));
   const photos = photosOf(state);
   const steps = stepsOf(about);
