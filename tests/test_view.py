@@ -257,7 +257,7 @@ def test_the_places_on_which_models_disagree_are_those_of_the_figure(models, shi
         ("features/0/{}/1.5", 404),
         ("features/0/{}/" + "9" * 5000, 404),
         ("features/" + "9" * 5000 + "/{}/1", 404),
-        ("features/0/{}/1/" + "9" * 5000, 404),
+        ("features/0/{}/1?step=" + "9" * 5000, 404),
         ("features/%D9%A3/{}/1", 404),
         ("matches/0/" + "9" * 5000, 404),
         ("features/0/nope/1", 404),

@@ -12,10 +12,14 @@ from test_train import noise, tiny
 
 from siamlab import open_models, probe
 from siamlab.component import UserError
+from siamlab.data import Fashion, sample
 from siamlab.evaluate.course import at_step, course, kept_steps
 from siamlab.explore.view import server
+from siamlab.explore.view.collection import Collection
 from siamlab.explore.view.encoders import Encoders
+from siamlab.explore.view.matches import disagreements
 from siamlab.explore.view.photos import Album, shipped
+from siamlab.explore.view.routes import cropped
 from siamlab.recipes import mae
 from siamlab.train import train
 
@@ -61,12 +65,44 @@ def test_the_server_answers_for_a_step(models, app):
     about = client.get("about").json()
     assert [model["steps"] for model in about["models"]] == [[0, 2, 4, 6], [0, 4, 6], []]
     place = f"features/0/{about['photos'][0]['id']}/1"
-    for address, model in ((f"{place}/2", at_step(models[0], 2)), (place, models[0].model)):
+    for address, model in ((f"{place}?step=2", at_step(models[0], 2)), (place, models[0].model)):
         got = torch.frombuffer(bytearray(client.get(address).content), dtype=torch.float16)
         wanted = patches(model, 0)
         torch.testing.assert_close(got.view_as(wanted).float(), wanted, atol=2e-3, rtol=2e-3)
-    answer = client.get(f"{place}/3")
-    assert answer.status_code == 404 and "step 3 of kept" in answer.json()["error"]
+    photo = about["photos"][0]["id"]
+    for kind in ("features", "attention"):
+        answer = client.get(f"{kind}/0/{photo}/1?step=3")
+        assert answer.status_code == 404 and "step 3 of kept" in answer.json()["error"]
+    answer = client.get(f"{place}?step=soon")
+    assert answer.status_code == 404 and "step=soon must be one of the steps" in answer.text
+
+
+def test_attention_map_and_matches_are_those_of_the_step(models):
+    ships, early = shipped()[:2], at_step(models[0], 2)
+    images = sample(Fashion()("test"), 40)
+    collection = Collection(images, "fashion")
+    app = server.application(Encoders(models), Album(ships), "secret", collection)
+    client = TestClient(app, base_url=f"http://{server.HERE}/secret/")
+    numbers = lambda address: torch.frombuffer(  # noqa: E731
+        bytearray(client.get(address).content), dtype=torch.float16).float()  # fmt: skip
+    own = Encoders([models[0]._replace(model=early)])  # the same, as the only model there is
+    for address, wanted in (
+        (f"attention/0/{ships[0].id}/1", own.attention(0, ships[0], 1)),
+        (f"rollout/0/{ships[0].id}", own.rollout(0, ships[0])),
+        ("map/0", own.pooled(0, collection)),
+    ):
+        got = numbers(f"{address}?step=2").view_as(wanted)
+        torch.testing.assert_close(got, wanted.float(), atol=2e-3, rtol=2e-3)
+        assert not torch.allclose(numbers(address).view_as(wanted), wanted.float(), atol=2e-3)
+    votes = client.get("map/0/votes?step=2").json()
+    assert votes["label"] == own.votes(0, collection).label.tolist()
+    crops = cropped(Encoders(models), Album(ships), collection)
+    alone = Encoders([models[0]._replace(model=early), models[1]])
+    got = client.get("matches/0/1?step=2").json()
+    assert got == disagreements(alone, crops, 0, 1)
+    assert got["models"][0]["mean"] != client.get("matches/0/1").json()["models"][0]["mean"]
+    other = client.get("matches/1/0?second_step=2").json()["models"][1]
+    assert other["mean"] == pytest.approx(got["models"][0]["mean"])
 
 
 def test_a_slider_goes_through_the_steps(browser, models, app):
@@ -97,7 +133,53 @@ def test_a_slider_goes_through_the_steps(browser, models, app):
             page.wait_for_function("() => window.shown.scene.text.includes('models or steps')")
             assert page.locator("figcaption").first.text_content() == "kept, step 2"
             page.locator('[data-show="attention"]').click()
-            page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept'")
-            assert page.locator("input[name=step]").is_hidden()
+            page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 2'")
+            page.locator("input[name=step]").fill("0")
+            page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 0'")
+            rows = Encoders(models).attention(0, shipped()[0], len(models[0].model.blocks), 0)
+            shown = page.evaluate("[...window.shown.scene.panels[0].heat.values]")
+            wanted = rows.float().mean(dim=0)[1 + middle]
+            torch.testing.assert_close(torch.tensor(shown), wanted, atol=2e-3, rtol=0)
+        serving.should_exit = True
+        thread.join()
+
+
+def test_the_slider_is_in_the_map_and_in_matches_too(browser, models):
+    ships = shipped()[:2]
+    collection = Collection(sample(Fashion()("test"), 40), "fashion")
+    encoders = Encoders(models)
+    app = server.application(encoders, Album(ships), "secret", collection)
+    serving = server.server(app)
+    with server.bound(0) as taken:
+        thread = threading.Thread(target=serving.run, kwargs={"sockets": [taken]})
+        thread.start()
+        with watched(browser, width=1000, height=700) as page:
+            page.goto(f"http://{server.HERE}:{taken.getsockname()[1]}/secret/#show=map")
+            page.wait_for_selector("[data-ready]", state="attached")
+            titles = page.locator("#map figcaption > span:first-child")
+            assert titles.all_text_contents() == ["kept, step 6", "sparse, step 6", "none"]
+            page.locator("#map input[name=step]").fill("0")
+            page.locator("#map figcaption").get_by_text("kept, step 0").wait_for()
+            right = page.locator("#map figcaption .right").all_text_contents()
+            labels = collection.images.labels
+            for said, i, step in zip(right, range(3), (0, 0, None), strict=True):
+                votes = encoders.votes(i, collection, step).label
+                share = (votes == labels).float().mean().item()
+                assert said == f"k-NN right: {100 * share:.0f} %"
+            page.locator('[data-show="matches"]').click()
+            text = page.locator("#matches .text")
+            text.get_by_text("kept, step 0").wait_for()
+            crops = cropped(encoders, Album(ships), collection)
+            answer = disagreements(encoders, crops, 0, 1, (0, 0))
+            page.locator("#matches input[name=step]").fill("1")
+            text.get_by_text("kept, step 2").wait_for()
+            page.locator("#matches input[name=step]").fill("0")
+            text.get_by_text("kept, step 0").wait_for()
+            said = text.text_content()
+            for model in answer["models"]:
+                shown = float(said.split(f"{model['name']}, step 0 ")[1].split(";")[0].rstrip("."))
+                assert shown == pytest.approx(model["mean"], rel=0.05)
+            page.locator("#matches .match").first.click()  # opened at this step
+            page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 0'")
         serving.should_exit = True
         thread.join()

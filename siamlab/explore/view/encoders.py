@@ -25,7 +25,7 @@ from siamlab.probe.features import grid_of
 MOST = 2**29  # bytes of answers that are kept
 MOST_ATTENTION = 2**26  # bytes of the attention of one layer, which a page holds whole
 
-Key = tuple[int | str, ...]  # of a result: the model, the photograph, …
+Key = tuple[int | str | None, ...]  # of a result: the model, the photograph, …
 Half = Float16[Tensor, "N D"]
 Rows = Float16[Tensor, "heads M N"]  # M = N + 1: the class token first, then every patch
 
@@ -53,47 +53,51 @@ class Encoders:
         is none.
         """
         named = self._named(model, layer)
-        if step is not None and step not in kept_steps(named):
-            raise Refused(f"step {step} of {named.name} was not kept", 404)
-        look = lambda: _layers(named.model if step is None else at_step(named, step), photo)  # noqa: E731
-        return self._once((model, photo.id, f"step {step}"), look)[layer - 1]
+        look = lambda: _layers(_at(named, step), photo)  # noqa: E731
+        return self._once((model, step, photo.id), look)[layer - 1]
 
-    def attention(self, model: int, photo: Photo, layer: int) -> Rows:
+    def attention(self, model: int, photo: Photo, layer: int, step: int | None = None) -> Rows:
         """Attention to the patches: of the class token (or the mean patch), then of each patch."""
         named = self._named(model, layer)
         _check_attention(named)
-        compute = lambda: [_attention(named.model, photo, layer)]  # noqa: E731
-        return self._once((model, photo.id, layer), compute)[0]
+        compute = lambda: [_attention(_at(named, step), photo, layer)]  # noqa: E731
+        return self._once((model, step, photo.id, layer), compute)[0]
 
-    def rollout(self, model: int, photo: Photo) -> Half:
+    def rollout(self, model: int, photo: Photo, step: int | None = None) -> Half:
         """Share of each patch in the flow through all layers into the class token: one row."""
         named = self._named(model, 1)
         _check_attention(named)
-        compute = lambda: [probe.rollout(named.model, photo.pixels[None]).half().cpu()]  # noqa: E731
-        return self._once((model, photo.id, "rollout"), compute)[0]
+        compute = lambda: [probe.rollout(_at(named, step), photo.pixels[None]).half().cpu()]  # noqa: E731
+        return self._once((model, step, photo.id, "rollout"), compute)[0]
 
-    def pooled(self, model: int, collection: Collection) -> Half:
+    def pooled(self, model: int, collection: Collection, step: int | None = None) -> Half:
         """Mean patch features of all images of a collection, after the last layer."""
         named = self._named(model, 1)
-        compute = lambda: [collection.pooled(named.model)]  # noqa: E731
-        return self._once((model, "pooled"), compute)[0]
+        compute = lambda: [collection.pooled(_at(named, step))]  # noqa: E731
+        return self._once((model, step, "pooled"), compute)[0]
 
-    def votes(self, model: int, collection: Collection) -> probe.Votes:
+    def votes(self, model: int, collection: Collection, step: int | None = None) -> probe.Votes:
         """The votes of the neighbours of each image of a collection."""
-        pooled = self.pooled(model, collection)
+        pooled = self.pooled(model, collection, step)
         compute = lambda: [*collection.votes(pooled)]  # noqa: E731
-        return probe.Votes(*self._once((model, "votes"), compute))
+        return probe.Votes(*self._once((model, step, "votes"), compute))
 
-    def tsne(self, model: int, collection: Collection) -> Half:
+    def tsne(self, model: int, collection: Collection, step: int | None = None) -> Half:
         """Places of all images of a collection by t-SNE."""
-        pooled = self.pooled(model, collection)
-        return self._once((model, "tsne"), lambda: [tsne(pooled)])[0]
+        pooled = self.pooled(model, collection, step)
+        return self._once((model, step, "tsne"), lambda: [tsne(pooled)])[0]
 
-    def both(self, model: int, crops: Crops) -> tuple[probe.Features, probe.Features]:
+    def both(
+        self, model: int, crops: Crops, step: int | None = None
+    ) -> tuple[probe.Features, probe.Features]:
         """Features of both crops of all pairs, after the last layer."""
         named = self._named(model, 1)
-        look = lambda view: probe.features(named.model, view.image).patches.cpu()  # noqa: E731
-        patches = self._once((model, "crops"), lambda: [look(view) for view in crops.views])
+
+        def look() -> list[Tensor]:
+            encoder = _at(named, step)
+            return [probe.features(encoder, view.image).patches.cpu() for view in crops.views]
+
+        patches = self._once((model, step, "crops"), look)
         grid = grid_of(named.model, probe.inputs(named.model).size)
         a, b = (probe.Features(x.mean(dim=1), x.mean(dim=1), x, grid) for x in patches)
         return a, b
@@ -149,6 +153,13 @@ def _about(named: NamedModel) -> dict[str, Any]:
         "steps": kept_steps(named),
         "start": "class token" if model.cls_token is not None else "mean patch",
     }
+
+
+def _at(named: NamedModel, step: int | None) -> nn.Module:
+    """The model, or what its run kept after a step. Raises Refused (404) without such a step."""
+    if step is not None and step not in kept_steps(named):
+        raise Refused(f"step {step} of {named.name} was not kept", 404)
+    return named.model if step is None else at_step(named, step)
 
 
 def _heads(named: NamedModel) -> int:

@@ -14,15 +14,22 @@ from siamlab.figure import disagreement_table
 from siamlab.figure.template import colours
 
 
-def disagreements(encoders: Encoders, crops: Crops, first: int, second: int) -> dict[str, Any]:
+def disagreements(
+    encoders: Encoders,
+    crops: Crops,
+    first: int,
+    second: int,
+    steps: tuple[int | None, int | None] = (None, None),
+) -> dict[str, Any]:
     """Return one place of each pair of crops, the largest difference of errors first.
 
-    With the mean errors, in patches, over all `places` that both crops show. Raises Refused for
-    only one model.
+    With the mean errors, in patches, over all `places` that both crops show; `steps` are those of
+    both encoders, None for the finished ones. Raises Refused for only one model.
     """
     if first == second:
         raise Refused("a model does not disagree with itself; choose two", 400)
-    found = {encoders.name(i): encoders.both(i, crops) for i in (first, second)}
+    sides = zip((first, second), steps, strict=True)
+    found = {encoders.name(i): encoders.both(i, crops, step) for i, step in sides}
     table = disagreement_table(found, *crops.views, each=None)
     best = table.filter(pl.col("rank") == pl.col("rank").min().over("pair"))
     colour = colours([encoders.name(i) for i in range(len(encoders.models))])

@@ -40,6 +40,14 @@ async def body(request: Request, name: str) -> bytes:
     return b"".join(parts)
 
 
+def step_of(request: Request, name: str = "step") -> int | None:
+    """Return the step that an address asks for. Raises Refused (404) for what is none."""
+    word = request.query_params.get(name)
+    if word is not None and not (word.isascii() and word.isdecimal() and len(word) < 10):
+        raise Refused(f"{name}={word[:20]} must be one of the steps that the page names", 404)
+    return None if word is None else int(word)
+
+
 def described(photo: Photo) -> dict[str, Any]:
     crop = photo.crop and photo.crop._asdict()
     return {"id": photo.id, "name": photo.name, "side": photo.pixels.shape[1], "crop": crop}

@@ -16,7 +16,7 @@ from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.encoders import Encoders
 from siamlab.explore.view.matches import disagreements
 from siamlab.explore.view.photos import MOST_BYTES, Album, encoded
-from siamlab.explore.view.responses import as_json, body, described, numbers, picture, text
+from siamlab.explore.view.responses import as_json, body, described, numbers, picture, step_of, text
 from siamlab.explore.view.studies import Studies
 from siamlab.explore.web.assets import view_page, view_script, view_style
 
@@ -85,21 +85,21 @@ def _photo_routes(album: Album) -> list[Route]:
 def _model_routes(encoders: Encoders, album: Album) -> list[Route]:
     def features(request: Request) -> Response:
         where = request.path_params
-        photo, step = album[where["photo"]], where.get("step")
+        photo, step = album[where["photo"]], step_of(request)
         return numbers(encoders.patches(where["model"], photo, where["layer"], step))
 
     def attention(request: Request) -> Response:
         where = request.path_params
-        return numbers(encoders.attention(where["model"], album[where["photo"]], where["layer"]))
+        photo, step = album[where["photo"]], step_of(request)
+        return numbers(encoders.attention(where["model"], photo, where["layer"], step))
 
     def rollout(request: Request) -> Response:
         where = request.path_params
-        return numbers(encoders.rollout(where["model"], album[where["photo"]]))
+        return numbers(encoders.rollout(where["model"], album[where["photo"]], step_of(request)))
 
     place = "{model:number}/{photo}/{layer:number}"
     return [
         Route(f"/features/{place}", features),
-        Route(f"/features/{place}/{{step:number}}", features),
         Route(f"/attention/{place}", attention),
         Route("/rollout/{model:number}/{photo}", rollout),
     ]
@@ -115,15 +115,15 @@ def _page_routes() -> list[Route]:
 
 def _map_routes(encoders: Encoders, album: Album, collection: Collection) -> list[Route]:
     def pooled(request: Request) -> Response:
-        return numbers(encoders.pooled(request.path_params["model"], collection))
+        return numbers(encoders.pooled(request.path_params["model"], collection, step_of(request)))
 
     def votes(request: Request) -> Response:
-        found = encoders.votes(request.path_params["model"], collection)
+        found = encoders.votes(request.path_params["model"], collection, step_of(request))
         share = [round(value, 3) for value in found.share.tolist()]
         return as_json({"label": found.label.tolist(), "share": share})
 
     def tsne(request: Request) -> Response:
-        return numbers(encoders.tsne(request.path_params["model"], collection))
+        return numbers(encoders.tsne(request.path_params["model"], collection, step_of(request)))
 
     def sheet(_: Request) -> Response:
         return picture(collection.sheet(), "jpeg")
@@ -149,7 +149,8 @@ def cropped(encoders: Encoders, album: Album, collection: Collection | None) -> 
 
 def _match_routes(encoders: Encoders, album: Album, crops: Crops) -> list[Route]:
     def matches(request: Request) -> Response:
-        return as_json(disagreements(encoders, crops, *request.path_params.values()))
+        steps = step_of(request), step_of(request, "second_step")
+        return as_json(disagreements(encoders, crops, *request.path_params.values(), steps))
 
     def crop(request: Request) -> Response:
         return picture(encoded(crops[request.path_params["photo"]]), "png")

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 HERE = files("siamlab") / "explore" / "web"
 PANELS = ("shapes.js", "input.js", "heat.js", "panels.js")
-VIEW = ("compute.js", "patches.js", "segments.js", "view.js", "scenes.js")
+VIEW = ("compute.js", "patches.js", "segments.js", "steps.js", "view.js", "scenes.js")
 MAP = ("scatter.js", "lasso.js", "verdicts.js", "map.js", "matches.js", "plane.js")
 SHELL = ("picture.js", "link.js", "files.js", "sections.js", "shell.js")
 SITE = ("opened.js", "features.js")  # files of their own

@@ -6,7 +6,7 @@ const HOW = { components: "the first two principal components", tsne: "t-SNE" };
 
 function makeMap(section, about, act) { // act: select(i), look(i), lasso(word) and set(changes)
   const text = add(section, "p", { class: "text", role: "status", "aria-live": "polite" });
-  const atlas = { about: about.map, text, sheet: new Image(), over: -1, chosen: -1, chosenClass: -1,
+  const atlas = { whole: about, about: about.map, text, sheet: new Image(), over: -1, chosen: -1, chosenClass: -1,
     inside: new Set(), lasso: null, drawing: null, views: [], act };
   atlas.bar = makeMapControls(section, atlas);
   atlas.drawn = add(section, "div"); // what is saved as a picture
@@ -24,6 +24,7 @@ function makeMap(section, about, act) { // act: select(i), look(i), lasso(word) 
 
 function makeMapControls(section, atlas) {
   const bar = add(section, "div", { class: "bar" });
+  atlas.showStep = makeStepSlider(bar, atlas.whole, atlas.act.set);
   const label = add(bar, "label", {}, "places by ");
   const places = add(label, "select", { name: "places" });
   for (const [value, words] of Object.entries(PLACES)) add(places, "option", { value }, words);
@@ -46,14 +47,15 @@ function makeMapControls(section, atlas) {
 
 function makeScatter(grid, model, atlas) {
   const figure = add(grid, "figure", { "data-map": model.name });
-  const caption = add(figure, "figcaption", {}, model.name);
+  const caption = add(figure, "figcaption");
+  const name = add(caption, "span", {}, model.name);
   const right = add(caption, "span", { class: "right" });
   const label = `${model.name}: images as points; arrow keys move, Enter selects, Shift and arrow ` +
     "keys draw a box";
   const canvas = add(figure, "canvas", { tabindex: 0, role: "application", "aria-label": label });
   const verdict = add(figure, "p", { class: "verdict" });
   const near = add(figure, "div", { class: "near" });
-  const view = { name: model.name, canvas, right, verdict, near, points: [], found: [], wrong: [], atlas };
+  const view = { model, name: model.name, title: name, canvas, right, verdict, near, points: [], found: [], wrong: [], atlas };
   canvas.addEventListener("pointermove", (event) => {
     if (!atlas.drawing) overPoint(atlas, pointNear(view, event));
   });
@@ -94,25 +96,30 @@ function nearest(rows, i, count = NEAR) { // the most similar images, itself lef
   return order.sort((a, b) => cosines[b] - cosines[a]).slice(0, count).map((j) => [j, cosines[j]]);
 }
 
-function pointsOf(i, places, got) {
-  return places === "tsne" ? got("places", `map/${i}/tsne`, placesOf) : got("plane", `map/${i}`, planeOf);
+function pointsOf(i, places, got, address) {
+  return places === "tsne" ? got("places", address(i, "/tsne"), placesOf) : got("plane", address(i), planeOf);
 }
 
 function showMap(atlas, state, got) {
   const { labels, k } = atlas.about;
   atlas.chosen = state.image >= 0 && state.image < labels.length ? state.image : -1;
   Object.assign(atlas, { places: state.places, mistakes: state.only === MISTAKES });
+  const address = (i, part) => mapAddress(atlas.whole, state, i, part);
+  atlas.showStep(state);
   atlas.views.forEach((view, i) => {
-    view.points = pointsOf(i, state.places, got);
-    view.found = atlas.chosen < 0 ? [] : nearest(got("unit", `map/${i}`, unit), atlas.chosen);
-    view.votes = k ? got("votes", `map/${i}/votes`, (rows) => rows) : null;
+    view.title.textContent = view.name
+      + stepText(view.model, stepOf(view.model, state, stepsOf(atlas.whole)));
+    view.points = pointsOf(i, state.places, got, address);
+    view.found = atlas.chosen < 0 ? [] : nearest(got("unit", address(i), unit), atlas.chosen);
+    view.votes = k ? got("votes", address(i, "/votes"), (rows) => rows) : null;
     view.wrong = labels.map((label, j) => k > 0 && label >= 0 && view.votes.data[j] !== label);
     showVerdict(view, atlas);
     showNear(view, atlas);
   });
   atlas.lasso = lassoOf(state.lasso);
   atlas.inside = atlas.lasso
-    ? pointsInside(pointsOf(atlas.lasso.map, atlas.lasso.places, got), atlas.lasso.corners) : new Set();
+    ? pointsInside(pointsOf(atlas.lasso.map, atlas.lasso.places, got, address), atlas.lasso.corners)
+    : new Set();
   showInside(atlas);
   atlas.bar.places.value = state.places;
   atlas.bar.mistakes.setAttribute("aria-pressed", atlas.mistakes);

@@ -14,14 +14,17 @@ function makeMatches(section, about, act) { // act: set(changes) and open(entry)
     return select;
   };
   const chosen = { first: choice("first", "between "), second: choice("second", "and ") };
+  const showStep = makeStepSlider(bar, about, act.set);
   const drawn = add(section, "div");
-  return { text, chosen, legend: add(drawn, "div", { class: "classes" }),
+  return { about, text, chosen, showStep, legend: add(drawn, "div", { class: "classes" }),
     gallery: add(drawn, "div", { class: "gallery" }), drawn, act };
 }
 
 function matchesAddress(about, state) {
   const number = (name) => about.models.findIndex((model) => model.name === name);
-  return `matches/${number(state.first)}/${number(state.second)}`;
+  const [first, second] = [number(state.first), number(state.second)];
+  const step = (i) => stepOf(about.models[i], state, stepsOf(about));
+  return atStep(atStep(`matches/${first}/${second}`, step(first)), step(second), "second_step");
 }
 
 function showMatches(board, state, answer) {
@@ -30,7 +33,13 @@ function showMatches(board, state, answer) {
     const other = state[name === "first" ? "second" : "first"];
     for (const option of select.options) option.disabled = option.value === other;
   }
-  const means = answer.models.map(({ name, mean }) => `${name} ${number(mean)}`).join(", ");
+  board.showStep(state);
+  const steps = stepsOf(board.about);
+  const named = (name) => {
+    const model = board.about.models.find((each) => each.name === name);
+    return name + stepText(model, stepOf(model, state, steps));
+  };
+  const means = answer.models.map(({ name, mean }) => `${named(name)} ${number(mean)}`).join("; ");
   board.text.textContent = `Two crops of each image: a place in the left one, and in the right one ` +
     "its true place and the most similar patch under each model. Places on which the errors differ " +
     `most come first, one of each pair; pixels are those of a crop of ${answer.side}. A click opens a ` +

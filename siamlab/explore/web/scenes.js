@@ -18,7 +18,7 @@ function columnsFor(models, base) {
 }
 
 function addressesOf(model, base) {
-  return base.photos.map((photo) => featuresAddress(model.i, photo, model.layer, model.step));
+  return base.photos.map((photo) => atStep(`features/${model.i}/${photo}/${model.layer}`, model.step));
 }
 
 function featuresOf(model, base, got, way) { // one entry for each photograph
@@ -192,7 +192,7 @@ function shares(high, open) {
 
 function rolloutPanels(models, readable, got, base) {
   const rows = readable.map((model) => (
-    got("rollout", `rollout/${model.i}/${base.photos[0]}`, ({ data }) => data)));
+    got("rollout", atStep(`rollout/${model.i}/${base.photos[0]}`, model.step), ({ data }) => data)));
   const panels = readable.map((model, i) => panelOf(model, base, { still: true,
     heat: { values: rows[i], grid: model.grid, scale: "attention" } }));
   const high = Math.max(1e-6, ...rows.map((row) => Math.max(...row)));
@@ -202,7 +202,7 @@ function rolloutPanels(models, readable, got, base) {
 }
 
 function attentionOf(model, base, got) {
-  const address = `attention/${model.i}/${base.photos[0]}/${model.layer}`;
+  const address = atStep(`attention/${model.i}/${base.photos[0]}/${model.layer}`, model.step);
   return got("heads", address, ({ data }) => {
     const count = model.grid[0] * model.grid[1];
     const size = (count + 1) * count;

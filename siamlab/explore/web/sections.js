@@ -39,9 +39,9 @@ async function openPair({ a, b, y, x }) { // with the last layer, by which match
   try {
     const crops = [a, b].map((id) => asked(`crops/${id}`, { method: "POST" }));
     const [photo, beside] = (await Promise.all(crops)).map(taken);
-    const { layer, step, cosine } = startState();
+    const { layer, cosine } = startState();
     const alone = { least: 100 }; // no lines of other matches over the one that was clicked
-    await change({ ...state, ...alone, show: "similarity", photo, beside, layer, step, cosine,
+    await change({ ...state, ...alone, show: "similarity", photo, beside, layer, cosine,
       side: "a", y, x, pinned: true });
   } catch (error) {
     say(error.message);

@@ -131,7 +131,7 @@ function once(address) { // a pointer that moves on while features are computed 
 
 async function fetchRows(address) {
   if (address.startsWith("plane")) return fetched.set(address, await fetchPlane(address));
-  const [kind, index, part] = address.split("/");
+  const [kind, index, part] = address.split("?")[0].split("/");
   const { width, grid } = about.models[index];
   const length = { attention: grid[0] * grid[1], map: part === "tsne" ? 2 : width }[kind] || width;
   if (kind === "matches") return fetched.set(address, { ...await asked(address), data: new Uint8Array(0) });

@@ -45,21 +45,6 @@ function layerOf(model, state, deepest) { // as deep in each model, from its fir
   return Math.max(1, Math.ceil(state.layer * model.layers / deepest));
 }
 
-function stepsOf(about) { // of all models that kept encoders while they were trained
-  const all = new Set(about.models.flatMap((model) => model.steps || []));
-  return [...all].sort((a, b) => a - b);
-}
-
-function stepOf(model, state, steps) { // the last one that was kept by then; null for the end
-  if (!model.steps?.length) return null;
-  const by = Math.max(...model.steps.filter((step) => step <= steps[state.step]), model.steps[0]);
-  return by === model.steps.at(-1) ? null : by;
-}
-
-function featuresAddress(i, photo, layer, step) {
-  return `features/${i}/${photo}/${layer}${step === null ? "" : `/${step}`}`;
-}
-
 // What has to be fetched before a state can be shown: addresses below that of the page.
 function needed(about, state) {
   if (state.show === "map") return neededByMap(about, state);
@@ -70,8 +55,9 @@ function needed(about, state) {
   const steps = stepsOf(about);
   return about.models.flatMap((model, i) => photosOf(state).flatMap((photo) => {
     const layer = layerOf(model, state, deepest);
-    if (state.show !== "attention") return featuresAddress(i, photo, layer, stepOf(model, state, steps));
-    return model.heads ? `attention/${i}/${photo}/${layer}` : [];
+    const kind = state.show === "attention" ? "attention" : "features";
+    if (kind === "attention" && !model.heads) return [];
+    return atStep(`${kind}/${i}/${photo}/${layer}`, stepOf(model, state, steps));
   }));
 }
 
@@ -79,12 +65,13 @@ function neededByMap(about, state) {
   const lasso = lassoOf(state.lasso);
   const further = about.map.k ? ["/votes"] : [];
   if ([state.places, lasso?.places].includes("tsne")) further.push("/tsne");
-  return about.models.flatMap((_, i) => ["", ...further].map((part) => `map/${i}${part}`));
+  return about.models.flatMap((_, i) => ["", ...further].map((part) => mapAddress(about, state, i, part)));
 }
 
 function rolloutsOf(about, state) {
   return about.models.flatMap((model, i) => (
-    model.heads ? [`rollout/${i}/${photosOf(state)[0]}`] : []));
+    model.heads
+      ? [atStep(`rollout/${i}/${photosOf(state)[0]}`, stepOf(model, state, stepsOf(about)))] : []));
 }
 
 function viewEvent(about, state, event) { // the next state
@@ -131,8 +118,7 @@ function controlsOf(about, state) {
     attention: attentionControls(about, state, choice),
   }[state.show];
   const steps = stepsOf(about);
-  const step = state.show === "attention" || !steps.length ? []
-    : [slider("step", "training step", 0, steps.length - 1, steps[state.step].toLocaleString("en"))];
+  const step = steps.length ? [slider(...stepSlider(state, steps))] : [];
   const opacity = slider("opacity", "colour", 0, 100, `${state.opacity} %`);
   const layer = state.show === "attention" && state.from === ROLLOUT ? [] // of all layers
     : [slider("layer", "layer", 1, layers)];
@@ -186,9 +172,7 @@ function viewScene(about, state, got) {
   for (const panel of panels) {
     const model = models.find((each) => each.name === panel.id);
     if (model && depths) panel.title += `, layer ${model.layer} of ${model.layers}`;
-    if (model?.steps?.length && state.show !== "attention") {
-      panel.title += `, step ${(model.step ?? model.steps.at(-1)).toLocaleString("en")}`;
-    }
+    if (model) panel.title += stepText(model, model.step);
   }
   return { panels, columns, text, scales, legend, controls: controlsOf(about, state), jumps: [],
     jumps_title: "", stops: about.stops, symbols: {}, linked: true };
