@@ -207,6 +207,34 @@ def test_the_eigen_crop_leaves_the_frame_of_the_photograph_out(tmp_path):
 
 
 @CALM
+def test_visbench_scores_the_middle_square_of_the_photograph(tmp_path, monkeypatch):
+    shown_at(monkeypatch, Nyu, size=(48, 64))
+    data = Nyu(path=str(write_nyu(tmp_path)), protocol="visbench")
+    scores = measure_standard([colours()], data, "cpu")
+    rows = {row["probe"]: row for row in scores.to_dicts()}
+    assert rows["nyu"]["value"] > 0.8 > rows["nyu"]["chance"]
+    train, test = (depths(part.depths).numpy()[..., 8:56] for part in read_nyu(str(tmp_path)))
+    blind, seen = np.exp(np.log(train).mean()), test > 0
+    each = [(abs(blind - d)[s] / d[s]).mean() for d, s in zip(test, seen, strict=True)]
+    assert rows["nyu_relative"]["chance"] == pytest.approx(np.mean(each), rel=1e-4)
+    settings = json.loads(rows["nyu"]["settings"])
+    assert settings["crop"] == "whole" and settings["features"] == "patches, after the final norm"
+    for file in tmp_path.glob("*/*/sync_depth*"):
+        depth = np.array(Image.open(file))
+        depth[:, :8], depth[:, 56:] = 9000, 9000
+        Image.fromarray(depth).save(file)
+    assert measure_standard([colours()], data, "cpu").equals(scores)
+    with pytest.raises(UserError, match="data.crop=eigen counts .*protocol=visbench shows their"):
+        data.replace(crop="eigen")()
+
+
+def test_published_numbers_are_those_of_the_protocol():
+    found = {p.model: p.value for p in Nyu(protocol="visbench").published() if p.probe == "nyu"}
+    assert found["MAE ViT-B/16, linear"] == 0.695 and found["DINO ViT-B/16, linear"] == 0.675
+    assert {p.probe for p in Nyu().published()} == {"nyu_rmse"}
+
+
+@CALM
 def test_the_command_prints_published_numbers(tmp_path, capsys, monkeypatch):
     shown_at(monkeypatch, Nyu, size=(48, 64))
     words = ["probe", "zoo:scenes_mae", "--suite", "nyu", f"data.path={write_nyu(tmp_path)}"]

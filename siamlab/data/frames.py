@@ -78,6 +78,14 @@ def squares(files: Sequence[Path], side: int) -> UInt8[Tensor, "M 3 S S"]:
     return stacked(decoded(files, lambda file: decode(file, side)))
 
 
+def middle(maps: Float[Tensor, "*B H W"]) -> Float[Tensor, "*B S S"]:
+    """Return the pixels of the middle square, as `squares` cuts it."""
+    height, width = maps.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return maps[..., top : top + side, left : left + side]
+
+
 def framed(
     files: Sequence[Path], boxes: Int64[Tensor, "M 4"], frame: Grid
 ) -> UInt8[Tensor, "M 3 H W"]:

@@ -97,6 +97,11 @@ def _measured(
     yield from image_means(torch.cat(rows), task.numbers, about)
 
 
+def patches(passes: Passes, pixels: Tensor) -> Float[Tensor, "n N D"]:
+    """Patches after the last block and the final norm."""
+    return passes.features(pixels).patches
+
+
 def four_blocks(passes: Passes, pixels: Tensor) -> Float[Tensor, "n 4 N D"]:
     """Patches after each quarter of the blocks. Raises UserError for a model without four."""
     model = passes.model

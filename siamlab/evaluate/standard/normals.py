@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from siamlab.data.frames import squares
+from siamlab.data.frames import middle, squares
 from siamlab.data.nyu_normals import NormalPairs, normals, read_normals
 from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.evaluate.standard.base import Measurement, Published
@@ -29,6 +29,7 @@ from siamlab.evaluate.standard.heads import (
     Task,
     four_blocks,
     in_order,
+    patches,
     trained_dpt,
 )
 from siamlab.geometry import Grid
@@ -42,7 +43,6 @@ from siamlab.probe.normals import (
     unknown_normals,
 )
 from siamlab.probe.score import Direction
-from siamlab.probe.suite.passes import Passes
 
 PART = 32  # images at a time
 CLOSE: tuple[str, Direction] = ("share of pixels", "higher")
@@ -116,16 +116,8 @@ def _part(
 ) -> tuple[Tensor, Float[Tensor, "n 3 S S"]]:
     """Features and normals of the middle square of some images."""
     features = see(eye.passes(frame), squares([pairs.images[i] for i in some], frame[0]))
-    truth = _middle(normals([pairs.normals[i] for i in some]))
+    truth = middle(normals([pairs.normals[i] for i in some]))
     return features, truth.to(features.device)
-
-
-def _middle(maps: Float[Tensor, "n C H W"]) -> Float[Tensor, "n C S S"]:
-    """The pixels of the middle square, as `squares` cuts it."""
-    height, width = maps.shape[2:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return maps[:, :, top : top + side, left : left + side]
 
 
 def _errors(
@@ -137,10 +129,6 @@ def _errors(
     best = facing(normals_by_patch(truth, grid)[0], grid, size)
     ways = found.answer(features, size), blind, best
     return torch.stack([normal_errors(way, truth) for way in ways], dim=1).cpu()
-
-
-def _patches(passes: Passes, pixels: Tensor) -> Float[Tensor, "n N D"]:
-    return passes.features(pixels).patches
 
 
 def _linear(part: Part, count: int, grid: Grid) -> Fitted:
@@ -158,5 +146,5 @@ def _dpt(part: Part, count: int, grid: Grid) -> Fitted:
 
 
 HEADS: Mapping[HeadName, Head] = MappingProxyType(
-    {"linear": Head(_patches, PART, _linear, {}), "dpt": Head(four_blocks, BATCH, _dpt, DPT)}
+    {"linear": Head(patches, PART, _linear, {}), "dpt": Head(four_blocks, BATCH, _dpt, DPT)}
 )
