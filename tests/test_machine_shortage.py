@@ -13,6 +13,7 @@ from siamlab.evaluate.models import open_model
 from siamlab.machine import shortage
 from siamlab.machine.shortage import explain_shortage, free_memory, in_words
 from siamlab.probe import probe_model
+from siamlab.probe.suite import passes
 from siamlab.probe.suite.bench import Bench, extract
 from siamlab.recipes import demo_size, mae
 from siamlab.train import device, loop, train
@@ -94,17 +95,38 @@ def test_blocks_of_timms_models_and_of_your_own_are_counted(words, monkeypatch):
         device.check_memory(RUN.change("model=sound", "size=32"), torch.device("cpu"))
 
 
-def test_features_that_cannot_fit_are_refused_before_any_is_computed(monkeypatch):
-    """5 + 4 images and 2 × 4 crops of 25 patches of 96 numbers, four bytes each."""
+def test_crops_that_cannot_fit_are_refused_before_any_is_computed(monkeypatch):
+    """2 × 4 crops of 25 patches of 96 numbers, four bytes each."""
     model, images = open_model("zoo:scenes_mae").model, Scenes(images=5, test_images=4, side=40)
-    monkeypatch.setattr(shortage, "free_memory", lambda gpu: (17 * 25 * 96 * 4 - 1, 2**30))
+    monkeypatch.setattr(shortage, "free_memory", lambda gpu: (8 * 25 * 96 * 4 - 1, 2**30))
     forward = Mock(return_value=None)
     model.patch_embed.register_forward_hook(forward)
-    with pytest.raises(UserError, match="features of 17 images and crops of 40 × 40 pixels need"):
+    with pytest.raises(UserError, match="patches of 8 crops of test images of 40 × 40 pixels need"):
         probe_model(model, images("train"), images("test"))
     assert not forward.called
-    monkeypatch.setattr(shortage, "free_memory", lambda gpu: (17 * 25 * 96 * 4, 2**30))
+    monkeypatch.setattr(shortage, "free_memory", lambda gpu: (8 * 25 * 96 * 4, 2**30))
     extract(model, Bench(images("train"), images("test")))
+
+
+def test_patches_that_would_not_fit_are_computed_when_a_probe_asks_for_them(monkeypatch):
+    model, images = open_model("zoo:scenes_mae").model, Scenes(images=20, test_images=4, side=40)
+    train, test = images("train"), images("test")
+    want = extract(model, Bench(train, test))
+    size = 25 * 96 * 4  # bytes of the patches of an image
+    monkeypatch.setattr(passes, "free_memory", lambda gpu: (39 * size, 2**30))
+    seen = Mock(return_value=None)
+    model.patch_embed.register_forward_hook(seen)
+    found = extract(model, Bench(train, test))
+    assert seen.call_count == 4  # training images, test images, and their two crops
+    for one, other in ((found.train, want.train), (found.test, want.test)):
+        assert torch.equal(one.pooled, other.pooled) and torch.equal(one.cls, other.cls)
+        assert torch.equal(one.patches, other.patches) and one.grid == other.grid
+    assert seen.call_count == 5  # those of the test images fitted; those of training ones came now
+    assert found.train.patches is found.train.patches
+    monkeypatch.setattr(shortage, "free_memory", lambda gpu: (19 * size, 2**30))
+    late = extract(model, Bench(train, test))
+    with pytest.raises(UserError, match="patches of 20 images of 40 × 40 pixels need"):
+        _ = late.train.patches
 
 
 def test_a_shortage_in_the_first_step_leaves_no_folder(tmp_path, monkeypatch):

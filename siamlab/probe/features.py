@@ -107,16 +107,6 @@ def _without_patches(found: Features) -> Features:
     return found._replace(cls=found.cls.clone(), patches=found.patches[:, :0].clone())
 
 
-def pooled_features(
-    model: nn.Module,
-    images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],
-    inputs: Inputs,
-    batch: Count = MOST,
-) -> Float[Tensor, "n D"]:
-    """`features(...).pooled`, without keeping the tokens of all images in memory."""
-    return features_without_patches(model, images, inputs, batch).pooled
-
-
 def tokens_of(
     model: nn.Module,
     images: UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"],

@@ -6,18 +6,17 @@ extracted = extract(model, bench)      # features of images and of pairs of crop
 
 import hashlib
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64, UInt8
 from torch import Generator, Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.data.images import Images, is_paired
 from siamlab.geometry import Grid, Match, match_patches
-from siamlab.machine.device import numbers_on
-from siamlab.machine.shortage import check_free
-from siamlab.probe.features import Features, Inputs, grid_of
+from siamlab.probe.features import Features, Inputs
 from siamlab.probe.pairs import CROPS, crop_pairs
 from siamlab.probe.score import Reading, Score, Settings
 from siamlab.probe.suite.passes import Kept, Passes
@@ -38,6 +37,48 @@ class Bench(NamedTuple):
     seed: int = 0  # of crops, subsets and corruptions
 
 
+class SplitFeatures:
+    """`Features` of the images of a split, of which the patches may be computed later or never.
+
+    They take nearly all memory, and many suites need those of crops alone. They are computed with
+    the rest where they fit into half of what is free, else once a probe asks for them.
+    """
+
+    def __init__(self, passes: Passes, images: Images) -> None:
+        self._passes: Passes = passes
+        self._pixels: UInt8[Tensor, "n 3 H W"] = images.pixels
+
+    @property
+    def pooled(self) -> Float[Tensor, "n D"]:
+        """Mean of the patches of each image."""
+        return self._found.pooled
+
+    @property
+    def cls(self) -> Float[Tensor, "n D"]:
+        """Class token of each image; `pooled` if the model has none."""
+        return self._found.cls
+
+    @property
+    def grid(self) -> Grid:
+        """Rows and columns of patches."""
+        return self._found.grid
+
+    @cached_property
+    def patches(self) -> Float[Tensor, "n N D"]:
+        """Patches of each image, row by row; UserError if there is no memory for them."""
+        if self._found.patches.shape[1]:
+            return self._found.patches
+        self._passes.check_memory(len(self._pixels), "images")
+        return self._passes.features(self._pixels).patches
+
+    @cached_property
+    def _found(self) -> Features:
+        n, passes = len(self._pixels), self._passes
+        if passes.fits(2 * n):
+            return passes.features(self._pixels)
+        return passes.features_without_patches(self._pixels)
+
+
 class Sample(NamedTuple):
     """The images of a probe that does not take all."""
 
@@ -52,8 +93,8 @@ class Extracted(NamedTuple):
     inputs: Inputs
     bench: Bench
     passes: Passes  # the door through which more images go
-    train: Features
-    test: Features
+    train: SplitFeatures
+    test: SplitFeatures
     cropped: Sample  # the test images that two crops are cut from
     a: Features  # of the first crop of each of these
     b: Features  # of the second
@@ -88,11 +129,11 @@ def extract(
     if len(bench.train.pixels) == 0 or len(bench.test.pixels) == 0:
         raise UserError("a probe must have training and test images; one of the two sets is empty")
     inputs = inputs or Inputs.of(model)
-    _check_memory(model, bench, inputs.size)
     passes = Passes(model, inputs, bench.batch, kept)
-    train, test = (passes.features(images.pixels) for images in (bench.train, bench.test))
-    _check_finite(model, train, test)
     cropped = subsample(bench.test, PAIRED, bench.seed)
+    passes.check_memory(2 * len(cropped.index), "crops of test images")
+    train, test = (SplitFeatures(passes, images) for images in (bench.train, bench.test))
+    _check_finite(model, train, test)
     return Extracted(
         model, inputs, bench, passes, train, test, cropped, *_crops(passes, bench, cropped.index),
         bootstrap_groups(bench.test), settings(bench, inputs),
@@ -170,20 +211,7 @@ def cropped_settings(extracted: Extracted) -> Settings:
     return {} if all_of_them else extracted.cropped.settings
 
 
-def _check_memory(model: nn.Module, bench: Bench, size: Grid) -> None:
-    """Refuse more patches than fit into memory: those of all images, and of both crops."""
-    sets = [len(images.labels) for images in (bench.train, bench.test)]
-    images = sum(sets) + 2 * min(PAIRED, sets[1])
-    rows, columns = grid_of(model, size)
-    check_free(
-        4 * images * rows * columns * model.num_features,  # float32
-        f"the features of {images:,} images and crops of {' × '.join(map(str, size))} pixels",
-        "lower their size (--size) or their number (--images, --test-images)",
-        numbers_on(next(model.parameters()).device).type == "cuda",
-    )
-
-
-def _check_finite(model: nn.Module, *features: Features) -> None:
+def _check_finite(model: nn.Module, *features: SplitFeatures) -> None:
     """Refuse features that are not finite; a mean over patches shows each of them."""
     if not all(part.isfinite().all() for each in features for part in (each.pooled, each.cls)):
         raise UserError(

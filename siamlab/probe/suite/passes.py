@@ -9,6 +9,7 @@ and scale, layer and part, images per pass, and the machine (versions, threads, 
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -20,9 +21,17 @@ from torch import Tensor, nn
 from siamlab.geometry import View
 from siamlab.machine.device import device_title, numbers_on
 from siamlab.machine.shelf import Shelf
+from siamlab.machine.shortage import check_free, free_memory
 from siamlab.probe.attention import Profile
 from siamlab.probe.attention_maps import BATCH, attention_profile, class_attention
-from siamlab.probe.features import Features, Inputs, as_features, pooled_features, tokens_of
+from siamlab.probe.features import (
+    Features,
+    Inputs,
+    as_features,
+    features_without_patches,
+    grid_of,
+    tokens_of,
+)
 from siamlab.probe.layers import Part, block_patches, by_layer, residual_tokens
 from siamlab.probe.suite.identity import content_of, identity
 
@@ -58,7 +67,15 @@ class Passes:
 
     def pooled(self, images: Pixels) -> Float[Tensor, "n D"]:
         """The mean of the patches of each image; no other token takes memory."""
-        return self._passed("pooled", images, self.inputs, pooled_features)
+        return self.features_without_patches(images).pooled
+
+    def features_without_patches(self, images: Pixels) -> Features:
+        """`siamlab.probe.features.features_without_patches` of the images."""
+        how = self.inputs, self.batch
+        compute = lambda: features_without_patches(self.model, images, *how)[:2]  # noqa: E731
+        pooled, cls = self._found("pooled and class token", images, self.inputs, compute)
+        none = pooled.new_empty(len(pooled), 0, pooled.shape[1])
+        return Features(pooled, cls, none, grid_of(self.model, self.inputs.size))
 
     def residual(self, images: Pixels) -> Features:
         """`siamlab.probe.residual_features` of the images."""
@@ -89,6 +106,26 @@ class Passes:
         compute = lambda: [class_attention(self.model, images, self.inputs)]  # noqa: E731
         what = f"class attention, {BATCH} images a pass"
         return self._found(what, images, self.inputs, compute)[0]
+
+    def fits(self, images: int) -> bool:
+        """Tell whether memory is free for the patches of so many images."""
+        memory = free_memory(numbers_on(self._device).type == "cuda")
+        return memory is None or self._patches(images) <= memory[0]
+
+    def check_memory(self, images: int, what: str) -> None:
+        """Raise UserError where memory is not free for the patches of so many images."""
+        size = " × ".join(map(str, self.inputs.size))
+        check_free(
+            self._patches(images),
+            f"the patches of {images:,} {what} of {size} pixels",
+            "lower their size (--size) or their number (--images, --test-images)",
+            numbers_on(self._device).type == "cuda",
+        )
+
+    def _patches(self, images: int) -> int:
+        """Return the bytes of the patches of so many images, in float32."""
+        cells = math.prod(grid_of(self.model, self.inputs.size))
+        return 4 * images * cells * self.model.num_features
 
     def _features(self, images: Pixels, inputs: Inputs) -> Features:
         return as_features(
