@@ -273,6 +273,30 @@ def test_what_decides_the_number_is_part_of_its_protocol(tmp_path):
     assert [json.loads(row["settings"])["train_images"] for row in rows] == [4, 3, 4, 4]
 
 
+@CALM
+def test_voc_trains_on_the_masks_of_sbd_where_they_are(tmp_path):
+    data = Voc(path=str(write_voc(tmp_path)))
+    more = data.replace(train="trainaug")
+    with pytest.raises(UserError, match="data.train=trainaug must have .*SegmentationClassAug, "):
+        more()
+    names = (tmp_path / LIST / "train.txt").read_text().split() + ["2008_000008"]
+    (tmp_path / LIST / "trainaug.txt").write_text("\n".join(names))
+    save(tmp_path / f"JPEGImages/{names[-1]}.jpg", painted(blocks(9), VALUES["voc"]), quality=99)
+    for name in names:
+        height, width, _ = np.array(Image.open(tmp_path / f"JPEGImages/{name}.jpg")).shape
+        mask = np.full((height, width), 20, np.uint8)  # another region than in the set's own masks
+        save(tmp_path / f"SegmentationClassAug/{name}.png", mask)
+    row, plain = measured(more), measured(data)
+    assert row["ceiling"] == plain["ceiling"]  # the test images are the same
+    settings = [json.loads(each["settings"]) for each in (row, plain)]
+    assert [each.get("train") for each in settings] == ["trainaug", None]
+    assert [each["train_images"] for each in settings] == [5, 4]
+    assert row["value"] < 0.3 < plain["value"]  # it answers one region, which the masks hold
+    (tmp_path / "SegmentationClassAug/2008_000008.png").unlink()
+    with pytest.raises(UserError, match="2008_000008.jpg must have the mask .*Aug.*not there"):
+        more()
+
+
 def test_sizes_are_scaled_to_whole_patches_of_a_model_together():
     sizes = Sliding.of(AnySize(colours(14), torch.device("cpu")), 1024, 512, 341)
     assert sizes == (1036, 518, 345)

@@ -74,6 +74,25 @@ def voc(root: Path, split: Split, held_out: float) -> Layout | None:
     return Layout(files, lambda f: masks / f"{f.stem}.png", regions, as_they_are(len(regions)))
 
 
+def voc_aug(root: Path, split: Split, held_out: float) -> Layout | None:
+    """PASCAL VOC 2012 with the training masks of SBD (Hariharan et al. 2011) besides its own.
+
+    None for a folder of another layout. Raises UserError without those masks or their list.
+    """
+    layout = voc(root, split, held_out)
+    if layout is None or split == "test":
+        return layout
+    masks, listing = root / "SegmentationClassAug", root / "ImageSets/Segmentation/trainaug.txt"
+    if not (masks.is_dir() and listing.is_file()):
+        raise UserError(
+            f"data.train=trainaug must have {masks}, the masks of SBD as PNG, and {listing}, the "
+            "list of their images; add both, or leave data.train out"
+        )
+    names = _text(listing).split()
+    files = _files(root, [root / "JPEGImages" / f"{name}.jpg" for name in names])
+    return layout._replace(files=files, mask=lambda f: masks / f"{f.stem}.png")
+
+
 def ade20k(root: Path, split: Split, held_out: float) -> Layout | None:
     """ADE20K of the scene parsing challenge, 150 classes; None for a folder of another layout."""
     part = {"train": "training", "test": "validation"}[split]

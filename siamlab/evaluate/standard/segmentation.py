@@ -81,12 +81,21 @@ class SegmentationSet(StandardSet):
     )  # fmt: skip
 
     def __call__(self) -> Measurement:
-        train, test = read_annotated(self.path, self.public, self.images, self.test_images)
+        train, test = read_annotated(self.path, self._public(), self.images, self.test_images)
         about = self.settings(
             (file.stem for file in (*train.images, *test.images)),
             patches=self.patches, train_images=len(train.images), test_images=len(test.images),
+            **self._own(),
         )  # fmt: skip
         return partial(_measured, train, test, self.chosen, self.patches, self.kind, about)
+
+    def _public(self) -> PublicSet:
+        """The set and its layout."""
+        return self.public
+
+    def _own(self) -> Settings:
+        """Fields of the protocol that only this set has."""
+        return {}
 
 
 class Voc(SegmentationSet):
@@ -102,6 +111,18 @@ class Voc(SegmentationSet):
     )  # fmt: skip
 
     kind: Literal["voc"] = "voc"
+    train: Literal["train", "trainaug"] = Field(
+        default="train",
+        description="list of training images; trainaug: 10,582, with masks of SBD in "
+        "SegmentationClassAug/",
+    )
+
+    def _public(self) -> PublicSet:
+        more = self.train == "trainaug"
+        return self.public._replace(layout=layouts.voc_aug, train=10_582) if more else self.public
+
+    def _own(self) -> Settings:
+        return {"train": self.train} if self.train != "train" else {}
 
 
 class Ade20k(SegmentationSet):
