@@ -183,7 +183,7 @@ XML = "Annotations/000004.xml"
         (lambda r: (r / XML).unlink(), "annotation .*000004.xml is not there, or is damaged"),
         (lambda r: (r / XML).write_text(annotation(4)[:90]), "000004.xml is not there, or is dam"),
         (lambda r: (r / XML).write_text(BOMB), "000004.xml is not there, or is damaged"),
-        (lambda r: (r / XML).write_bytes(b" " * (LARGEST + 1)), "000004.xml is not there, or is"),
+        (lambda r: (r / XML).write_text(annotation(4) + " " * LARGEST), "000004.xml is not there"),
         (replaced(XML, "<xmin>5</xmin>", ""), "000004.xml is not there, or is damaged, or lacks"),
         (replaced(XML, "<xmin>5<", "<xmin>50<"), "000004.xml is not there, or is damaged"),
         (replaced(XML, "<xmax>32<", "<xmax>nan<"), "000004.xml is not there, or is damaged"),
