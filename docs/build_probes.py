@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent)]
 
 from siamlab.probe.catalogue import Probe, listing  # noqa: E402
+from siamlab.probe.corruption_error import CORRUPTIONS  # noqa: E402
 from siamlab.probe.suite import QUICK, rows  # noqa: E402
 from siamlab.probe.suite.standard import STANDARD  # noqa: E402
 
@@ -21,7 +22,7 @@ SECTIONS: dict[str, tuple[Iterable[Probe], ...]] = {
     "By protocols of papers": (rows.PUBLISHED,),
     "Attention, by layer and head": (rows.ATTENTION,),
     "The representation": (rows.REPRESENTATION,),
-    "Standard sets": (STANDARD,),
+    "Standard sets": (STANDARD, CORRUPTIONS),
 }
 
 

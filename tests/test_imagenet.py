@@ -1,5 +1,6 @@
 """ImageNet and the test sets with its classes, read from small files in their formats."""
 
+import json
 import os
 
 import numpy as np
@@ -7,18 +8,20 @@ import polars
 import pytest
 import torch
 from PIL import Image
+from scipy.stats import binom
 from torch import nn
 
-from siamlab.cli.imagenet_c import MEAN
 from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.data import ImageNet, folder, imagenet, sample
 from siamlab.data.imagenet import CompleteSet
-from siamlab.evaluate.imagenet_c import corruption_errors
+from siamlab.evaluate.imagenet_c import Answers, corruption_errors, readings
 from siamlab.evaluate.models import open_model
 from siamlab.interop.adapter import TokenGrid
 from siamlab.probe.corruption_error import ALEXNET, mean_corruption_error
 from siamlab.probe.linear import linear
+from siamlab.recipes import demo_size, mae
+from siamlab.train import train
 
 IDS = ("n01440764", "n01443537", "n02007558")  # tench, goldfish, flamingo
 BRIGHT = dict(zip(IDS, (20, 120, 220), strict=True))
@@ -249,17 +252,47 @@ def test_a_linear_probe_errs_on_imagenet_c_where_images_look_like_another_class(
         corruption_errors(named, data.replace(test="val"))
 
 
+def test_corruption_errors_have_an_interval_over_images_and_the_level_of_guesses():
+    wrong = torch.zeros(15, 5, 4, dtype=torch.bool)
+    wrong[0, :, 0] = True  # gaussian noise: one of four images, at all severities
+    found = {r.key: r.score for r in readings(Answers(wrong, 4, {}))}
+    noise, guesses = found["mce_gaussian_noise"], 0.75 / ALEXNET["gaussian_noise"]
+    assert noise.value == pytest.approx(0.25 / ALEXNET["gaussian_noise"])
+    assert noise.chance == pytest.approx(guesses) and noise.ceiling == 0
+    few, many = (binom.ppf(q, 4, 0.25) / 4 / ALEXNET["gaussian_noise"] for q in (0.025, 0.975))
+    assert (noise.low, noise.high) == pytest.approx((few, many))
+    assert found["mce"].value == pytest.approx(noise.value / 15)
+    assert found["mce"].chance == pytest.approx(
+        sum(0.75 / error for error in ALEXNET.values()) / 15
+    )
+    assert found["mce_fog"][:3] == (0, 0, 0)
+
+
+def test_a_run_keeps_its_corruption_errors(tmp_path):
+    write_imagenet(tmp_path), write_c(tmp_path / "c")
+    run = demo_size(mae()).change("steps=1", "batch=8", "data.images=8", "data.test_images=8")
+    train(run, tmp_path / "run")
+    words = ["data=imagenet", "data.side=8", f"data.path={tmp_path}", "data.test=c"]
+    words += [f"data.test_path={tmp_path}/c", "--suite", "imagenet-c"]
+    assert main(["probe", f"{tmp_path}/run", *words]) == 0
+    kept = json.loads((tmp_path / "run/probes.json").read_text())
+    assert sum(row["probe"] == "mce" for row in kept) == 2
+
+
 def test_the_command_prints_and_writes_them_beside_the_untrained_network(tmp_path, capsys):
     write_imagenet(tmp_path), write_c(tmp_path / "c", wrong={("fog", 4)})
     words = ["probe", "zoo:scenes_mae", "--suite", "imagenet-c", "data=imagenet", "data.side=8"]
     words += [f"data.path={tmp_path}", f"--out={tmp_path}/errors.csv"]
     assert main([*words, "data.test=c", f"data.test_path={tmp_path}/c"]) == 0
     shown = capsys.readouterr().out
-    assert "mean (mCE)" in shown and "jpeg_compression" in shown and "untrained" in shown
-    table = polars.read_csv(tmp_path / "errors.csv")
-    assert len(table) == 2 * 16 and set(table["model"]) == {"untrained", "zoo:scenes_mae"}
-    means = table.filter(corruption=MEAN).sort("model")["error_over_alexnet"].to_list()
-    each = table.filter(polars.col("corruption") != MEAN).sort("model")["error_over_alexnet"]
-    assert means == pytest.approx([each[:15].mean(), each[15:].mean()])
+    assert "mce_jpeg_compression (of" in shown and "untrained" in shown
+    assert "published: MAE ViT-B, fine-tuned, 0.517 mce (He et al. 2022)" in shown
+    scores = polars.read_csv(tmp_path / "errors.csv")
+    assert len(scores) == 2 * 16 and set(scores["model"]) == {"untrained", "zoo:scenes_mae"}
+    means, each = (scores.filter((polars.col("probe") == "mce") == mean) for mean in (True, False))
+    by_model = each.group_by("model", maintain_order=True).agg(polars.col("value").mean())
+    assert means["value"].to_list() == pytest.approx(by_model["value"].to_list())
+    settings = json.loads(means["settings"][0])
+    assert (settings["train_images"], settings["test_images"]) == (12, 3)
     assert main(words) == 2
     assert "--suite imagenet-c needs data=imagenet data.test=c" in capsys.readouterr().err

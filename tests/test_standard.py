@@ -147,12 +147,6 @@ def test_a_model_takes_any_size_and_stays_as_it_was():
     assert [eye.rounded(n * side + 1) for n in (0, 1, 20)] == [side, side, 20 * side]
 
 
-def test_fewer_images_pass_at_once_the_larger_they_are():
-    eye = AnySize(open_model("zoo:scenes_mae"), CPU)
-    small, large = (eye.passes((n * eye.patch, n * eye.patch)).batch for n in (10, 60))
-    assert small == 256 and large == 2**15 // 3600
-
-
 def test_a_model_of_one_size_is_refused_by_name():
     named = open_model("zoo:scenes_mae")
 

@@ -4,71 +4,57 @@ probe_corruptions(models, data, options)        # data: ImageNet(test="c", ...)
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 
+from siamlab.cli.standard import print_published, write_scores
 from siamlab.component import UserError
 from siamlab.data import DataChoice, ImageNet
-from siamlab.evaluate.files import WRITERS, write_table
-from siamlab.evaluate.imagenet_c import corruption_errors
+from siamlab.evaluate.imagenet_c import corruption_scores
 from siamlab.evaluate.models import NamedModel
+from siamlab.evaluate.standard import Published
 from siamlab.machine.terminal import cell, say
-from siamlab.probe.corruption_error import CorruptionErrors
 
 if TYPE_CHECKING:
+    import polars
+
     from siamlab.cli.probe import Options
 
-MEAN = "mean (mCE)"
+# of whole networks: siamlab's are of a linear probe on frozen features
+PUBLISHED = (
+    Published("ResNet-50, supervised,", "mce", 0.767, "Hendrycks & Dietterich 2019"),
+    Published("MAE ViT-B, fine-tuned,", "mce", 0.517, "He et al. 2022"),
+    Published("MAE ViT-L, fine-tuned,", "mce", 0.418, "He et al. 2022"),
+)
 
 
-def probe_corruptions(models: Sequence[NamedModel], data: DataChoice, options: "Options") -> None:
-    """Print the corruption errors of every model, and write them to a file if there is one.
+def probe_corruptions(
+    models: Sequence[NamedModel], data: DataChoice, options: "Options"
+) -> "polars.DataFrame":
+    """Print the corruption errors of every model, write them where a file is asked for.
 
-    Raises UserError for images that are not ImageNet-C, and where a set is missing.
+    Returns the long table. Raises UserError for images that are not ImageNet-C, and where a set is
+    missing.
     """
+    from siamlab.figure import terminal_table
+
     if not isinstance(data, ImageNet) or data.test != "c":
         raise UserError(
             "--suite imagenet-c needs data=imagenet data.test=c, with data.path=FOLDER of train/ "
             "and data.test_path=FOLDER of ImageNet-C"
         )
-    limits, found = (options.images, options.test_images), {}
+    limits = options.images, options.test_images
     with Console(stderr=True).status("probing") as status:
-        for named in models:
-            report = lambda step, name=named.name: status.update(cell(f"probing {name}: {step}"))  # noqa: E731
-            found[named.name] = corruption_errors(named, data, *limits, options.device, report)
-    _print(found)
-    if options.out:
-        _write(found, Path(options.out))
-
-
-def _print(found: dict[str, CorruptionErrors]) -> None:
-    table = Table("error over AlexNet's, %", *(cell(name) for name in found), title_justify="left")
-    for name, errors in rows(found).items():
-        table.add_row(name, *(f"{100 * error:.1f}" for error in errors))
-    table.caption = "of a linear probe; 100: AlexNet; lower is better"
-    Console().print(table)
-
-
-def rows(found: dict[str, CorruptionErrors]) -> dict[str, list[float]]:
-    """Return the errors of all models by corruption, the mean first."""
-    first = next(iter(found.values()))
-    means = {MEAN: [errors.mean for errors in found.values()]}
-    return means | {name: [e.each[name] for e in found.values()] for name in first.each}
-
-
-def _write(found: dict[str, CorruptionErrors], out: Path) -> None:
-    import polars
-
-    table = polars.DataFrame(
-        [
-            {"model": model, "corruption": name, "error_over_alexnet": error}
-            for name, errors in rows(found).items()
-            for model, error in zip(found, errors, strict=True)
-        ]
+        report = lambda step: status.update(cell(f"probing {step}"))  # noqa: E731
+        scores = corruption_scores(models, data, *limits, options.device, report)
+    console = Console()
+    say(
+        f"a linear probe of at most {limits[0]:,} clean images, on at most {limits[1]:,} of each "
+        "of the 75 sets of ImageNet-C: --images and --test-images take more",
+        console,
     )
-    path = out if out.suffix in WRITERS else out / "imagenet_c.parquet"
-    write_table(table, path)
-    say(f"Table: {path.resolve()}")
+    console.print(terminal_table(scores))
+    print_published(PUBLISHED, console)
+    write_scores(scores, options.out, "imagenet_c")
+    return scores

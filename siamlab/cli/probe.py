@@ -80,8 +80,9 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
     data = probing_data([named.run for named in opened if named.run], words)
     print_about(opened)
     models = with_untrained(opened) if options.weights else opened
+    kept = dict(zip(names, opened, strict=True))
     if options.suite == CORRUPTIONS:
-        return probe_corruptions(models, data, options)
+        return keep_rows(probe_corruptions(models, data, options), kept)
     limits = options.images, options.test_images
     evaluation = evaluate(models, data, *limits, options.suite, recipe, options.device)
     scores = evaluation.scores
@@ -91,7 +92,7 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
         Console().print(UNRANKED, highlight=False)
     if options.out:
         write_files(Path(options.out), models, evaluation, options.suite)
-    keep_rows(scores, dict(zip(names, opened, strict=True)))
+    keep_rows(scores, kept)
 
 
 def print_scores(scores: "polars.DataFrame", data: DataChoice, drawn: str = "") -> None:

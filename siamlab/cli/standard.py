@@ -13,11 +13,13 @@ from siamlab.component import UserError
 from siamlab.evaluate.evaluate import with_untrained
 from siamlab.evaluate.files import WRITERS, check_out, keep_rows, write_table
 from siamlab.evaluate.models import distinct, open_model
-from siamlab.evaluate.standard import SETS, StandardSet, measure_standard
+from siamlab.evaluate.standard import SETS, Published, StandardSet, measure_standard
 from siamlab.machine.terminal import say
 from siamlab.run.mistakes import changed
 
 if TYPE_CHECKING:
+    import polars
+
     from siamlab.cli.probe import Options
 
 DATA = "data."
@@ -39,11 +41,7 @@ def probe_standard(names: Sequence[str], words: Sequence[str], options: "Options
     models = with_untrained(opened) if options.weights else opened
     scores = measure_standard(models, data, options.device)
     _print(scores, data)
-    if options.out:
-        out = Path(options.out)
-        path = out if out.suffix in WRITERS else out / f"{data.kind}.parquet"
-        write_table(scores, path)
-        say(f"Table: {path.resolve()}")
+    write_scores(scores, options.out, data.kind)
     keep_rows(scores, dict(zip(names, opened, strict=True)))
 
 
@@ -62,7 +60,15 @@ def standard_data(suite: str, words: Sequence[str]) -> StandardSet:
     return changed(chosen, chosen().model_dump(), own, DATA)
 
 
-def _print(scores, data: StandardSet) -> None:
+def write_scores(scores: "polars.DataFrame", out: str | None, name: str) -> None:
+    """Write the table to the file `out`, or below the folder `out`, and print where it is."""
+    if out:
+        path = Path(out) if Path(out).suffix in WRITERS else Path(out) / f"{name}.parquet"
+        write_table(scores, path)
+        say(f"Table: {path.resolve()}")
+
+
+def _print(scores: "polars.DataFrame", data: StandardSet) -> None:
     """Print the table, and below it what was published with the same protocol."""
     from siamlab.figure import terminal_table
 
@@ -70,5 +76,10 @@ def _print(scores, data: StandardSet) -> None:
     name = getattr(data, "protocol", "")
     say(f"probed on {data.title}, protocol {name}", console)
     console.print(terminal_table(scores))
-    for found in data.published():
+    print_published(data.published(), console)
+
+
+def print_published(published: Sequence[Published], console: Console) -> None:
+    """Print each number to compare with on a line."""
+    for found in published:
         say(f"published: {found.model} {found.value:.3f} {found.probe} ({found.source})", console)

@@ -5,10 +5,11 @@ errors = corruption_errors(open_model("zoo:mae"), data)      # errors.mean, erro
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from siamlab.component import UserError
@@ -16,15 +17,54 @@ from siamlab.data.imagenet import ImageNet
 from siamlab.evaluate.evaluate import feature_shelf
 from siamlab.evaluate.models import NamedModel
 from siamlab.machine.device import device_named, lent
-from siamlab.probe import inputs
+from siamlab.probe.catalogue import join_rows
 from siamlab.probe.corruption_error import (
     ALEXNET,
+    CORRUPTIONS,
     SEVERITIES,
+    UNIT,
     CorruptionErrors,
     mean_corruption_error,
 )
+from siamlab.probe.features import Inputs
 from siamlab.probe.linear import linear_answers
+from siamlab.probe.score import Reading, Settings, bootstrap, ratio
+from siamlab.probe.suite.bench import REVISION, content
 from siamlab.probe.suite.passes import Kept, Passes
+from siamlab.probe.suite.semantic import HEAD, POOLED
+from siamlab.probe.table import table
+
+if TYPE_CHECKING:
+    import polars
+
+
+class Answers(NamedTuple):
+    """The answers of one model's linear probe on all 75 sets."""
+
+    wrong: Bool[Tensor, "15 5 n"]  # corruptions as in ALEXNET, severities 1 to 5, the same images
+    classes: int
+    about: Settings
+
+
+def corruption_scores(
+    models: Sequence[NamedModel],
+    data: ImageNet,
+    train: int | None = None,
+    test: int | None = None,
+    device: str = "auto",
+    report: Callable[[str], None] = lambda step: None,
+) -> "polars.DataFrame":
+    """Return the long table of mCE and the error of each corruption, as `corruption_errors` has.
+
+    With intervals over images, the level of chance, and the protocol. `report` is called with each
+    model and set.
+    """
+    found = {}
+    for named in models:
+        step = lambda name, of=named.name: report(f"{of}: {name}")  # noqa: E731
+        answers = _answers(named, data, train, test, device, step)
+        found[named.name] = list(join_rows(readings(answers), CORRUPTIONS))
+    return table(found)
 
 
 def corruption_errors(
@@ -42,6 +82,51 @@ def corruption_errors(
     images are decoded each time, 2,000 at once, and not kept; their features are. `report` is
     called with each set. Raises UserError for a set that is missing.
     """
+    wrong = _answers(named, data, train, test, device, report).wrong
+    shares = wrong.double().mean(dim=2).tolist()
+    return mean_corruption_error(dict(zip(ALEXNET, shares, strict=True)))
+
+
+def readings(answers: Answers) -> Iterator[Reading]:
+    """Yield mCE and the error of each corruption, with intervals over images."""
+    alexnet = torch.tensor(list(ALEXNET.values()), dtype=torch.float64)
+    errors = answers.wrong.double().mean(dim=1) / alexnet[:, None]
+    chance = (1 - 1 / answers.classes) / alexnet
+    each = zip([f"mce_{name}" for name in ALEXNET], errors, chance, strict=True)
+    for key, values, level in [("mce", errors.mean(dim=0), chance.mean()), *each]:
+        terms = torch.stack([values, torch.ones_like(values)], dim=1)
+        score = bootstrap(terms, ratio, level.item(), 0.0, UNIT, "lower")
+        yield Reading(key, score, answers.about)
+
+
+def _answers(
+    named: NamedModel,
+    data: ImageNet,
+    train: int | None,
+    test: int | None,
+    device: str,
+    report: Callable[[str], None],
+) -> Answers:
+    _check(data)
+    learned = data.sample("train", train).images
+    with lent(named.model, device_named(device)):
+        kept, taken = Kept(feature_shelf(), named.name), Inputs.of(named.model)
+        passes = Passes(named.model, taken, kept=kept)
+        known = passes.pooled(learned.pixels)
+        sets = [_features(passes, one, learned.classes, test) for one in _sets(data, report)]
+        seen = [features for features, _ in sets]
+        labels = learned.labels.to(known.device)
+        guesses = linear_answers(known, labels, seen, len(learned.classes))
+    wrong = [guess.cpu() != labels for guess, (_, labels) in zip(guesses, sets, strict=True)]
+    about = {"revision": REVISION, "set": "ImageNet-C", "resolution": list(taken.size)}
+    about |= POOLED | HEAD | {"side": data.side, "train_content": content(learned)}
+    about |= {"train_images": len(learned.labels), "test_images": len(wrong[0])}
+    shape = len(ALEXNET), len(SEVERITIES), -1
+    return Answers(torch.stack(wrong).view(shape), len(learned.classes), about)
+
+
+def _check(data: ImageNet) -> None:
+    """Refuse another set than ImageNet-C, and one that is not whole."""
     if data.test != "c":
         raise UserError(f"data.test={data.test} must be c (ImageNet-C) for corruption errors")
     missing = [name for name in ALEXNET for s in SEVERITIES if not _there(data, name, s)]
@@ -50,19 +135,6 @@ def corruption_errors(
             f"data.test_path={data.test_path!r} must hold 15 corruptions at severities 1 to 5, but "
             f"lacks {', '.join(dict.fromkeys(missing))}; unpack all archives of ImageNet-C there"
         )
-    learned = data.sample("train", train).images
-    with lent(named.model, device_named(device)):
-        kept = Kept(feature_shelf(), named.name)
-        passes = Passes(named.model, inputs(named.model), kept=kept)
-        known = passes.pooled(learned.pixels)
-        sets = [_features(passes, one, learned.classes, test) for one in _sets(data, report)]
-        seen = [features for features, _ in sets]
-        labels = learned.labels.to(known.device)
-        guesses = linear_answers(known, labels, seen, len(learned.classes))
-    answers = [labels.to(known.device) for _, labels in sets]
-    wrong = [(g != a).double().mean().item() for g, a in zip(guesses, answers, strict=True)]
-    each = torch.tensor(wrong).view(len(ALEXNET), len(SEVERITIES)).tolist()
-    return mean_corruption_error(dict(zip(ALEXNET, each, strict=True)))
 
 
 def _sets(data: ImageNet, report: Callable[[str], None]) -> Iterator[ImageNet]:

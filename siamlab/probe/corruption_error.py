@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from siamlab.component import UserError
 from siamlab.machine.arguments import typed
+from siamlab.probe.catalogue import Doc, Probe
 
 # AlexNet's error under each corruption, mean of severities 1 to 5 (Hendrycks & Dietterich 2019)
 ALEXNET = {
@@ -29,6 +30,19 @@ ALEXNET = {
     "jpeg_compression": 0.606500,
 }
 SEVERITIES = (1, 2, 3, 4, 5)
+UNIT = "of AlexNet's error"
+# fmt: off
+CORRUPTIONS = (  # measured by the suite imagenet-c
+    Probe("mce", "ImageNet-C mean corruption error", "semantic", UNIT, "lower", None,
+          Doc("`mean_corruption_error`", "errors of a linear probe, fitted to clean images, under "
+              "a corruption at five severities over AlexNet's: mean of 15 corruptions; chance: "
+              "guesses", "0 or more")),
+    *(Probe(f"mce_{name}", f"ImageNet-C error, {name.replace('_', ' ')}", "semantic", UNIT,
+            "lower", None,
+            Doc("`mean_corruption_error`", "the same of one corruption", "0 or more"))
+      for name in ALEXNET),
+)
+# fmt: on
 
 
 class CorruptionErrors(NamedTuple):

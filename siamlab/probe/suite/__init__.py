@@ -20,6 +20,7 @@ from siamlab.machine.arguments import typed
 from siamlab.machine.device import lent
 from siamlab.probe.catalogue import Measure, Measured, Probe, join_rows
 from siamlab.probe.checks import check_images
+from siamlab.probe.corruption_error import CORRUPTIONS
 from siamlab.probe.features import Inputs
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.score import Score, combine
@@ -58,7 +59,14 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
 PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         probe.key: probe
-        for part in (rows.SUMMARIES, FULL.probes, rows.PUBLISHED, rows.TRAINED, STANDARD)
+        for part in (
+            rows.SUMMARIES,
+            FULL.probes,
+            rows.PUBLISHED,
+            rows.TRAINED,
+            STANDARD,
+            CORRUPTIONS,
+        )
         for probe in part
     }
 )
