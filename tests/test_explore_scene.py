@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageChops, ImageDraw
 
-from siamlab.explore.draw import GAP, LINE, drawn
+from siamlab.explore.draw import GAP, LINE, _font, drawn
 from siamlab.explore.draw_chart import charted
 from siamlab.explore.scene import (
     COSINE,
@@ -151,3 +151,10 @@ def test_long_titles_of_a_snapshot_are_broken_and_none_is_cut(monkeypatch):
     assert beside == max(lines)  # all titles of a row end at their pictures
     short = drawn(Scene([p._replace(title="t") for p in panels], 3, ""), image).height
     assert tall - short == 2 * LINE
+
+
+@pytest.mark.parametrize("sign", "×−→≥±·₁²")
+def test_a_picture_has_the_signs_of_its_texts(sign):
+    font = _font(14)
+    assert font.getmask(sign).getbbox()
+    assert bytes(font.getmask(sign)) != bytes(font.getmask("\uffff"))  # the box of what is missing

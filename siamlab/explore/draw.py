@@ -5,6 +5,9 @@ drawn(scene, images).save("explorer.png")
 
 import textwrap
 from collections.abc import Iterator
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -211,5 +214,15 @@ def _pixels(shares: list[float], size: tuple[int, int]) -> list[float]:
     return [share * size[i % 2] for i, share in enumerate(shares)]
 
 
+@lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which captum's matplotlib brings; Pillow's own has no ×, −, → or ≥.
+
+    Of the same width: a line holds as many letters of both.
+    """
+    found = find_spec("matplotlib")
+    for home in found.submodule_search_locations or () if found else ():
+        path = Path(home, "mpl-data", "fonts", "ttf", "DejaVuSans.ttf")
+        if path.is_file():
+            return ImageFont.truetype(path, 0.88 * size)
     return ImageFont.load_default(size)
