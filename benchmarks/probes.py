@@ -1,14 +1,17 @@
 """The most expensive probes, compared with the product that bounds them and with scikit-learn.
 
-Also the quick suite, whose time is that of its forward passes. Features and images are random,
+Also the quick suite, whose time is that of its forward passes, and features of a ViT-B/16 beside
+its bare forward pass. Features and images are random,
 since the cost of a probe does not depend on their values.
 """
 
 from importlib.util import find_spec
 from typing import Any
 
+import timm
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from benchmarks.measure import Work, measured
 from siamlab import probe
@@ -21,12 +24,13 @@ CLASSES, WIDTH = 100, 384
 TRAIN, TEST = 50_000, 10_000  # of k-NN and retrieval
 FEW, FEW_TEST = 10_000, 2_000  # of the linear probe
 SUITE, SUITE_TEST = 3_000, 2_000  # images of the suite
+LARGE = 64  # images of the ViT-B/16
 TOLERANCE = 1e-6  # of the gradient, as in siamlab; the default of scikit-learn is 1e-4
 Features = tuple[torch.Tensor, torch.Tensor]
 
 
 def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
-    """Return rows of k-NN, retrieval, RankMe, the linear probe and the quick suite.
+    """Return rows of k-NN, retrieval, RankMe, the linear probe, the quick suite and extraction.
 
     50,000 training and 10,000 test features, fewer for the linear probe. The rate of the suite is
     in images that pass the network: 3,000, 2,000 and two crops of the latter.
@@ -44,7 +48,7 @@ def rows(device: torch.device, peer: str, repeats: int) -> list[dict[str, Any]]:
         neighbours += [Work("scikit-learn's k-NN", lambda: their_knn(train, test), TEST, "queries")]
         their_fit = lambda: their_linear(few, few_test)  # noqa: E731
         fitted += [Work("scikit-learn's linear probe", their_fit, FEW, "features")]
-    groups = neighbours, fitted, [suite(device)]
+    groups = neighbours, fitted, [suite(device)], extraction(device)
     return [row for works in groups for row in measured(works, device, repeats)]
 
 
@@ -56,6 +60,23 @@ def suite(device: torch.device) -> Work:
     return Work(
         name, lambda: probe.probe_model(model, train, test), SUITE + 3 * SUITE_TEST, "passes"
     )
+
+
+def extraction(device: torch.device) -> list[Work]:
+    """Return the features of images under a ViT-B/16, and its forward pass on their floats."""
+    model = timm.create_model("vit_base_patch16_224", num_classes=0).to(device).eval()
+    pixels = images(LARGE, 6, 224).pixels
+    floats = pixels.to(device).float() / 255
+    return [
+        Work("bare forward pass of a ViT-B/16", lambda: bare_pass(model, floats), LARGE, "images"),
+        Work("features of a ViT-B/16", lambda: probe.features(model, pixels), LARGE, "images"),
+    ]
+
+
+@torch.no_grad()
+def bare_pass(model: nn.Module, floats: torch.Tensor) -> None:
+    """Pass standardised images through the blocks, which features cannot be faster than."""
+    model.forward_features(floats)
 
 
 def product(train: torch.Tensor, test: torch.Tensor) -> None:
@@ -84,10 +105,10 @@ def their_linear(train: Features, test: Features) -> float:
     return model.score(y, test[1].cpu().numpy())
 
 
-def images(n: int, seed: int) -> Images:
-    """Return random images of 32 pixels in ten classes."""
+def images(n: int, seed: int, side: int = 32) -> Images:
+    """Return random images in ten classes."""
     rng = torch.Generator().manual_seed(seed)
-    pixels = torch.randint(256, (n, 3, 32, 32), generator=rng, dtype=torch.uint8)
+    pixels = torch.randint(256, (n, 3, side, side), generator=rng, dtype=torch.uint8)
     return plain(pixels, torch.randint(10, (n,), generator=rng), "0123456789")
 
 
