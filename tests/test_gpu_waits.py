@@ -17,6 +17,7 @@ import siamlab.colour as colour_axis
 from siamlab import views
 from siamlab.colour import Colour, SiameseColour
 from siamlab.component import variants
+from siamlab.evaluate.models import open_model
 from siamlab.loss import Loss
 from siamlab.machine.constant import constant
 from siamlab.masking import Mask, MaskIndex, Masking, MultiBlockMasking, NoMasking
@@ -24,6 +25,7 @@ from siamlab.model.backbone import Timm, Vit
 from siamlab.model.blocks import index_of, pick
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead
 from siamlab.positions import Positions
+from siamlab.probe.features import Inputs, features, features_without_patches
 from siamlab.recipes import RECIPES, demo_size, dense_byol, ijepa, mae, siameseim
 from siamlab.target import Frozen, Momentum, Online
 from siamlab.train import step
@@ -182,6 +184,28 @@ def test_waiting_is_seen(gpu, monkeypatch):
         colour_axis, "constant", lambda numbers, device: torch.tensor(numbers, device=device)
     )
     assert any("constant(LUMA" in line for line in waited(run))
+
+
+def waited_for_features(extract, monkeypatch):
+    """List where the passes of 20 images wait, five at a time."""
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda images: images)
+    network = open_model("zoo:scenes_mae").model
+    taken = Inputs((40, 40), (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    with FakeTensorMode(allow_non_fake_inputs=True), Waits() as seen:
+        network = claimed(network)
+        extract(network, torch.empty(20, 3, 46, 46, dtype=torch.uint8), taken, 5)
+    return [place for place in seen.found if "torch.tensor(t, device=device)" not in place]
+
+
+@pytest.mark.filterwarnings("ignore:User provided device_type of 'cuda'")
+@pytest.mark.parametrize("extract", [features, features_without_patches])
+def test_features_never_wait(extract, monkeypatch):
+    assert waited_for_features(extract, monkeypatch) == []
+
+
+def test_waiting_for_features_is_seen(monkeypatch):
+    bring = lambda *given: features(*given).pooled.cpu()  # noqa: E731
+    assert len(waited_for_features(bring, monkeypatch)) == 1
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
