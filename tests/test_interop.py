@@ -65,7 +65,10 @@ ABOUT = {
     "BEiT": "BEiT {}, encoder and head; 0 keys unused",
     "BEiT, fine-tuned": "BEiT {}, encoder and head; 0 keys unused",
     "SimMIM": "SimMIM {}, encoder and decoder; 0 keys unused",
-    "CLIP": "CLIP {}, encoder, text tower and head; 0 keys unused",
+    "CLIP": (
+        "CLIP {}, QuickGELU (LAION's and DataComp's weights need plain GELU: "
+        "timm:vit_*_clip_224@FILE), encoder, text tower and head; 0 keys unused"
+    ),
 }
 
 

@@ -61,7 +61,9 @@ def test_the_features_are_those_of_the_network(clip):
     with torch.no_grad():
         found, expected = (model.forward_features(image) for model in (named.model, network))
     torch.testing.assert_close(found, expected)
-    assert named.about.startswith("CLIP ViT") and named.about.endswith("; 0 keys unused")
+    assert named.about == (  # input_resolution shows that it is OpenAI's: nothing is assumed
+        "CLIP ViT 128×2/16 with 2 heads, QuickGELU, encoder, text tower and head; 0 keys unused"
+    )
 
 
 def rewritten(source, target, change):

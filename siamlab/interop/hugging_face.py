@@ -145,6 +145,7 @@ def _with_settings(found: Layout, title: str, config: dict[str, Any], images: Pa
         heads=config.get("num_attention_heads", found.heads),
         eps=config.get("layer_norm_eps", 1e-5 if title == "CLIP" else found.eps),
         act=config.get("hidden_act", "quick_gelu" if title == "CLIP" else "gelu"),
+        assumed=False,
         mean=mean,
         std=std,
     )

@@ -25,6 +25,7 @@ UNTOLD = re.compile(
     r"mask_token$|relative_position_index$|rope_embed|position_ids$|logit_scale$|"
     r"^(input_resolution|context_length|vocab_size)$|^local_cls_norm\."
 )
+OPENAI = "input_resolution"  # in OpenAI's own files of CLIP, which all have QuickGELU
 PERIODS = "rope_embed.periods"  # of DINOv3's rotary places
 BASE = 100.0  # of these periods
 PARTS = (  # of a release besides the encoder
@@ -49,6 +50,7 @@ class Layout(NamedTuple):
     heads: int | None = None  # None: from the width
     eps: float = 1e-6  # of the norms
     act: str = "gelu"
+    assumed: bool = False  # whether neither keys nor settings show the activation
     mean: Triple = IMAGENET[0]
     std: Triple = IMAGENET[1]
 
@@ -116,7 +118,8 @@ def _is_plain(wrapper: str, own: set[str]) -> bool:
 def _with_habits(found: Layout, tensors: dict[str, Tensor]) -> Layout:
     """Add what the release of this method uses and its weights do not show."""
     if found.title == "CLIP":
-        return found._replace(eps=1e-5, act="quick_gelu", mean=CLIP[0], std=CLIP[1])
+        found = found._replace(eps=1e-5, act="quick_gelu", mean=CLIP[0], std=CLIP[1])
+        return found._replace(assumed=OPENAI not in tensors)
     if found.title == "BEiT" and not any(key.startswith("cls_pt_layers") for key in tensors):
         return found._replace(mean=HALVES[0], std=HALVES[1])
     if found.title == "MoCo-v3" and len(found.weights["patch_embed.proj.weight"]) == 384:

@@ -13,6 +13,7 @@ from pathlib import Path
 from torch import nn
 
 from siamlab.component import UserError
+from siamlab.interop.clip import activation, is_clip
 from siamlab.interop.layout import unwrapped
 from siamlab.interop.read import read_file
 from siamlab.interop.vit import fill
@@ -75,7 +76,9 @@ def load_file(name: str, path: Path) -> tuple[nn.Module, str]:
     aside = [key for key in found if key.startswith(HEADS)]
     fill(vit, {key: value for key, value in found.items() if key not in aside}, path)
     parts = "encoder and head" if aside else "encoder"
-    return vit, f"{name.removeprefix('timm:')}, {parts}; 0 keys unused"
+    name = name.removeprefix("timm:")
+    told = f"{name}, {activation(vit)}" if is_clip(name) else name
+    return vit, f"{told}, {parts}; 0 keys unused"
 
 
 def check_name(full: str) -> None:

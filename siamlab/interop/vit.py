@@ -17,6 +17,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from siamlab.component import UserError
+from siamlab.interop.clip import activation, other_activation
 from siamlab.interop.dinov3 import dinov3
 from siamlab.interop.layout import Layout
 from siamlab.interop.vit_sizes import WAY, sizes
@@ -47,10 +48,15 @@ def as_vit(found: Layout, path: Path) -> nn.Module:
 
 
 def sentence(found: Layout, vit: nn.Module) -> str:
-    """Return one line about a checkpoint: method, size, parts, and how many keys were unused."""
+    """Return one line about a checkpoint: method, size, parts, and how many keys were unused.
+
+    Of CLIP it names the activation, which its keys do not show.
+    """
     heads = vit.blocks[0].attn.num_heads
     size = size_in_words(vit.embed_dim, len(vit.blocks), vit.patch_embed.patch_size[0], heads)
     name = f"{found.title} {size}" if found.title else f"{size} in timm's names"
+    if found.title == "CLIP":
+        name += f", {activation(vit)}" + f" ({other_activation(vit)})" * found.assumed
     *parts, last = ["encoder", *found.parts]
     listed = f"{', '.join(parts)} and {last}" if parts else last
     count = len(found.unused)
