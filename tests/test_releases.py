@@ -303,6 +303,61 @@ def test_a_run_of_ones_own_becomes_a_release_and_the_same_run_again(recipe, tmp_
         shutil.rmtree(checkpoint.found(folder.checkpoints)[-1])
 
 
+SMALL_RUN = (
+    "size=12", "model.width=64", "model.depth=1", "model.heads=1", "model.patch=4", "batch=4",
+    "steps=2", "prediction.width=32", "prediction.depth=1", "model.class_std=0.02",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", [siameseim, mae])
+def test_a_run_that_began_from_weights_becomes_a_release_and_a_run_again(recipe, tmp_path, images):
+    """Continued pre-training: the networks are those of a run with random weights."""
+    theirs = "masking.smallest=1.0" if recipe is siameseim else "positions.first=column"
+    run = recipe().change(*SMALL_RUN, theirs)
+    first = train(run, tmp_path / "first", images)
+    later = run.change(f"model.init={first.path}", "seed=6")
+    folder, out = train(later, tmp_path / "later", images), tmp_path / "later.pth"
+    assert main(["export", str(folder.path), "--to", str(out)]) == 0
+    again = import_release(out, tmp_path / "again").folder
+    pixels = views()[0].image
+    mine, back = (features(open_model(f.path).model, pixels) for f in (folder, again))
+    torch.testing.assert_close(back.patches, mine.patches, atol=1e-5, rtol=1e-5)
+    for mine, theirs in zip(*map(branches, (folder.path, again.path)), strict=True):
+        same({k: v for k, v in mine.items() if not k.endswith("kept")}, theirs)
+    keys = [list(read(p)["model"]) for p in (out, exported(first, tmp_path))]
+    assert keys[0] == keys[1]
+
+
+def exported(folder, tmp_path):
+    write_release(folder.path, tmp_path / "first.pth")
+    return tmp_path / "first.pth"
+
+
+def test_the_places_of_other_weights_are_in_the_releases_table(tmp_path, images):
+    """A SiameseIM that began from an MAE, the column first, by the formulas of the release."""
+    weights = saved({"model": mae_weights()}, tmp_path, "mae.pth")
+    words = ("model.depth=2", "model.norm=layer", "prediction.depth=1", "steps=1")
+    run = siameseim().change(*SMALL_RUN, "masking.smallest=1.0", *words, f"model.init={weights}")
+    with pytest.raises(UserError, match="networks have model.norm=none"):
+        write_release(train(run, tmp_path / "normed", images).path, tmp_path / "out.pth")
+    plain_weights = {k: v for k, v in mae_weights().items() if not k.startswith("norm.")}
+    saved({"model": plain_weights}, tmp_path, "mae.pth")
+    folder = train(run.change("model.norm=none"), tmp_path / "run", images)
+    write_release(folder.path, tmp_path / "out.pth")
+    written = read(tmp_path / "out.pth")["model"]
+    assert torch.allclose(written["pos_embed"], plain_weights["pos_embed"], atol=1e-5)
+    _, model, _ = load_branches(folder.path)
+    (context, target), visible = views(), seen(4)
+    mask = Mask(visible, torch.ones_like(visible))
+    places = run.positions(context, target, run.grid)
+    with torch.no_grad():
+        pred = model.train()(context.image, places, mask)
+    expected = official.siamese_pass(written, context, target, visible, SMALL)
+    torch.testing.assert_close(pred[0], expected[0], atol=1e-5, rtol=1e-5)
+    with pytest.raises(UserError, match="row first in one table of sines"):
+        import_release(tmp_path / "out.pth", tmp_path / "again")
+
+
 def branches(path):
     return [dict(network.state_dict()) for network in load_branches(path)[1:]]
 
@@ -337,7 +392,8 @@ BAD = {
     ),
     "another depth": (
         lambda: without(siamese(), "mm_blocks.1"),
-        "two different networks: blocks has 2 blocks and its momentum copy mm_blocks has 1",
+        "two different networks: blocks has 2 blocks and its momentum copy mm_blocks has 1; .* "
+        "take the file as its program wrote it, or only its encoder: model.init=",
     ),
     "a key less": (
         lambda: without(siamese(), "blocks.1.mlp.fc1.bias"),
@@ -398,6 +454,7 @@ def test_words_places_and_damaged_files_are_refused(tmp_path, capsys):
         (["model.depth=3"], "blocks.2.norm1.weight is missing there and [64] in the run"),
         (["target=online"], "its networks have target=momentum, and the run has target=online"),
         (["modl.depth=3"], "a run has no key 'modl'"),
+        (["model.init=zoo:mae"], f"continues the weights of {path}; leave model.init out"),
     ):
         assert main(["import", str(path), "--out", str(out), *words]) == 2
         assert sentence in capsys.readouterr().err and not out.exists()

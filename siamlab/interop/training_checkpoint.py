@@ -67,7 +67,9 @@ def check_branches(tensors: Iterable[str], path: Path) -> None:
         if online != momentum:
             raise UserError(
                 f"{path} holds two different networks: {mine} has {online} blocks and its momentum "
-                f"copy {theirs} has {momentum}; both must have the same number: copy the file again"
+                f"copy {theirs} has {momentum}; both must have the same number for a run to "
+                "continue: take the file as its program wrote it, or only its encoder: "
+                f"model.init={path}"
             )
 
 

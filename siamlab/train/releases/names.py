@@ -32,6 +32,7 @@ class Spelling(NamedTuple):
     needs: dict[str, object]  # settings of a run whose networks the release has
 
 
+KEPT = "encoder.kept"  # of both networks
 ENCODER = (r"^encoder\.vit\.", "")
 SPELLINGS: dict[Title, Spelling] = {
     "SiameseIM": Spelling(
@@ -56,7 +57,7 @@ SPELLINGS: dict[Title, Spelling] = {
         needs={
             "target.kind": "momentum", "target.normalise": "layer", "prediction.kind": "dense",
             "prediction.end": "none", "prediction.projects": True, "positions.kind": "relative",
-            "model.kind": "vit", "model.norm": "none", "model.registers": 0, "model.init": "",
+            "model.kind": "vit", "model.norm": "none", "model.registers": 0,
         },
     ),
     "MAE": Spelling(
@@ -78,7 +79,6 @@ SPELLINGS: dict[Title, Spelling] = {
             "prediction.norm": "layer", "prediction.projects": False,
             "prediction.normalise": "none", "positions.kind": "own", "model.kind": "vit",
             "model.norm": "layer", "model.registers": 0, "model.layer_scale": 0.0,
-            "model.init": "",
         },
     ),
 }  # fmt: skip
@@ -103,11 +103,14 @@ def check_fits(run: Run, title: Title, failed: str) -> None:
 
 
 def official_names(title: Title, state: State) -> dict[str, Place]:
-    """Return the official key of every weight of a run's networks, in the official order."""
+    """Return the official key of every weight of a run's networks, in the official order.
+
+    What a run began from weights keeps of their places has none: it is part of pos_embed.
+    """
     found = {}
     for network in ("model", "teacher"):
         module = getattr(state, network)
-        for name in module.state_dict():
+        for name in (name for name in module.state_dict() if not name.endswith(KEPT)):
             prefix = "mm_" if network == "teacher" else ""
             found[prefix + _official(title, name, module)] = Place(network, name)
     return {key: found[key] for key in sorted(found, key=_order(title))}

@@ -52,6 +52,7 @@ def import_release(file: str | Path, out: str | Path, words: Sequence[str] = ())
     _check_new(folder)
     told, step = run_of(whole, path)
     run = told.change(*words)
+    _check_words(run, path)
     step = min(step, run.steps)
     check_fits(run, whole.title, f"{path} cannot become this run of {whole.title}'s release")
     state = new_state(run)
@@ -60,6 +61,14 @@ def import_release(file: str | Path, out: str | Path, words: Sequence[str] = ())
     rest = {key: whole.tensors[key] for key in whole.tensors if key not in names}
     _write_folder(folder, run, step, state, _about_rest(whole, rest, step))
     return Imported(folder, _sentence(whole, run, step, rest))
+
+
+def _check_words(run: Run, path: Path) -> None:
+    if run.model.starts_from:
+        raise UserError(
+            f"model.init={run.model.starts_from}: an imported run continues the weights of {path}; "
+            "leave model.init out, or start a new run with `siamlab train`"
+        )
 
 
 def _check_new(folder: RunFolder) -> None:

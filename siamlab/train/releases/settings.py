@@ -178,8 +178,8 @@ def _first(table: Float[Tensor, "1 N D"], side: int, name: str, path: Path) -> s
                 return first
     raise UserError(
         f"{path} has a {name} that is not a table of sines of a square grid, so its positions were "
-        "learned, and siamlab cannot continue such a run; start a new one from it: "
-        f"model.init={path}"
+        "learned, in this run or in weights it began from, and siamlab cannot continue it; start a "
+        f"new run from it: model.init={path}"
     )
 
 

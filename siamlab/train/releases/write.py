@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.interop.read import read_file
 from siamlab.interop.training_checkpoint import Title
+from siamlab.model.encoder import Encoder
 from siamlab.run import Run
 from siamlab.train import checkpoint
 from siamlab.train.checkpoint import State
@@ -82,10 +84,21 @@ def _weights(
     found = {key: networks[place.network][place.name] for key, place in names.items()}
     found["mask_token"] = found["mask_token"][None, None]
     fixed = constants(title, run)
+    if state.model.encoder.kept is not None:
+        fixed["pos_embed"] = _kept_places(state.model.encoder)
     if title == "SiameseIM":
         fixed[UNREAD] = found["mask_token"].clone()
     kept = {key: value for key, value in rest.items() if same or key != UNREAD}
     return in_order(title, found | fixed | kept)
+
+
+def _kept_places(encoder: Encoder) -> Float[Tensor, "1 M D"]:
+    """Return the table of a run that began from weights with places of their own.
+
+    The release's program never trains its table, but reads it from the file.
+    """
+    table = encoder.plain().pos_embed.detach()
+    return torch.cat([torch.zeros_like(table[:, :1]), table], dim=1)  # the class token has none
 
 
 def _restore(folder: RunFolder, state: State) -> int:
