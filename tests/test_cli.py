@@ -187,7 +187,11 @@ def test_bash_completes_what_the_script_says(capsys):
     script = said(capsys, "completion", "bash")
     ask = """COMP_WORDS=(siamlab %s); COMP_CWORD=%d
         $(complete -p siamlab | sed "s/.*-F //; s/ .*//")"""
-    for words, offered in (("sho", "show"), ("train sim", "simmim"), ("axes mask", "masking")):
+    for words, offered in (
+        ("sho", "show"), ("train sim", "simmim"), ("axes mask", "masking"),
+        ("demo --device cu", "cuda"), ("study run --device mp", "mps"),
+        ("train --device cp", "cpu"),
+    ):  # fmt: skip
         line = ask % (words, len(words.split()))
         shell = subprocess.run(
             ["bash", "-c", f'{script}\n{line}\necho "${{COMPREPLY[@]}}"'],
@@ -257,7 +261,7 @@ MISTAKES = {
     "train mae views=independent": ["masking.predict=hidden", "views=independent", "views=same"],
     "train nowhere.toml": ["no run file nowhere.toml", "siamlab show"],
     "train mae data=folder data.path=nowhere": ["nowhere", "data.path"],
-    "train mae compute.device=tpu": ["compute.device=tpu", "'auto', 'cpu' or 'cuda'"],
+    "train mae compute.device=tpu": ["compute.device=tpu", "'auto', 'cpu', 'cuda' or 'mps'"],
     "train mae model=vit_smal_patch16_224": ["vit_small_patch16_224"],
     "axes loos": ["'loos'", "did you mean 'loss'"],
     "probe": ["probe needs a model"],

@@ -161,7 +161,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(wrong, said):
         ("masking.ratio", 1.0, "below 1"),
         ("views.crop.flip", 2, "from 0 to 1"),
         ("roles", "one", "'fixed' or 'both'"),
-        ("compute.device", "tpu", "'auto', 'cpu' or 'cuda'"),
+        ("compute.device", "tpu", "'auto', 'cpu', 'cuda' or 'mps'"),
         ("compute.compile", "perhaps", "true or false"),
         ("optimiser.lr", 0, "above 0"),
         ("optimiser.betas", "[0.9, 1.0]", "two, each a number from 0 to below 1"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def train_run(options: Namespace) -> int:
     """Train a run with a progress bar."""
-    from siamlab.cli.words import check_recipe
+    from siamlab.cli.words import check_recipe, device_words
 
     check_recipe(options.name, options.recipe)
     from siamlab.component import printable
@@ -24,7 +24,7 @@ def train_run(options: Namespace) -> int:
     from siamlab.train.bar import follow
 
     distributed.start()  # before the bar, which only one process draws
-    run = chosen_run(options)
+    run = chosen_run(options).change(*device_words(options.device))
     out = options.out or f"runs/{run.name}"
     if options.resume and not RunFolder(out).made() and distributed.is_main():
         RunFolder(out).check_free()
@@ -182,12 +182,15 @@ def run_demo(options: Namespace) -> int:
     from siamlab.machine import workers
 
     workers.warm()
+    from siamlab.machine.device import device_named
+
+    device_named(options.device)  # before any image is read
     from siamlab.cli.demo import DEMO, LONG, SMALLEST, demo, photographs
 
     scale = LONG if options.long else SMALLEST if options.smallest else DEMO
     if options.data:
         scale = photographs(options.data, options.words)
-    return demo(scale, options.out or f"runs/{scale.name}")
+    return demo(scale, options.out or f"runs/{scale.name}", options.device)
 
 
 def open_lab(options: Namespace) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from rich.console import Console
 
 from siamlab.cli.probe import print_scores
@@ -26,6 +25,7 @@ from siamlab.recipes import RECIPES, demo_size, photo_size
 from siamlab.run import Run
 from siamlab.train import RunFolder, Stopped, bar, steps
 from siamlab.train.access import listed
+from siamlab.train.device import choose_device
 from siamlab.train.events import Event, Notice
 from siamlab.train.precision import CHOSEN
 from siamlab.train.resume import finished
@@ -72,9 +72,13 @@ def photographs(kind: str, words: Sequence[str] = ()) -> Scale:
     return Scale(f"demo-{kind}", "30 to 120 minutes", changes, images=4000, sized=photo_size)
 
 
-def demo(scale: Scale, out: str | Path) -> int:
-    """Train, probe and report; return the exit status. Finished runs are not trained again."""
-    console, out, runs = Console(), Path(out), scale.runs()
+def demo(scale: Scale, out: str | Path, device: str = "auto") -> int:
+    """Train, probe and report; return the exit status. Finished runs are not trained again.
+
+    `device` is where the runs train and are probed.
+    """
+    console, out = Console(), Path(out)
+    runs = [run.change(f"compute.device={device}") for run in scale.runs()]
     check_demo_folder(out, runs)
     say(plan(scale, runs, out), console)
     with console.status("reading the images"):
@@ -89,7 +93,7 @@ def demo(scale: Scale, out: str | Path) -> int:
     models = [before_training(trained_models[0]), *trained_models]
     with console.status("probing the features"):
         with explain_shortage("end other programs, or ask for the --smallest demo"):
-            scores = probe_all(models, train, test, cache=False)
+            scores = probe_all(models, train, test, device=device, cache=False)
     write_table(scores, out / "scores.parquet")
     print_scores(scores, runs[0].data)
     from siamlab.report.demo import write_demo_report
@@ -155,7 +159,7 @@ def once(events: Iterable[tuple[str, Event]]) -> Iterator[tuple[str, Event]]:
 def trained(jobs: list[tuple[Run, Path]]) -> Iterator[tuple[str, Event]]:
     """Yield the events of all jobs, which run in turn on a GPU and side by side on a processor."""
     workers = min(len(jobs), os.cpu_count() or 1)
-    if workers > 1 and not torch.cuda.is_available():
+    if workers > 1 and choose_device(jobs[0][0].compute).type == "cpu":
         yield from side_by_side(jobs, workers)
         return
     for run, path in jobs:

@@ -11,9 +11,17 @@ from typing import Any
 
 from siamlab import RECIPES, __version__
 from siamlab.cli import commands as do
-from siamlab.cli.choices import DEVICES, SHELLS, SPLITS, SUITES
+from siamlab.cli.choices import SHELLS, SPLITS, SUITES
 from siamlab.cli.leaderboard import add_leaderboard_commands
-from siamlab.cli.sentences import Parser, count, one_of, some_path, whole_number
+from siamlab.cli.sentences import (
+    Parser,
+    add_device,
+    add_run_device,
+    count,
+    one_of,
+    some_path,
+    whole_number,
+)
 from siamlab.cli.study import add_study_commands
 
 RECIPE = f"a recipe, one of {', '.join(RECIPES)}, or a .toml file"
@@ -83,6 +91,7 @@ def _run_commands(commands: Any) -> None:
     train.add_argument("--out", type=some_path, help="the run's folder (default: runs/NAME)")
     train.add_argument("--resume", action="store_true", help="continue the run in the folder")
     show = _command(commands, "show", "print a run as TOML", do.show_run, *words)
+    add_run_device(train)
     for command in (train, show):
         command.needs = f"{RECIPE}, as in `{command.prog} mae --small`"
         sizes = command.add_mutually_exclusive_group()
@@ -110,10 +119,7 @@ def _probe_command(commands: Any) -> None:
     )
     probe.add_argument("--data", metavar="NAME", help="the images; the same as data=NAME")
     probe.add_argument("--size", type=count, help="side of every model's input, pixels")
-    probe.add_argument(
-        "--device", type=one_of("device", DEVICES), default="auto",
-        help="where to compute (default auto: a GPU if there is one)",
-    )  # fmt: skip
+    add_device(probe)
     probe.add_argument(
         "--out", type=some_path, help="a folder for table and report, or .parquet, .csv, .json"
     )
@@ -133,10 +139,7 @@ def _embed_command(commands: Any) -> None:
         "--split", type=one_of("split", SPLITS), default="all", help="all images, train or test"
     )
     embed.add_argument("--images", type=count, help="at most this many of each split")
-    embed.add_argument(
-        "--device", type=one_of("device", DEVICES), default="auto",
-        help="where features are computed (default auto: a GPU if there is one)",
-    )  # fmt: skip
+    add_device(embed, "to compute features")
     embed.add_argument("--patches", action="store_true", help="a row per patch, not per image")
     embed.add_argument("--size", type=count, help="side of the model's input, pixels")
 
@@ -182,10 +185,7 @@ def _view_command(commands: Any) -> None:
         "all of runs/studies and studies/results)",
     )  # fmt: skip
     view.add_argument("--port", type=_port, default=0, help="on this machine (default: a free one)")
-    view.add_argument(
-        "--device", type=one_of("device", DEVICES), default="auto",
-        help="where to compute (default auto: a GPU if there is one)",
-    )  # fmt: skip
+    add_device(view)
     view.add_argument("--size", type=count, help="side of every model's input, pixels")
     view.add_argument(
         "--no-browser", dest="browser", action="store_false", help="print the address only"
@@ -221,6 +221,7 @@ def _demo_command(commands: Any) -> None:
     demo.add_argument(
         "--out", type=some_path, help="the folder of runs and report (default: runs/demo)"
     )
+    add_device(demo, "to train and probe")
 
 
 def _editor_commands(top: Parser, commands: Any) -> None:

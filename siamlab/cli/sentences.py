@@ -8,6 +8,8 @@ from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
+from siamlab.cli.choices import DEVICES
+
 DIGITS = 18  # of a number; more of them are a mistake everywhere
 
 
@@ -81,6 +83,18 @@ def one_of(what: str, names: Sequence[str]) -> Callable[[str], str]:
         return name
 
     return checked
+
+
+def add_device(command: ArgumentParser, what: str = "to compute") -> None:
+    """Add --device to a command; `what` says what is done there."""
+    text = f"where {what}: {', '.join(DEVICES)} (default auto: a GPU if there is one)"
+    command.add_argument("--device", type=one_of("device", DEVICES), default="auto", help=text)
+
+
+def add_run_device(command: ArgumentParser) -> None:
+    """Add --device to a command that trains; without it each run's own compute.device counts."""
+    text = f"where to train, the same as compute.device=: {', '.join(DEVICES)}"
+    command.add_argument("--device", type=one_of("device", DEVICES), help=text)
 
 
 count: Callable[[str], int] = whole_number(1, None, "a whole number, 1 or more")

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from siamlab.cli.sentences import some_path, whole_number
+from siamlab.cli.sentences import add_run_device, some_path, whole_number
 
 ROOT = "runs/studies"  # parent of the studies' folders, without --out
 VERBS = "run | report | worker | export | import | list"
@@ -32,6 +32,8 @@ def add_study_commands(commands: Any) -> None:
     worker.add_argument(
         "--threads", type=_threads, default=0, help="processor threads (default: torch's choice)"
     )
+    for verb in (run, worker):
+        add_run_device(verb)
     report = _verb(verbs, "report", "tables, verdicts and figures of a study in one page", _report)
     report.add_argument(
         "--margin", type=_margin, default=0.02, help="smallest difference that matters"
@@ -103,21 +105,24 @@ def _run(options: Namespace) -> int:
 
     _needs_optuna()
     workers.warm("siamlab.study.worker")
+    from siamlab.cli.words import device_words
     from siamlab.study.runner import run_study
 
-    where = (options.file, options.words, _out(options), options.storage)
+    words = device_words(options.device) + options.words
+    where = (options.file, words, _out(options), options.storage)
     return run_study(*where, options.workers, options.budget, options.again)
 
 
 @_told_if_lost
 def _worker(options: Namespace) -> int:
     _needs_optuna()
-    from siamlab.cli.words import is_assignment
+    from siamlab.cli.words import device_words, is_assignment
     from siamlab.study.attach import attach_study
 
     file, words = options.file, options.words
     if file and is_assignment(file):  # not a file, but the first assignment
         file, words = None, [file, *words]
+    words = device_words(options.device) + words
     out = Path(options.out) if options.out else None
     return attach_study(file, words, out, options.storage, Path(ROOT), options.threads)
 

@@ -115,6 +115,19 @@ def data_words(command: str, words: Sequence[str]) -> list[str]:
     return list(words)
 
 
+def device_words(device: str | None) -> list[str]:
+    """Return the word for a run's device that --device stands for; none where it is not given.
+
+    Raises UserError for a GPU that torch does not find.
+    """
+    if device is None:
+        return []
+    from siamlab.machine.device import device_named
+
+    device_named(device)
+    return [f"compute.device={device}"]
+
+
 def check_model(name: str) -> None:
     """Raise UserError for the name of a missing model, as far as is known without torch."""
     if name.startswith(("timm:", "hf:")):

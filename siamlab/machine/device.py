@@ -31,12 +31,12 @@ def device_named(name: str | torch.device) -> torch.device:
     kind = name.partition(":")[0]
     if kind not in DEVICES:
         raise UserError(unknown("--device (in Python: device) does not know", name, DEVICES))
-    if kind in GPUS and not _available(kind):
+    if kind in GPUS and not available(kind):
         raise UserError(
             f"--device {name} (in Python: device={name!r}) asks for {GPUS[kind]}, but torch "
             "finds none here; leave it out, or install a torch built for your GPU"
         )
-    automatic = "cuda" if _available("cuda") else "cpu"
+    automatic = "cuda" if available("cuda") else "cpu"
     return torch.device(automatic if kind == "auto" else name)
 
 
@@ -48,7 +48,8 @@ def numbers_on(device: torch.device) -> torch.device:
     return torch.device("cpu") if device.type == "mps" else device
 
 
-def _available(gpu: str) -> bool:
+def available(gpu: str) -> bool:
+    """Return whether torch finds a GPU of a kind, cuda or mps."""
     return torch.cuda.is_available() if gpu == "cuda" else torch.backends.mps.is_available()
 
 

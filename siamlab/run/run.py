@@ -93,8 +93,8 @@ class AdamW(Component):
 class Compute(Component):
     """The device and precision of a run; only `accumulate` changes what is learned."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="auto: a GPU if there is one"
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        default="auto", description="auto: a GPU if there is one; mps, Apple's, only by this name"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",

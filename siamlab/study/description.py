@@ -33,8 +33,7 @@ EARLIER: dict[str, Any] = {"held out": 0.0, "test images": ALL}
 
 def describe(definition: Study) -> dict[str, Any]:
     """Return everything that the numbers of a study depend on, as plain tables."""
-    fixed = isinstance(definition, FixedStudy)
-    runs = {p.label: p.run for p in definition.points()} if fixed else sample_runs(definition)
+    fixed, runs = isinstance(definition, FixedStudy), runs_of(definition)
     about = {
         "question": definition.question,
         "kind": definition.kind,
@@ -64,6 +63,13 @@ def versions() -> dict[str, str]:
 def release_numbers(versions: dict[str, str]) -> dict[str, str]:
     """Strip the build from each version, such as +cpu or +cu126."""
     return {package: number.partition("+")[0] for package, number in versions.items()}
+
+
+def runs_of(definition: Study) -> dict[str, Run]:
+    """Return the runs of a study; of a search, those of a few trials."""
+    if isinstance(definition, FixedStudy):
+        return {point.label: point.run for point in definition.points()}
+    return sample_runs(definition)
 
 
 def sample_runs(search: Search) -> dict[str, Run]:

@@ -27,7 +27,8 @@ from siamlab.component import UserError
 from siamlab.machine import workers as processes
 from siamlab.machine.terminal import cell, say
 from siamlab.study.claims import latest_attempts, requeue_failed, requeue_lost, unfinished
-from siamlab.study.description import describe
+from siamlab.study.definition import Study
+from siamlab.study.description import describe, runs_of
 from siamlab.study.file import load
 from siamlab.study.plan import open_study
 from siamlab.study.storage import check_url, open_storage
@@ -62,7 +63,7 @@ def run_study(
     if not (left := patiently(lambda: unfinished(study))):
         say(f"{name} is done already.", console)
         return conclude(study, file, console)
-    count = min(workers or default_workers(), len(left))
+    count = min(workers or default_workers(definition), len(left))
     threads = max(1, (os.cpu_count() or 1) // count)
     faults = processes.CONTEXT.SimpleQueue()
     job = (str(file), list(words), str(out), url, threads, faults)
@@ -119,9 +120,10 @@ def _workers(count: int, job: tuple) -> Iterator[list[BaseProcess]]:
             worker.join()
 
 
-def default_workers() -> int:
-    """Return the number of GPUs or, without one, of processor cores."""
-    return torch.cuda.device_count() or os.cpu_count() or 1
+def default_workers(definition: Study) -> int:
+    """Return the number of GPUs or, without one or where none is used, of processor cores."""
+    used = any(run.compute.device != "cpu" for run in runs_of(definition).values())
+    return (used and torch.cuda.device_count()) or os.cpu_count() or 1
 
 
 def live_table(study: optuna.Study, out: Path) -> Table:

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from siamlab.component import UserError
 from siamlab.machine import distributed
+from siamlab.machine.device import GPUS, available
 from siamlab.machine.internals import compile_error, is_fusable, set_fused
 from siamlab.machine.memory import keep_freed
 from siamlab.machine.shortage import check_free
@@ -28,11 +29,13 @@ def choose_device(compute: Compute) -> torch.device:
     """Return the device of a run and set its threads; raises UserError for a missing GPU."""
     if compute.threads:
         torch.set_num_threads(compute.threads)
-    if compute.device == "cuda" and not torch.cuda.is_available():
+    if compute.device in GPUS and not available(compute.device):
         raise UserError(
-            "compute.device=cuda asks for a GPU, but torch finds none here; "
-            "set compute.device=auto or cpu, or install a torch built for your GPU"
+            f"compute.device={compute.device} asks for {GPUS[compute.device]}, but torch finds "
+            "none here; set compute.device=auto or cpu, or install a torch built for your GPU"
         )
+    if compute.device == "mps":
+        return torch.device("mps")
     if compute.device == "cpu" or not torch.cuda.is_available():
         keep_freed()
         return torch.device("cpu")

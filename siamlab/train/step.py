@@ -72,6 +72,6 @@ def clip(model: nn.Module, largest: float) -> Float[Tensor, ""]:
 def _to(mask: Mask, device: torch.device) -> MaskIndex:
     """Return the mask's indices on the device, pinned so that the host does not wait for a GPU."""
     indices = [index_of(m) for m in mask]
-    if device.type == "cpu":
-        return MaskIndex(*indices)
+    if device.type != "cuda":
+        return MaskIndex(*(m.to(device) for m in indices))
     return MaskIndex(*(m.pin_memory().to(device, non_blocking=True) for m in indices))

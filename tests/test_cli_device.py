@@ -1,0 +1,109 @@
+"""--device of the commands that train: it is compute.device of their runs, and where they probe."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+from siamlab.cli import demo as demo_file
+from siamlab.cli.main import main
+from siamlab.recipes import demo_size, mae
+from siamlab.run import Compute
+from siamlab.study import Ablation, Axis, Choice, Search, attach, runner
+from siamlab.study.assignments import assign
+from siamlab.train import RunFolder, device
+
+TINY = (
+    "batch=8 steps=1 size=8 model.patch=4 model.width=8 model.depth=1 model.heads=2 "
+    "masking.ratio=0.5 prediction.width=8 prediction.heads=2 "
+    "data.side=8 data.images=8 data.test_images=8"
+).split()
+
+
+LENGTH = Axis("steps", Choice("1"), Choice("2", "steps=2"))
+
+
+class Asked(Exception):
+    """What a command was about to do."""
+
+
+def test_train_records_the_device_in_its_run(tmp_path, capsys):
+    words = ["train", "mae", "--small", *TINY, "--device", "cpu", "--out", str(tmp_path / "run")]
+    assert main(words) == 0
+    assert RunFolder(tmp_path / "run").run().compute.device == "cpu"
+
+
+@pytest.mark.parametrize("words, expected", [("", "auto"), ("--device cpu", "cpu")])
+def test_the_demo_trains_and_probes_on_the_device(words, expected, tmp_path, monkeypatch):
+    trained, probed = [], []
+
+    def probe_all(*args, device, **settings):
+        probed.append(device)
+        raise Asked
+
+    monkeypatch.setattr(demo_file, "train_all", lambda runs, *rest: trained.extend(runs))
+    monkeypatch.setattr(demo_file, "open_models", lambda paths: ["model"])
+    monkeypatch.setattr(demo_file, "before_training", lambda model: "start")
+    monkeypatch.setattr(demo_file, "probe_all", probe_all)
+    with pytest.raises(Asked):
+        main(["demo", "--smallest", "--out", str(tmp_path / "demo"), *shlex.split(words)])
+    assert {run.compute.device for run in trained} == {expected} and probed == [expected]
+
+
+@pytest.mark.parametrize("there, where", [("cpu", "side by side"), ("auto", "in turn")])
+def test_runs_of_the_demo_share_the_cores_only_where_they_use_no_gpu(there, where, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda place: None)
+    monkeypatch.setattr(demo_file.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(demo_file, "side_by_side", lambda jobs, n: iter([("side by side", None)]))
+    monkeypatch.setattr(demo_file, "steps", lambda *args, **more: iter(["in turn"]))
+    run = demo_size(mae()).change(f"compute.device={there}")
+    found = [word for event in demo_file.trained([(run, Path("run"))] * 2) for word in event]
+    assert where in found
+
+
+@pytest.mark.parametrize("verb, module, name", [
+    ("run", runner, "run_study"), ("worker", attach, "attach_study"),
+])  # fmt: skip
+def test_a_study_gives_its_runs_the_device(verb, module, name, tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(module, name, lambda file, words, *rest: given.extend(words) or 0)
+    words = ["study", verb, "studies/loss_form.py", "seeds=2", "--device", "cpu"]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    assert given == ["compute.device=cpu", "seeds=2"]
+    study = Ablation(question="?", base=mae(), axes=(LENGTH,))
+    assert {point.run.compute.device for point in assign(study, given).points()} == {"cpu"}
+
+
+@pytest.mark.parametrize("kind", ["ablation", "search"])
+def test_a_study_on_the_processor_has_a_worker_per_core_beside_a_gpu_too(kind, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(runner.os, "cpu_count", lambda: 7)
+    search = Search(question="?", suggest=lambda trial: mae(), trials=1)
+    ablation = Ablation(question="?", base=mae(), axes=(LENGTH,))
+    study = search if kind == "search" else ablation
+    assert runner.default_workers(study) == 3
+    assert runner.default_workers(assign(study, ["compute.device=cpu"])) == 7
+
+
+@pytest.mark.parametrize("command", ["train mae", "demo --smallest", "study run studies/masking.py",
+                                     "study worker studies/masking.py"])  # fmt: skip
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_gpu_that_is_not_there_is_refused_before_anything_else(
+    command, name, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    out = tmp_path / "out"
+    assert main([*command.split(), "--device", name, "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert f"--device {name} " in error and "torch finds none here" in error
+    assert not out.exists()
+
+
+def test_a_run_uses_apples_gpu_only_by_its_name(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert device.choose_device(Compute(device="mps")).type == "mps"
+    assert device.choose_device(Compute()).type == "cpu"
