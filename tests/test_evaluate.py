@@ -144,7 +144,7 @@ def test_models_of_two_sizes_are_brought_to_one(photos):
     [
         ([], None, "models must name one or more"),
         ("zoo:mea", None, "zoo: there is no model 'mea'; did you mean 'mae'?"),
-        ("runs/nowhere", None, "runs/nowhere is neither a run's folder .* as seen from /"),
+        ("runs/nowhere", None, "no run's folder or encoder file runs/nowhere, as seen from /"),
         (["zoo:scenes_mae", "zoo:scenes_mae"], None, "zoo:scenes_mae is named twice"),
         (
             "zoo:scenes_mae",

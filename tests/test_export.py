@@ -1,5 +1,6 @@
 """Models for other programs: what they compute there is what they compute here."""
 
+import json
 import warnings
 
 import pytest
@@ -14,7 +15,7 @@ from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.evaluate import export, share
 from siamlab.evaluate.export import Packaged, compare, export_model
-from siamlab.evaluate.models import NamedModel, open_model
+from siamlab.evaluate.models import NamedModel, before_training, open_model
 from siamlab.probe import features, inputs
 
 
@@ -83,6 +84,42 @@ def test_a_folder_is_read_by_timm_as_the_same_model(release, tmp_path):
     again = open_model(folder)
     assert inputs(again.model) == inputs(named.model) == inputs(theirs)
     torch.testing.assert_close(features(again.model, images(2)).cls, own.cls, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "release, told",
+    [
+        ("SiameseIM", "SiameseIM ViT 128×2/16 with 2 heads, encoder; 0 keys unused"),
+        ("CLIP", "CLIP ViT 128×2/16 with 2 heads, QuickGELU, encoder; 0 keys unused"),
+        ("DINO", "ViT 128×2/16 with 2 heads in timm's names, encoder; 0 keys unused"),
+    ],
+)
+def test_a_folder_keeps_method_size_and_kind_of_positions(release, told, tmp_path):
+    named = open_model(write(release, tmp_path)[0])
+    again = open_model(export_model(named, str(tmp_path / "shared")))
+    assert again.about == told
+    start = before_training(again).model
+    fixed = release == "SiameseIM"
+    assert torch.equal(start.pos_embed, named.model.pos_embed) is fixed
+    assert not torch.equal(start.blocks[0].attn.qkv.weight, named.model.blocks[0].attn.qkv.weight)
+
+
+def test_a_folder_of_a_run_has_its_name_size_and_sines(tmp_path):
+    named = open_model("zoo:scenes_mae")
+    again = open_model(export_model(named, str(tmp_path / "shared")))
+    assert again.about == "mae ViT 96×4/8 with 4 heads, encoder; 0 keys unused"
+    assert torch.equal(before_training(again).model.pos_embed, named.model.pos_embed)
+
+
+def test_a_folder_that_timm_wrote_itself_is_told_by_its_real_size(tmp_path):
+    named = open_model(write("DINO", tmp_path)[0])
+    settings = export_model(named, str(tmp_path / "shared")) / "config.json"
+    config = json.loads(settings.read_text())
+    config.pop("siamlab")
+    settings.write_text(json.dumps(config))
+    assert open_model(tmp_path / "shared").about == (
+        "ViT 128×2/16 with 2 heads of timm, vit_base_patch16_224, encoder; 0 keys unused"
+    )
 
 
 def test_the_card_says_what_the_model_is_and_its_run(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 import timm
 import torch
 from checkpoints import RELEASES, SIDE, write, write_hugging_face
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 
@@ -215,6 +215,11 @@ def rename(old, new):
     return change
 
 
+def swin(weights):
+    rename("blocks", "layers.0.blocks")(weights)
+    weights["layers.0.blocks.0.attn.relative_position_bias_table"] = torch.zeros(169, 2)
+
+
 def resnet(path):
     torch.save({"state_dict": {f"{k}.weight": torch.zeros(3) for k in ("conv1", "bn1")}}, path)
 
@@ -261,10 +266,25 @@ BAD = {
         r"is a TorchScript program that is cut .* \(it holds a dict, not a module\)",
     ),
     "list": (lambda path: torch.save([torch.zeros(2)], path), "holds a list; expected a .* dict"),
+    "unknown wrappers": (
+        lambda path: torch.save({"one": {"w": torch.zeros(2)}, "two": {"w": torch.zeros(2)}}, path),
+        r"holds tensors under one, two, none of which siamlab knows \(it reads target_encoder, te",
+    ),
     "no tensors": (lambda path: torch.save({"epoch": 3}, path), r"no tensors \(its keys: epoch\)"),
     "ResNet": (resnet, "no vision transformer: it has no patch_embed.*begin with conv1, bn1"),
     "video": (edited(video), r"embeds patches of shape \(3, 2, 16, 16\); expected 3 colours"),
-    "Swin": (edited(rename("blocks", "layers.0.blocks")), "blocks.0.attn.qkv.weight is missing"),
+    "Swin": (
+        edited(swin),
+        "like a Swin.*begin with layers. and have relative_position_bias_",
+    ),
+    "half a Swin": (
+        edited(rename("blocks", "layers.0.blocks")),
+        r"looks like a Swin transformer \(its keys begin with layers\.\)",
+    ),
+    "no blocks": (
+        edited(rename("blocks", "stages")),
+        "blocks.0.attn.qkv.weight is missing; expected qkv",
+    ),
     "gap": (edited(deeper), "blocks.2.attn.qkv.weight is missing; expected qkv, fc1 and fc2"),
     "mixture": (
         edited(mixed),
@@ -365,12 +385,22 @@ def test_a_local_file_in_timms_names(tmp_path):
     "name, sentence",
     [
         ("timm:test_vit@{}/none.pth", "there is no file .*none.pth in /"),
-        ("timm:test_vit2@{}/MAE.pth", "another architecture.*blocks.0.* is .* there, but must be"),
+        (
+            "timm:test_vit2@{}/MAE.pth",
+            "another architecture than timm:test_vit2: its tokens have 128 dimensions, and those "
+            "of timm:test_vit2 64; choose an architecture of this width, or drop timm:test_vit2@",
+        ),
+        (
+            "timm:vit_tiny_patch16_224@{}/deeper.pth",
+            "is .* there, but must be .*; choose another architecture than timm:vit_tiny",
+        ),
         ("timm:test_vot@{}/MAE.pth", "timm has no vision transformer 'test_vot'; nearest are"),
     ],
 )
 def test_a_local_file_that_is_not_timms(name, sentence, tmp_path):
     write("MAE", tmp_path)
+    deeper = VisionTransformer(embed_dim=192, depth=1, num_heads=3, num_classes=0)
+    torch.save(deeper.state_dict(), tmp_path / "deeper.pth")
     with pytest.raises(UserError, match=sentence):
         open_model(name.format(tmp_path))
 
@@ -386,6 +416,51 @@ def test_the_command_line_tells_what_it_recognised(tmp_path, capsys, monkeypatch
     assert main(["probe", f"{tmp_path}/mae.pth", "--data", "scenes"]) == 130
     printed = capsys.readouterr().out
     assert "mae.pth: MAE ViT 128×2/16 with 2 heads, encoder and decoder; 0 keys unused\n" in printed
+
+
+@pytest.mark.parametrize("counter", [{}, {"step": torch.tensor(3)}], ids=["alone", "a counter"])
+def test_the_only_dictionary_of_tensors_is_taken_whatever_its_name(counter, tmp_path):
+    path, network = write("DINO", tmp_path)
+    weights = torch.load(path, weights_only=True)
+    torch.save({"teacher_backbone": weights, "epoch": 3, "args": {"lr": 1.0}} | counter, path)
+    assert same_features(open_model(path).model, network)
+
+
+def test_a_folder_that_is_here_is_opened_with_hf_before_it_too(tmp_path, monkeypatch):
+    network = write_hugging_face("dinov2", tmp_path / "ck")
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", None)
+    assert same_features(open_model(f"hf:{tmp_path}/ck").model, network)
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("", "hf: must be hf:OWNER/NAME, as in hf:facebook/dinov2-small"),
+        ("a/b/c", "hf:a/b/c must be hf:OWNER/NAME"),
+        (
+            "mine",
+            "hf:mine is here, but is no folder with a config.json; .* as in mine",
+        ),
+    ],
+)
+def test_a_name_that_no_hub_can_have_never_reaches_the_network(
+    name, sentence, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", None)
+    with pytest.raises(UserError, match=sentence):
+        open_model(f"hf:{name}")
+
+
+def test_a_hub_that_is_out_of_reach_is_told_in_a_whole_sentence(monkeypatch):
+    def download(name, file):
+        raise LocalEntryNotFoundError("An error happened while trying to locate (")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    told = r"cannot be downloaded \(the hub is out of reach, and no copy is kept here\); connect"
+    with pytest.raises(UserError, match=told):
+        open_model("hf:someone/model")
 
 
 def in_shards(folder, change=lambda index: None):

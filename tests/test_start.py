@@ -11,6 +11,7 @@ from checkpoints import write
 from safetensors.torch import save_file
 
 from siamlab import Run, mae, open_model, siameseim, zoo
+from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.data import Scenes
 from siamlab.data.images import plain
@@ -130,6 +131,19 @@ def test_weights_of_another_architecture_are_refused(release, changes, sentence,
     with pytest.raises(UserError, match=sentence) as error:
         started(path, *changes)
     assert "\n" not in str(error.value)
+
+
+def test_show_tells_of_other_sizes_too_and_of_weights_that_are_not_there(tmp_path, capsys):
+    path, _ = write("MAE", tmp_path)
+    assert main(["show", "mae", *SIZES, f"model.init={path}"]) == 0
+    fits = capsys.readouterr()
+    assert 'init = "' in fits.out and fits.err == ""
+    assert main(["show", "mae", *SIZES, "model.depth=3", f"model.init={path}"]) == 2
+    refused = capsys.readouterr()
+    assert refused.out == "" and "set model.depth=2" in refused.err
+    assert main(["show", "mae", f"model.init={tmp_path}/later.pth"]) == 0
+    later = capsys.readouterr()
+    assert 'init = "' in later.out and "there is no run's folder or encoder file" in later.err
 
 
 def test_a_run_without_weights_is_written_as_before():

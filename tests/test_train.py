@@ -469,7 +469,8 @@ def test_what_is_no_encoder_is_refused(what, tmp_path):
         path.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
     if what == "foreign":
         torch.save({}, path)
-    with pytest.raises(UserError, match="not a whole safetensors file|neither a run's folder"):
+    refused = "not a whole safetensors file|there is no run's folder or encoder file"
+    with pytest.raises(UserError, match=refused):
         load_encoder(path)
 
 

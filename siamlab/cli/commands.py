@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 def train_run(options: Namespace) -> int:
     """Train a run with a progress bar."""
-    from siamlab.cli.words import check_recipe, device_words
+    from siamlab.cli.words import check_recipe, check_start, device_words
 
     check_recipe(options.name, options.recipe)
+    if not options.resume:  # a run that goes on needs them no more
+        check_start(options.words)
     from siamlab.component import printable
     from siamlab.machine import distributed
     from siamlab.machine.terminal import say
@@ -45,7 +47,9 @@ def train_run(options: Namespace) -> int:
 
 def show_run(options: Namespace) -> None:
     """Print a run as TOML."""
-    print(chosen_run(options).toml(), end="")
+    from siamlab.cli.show import show
+
+    show(chosen_run(options))
 
 
 def print_axes(options: Namespace) -> None:

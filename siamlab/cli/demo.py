@@ -95,7 +95,7 @@ def demo(scale: Scale, out: str | Path, device: str = "auto") -> int:
         with explain_shortage("end other programs, or ask for the --smallest demo"):
             scores = probe_all(models, train, test, device=device, cache=False)
     write_table(scores, out / "scores.parquet")
-    print_scores(scores, runs[0].data)
+    print_scores(scores, runs[0].data, models)
     from siamlab.report.demo import write_demo_report
 
     with console.status("writing the report"):

@@ -8,12 +8,10 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from siamlab.cli.probe import print_about, probing_data
+from siamlab.cli.probe import folder_or_source, print_about
 from siamlab.evaluate.embed import check_embeddings, embed_source, write_embeddings
-from siamlab.evaluate.images import open_source
 from siamlab.evaluate.models import open_model
 from siamlab.machine.device import device_named
-from siamlab.machine.files import expanded
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
 
@@ -37,11 +35,7 @@ def embed_images(name: str, words: Sequence[str], options: Options) -> None:
     named = open_model(name, size=options.size)
     print_about([named])
     named.model.to(device)
-    if options.data and expanded(options.data).is_dir():
-        source = open_source(options.data, [named])
-    else:
-        words = [f"data={options.data}", *words] if options.data else words
-        source = probing_data([named.run] if named.run else [], words)
+    source = folder_or_source(options.data, [named], words)
     splits = ("train", "test") if options.split == "all" else (options.split,)
     with Console(stderr=True).status("embedding"):
         table = polars.concat(

@@ -16,10 +16,12 @@ from siamlab.component import UserError, unknown
 from siamlab.data import DataChoice
 from siamlab.evaluate.evaluate import Evaluation, evaluate, with_untrained
 from siamlab.evaluate.files import WRITERS, check_out, keep_rows, write_table
-from siamlab.evaluate.images import run_or_scenes
+from siamlab.evaluate.images import is_path, no_folder, open_source, run_or_scenes
 from siamlab.evaluate.models import NamedModel, open_models
+from siamlab.machine.files import expanded
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
+from siamlab.probe import inputs
 from siamlab.probe.finetune_recipe import RECIPES, FineTune
 from siamlab.probe.suite.spatial import FEWEST
 from siamlab.run import Run
@@ -87,7 +89,7 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
     evaluation = evaluate(models, data, *limits, options.suite, recipe, options.device)
     scores = evaluation.scores
     shown = scores.filter(scores["probe"].is_in(SHOWN)) if options.out else scores
-    print_scores(shown, data, evaluation.drawn)
+    print_scores(shown, data, opened, evaluation.drawn)
     if "class_separation" in scores["probe"] and "retrieval" not in scores["probe"]:
         Console().print(UNRANKED, highlight=False)
     if options.out:
@@ -95,7 +97,9 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
     keep_rows(scores, kept)
 
 
-def print_scores(scores: "polars.DataFrame", data: DataChoice, drawn: str = "") -> None:
+def print_scores(
+    scores: "polars.DataFrame", data: DataChoice, models: Sequence[NamedModel], drawn: str = ""
+) -> None:
     """Print the table, and a sentence for each of the two scores that is missing.
 
     `drawn` says how many of the images were taken, if not all.
@@ -103,7 +107,7 @@ def print_scores(scores: "polars.DataFrame", data: DataChoice, drawn: str = "") 
     from siamlab.figure import terminal_table
 
     console = Console()
-    say(f"probed on {data.kind}, {data.side} pixels a side", console)
+    say(probed_on(data, inputs(models[0].model).size), console)
     if drawn:
         say(f"{drawn}, drawn at random: --images and --test-images take more", console)
     console.print(terminal_table(scores))
@@ -111,6 +115,13 @@ def print_scores(scores: "polars.DataFrame", data: DataChoice, drawn: str = "") 
         console.print(UNLABELLED, highlight=False)
     if "spatial" not in scores["probe"]:
         console.print(UNPLACED, highlight=False)
+
+
+def probed_on(data: DataChoice, size: tuple[int, int]) -> str:
+    """Return which images the models were given, and at which size if that is another."""
+    stored = f"probed on {data.kind}, {data.side} pixels a side"
+    given = f", given to the models at {size[0]} × {size[1]}"
+    return stored if size == (data.side, data.side) else stored + given
 
 
 def print_about(models: Sequence[NamedModel]) -> None:
@@ -135,8 +146,23 @@ def write_files(
     say(f"Table and report: {path.resolve()}")
 
 
+def folder_or_source(
+    data: str | None, models: Sequence[NamedModel], words: Sequence[str]
+) -> DataChoice:
+    """Return the images of --data, a folder or a source by name, which the words change."""
+    if data and (is_path(data) or expanded(data).is_dir()):
+        return open_source(data, models)
+    words = [f"data={data}", *words] if data else words
+    return probing_data([named.run for named in models if named.run], words)
+
+
 def probing_data(runs: Sequence[Run], words: Sequence[str]) -> DataChoice:
     """Return the source of images that the words choose, by default that of the first run."""
+    for name in (word.removeprefix("data=") for word in words if word.startswith("data=")):
+        if is_path(name) and not expanded(name).is_dir():
+            raise no_folder(name)
+        if is_path(name):
+            raise UserError(f"data={name}: the images of a folder are data=folder data.path={name}")
     return run_or_scenes(*runs).change(*words).data
 
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from siamlab.cli.probe import print_about, probing_data
-from siamlab.evaluate.images import open_source
+from siamlab.cli.probe import folder_or_source, print_about
 from siamlab.evaluate.models import NamedModel, distinct, open_model
 from siamlab.explore.plane.results import results_place, study_results
 from siamlab.explore.view.collection import Collection
@@ -21,7 +20,6 @@ from siamlab.explore.view.photos import Album, opened, shipped
 from siamlab.explore.view.server import HERE, application, bound, serve
 from siamlab.explore.view.studies import Studies
 from siamlab.machine.device import device_named, lent
-from siamlab.machine.files import expanded
 from siamlab.machine.terminal import say
 
 TEXT_BROWSERS = ("www-browser", "links", "elinks", "lynx", "w3m")  # they would take the terminal
@@ -72,11 +70,7 @@ def mapped(
     """Return the test images that the words choose, for the map; None without such words."""
     if not words and not options.data:
         return None
-    if options.data and expanded(options.data).is_dir():
-        source = open_source(options.data, models)
-    else:
-        words = [f"data={options.data}", *words] if options.data else words
-        source = probing_data([named.run for named in models if named.run], words)
+    source = folder_or_source(options.data, models, words)
     return Collection(source.sample("test", options.images).images, source.kind)
 
 

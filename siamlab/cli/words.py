@@ -7,12 +7,12 @@ import mimetypes
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from siamlab import RECIPES, zoo
 from siamlab.component import UserError, unknown
 from siamlab.machine.files import check_readable, expanded
 
+INIT = "model.init"
 PROBE_KEYS = ("data", "fine_tune")
 MODEL_FILES = {"run.toml", "encoder.safetensors", "config.json"}  # in a folder that is not an album
 
@@ -134,11 +134,18 @@ def check_model(name: str) -> None:
         return
     check_readable(zoo.path_of(name))
     if not os.path.exists(zoo.path_of(name)):
-        raise UserError(
-            f"there is no run's folder or encoder file {name}, as seen from {Path.cwd()}; "
-            "`siamlab train` makes one, timm:NAME names a model of timm, hf:OWNER/NAME one of the "
-            "Hugging Face hub, zoo:NAME one that comes with siamlab"
-        )
+        raise zoo.missing(name)
+
+
+def check_start(words: Sequence[str]) -> None:
+    """Raise UserError for model.init=NAME of a missing model, before images are read."""
+    for word in words:
+        key, _, name = word.partition("=")
+        if key == INIT and name:
+            try:
+                check_model(name)
+            except UserError as problem:
+                raise UserError(f"{INIT}: {problem}") from None
 
 
 def check_recipe(command: str, recipe: str) -> None:

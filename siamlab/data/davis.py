@@ -58,6 +58,12 @@ def read_davis(path: str, split: DavisSplit = "val", most: int = 0) -> tuple[Vid
         )
     if not names:
         raise UserError(f"data.path: {listing} names no video; unpack DAVIS 2017 again")
+    for name in names[: most or None]:
+        if not (root / "JPEGImages" / RESOLUTION / name).is_dir():
+            raise UserError(
+                f"data.path: {listing} names a video that is not there, {name!r}: the list or the "
+                "set is incomplete; unpack DAVIS 2017 again"
+            )
     return tuple(_video(root, name) for name in names[: most or None])
 
 

@@ -83,6 +83,8 @@ def _homography(file: Path) -> Float[Tensor, "3 3"]:
         numbers = torch.tensor([float(word) for word in file.read_text().split()])
         if len(numbers) != 9 or not numbers.isfinite().all() or numbers.view(3, 3).det() == 0:
             raise ValueError
+    except FileNotFoundError:
+        raise UserError(f"data.path: {file} is not there; unpack HPatches again") from None
     except (OSError, ValueError):
         raise UserError(
             f"data.path: {file} must hold the 3 × 3 numbers of a homography; unpack HPatches again"

@@ -76,8 +76,23 @@ def open_source(
         return Folder(path=data, **({"side": round(MARGIN * max(sides))} if sides else {}))
     if data in kinds:
         return run.change(f"data={data}").data
+    if is_path(data):
+        raise no_folder(data)
     problem = f"data: there is no folder {data!r} in {Path.cwd()}, and no source"
     raise UserError(unknown(problem, data, kinds))
+
+
+def is_path(name: str) -> bool:
+    """Return whether a name can only be that of a folder: no source of images has such a one."""
+    return "/" in name or os.sep in name or name.startswith("~")
+
+
+def no_folder(name: str) -> UserError:
+    """Return the error for the path of images that are not there."""
+    return UserError(
+        f"data: there is no folder {name}, as seen from {Path.cwd()}; name a folder of images, or "
+        "a source that `siamlab data list` lists"
+    )
 
 
 def one_image(images: Images, number: int) -> UInt8[Tensor, "3 H W"]:

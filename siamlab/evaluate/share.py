@@ -13,6 +13,10 @@ from torch import nn
 
 from siamlab.component import UserError
 from siamlab.evaluate.models import NamedModel
+from siamlab.interop.hugging_face import RECORD
+from siamlab.interop.layout import FIXED
+from siamlab.interop.resize import sine_order
+from siamlab.interop.vit import called, size_of
 from siamlab.interop.weights import open_weights
 from siamlab.machine.files import atomic
 from siamlab.probe.features import Inputs
@@ -66,6 +70,7 @@ def write_folder(named: NamedModel, path: Path) -> None:
         "global_pool": "",
         "pretrained_cfg": _settings(named.model),
         "model_args": chosen,
+        RECORD: _record(named),
     }
     with written(path, "name another place"), atomic(path) as draft:
         draft.mkdir()
@@ -75,6 +80,13 @@ def write_folder(named: NamedModel, path: Path) -> None:
         (draft / "README.md").write_text(card(named))
         if named.run:
             (draft / "run.toml").write_text(named.run.toml())
+
+
+def _record(named: NamedModel) -> dict[str, str]:
+    """Return what timm's options do not say: the method with its size, and kind of positions."""
+    told = called(named.about) or f"{named.run.name if named.run else 'a'} {size_of(named.model)}"
+    fixed = named.run is not None or told.startswith(FIXED) or sine_order(named.model) is not None
+    return {"model": told, "positions": "fixed" if fixed else "learned"}
 
 
 def options(named: NamedModel) -> dict[str, Any]:

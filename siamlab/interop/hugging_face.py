@@ -5,17 +5,20 @@ found = read_folder(Path("dinov2-small"))      read_folder(from_hub("facebook/di
 
 import json
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from siamlab.component import UserError
 from siamlab.interop.layout import BASE, IMAGENET, Layout, Triple, layout
 from siamlab.interop.read import read_file
-from siamlab.machine.files import text_in
+from siamlab.machine.files import expanded, text_in
+from siamlab.machine.network import cached_if_offline
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 INDEX = ".index.json"  # after these names: which of several files holds which key
 SETTINGS = ("config.json", "preprocessor_config.json")
+RECORD = "siamlab"  # key of the settings in a folder that siamlab wrote
 TITLES = {  # model_type of transformers, and the method
     "vit": "Hugging Face",
     "vit_mae": "MAE",
@@ -55,9 +58,26 @@ def read_folder(path: Path) -> Layout:
     return _with_settings(found, TITLES[kind], own, path / "preprocessor_config.json")
 
 
-def timm_architecture(path: Path) -> str:
-    """Return timm's name for what a folder holds; "" for one that transformers wrote."""
-    return str(_json(path / "config.json").get("architecture", ""))
+class TimmFolder(NamedTuple):
+    """What the settings of a folder say that timm wrote, or siamlab for timm."""
+
+    architecture: str  # timm's name; "" in a folder that transformers wrote
+    changed: bool  # whether its sizes are other than those of this name
+    model: str  # method and size, as siamlab recorded it; "" in the folders of others
+    fixed: bool  # whether siamlab recorded that the table of positions is never trained
+
+
+def timm_folder(path: Path) -> TimmFolder:
+    """Return what a folder's settings say about timm's model in it."""
+    config = _json(path / "config.json")
+    record = config.get(RECORD)
+    record = record if isinstance(record, dict) else {}
+    return TimmFolder(
+        architecture=str(config.get("architecture", "")),
+        changed=bool(config.get("model_args")),
+        model=str(record.get("model", "")),
+        fixed=record.get("positions") == "fixed",
+    )
 
 
 def folder_weights(path: Path) -> dict[str, Any]:
@@ -99,6 +119,26 @@ def _is_file_name(name: Any) -> bool:
     return isinstance(name, str) and name == os.path.basename(name) != ""
 
 
+def named_folder(name: str) -> Path:
+    """Return the folder that hf:NAME means: one that is here, or one of the hub.
+
+    Raises UserError for a name that neither can have, before anything is asked of the network.
+    """
+    if name and is_folder(expanded(name)):
+        return expanded(name)
+    if name and os.path.exists(expanded(name)):
+        raise UserError(
+            f"hf:{name} is here, but is no folder with a config.json; name a file or another "
+            f"folder without hf:, as in {name}"
+        )
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise UserError(
+            f"hf:{name} must be hf:OWNER/NAME, as in hf:facebook/dinov2-small, or a folder that "
+            f"is there, as seen from {Path.cwd()}"
+        )
+    return from_hub(name)
+
+
 def from_hub(name: str) -> Path:
     """Return the folder of a model of the Hugging Face hub, downloaded once.
 
@@ -119,22 +159,34 @@ def from_hub(name: str) -> Path:
         return None
 
     try:
-        settings = [fetch(file) for file in SETTINGS]
-        found = fetch(*(f"{file}{end}" for file in WEIGHTS for end in ("", INDEX)))
-        if found and found.name.endswith(INDEX):
-            for shard in dict.fromkeys(shards(found).values()):
-                hf_hub_download(name, shard)
+        with cached_if_offline():
+            settings = [fetch(file) for file in SETTINGS]
+            found = fetch(*(f"{file}{end}" for file in WEIGHTS for end in ("", INDEX)))
+            if found and found.name.endswith(INDEX):
+                for shard in dict.fromkeys(shards(found).values()):
+                    hf_hub_download(name, shard)
     except UserError:
         raise
     except Exception as error:
         raise UserError(
-            f"hf:{name} cannot be downloaded ({str(error).splitlines()[0].rstrip('.')}); connect "
-            "to the network, check the name (hf:OWNER/NAME), or give a local folder"
+            f"hf:{name} cannot be downloaded ({_reason(error)}); connect to the network, check the "
+            "name (hf:OWNER/NAME), or give a local folder"
         ) from None
     there = next((file for file in (found, *settings) if file), None)
     if there is None:
         raise UserError(f"hf:{name} has none of {', '.join(SETTINGS + WEIGHTS)}")
     return there.parent
+
+
+def _reason(error: Exception) -> str:
+    """Return why a download failed; the hub's own sentences end in the middle of an address."""
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+
+    if isinstance(error, LocalEntryNotFoundError):
+        return "the hub is out of reach, and no copy is kept here"
+    if isinstance(error, RepositoryNotFoundError):
+        return "the hub has no such model, or it is private"
+    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 def _with_settings(found: Layout, title: str, config: dict[str, Any], images: Path) -> Layout:

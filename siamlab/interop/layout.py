@@ -60,12 +60,7 @@ def layout(content: dict[str, Any], path: Path) -> Layout:
 
     Raises UserError for a file without a vision transformer.
     """
-    wrapper, tensors = unwrapped(content)
-    if not tensors:
-        raise UserError(
-            f"{path} holds no tensors (its keys: {_few(content)}); expected the weights of a "
-            "vision transformer"
-        )
+    wrapper, tensors = unwrapped(content, path)
     names = timm_names(tensors, path)
     aside = {key: _part(key, names) for key in tensors if _is_beside(names.get(key))}
     parts = tuple(name for name, _ in PARTS if name in aside.values())
@@ -76,13 +71,31 @@ def layout(content: dict[str, Any], path: Path) -> Layout:
     return _of_dinov3(found, tensors, path) if title == "DINOv3" else _with_habits(found, tensors)
 
 
-def unwrapped(content: dict[str, Any]) -> tuple[str, dict[str, Tensor]]:
-    """Return the key under which a checkpoint keeps its weights, "" for none, and the weights."""
+def unwrapped(content: dict[str, Any], path: Path) -> tuple[str, dict[str, Tensor]]:
+    """Return the key under which a checkpoint keeps its weights, "" for none, and the weights.
+
+    A key of another name is taken if it is the only one with tensors. Raises UserError for a file
+    without weights, and for one with several such keys.
+    """
+    inner = {str(k): _tensors(v) for k, v in content.items() if isinstance(v, dict)}
+    inner = {name: tensors for name, tensors in inner.items() if tensors}
     for name in WRAPPERS:
-        inner = content.get(name)
-        if isinstance(inner, dict) and (found := _tensors(inner)):
-            return name, found
-    return "", _tensors(content)
+        if name in inner:
+            return name, inner[name]
+    own = _tensors(content)
+    if any(tensor.ndim for tensor in own.values()):
+        return "", own
+    if len(inner) == 1:
+        return next(iter(inner.items()))
+    if inner:
+        raise UserError(
+            f"{path} holds tensors under {', '.join(inner)}, none of which siamlab knows (it reads "
+            f"{', '.join(WRAPPERS)}); save one of them as a file of its own"
+        )
+    raise UserError(
+        f"{path} holds no tensors (its keys: {_few(content)}); expected the weights of a vision "
+        "transformer"
+    )
 
 
 def _tensors(content: dict[Any, Any]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.interop.clip import activation, is_clip
@@ -64,7 +64,7 @@ def load_file(name: str, path: Path) -> tuple[nn.Module, str]:
     if not os.path.isfile(path):
         raise UserError(f"{name}@{path}: there is no file {path} in {Path.cwd()}")
     vit = load_timm(name, weights=False)
-    _, tensors = unwrapped(read_file(path))
+    _, tensors = unwrapped(read_file(path), path)
     convert = getattr(sys.modules[type(vit).__module__], "checkpoint_filter_fn", None)
     try:
         found = convert(dict(tensors), vit) if convert else tensors
@@ -74,11 +74,24 @@ def load_file(name: str, path: Path) -> tuple[nn.Module, str]:
             "timm:…@ to have its architecture detected"
         ) from None
     aside = [key for key in found if key.startswith(HEADS)]
-    fill(vit, {key: value for key, value in found.items() if key not in aside}, path)
+    _check_width(name, vit, found, path)
+    way = f"choose another architecture than {name}, or drop {name}@ to have it detected"
+    fill(vit, {key: value for key, value in found.items() if key not in aside}, path, way)
     parts = "encoder and head" if aside else "encoder"
     name = name.removeprefix("timm:")
     told = f"{name}, {activation(vit)}" if is_clip(name) else name
     return vit, f"{told}, {parts}; 0 keys unused"
+
+
+def _check_width(name: str, vit: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+    """Raise UserError for weights whose tokens have another width than the architecture's."""
+    stem = weights.get("patch_embed.proj.weight")
+    if stem is not None and len(stem) != vit.embed_dim:
+        raise UserError(
+            f"{path} holds another architecture than {name}: its tokens have {len(stem)} "
+            f"dimensions, and those of {name} {vit.embed_dim}; choose an architecture of this "
+            f"width, or drop {name}@ to have it detected"
+        )
 
 
 def check_name(full: str) -> None:

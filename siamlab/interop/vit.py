@@ -52,8 +52,7 @@ def sentence(found: Layout, vit: nn.Module) -> str:
 
     Of CLIP it names the activation, which its keys do not show.
     """
-    heads = vit.blocks[0].attn.num_heads
-    size = size_in_words(vit.embed_dim, len(vit.blocks), vit.patch_embed.patch_size[0], heads)
+    size = size_of(vit)
     name = f"{found.title} {size}" if found.title else f"{size} in timm's names"
     if found.title == "CLIP":
         name += f", {activation(vit)}" + f" ({other_activation(vit)})" * found.assumed
@@ -64,6 +63,17 @@ def sentence(found: Layout, vit: nn.Module) -> str:
     return f"{name}, {listed}; {count} key{'s' * (count != 1)} unused{told}"
 
 
+def called(about: str) -> str:
+    """Return the method and the size that such a line begins with."""
+    return about.partition(",")[0]
+
+
+def size_of(vit: nn.Module) -> str:
+    """Return a transformer's size in words."""
+    heads, patch = vit.blocks[0].attn.num_heads, vit.patch_embed.patch_size[0]
+    return size_in_words(vit.embed_dim, len(vit.blocks), patch, heads)
+
+
 def size_in_words(width: int, depth: int, patch: int, heads: int) -> str:
     """Return `ViT-B/16`, or an unusual size in full with heads, which weights do not reveal."""
     if width in LETTERS and depth >= 12:
@@ -71,31 +81,42 @@ def size_in_words(width: int, depth: int, patch: int, heads: int) -> str:
     return f"ViT {width}×{depth}/{patch} with {heads} heads"
 
 
-def fresh(vit: nn.Module, fixed: bool) -> Callable[[], nn.Module]:
-    """Return what makes the same network at random weights; `fixed` keeps its position table."""
+def fresh(
+    vit: nn.Module, fixed: bool, build: Callable[[], nn.Module] | None = None
+) -> Callable[[], nn.Module]:
+    """Return what makes the same network at random weights; `fixed` keeps its position table.
+
+    `build` makes one anew, where the network cannot draw its weights again.
+    """
+
+    def drawn() -> nn.Module:
+        copy = deepcopy(vit)
+        copy.init_weights(needs_reset=True)
+        return copy
 
     def start() -> nn.Module:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(0)
-            copy = deepcopy(vit)
-            table = None if copy.pos_embed is None else copy.pos_embed.clone()
-            copy.init_weights(needs_reset=True)
-            if fixed and table is not None:
-                copy.pos_embed.copy_(table)
+            copy = build() if build else drawn()
+            if fixed and vit.pos_embed is not None:
+                copy.pos_embed.copy_(vit.pos_embed)
         return copy.eval()
 
     return start
 
 
-def fill(vit: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    """Load weights that must be exactly the model's; UserError names the first that is not."""
+def fill(vit: nn.Module, weights: dict[str, Tensor], path: Path, way: str = WAY) -> None:
+    """Load weights that must be exactly the model's; UserError names the first that is not.
+
+    `way` is what its sentence advises.
+    """
     mine = {key: tuple(value.shape) for key, value in vit.state_dict().items()}
     theirs = {key: tuple(value.shape) for key, value in weights.items()}
     for key in sorted(mine | theirs):
         if mine.get(key) != theirs.get(key):
             raise UserError(
                 f"{path} holds another architecture, or a mixture of two: {key} is "
-                f"{_shape(theirs.get(key))} there, but must be {_shape(mine.get(key))}; {WAY}"
+                f"{_shape(theirs.get(key))} there, but must be {_shape(mine.get(key))}; {way}"
             )
     vit.load_state_dict(weights)
 
@@ -159,6 +180,13 @@ def _depth(weights: dict[str, Tensor], path: Path) -> int:
     numbers = {int(m[1]) for key in weights if (m := re.match(r"blocks\.(\d+)\.", key))}
     gated = "blocks.0.mlp.w1.weight" in weights  # DINOv3's: w1, w2 in, and w3, renamed, out
     needed = "attn.qkv.weight", f"mlp.{'w1' if gated else 'fc1'}.weight", "mlp.fc2.weight"
+    if any(key.startswith("layers.") for key in weights):
+        table = f" and have {TABLE}" if any(key.endswith(TABLE) for key in weights) else ""
+        raise UserError(
+            f"{path} looks like a Swin transformer (its keys begin with layers.{table}), whose "
+            "patches are merged on the way; siamlab reads plain vision transformers, and takes "
+            "others as modules: siamlab.TokenGrid(network)"
+        )
     for number in range(max(numbers, default=0) + 1):
         for part in needed:
             if (key := f"blocks.{number}.{part}") not in weights:

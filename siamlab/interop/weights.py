@@ -18,10 +18,12 @@ from torch import nn
 from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.interop import hugging_face
+from siamlab.interop.clip import activation, is_clip
 from siamlab.interop.layout import FIXED, Layout, layout
 from siamlab.interop.read import metadata, read_file
+from siamlab.interop.resize import sine_order
 from siamlab.interop.timm_models import HEADS, check_name, load_file, load_timm
-from siamlab.interop.vit import as_vit, fill, fresh, sentence
+from siamlab.interop.vit import as_vit, fill, fresh, sentence, size_of
 from siamlab.machine.files import expanded
 
 ENCODER = "encoder.safetensors"  # in the folder of a finished run
@@ -44,7 +46,7 @@ def open_weights(name: str, weights: bool = True) -> Opened:
     if name.startswith("timm:"):
         return _timm(name, weights)
     if name.startswith("hf:"):
-        return _folder(hugging_face.from_hub(name.removeprefix("hf:")))
+        return _folder(hugging_face.named_folder(name.removeprefix("hf:")))
     path = zoo.path_of(name)
     if hugging_face.is_folder(path):
         return _folder(path)
@@ -102,7 +104,8 @@ def _timm(name: str, weights: bool) -> Opened:
 
 def _folder(path: Path) -> Opened:
     """Open a folder of Hugging Face, which transformers or timm wrote."""
-    name = hugging_face.timm_architecture(path)
+    found = hugging_face.timm_folder(path)
+    name = found.architecture
     if not name:
         return _opened(hugging_face.read_folder(path), path)
     check_name(name)
@@ -110,7 +113,12 @@ def _folder(path: Path) -> Opened:
     vit = build()
     weights = hugging_face.folder_weights(path)
     fill(vit, {k: v for k, v in weights.items() if not k.startswith(HEADS)}, path)
-    return Opened(vit, f"{name} of timm, encoder; 0 keys unused", build)
+    plain = f"{size_of(vit)} of timm, {name}" if found.changed else f"{name} of timm"
+    told = found.model or plain
+    if is_clip(name) and (not found.model or told.startswith("CLIP")):
+        told += f", {activation(vit)}"
+    fixed = found.fixed or sine_order(vit) is not None
+    return Opened(vit, f"{told}, encoder; 0 keys unused", fresh(vit, fixed, build))
 
 
 def _opened(found: Layout, path: Path) -> Opened:

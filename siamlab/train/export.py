@@ -80,12 +80,14 @@ def load_encoder(path: str | Path) -> nn.Module:
     check_readable(path)
     if os.path.isfile(path):
         return _from_file(path)
+    if not os.path.exists(path):
+        raise zoo.missing(path)
     folder = RunFolder(path)
     if os.path.isfile(folder.encoder):
         return _from_file(folder.encoder)
     if not folder.made():
         raise UserError(
-            f"{path} is neither a run's folder nor a safetensors file, as seen from {Path.cwd()}; "
+            f"{path} is neither a run's folder nor a file of weights, as seen from {Path.cwd()}; "
             "`siamlab train` makes one, timm:NAME names a model of timm, zoo:NAME one that comes "
             "with siamlab"
         )

@@ -25,21 +25,28 @@ def start_from(encoder: Encoder, run: Run) -> None:
     size), colours and LayerScale are folded into the adjacent weights. Raises UserError for weights
     of another architecture than the run's.
     """
-    name = run.model.starts_from
-    vit = open_by_name(name).model
-    _check_sizes(name, vit, encoder.vit)
-    _check_activation(name, vit, encoder.vit)
+    vit = _checked(encoder, run)
     if tuple(vit.patch_embed.img_size) != tuple(run.size):
         resize(vit, tuple(run.size), sines=True)
     weights, table = _without_places(vit)
     added = _recoloured(weights, Inputs.of(vit))
-    if not any(key.endswith((".gamma", ".gamma_1")) for key in encoder.vit.state_dict()):
+    if not _has_scales(encoder):
         _fold_scales(weights)
-    _check_keys(name, weights, encoder.vit)
+    _check_keys(run.model.starts_from, weights, encoder.vit)
     with torch.no_grad():
         encoder.vit.load_state_dict(weights)
         own = encoder.place(own_places(encoder.grid))
         encoder.kept.copy_(table + added - own)
+
+
+def check_start(run: Run) -> None:
+    """Raise UserError for weights of another architecture than the run's, before any training."""
+    with torch.device("meta"):
+        encoder = Encoder(run.model, run.positions, run.size, run.prediction.fills)
+    weights, _ = _without_places(_checked(encoder, run))
+    if not _has_scales(encoder):
+        _fold_scales(weights)
+    _check_keys(run.model.starts_from, weights, encoder.vit)
 
 
 def named_weights(run: Run) -> dict[str, str]:
@@ -67,6 +74,19 @@ def bind_weights(run: Run, folder: RunFolder, started: bool) -> None:
                 "(their hash is in its environment.json); put the old ones back, or choose another "
                 "--out"
             )
+
+
+def _checked(encoder: Encoder, run: Run) -> nn.Module:
+    """Return the weights to start from, of the encoder's size and activation."""
+    name = run.model.starts_from
+    vit = open_by_name(name).model
+    _check_sizes(name, vit, encoder.vit)
+    _check_activation(name, vit, encoder.vit)
+    return vit
+
+
+def _has_scales(encoder: Encoder) -> bool:
+    return any(key.endswith((".gamma", ".gamma_1")) for key in encoder.vit.state_dict())
 
 
 def _without_places(vit: nn.Module) -> tuple[dict[str, Tensor], Tensor | float]:

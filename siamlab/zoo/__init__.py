@@ -49,6 +49,15 @@ def path_of(name: str | os.PathLike[str]) -> Path:
     return file(str(name).removeprefix(PREFIX)) if shipped else expanded(name)
 
 
+def missing(name: str | os.PathLike[str]) -> UserError:
+    """Return the error for a name that means no file, no folder and no model."""
+    return UserError(
+        f"there is no run's folder or encoder file {name}, as seen from {Path.cwd()}; "
+        "`siamlab train` makes one, timm:NAME names a model of timm, hf:OWNER/NAME one of the "
+        "Hugging Face hub, zoo:NAME one that comes with siamlab"
+    )
+
+
 @typed
 def branches(name: str) -> Path:
     """Return the folder of a run with the predictor and the target branch too.

@@ -216,8 +216,9 @@ def _check_finite(model: nn.Module, *features: SplitFeatures) -> None:
     if not all(part.isfinite().all() for each in features for part in (each.pooled, each.cls)):
         raise UserError(
             f"features of {type(model).__name__} are not finite (NaN or infinite), so they say "
-            "nothing: training has diverged, or the weights are broken; leave the model out, or "
-            "train it again with a lower learning rate"
+            "nothing: training has diverged, or the weights are broken; leave the model out, "
+            "download its file again or, if it is a run of yours, train it again with a lower "
+            "learning rate"
         )
 
 
