@@ -8,7 +8,6 @@ import sys
 from siamlab import zoo
 from siamlab.component import printable
 from siamlab.run import Run
-from siamlab.train.start import check_start
 
 
 def show(run: Run) -> None:
@@ -19,6 +18,8 @@ def show(run: Run) -> None:
     name = run.model.starts_from
     if name and not name.startswith(("timm:", "hf:")):  # these may need the network
         if zoo.path_of(name).exists():
+            from siamlab.train.start import check_start
+
             check_start(run)
         else:  # they are on the machine that trains, perhaps
             print(f"siamlab: model.init: {printable(zoo.missing(name))}", file=sys.stderr)
