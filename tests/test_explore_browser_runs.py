@@ -175,6 +175,7 @@ def overlapping(page):
     )
 
 
+@pytest.mark.slow
 @WIDTHS
 @THEMES
 @pytest.mark.parametrize("kind", ["reconstruction", "path"])

@@ -330,6 +330,7 @@ def test_what_is_no_photograph_is_told_on_the_page(browser, url):
     page.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width, across", [(480, 2), (800, 3), (1280, 3), (1600, 3)])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_panels_fit_the_width_in_both_themes(page, width, across, theme):
