@@ -34,6 +34,7 @@ WRITERS = {
     "voc": lambda root: test_regions.write_voc(root),
     "ade20k": lambda root: test_regions.write_ade20k(root),
     "cityscapes": lambda root: test_regions.write_cityscapes(root),
+    "regions": lambda root: test_regions.write_own(root),
     "voc_boxes": lambda root: test_boxes.write_voc(root),
     "coco_boxes": lambda root: test_boxes.write_coco(root),
 }
@@ -41,9 +42,10 @@ WINDOWS = dict(side=32, window=32, stride=21)
 SMALLER = {
     "spair": dict(side=48), "davis": dict(side=32, multiple=8), "nyu": dict(size=(48, 64)),
     "normals": dict(side=48), "hpatches": dict(side=48), "voc": WINDOWS, "ade20k": WINDOWS,
-    "cityscapes": WINDOWS, "voc_boxes": dict(side=48), "coco_boxes": dict(side=48),
+    "cityscapes": WINDOWS, "regions": WINDOWS, "voc_boxes": dict(side=48),
+    "coco_boxes": dict(side=48),
 }  # fmt: skip
-UNPUBLISHED = {"voc_boxes", "coco_boxes"}  # of frozen features by this head
+UNPUBLISHED = {"regions", "voc_boxes", "coco_boxes"}  # of your own, or by a head of siamlab's
 FIELDS = {"nyu": dict(crop="whole")}
 EVERY = pytest.mark.parametrize("kind", SETS)
 CPU = torch.device("cpu")

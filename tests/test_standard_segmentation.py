@@ -1,4 +1,4 @@
-"""VOC 2012, ADE20K and Cityscapes, read from small files in their layouts and scored whole."""
+"""VOC 2012, ADE20K, Cityscapes and sets of your own, read from small files and scored whole."""
 
 import json
 
@@ -16,6 +16,7 @@ from siamlab.evaluate.standard import (
     Ade20k,
     AnySize,
     Cityscapes,
+    Regions,
     Voc,
     measure_standard,
 )
@@ -96,11 +97,24 @@ def write_cityscapes(root, n=4):
     return root
 
 
-SETS = {
+def write_own(root, n=4):
+    """Your own images and masks, in `train/` and `val/`; the number of regions is not told."""
+    for part, start in (("train", 0), ("val", 100)):
+        for i in range(start, start + n):
+            mask = blocks(i, (24, 16) if i % 2 else (16, 20))
+            photograph = painted(mask, (0, 1, 2))
+            save(root / f"{part}/images/{i}.jpg", photograph, quality=99, subsampling=0)
+            mask[:2, :2] = 255
+            save(root / f"{part}/masks/{i}.png", mask)
+    return root
+
+
+PUBLIC = {
     Voc: write_voc,
     Ade20k: write_ade20k,
     Cityscapes: write_cityscapes,
 }
+SETS = PUBLIC | {Regions: write_own}
 EVERY = pytest.mark.parametrize("cls", SETS, ids=lambda cls: cls.model_fields["kind"].default)
 
 
@@ -143,7 +157,7 @@ def test_regions_that_colours_tell_reach_the_ceiling_in_every_layout(cls, tmp_pa
     assert settings["window"] == SIDE and settings["train_images"] == settings["test_images"] == 4
 
 
-@EVERY
+@pytest.mark.parametrize("cls", PUBLIC)
 def test_a_copy_with_few_images_is_said_and_read(cls, tmp_path):
     with pytest.warns(UserWarning, match="has 4 images to train and 4 to test on, but .* has"):
         cls(path=str(SETS[cls](tmp_path)))()
@@ -196,6 +210,88 @@ def test_values_that_a_set_does_not_have_are_refused(tmp_path):
     write_city(write_cityscapes(tmp_path / "c"), "val", 101, painted(mask, COLOURS), mask)
     with pytest.raises(UserError, match="has the value 77, .* at most 33, or 255 for void"):
         measured(Cityscapes(path=str(tmp_path / "c")))
+
+
+# sets of your own
+
+
+@CALM
+@pytest.mark.parametrize("cls", PUBLIC)
+def test_a_public_set_read_as_your_own_has_the_same_numbers(cls, tmp_path):
+    root = str(PUBLIC[cls](tmp_path))
+    own, public = measured(Regions(path=root)), measured(cls(path=root))
+    levels = ["value", "chance", "ceiling", "low", "high"]
+    assert [own[level] for level in levels] == [public[level] for level in levels]
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_regions_are_counted_in_the_masks_of_both_parts(part, tmp_path):
+    """Region 2 is in one part alone, so that its intersection is 0, and the mean of three regions
+    at most that of two.
+    """
+    root = write_own(tmp_path)
+    for file in root.glob(f"{part}/masks/*.png"):
+        mask = np.array(Image.open(file))
+        save(file, np.where(mask == 2, 1, mask).astype(np.uint8))
+    row = measured(Regions(path=str(root)))
+    assert row["ceiling"] > 0.8 and 0.2 < row["value"] < 0.6
+
+
+def test_a_share_of_one_folder_is_held_out_and_black_and_white_masks_show_an_object(tmp_path):
+    for i in range(12):
+        mask = blocks(i, (24, 16), values=(0, 255))
+        photograph = mask[..., None].repeat(3, axis=2)
+        save(tmp_path / f"images/{i}.png", photograph)
+        save(tmp_path / f"masks/{i}.png", mask)
+    rows = [measured(Regions(path=str(tmp_path), test_fraction=share)) for share in (0.25, 0.5)]
+    counts = [json.loads(row["settings"]) for row in rows]
+    assert [(each["train_images"], each["test_images"]) for each in counts] == [(9, 3), (6, 6)]
+    assert all(row["value"] == pytest.approx(row["ceiling"], abs=0.03) for row in rows)
+    assert rows[0]["ceiling"] > 0.9 and rows[0]["protocol"] != rows[1]["protocol"]
+
+
+def test_photographs_of_cameras_are_turned_upright_as_their_masks_are(tmp_path):
+    """EXIF 6: the stored pixels are to be turned by 90 degrees clockwise."""
+    turned, exif = tmp_path / "turned", Image.Exif()
+    exif[0x0112] = 6
+    write_own(tmp_path / "plain")
+    for file in (tmp_path / "plain").glob("*/*/*"):
+        there = turned / file.relative_to(tmp_path / "plain")
+        there.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.open(file)
+        if file.suffix == ".jpg":
+            image.transpose(Image.Transpose.ROTATE_90).save(
+                there, exif=exif, quality=99, subsampling=0
+            )
+        else:
+            image.save(there)
+    plain, row = (measured(Regions(path=str(tmp_path / name))) for name in ("plain", "turned"))
+    assert row["value"] == pytest.approx(plain["value"], abs=0.02)
+
+
+def test_other_files_of_the_same_names_are_another_protocol(tmp_path):
+    first, other = (write_own(tmp_path / name) for name in ("first", "other"))
+    save(other / "val/masks/100.png", np.zeros((20, 16), np.uint8))
+    rows = [measured(Regions(path=str(root))) for root in (first, other)]
+    assert rows[0]["protocol"] != rows[1]["protocol"]
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda r: (r / "train").rename(r / "training"),
+         "^data.path='.*' must be a folder of images and masks: images/ and masks/ .*; set data.p"),
+        (lambda r: (r / "val/masks/101.png").unlink(), "101.jpg must have the mask .*, which is"),
+        (lambda r: save(r / "val/masks/101.png", blocks(0, (16, 20))),
+         "has 16 × 20 pixels and its image 24 × 16; they must be equal: save the mask at that"),
+        (lambda r: (r / "regions.txt").write_text("sky\nsea\n"),
+         "has the value 2, but with 2 regions it must be at most 1, or 255 for void; correct the"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_set_of_your_own_are_one_sentence_each(spoil, message, tmp_path):
+    spoil(write_own(tmp_path))
+    with pytest.raises(UserError, match=message):
+        measured(Regions(path=str(tmp_path)))
 
 
 # the scores

@@ -114,8 +114,8 @@ def _probe_command(commands: Any) -> None:
         type=one_of("suite", SUITES),
         default="quick",
         help="which probes: quick, full, published (protocols of papers), imagenet-c, or a "
-        "standard set: spair, davis, nyu, normals, hpatches, voc, ade20k, cityscapes, voc_boxes, "
-        "coco_boxes",
+        "standard set: spair, davis, nyu, normals, hpatches, voc, ade20k, cityscapes, regions "
+        "(your own images and masks), voc_boxes, coco_boxes",
     )
     probe.add_argument("--data", metavar="NAME", help="the images; the same as data=NAME")
     probe.add_argument("--size", type=count, help="side of every model's input, pixels")

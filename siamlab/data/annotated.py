@@ -1,4 +1,4 @@
-"""Photographs with a region for every pixel, each at its own size: the public segmentation sets.
+"""Photographs with a region for every pixel, each at its own size: public sets and your own.
 
 train, test = read_annotated("VOCdevkit/VOC2012", PublicSet("PASCAL VOC 2012", …))
 pixels, regions = shown(test, [0], [(518, 691)])[0]     # uint8 [3, 518, 691] and [375, 500]
@@ -18,7 +18,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data.frames import decoded, drawn, rgb, sizes_of
 from siamlab.data.layouts import Layout
-from siamlab.data.masks import mask_regions, refuse_missing, whole
+from siamlab.data.masks import counted, mask_regions, refuse_missing, whole
 from siamlab.geometry import Grid
 from siamlab.machine.files import expanded
 from siamlab.machine.terminal import caution
@@ -32,8 +32,16 @@ class PublicSet(NamedTuple):
     title: str
     folders: str
     layout: Callable[[Path, Part, float], Layout | None]
-    train: int
-    test: int
+    train: int = 0  # 0 of both: a set of the user's own
+    test: int = 0
+    upright: bool = False  # masks are of the image as it is seen, not as it is stored
+
+    @property
+    def expected(self) -> str:
+        """What its folder must be, in words."""
+        if self.train:
+            return f"{self.title} as it is published, with {self.folders}"
+        return f"a folder of {self.title}: {self.folders}"
 
 
 class Annotated(NamedTuple):
@@ -42,6 +50,7 @@ class Annotated(NamedTuple):
     layout: Layout
     images: tuple[Path, ...]
     sizes: Int64[Tensor, "n 2"]  # height, width of each, pixels
+    upright: bool = False  # turned as the camera recorded
 
 
 class Shown(NamedTuple):
@@ -58,20 +67,22 @@ def read_annotated(
 
     At most `train` and `test` of them are taken (0: all), drawn by a seed. A warning says if the
     copy lacks some. Raises UserError for another layout, for lists, images or masks that are
-    missing, and for a mask of another size than its image.
+    missing, and for a mask of another size than its image. Regions that are not named are counted
+    in the masks of all photographs.
     """
     root = expanded(path).absolute()
     found = [public.layout(root, part, 0.0) if path else None for part in ("train", "test")]
     if None in found:
         raise UserError(
-            f"data.path={path!r} must be {public.title} as it is published, with {public.folders}; "
-            "set data.path to the folder that holds these"
+            f"data.path={path!r} must be {public.expected}; set data.path to the folder that "
+            "holds these"
         )
     counts = [len(layout.files.paths) for layout in found]
     if 0 in counts:
         raise UserError(
             f"data.path: {root} must have images to train and to test on, but it has {counts[0]:,} "
-            f"and {counts[1]:,}; unpack {public.title} again"
+            f"and {counts[1]:,}; "
+            + (f"unpack {public.title} again" if public.train else "add some to both")
         )
     if counts[0] < public.train or counts[1] < public.test:
         caution(
@@ -79,7 +90,11 @@ def read_annotated(
             f"{public.title} has {public.train:,} and {public.test:,}, so the scores are not "
             "comparable with published ones; unpack the set again"
         )
-    learned, asked = (_drawn(*each) for each in zip(found, (train, test), strict=True))
+    found = found if found[0].regions else counted(found)
+    learned, asked = (
+        _drawn(layout, most, public.upright)
+        for layout, most in zip(found, (train, test), strict=True)
+    )
     return learned, asked
 
 
@@ -100,19 +115,19 @@ def _shown(pairs: Annotated, job: tuple[int, Grid]) -> Shown | UserError:
     regions = mask_regions(pairs.layout, image, tuple(pairs.sizes[which].tolist()))
     if isinstance(regions, UserError):
         return regions
-    pixels = np.asarray(rgb(image).resize((width, height), Image.Resampling.BICUBIC))
+    pixels = np.asarray(rgb(image, pairs.upright).resize((width, height), Image.Resampling.BICUBIC))
     return Shown(torch.from_numpy(pixels.transpose(2, 0, 1).copy()), torch.from_numpy(regions))
 
 
-def _drawn(layout: Layout, most: int) -> Annotated:
+def _drawn(layout: Layout, most: int, upright: bool) -> Annotated:
     images = drawn(layout.files.paths, most)
     masks = [layout.mask(image) for image in images]
     refuse_missing(images, masks)
-    sizes, others = sizes_of(images), sizes_of(masks)
+    sizes, others = sizes_of(images, upright), sizes_of(masks)
     if wrong := (sizes != others).any(dim=1).nonzero().flatten().tolist():
         (height, width), (rows, columns) = sizes[wrong[0]].tolist(), others[wrong[0]].tolist()
         raise UserError(
             f"the mask {masks[wrong[0]]} has {columns} × {rows} pixels and its image {width} × "
-            f"{height}; they must be equal: unpack the set again"
+            f"{height}; they must be equal: save the mask at that size, or unpack the set again"
         )
-    return Annotated(layout, tuple(images), sizes)
+    return Annotated(layout, tuple(images), sizes, upright)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from siamlab.component import UserError
@@ -53,9 +53,12 @@ def to_image(
     return (points - boxes[..., :2]) * (sizes / boxes[..., 2:]) - 0.5
 
 
-def sizes_of(files: Sequence[Path]) -> Int64[Tensor, "M 2"]:
-    """Return height and width of each image; raises UserError for a file that is none."""
-    return torch.tensor([_size(file) for file in files]).view(-1, 2)
+def sizes_of(files: Sequence[Path], upright: bool = False) -> Int64[Tensor, "M 2"]:
+    """Return height and width of each image, as stored or upright.
+
+    Raises UserError for a file that is none.
+    """
+    return torch.tensor([_size(file, upright) for file in files]).view(-1, 2)
 
 
 def common_size(images: Sequence[Path], others: Sequence[Path], what: str) -> Grid:
@@ -105,12 +108,16 @@ def framed(
     return stacked(decoded(jobs, work, lambda job: str(job[0])))
 
 
-def rgb(file: Path) -> Image.Image:
-    """Return an image in 8-bit RGB as it is stored: annotations count its pixels, not upright."""
+def rgb(file: Path, upright: bool = False) -> Image.Image:
+    """Return an image in 8-bit RGB, as it is stored, which is how public sets annotate, or upright.
+
+    Cameras record rotation in EXIF instead of rotating the pixels.
+    """
     check_file(file)
     with Image.open(file) as image:
         image.load()
-        return on_white(eight_bits(image)).convert("RGB")
+        shown = ImageOps.exif_transpose(image) if upright else image
+        return on_white(eight_bits(shown)).convert("RGB")
 
 
 def decoded(
@@ -122,7 +129,7 @@ def decoded(
     if skipped:
         raise UserError(
             f"data.path: {skipped[0]} cannot be read ({len(skipped)} of {len(jobs)} images "
-            "cannot); unpack the set again"
+            "cannot); unpack the set again, or replace them"
         )
     return [found for piece in pieces for _, found in piece]
 
@@ -133,12 +140,22 @@ def drawn(items: Sequence[T], most: int) -> list[T]:
     return [items[i] for i in order[: most or None].sort().values.tolist()]
 
 
-def _size(file: Path) -> tuple[int, int]:
+def upright_size(image: Path) -> tuple[int, int]:
+    """Width and height of an image as it is seen."""
+    with Image.open(image) as opened:
+        turned = opened.getexif().get(0x0112, 1) >= 5  # EXIF's orientation
+        return opened.size[::-1] if turned else opened.size
+
+
+def _size(file: Path, upright: bool) -> tuple[int, int]:
     try:
         check_file(file)
+        if upright:
+            return upright_size(file)[::-1]
         with Image.open(file) as image:
             return image.height, image.width
     except Exception:  # Pillow raises a dozen kinds for files that are not images
         raise UserError(
-            f"data.path: the image {file} is not there or cannot be read; unpack the set again"
+            f"data.path: the image {file} is not there or cannot be read; unpack the set again, "
+            "or replace it"
         ) from None

@@ -49,10 +49,15 @@ def recognised(root: Path, split: Split, held_out: float) -> Layout:
 
     Raises UserError for a folder of no known layout, and for lists or images that are missing.
     """
-    for found in (voc, ade20k, cityscapes, _own):
-        if layout := found(root, split, held_out):
-            return layout
+    if layout := known(root, split, held_out):
+        return layout
     raise UserError(f"data.path={str(root)!r} must hold {KNOWN}; set data.path to such a folder")
+
+
+def known(root: Path, split: Split, held_out: float) -> Layout | None:
+    """Return the layout of a folder, as `recognised` does; None for a folder of no known layout."""
+    layouts = (found(root, split, held_out) for found in (voc, ade20k, cityscapes, _own))
+    return next((layout for layout in layouts if layout), None)
 
 
 def as_they_are(regions: int) -> np.ndarray:

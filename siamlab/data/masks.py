@@ -3,6 +3,7 @@
 regions = whole(mask_regions(layout, image, size))      # uint8 [H, W], 255 void
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from siamlab.component import UserError
-from siamlab.data.layouts import UNKNOWN, VOID, Layout
+from siamlab.data.decode import decode_all
+from siamlab.data.layouts import UNKNOWN, VOID, Layout, as_they_are
 from siamlab.geometry import Grid
 
 
@@ -67,6 +69,30 @@ def mask_regions(layout: Layout, image: Path, size: Grid) -> np.ndarray | UserEr
             f"{top}, or {void} for void; correct the mask, or the names of the regions"
         )
     return regions
+
+
+def counted(layouts: Sequence[Layout]) -> list[Layout]:
+    """The layouts of one set with as many regions as all of their masks have values.
+
+    Masks of only 0 and 255 are black and white pictures of one object, not void.
+    """
+    skipped: list[str] = []
+    masks = [layout.mask(file) for layout in layouts for file in layout.files.paths]
+    found = np.zeros(256, bool)
+    for piece in decode_all(masks, _values, skipped, str):
+        for _, values in piece:
+            found[whole(values)] = True
+    top = int(np.flatnonzero(found[:VOID]).max(initial=0))
+    regions = tuple(f"region {i}" for i in range(top + 1))
+    values = as_they_are(len(regions))
+    if top == 0 and found[VOID]:
+        regions, values[VOID] = ("background", "object"), 1
+    return [layout._replace(regions=regions, values=values) for layout in layouts]
+
+
+def _values(mask: Path) -> np.ndarray | UserError:
+    numbers = mask_numbers(mask)
+    return numbers if isinstance(numbers, UserError) else np.unique(numbers)
 
 
 def whole(result: Any) -> Any:

@@ -20,9 +20,10 @@ from siamlab.data.cache import cached, fingerprint
 from siamlab.data.decode import central, decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.folder import TEST_FRACTION, refuse_all_unreadable
+from siamlab.data.frames import upright_size
 from siamlab.data.images import DataChoice, Images, no_objects
-from siamlab.data.layouts import VOID, Layout, as_they_are, recognised
-from siamlab.data.masks import mask_numbers, mask_regions, refuse_missing, whole
+from siamlab.data.layouts import Layout, recognised
+from siamlab.data.masks import counted, mask_regions, refuse_missing, whole
 from siamlab.machine.files import expanded
 
 
@@ -65,7 +66,7 @@ class Segmentation(DataChoice):
 def _build(
     layout: Layout, side: int, mask_side: int, split: Split, skipped: list[str]
 ) -> Iterator[Images]:
-    layout = layout if layout.regions else _counted(layout)
+    layout = layout if layout.regions else counted([layout])[0]
     files, name = layout.files, lambda f: str(f.relative_to(layout.files.root))
     for piece in decode_all(files.paths, partial(_pair, layout, side, mask_side), skipped, name):
         labels = torch.tensor([files.labels[index] for index, _ in piece])
@@ -74,31 +75,6 @@ def _build(
         objects = no_objects(len(piece))
         yield Images(pixels, labels, masks, files.classes, layout.regions, objects)
     refuse_all_unreadable(files, skipped, split)
-
-
-def _counted(layout: Layout) -> Layout:
-    """The layout with as many regions as its masks have values.
-
-    Masks of only 0 and 255 are black and white pictures of one object, not void.
-    """
-    skipped: list[str] = []
-    masks = [layout.mask(file) for file in layout.files.paths]
-    found = np.zeros(256, bool)
-    for piece in decode_all(masks, _values, skipped, str):
-        for _, values in piece:
-            found[whole(values)] = True
-    top = int(np.flatnonzero(found[:VOID]).max(initial=0))
-    if top == 0 and found[VOID]:
-        values = as_they_are(1)
-        values[VOID] = 1
-        return layout._replace(regions=("background", "object"), values=values)
-    regions = tuple(f"region {i}" for i in range(top + 1))
-    return layout._replace(regions=regions, values=as_they_are(len(regions)))
-
-
-def _values(mask: Path) -> np.ndarray | UserError:
-    numbers = mask_numbers(mask)
-    return numbers if isinstance(numbers, UserError) else np.unique(numbers)
 
 
 def _pair(
@@ -114,13 +90,3 @@ def _resized(regions: np.ndarray, side: int) -> UInt8[Tensor, "S S"]:
     """The centre square of a mask, by the nearest pixel: region numbers cannot be averaged."""
     square = central(Image.fromarray(regions)).resize((side, side), Image.Resampling.NEAREST)
     return torch.from_numpy(np.array(square))
-
-
-def upright_size(image: Path) -> tuple[int, int]:
-    """Width and height of an image as it is seen.
-
-    Cameras record rotation in EXIF instead of rotating the pixels.
-    """
-    with Image.open(image) as opened:
-        turned = opened.getexif().get(0x0112, 1) >= 5  # EXIF's orientation
-        return opened.size[::-1] if turned else opened.size

@@ -20,7 +20,7 @@ from siamlab.evaluate.standard.davis import Davis
 from siamlab.evaluate.standard.hpatches import Hpatches
 from siamlab.evaluate.standard.normals import Normals
 from siamlab.evaluate.standard.nyu import Nyu
-from siamlab.evaluate.standard.segmentation import Ade20k, Cityscapes, Voc
+from siamlab.evaluate.standard.segmentation import Ade20k, Cityscapes, Regions, Voc
 from siamlab.evaluate.standard.spair import Spair
 from siamlab.machine.device import device_named, lent
 from siamlab.machine.terminal import cell
@@ -43,6 +43,7 @@ SETS: Mapping[str, type[StandardSet]] = MappingProxyType(
             Voc,
             Ade20k,
             Cityscapes,
+            Regions,
             VocBoxes,
             CocoBoxes,
         )
@@ -60,6 +61,7 @@ __all__ = [
     "Normals",
     "Nyu",
     "Published",
+    "Regions",
     "Spair",
     "StandardSet",
     "Voc",

@@ -1,4 +1,4 @@
-"""VOC 2012, ADE20K and Cityscapes: regions named by a linear layer, over sliding windows (mIoU).
+"""VOC 2012, ADE20K, Cityscapes and your own sets: a linear layer over sliding windows (mIoU).
 
 readings = Voc(path="VOCdevkit/VOC2012")()(eye, report)
 """
@@ -14,6 +14,7 @@ from pydantic import Field
 from siamlab.component import UserError
 from siamlab.data import layouts
 from siamlab.data.annotated import Annotated, PublicSet, read_annotated
+from siamlab.data.folder import TEST_FRACTION
 from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.evaluate.standard.base import (
     Images,
@@ -63,7 +64,7 @@ PROTOCOLS: Mapping[str, SegmentationProtocol] = MappingProxyType(
 
 
 class SegmentationSet(StandardSet):
-    """Base of the public sets with a region for every pixel."""
+    """Base of the sets with a region for every pixel."""
 
     public: ClassVar[PublicSet]
 
@@ -83,7 +84,7 @@ class SegmentationSet(StandardSet):
     def __call__(self) -> Measurement:
         train, test = read_annotated(self.path, self._public(), self.images, self.test_images)
         about = self.settings(
-            (file.stem for file in (*train.images, *test.images)),
+            (name for part in (train, test) for name in self._names(part)),
             patches=self.patches, train_images=len(train.images), test_images=len(test.images),
             **self._own(),
         )  # fmt: skip
@@ -92,6 +93,10 @@ class SegmentationSet(StandardSet):
     def _public(self) -> PublicSet:
         """The set and its layout."""
         return self.public
+
+    def _names(self, part: Annotated) -> Iterator[object]:
+        """What identifies each photograph."""
+        return (file.stem for file in part.images)
 
     def _own(self) -> Settings:
         """Fields of the protocol that only this set has."""
@@ -153,6 +158,32 @@ class Cityscapes(SegmentationSet):
     )  # fmt: skip
 
     kind: Literal["cityscapes"] = "cityscapes"
+
+
+class Regions(SegmentationSet):
+    """Your own images with masks, or any layout that `data=segmentation` reads."""
+
+    title: ClassVar[str] = "images and masks"
+    licence: ClassVar[str] = "that of your files"
+    origin: ClassVar[str] = "data.path"
+    protocols: ClassVar[Mapping[str, Any]] = {"dinov2": PROTOCOLS["voc"]._replace(published=())}
+    public: ClassVar[PublicSet] = PublicSet(title, layouts.KNOWN, layouts.known, upright=True)
+
+    kind: Literal["regions"] = "regions"
+    path: str = Field(
+        default="", description="folder of images/ and masks/, or of VOC2012, ADE20K or Cityscapes"
+    )
+    test_fraction: float = TEST_FRACTION
+
+    def _public(self) -> PublicSet:
+        found = lambda root, part, _: layouts.known(root, part, self.test_fraction)  # noqa: E731
+        return self.public._replace(layout=found)
+
+    def _names(self, part: Annotated) -> Iterator[object]:
+        """Names below the folder and bytes of both files: names such as 0001 are in many sets."""
+        for image in part.images:
+            files = image, part.layout.mask(image)
+            yield str(image.relative_to(part.layout.files.root)), *(f.stat().st_size for f in files)
 
 
 def _measured(

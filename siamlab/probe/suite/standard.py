@@ -88,7 +88,7 @@ REGIONS = tuple(
               "layer on patches of sliding windows, at each image's own size; chance: the "
               "commonest region everywhere", "0–1"))
     for key, title in {"voc": "PASCAL VOC 2012", "ade20k": "ADE20K",
-                       "cityscapes": "Cityscapes"}.items()
+                       "cityscapes": "Cityscapes", "regions": "Own images and masks,"}.items()
 )
 BOXES = tuple(
     probe
