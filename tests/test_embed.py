@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from siamlab.cli.main import main
+from siamlab.cli.probe import folder_or_source
 from siamlab.component import UserError
 from siamlab.data import Folder, Scenes
 from siamlab.evaluate.embed import embed, embed_source
@@ -75,6 +76,14 @@ def test_every_file_of_a_folder_is_named_beside_its_features(patches, photos, tm
     assert sorted(table["file"].unique()) == sorted(pixels)
     assert set(table["split"]) == {"train", "test"}
     assert all(row["file"][0] == row["class"] for row in table.iter_rows(named=True))
+
+
+def test_words_change_the_folder_that_data_names(photos):
+    root, models = str(photos[0]), [open_model(MODEL)]
+    source = folder_or_source(root, models, ["data.test_fraction=0.5"])
+    assert source == Folder(path=root, side=46, test_fraction=0.5)
+    with pytest.raises(UserError, match="data=folder has no key 'sid'; did you mean 'side'"):
+        folder_or_source(root, models, ["data.sid=30"])
 
 
 def test_a_sample_keeps_the_numbers_of_its_images(photos):

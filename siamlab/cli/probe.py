@@ -151,7 +151,7 @@ def folder_or_source(
 ) -> DataChoice:
     """Return the images of --data, a folder or a source by name, which the words change."""
     if data and (is_path(data) or expanded(data).is_dir()):
-        return open_source(data, models)
+        return run_or_scenes().change(*words, data=open_source(data, models)).data
     words = [f"data={data}", *words] if data else words
     return probing_data([named.run for named in models if named.run], words)
 
