@@ -22,6 +22,7 @@ from siamlab.evaluate.standard import (
 )
 from siamlab.evaluate.standard.sliding import Sliding
 from siamlab.interop.adapter import TokenGrid
+from siamlab.probe import in_context
 
 CALM = pytest.mark.filterwarnings("ignore:.*scores are not comparable with published ones")
 SIDE = 16
@@ -210,6 +211,49 @@ def test_values_that_a_set_does_not_have_are_refused(tmp_path):
     write_city(write_cityscapes(tmp_path / "c"), "val", 101, painted(mask, COLOURS), mask)
     with pytest.raises(UserError, match="has the value 77, .* at most 33, or 255 for void"):
         measured(Cityscapes(path=str(tmp_path / "c")))
+
+
+# the nearest patches of a memory
+
+
+@CALM
+@EVERY
+def test_regions_that_colours_tell_are_found_by_the_nearest_patches(cls, tmp_path):
+    row = measured(cls(path=str(SETS[cls](tmp_path)), protocol="hummingbird"))
+    assert row["probe"] == f"{cls.model_fields['kind'].default}_in_context"
+    assert 0.8 < row["value"] <= row["ceiling"] + 0.03 and row["chance"] < 0.2
+
+
+def test_one_window_and_a_memory_of_all_patches_give_the_score_of_in_context(tmp_path):
+    """Photographs of the window's size, so that the arrays of `in_context` are the same."""
+    masks, pixels = {}, {}
+    for part, start in (("train", 0), ("val", 100)):
+        masks[part] = np.stack([blocks(start + i, (16, 16)) for i in range(4)])
+        noise = (
+            np.random.default_rng(start).integers(0, 160, (4, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
+        )
+        pixels[part] = (painted(masks[part], (0, 1, 2)) // 3 + noise).astype(np.uint8)
+        for i in range(4):
+            save(tmp_path / f"{part}/images/{i}.png", pixels[part][i])
+            save(tmp_path / f"{part}/masks/{i}.png", masks[part][i])
+    seen = AnySize(colours(), torch.device("cpu")).passes((SIDE, SIDE))
+    arrays = []
+    for part in ("train", "val"):
+        shown = torch.from_numpy(pixels[part]).permute(0, 3, 1, 2).contiguous()
+        arrays += [seen.features(shown).patches, torch.from_numpy(masks[part])]
+    expected = in_context(*arrays, (4, 4))
+    row = measured(Regions(path=str(tmp_path), protocol="hummingbird"))
+    assert row["value"] == pytest.approx(expected.value, abs=1e-6)
+    assert row["ceiling"] == pytest.approx(expected.ceiling, abs=1e-6)
+    assert 0.3 < row["value"] < 0.9 * row["ceiling"]
+    fewer = measured(Regions(path=str(tmp_path), protocol="hummingbird", patches=40))
+    assert fewer["value"] != row["value"] and fewer["protocol"] != row["protocol"]
+
+
+def test_a_memory_without_enough_patches_is_one_sentence(tmp_path):
+    data = Regions(path=str(write_own(tmp_path)), protocol="hummingbird", patches=20)
+    with pytest.raises(UserError, match="^data.patches=20: the memory has 20 patches .*; raise"):
+        measured(data)
 
 
 # sets of your own

@@ -4,6 +4,7 @@ score = in_context(memory, memory_masks, test, test_masks, grid)     # patch fea
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -48,33 +49,50 @@ def in_context(
     if temperature <= 0:
         raise UserError(f"temperature={temperature} must be above 0; the paper has {TEMPERATURE}")
     shares = region_shares(memory_masks, grid, regions).to(memory.device)
-    near, shares = _remembered(memory, shares, keep, k)
-    queries = F.normalize(test.flatten(0, 1), dim=1)
-    parts = queries.split(chunk or max(1, BLOCK // near.shape[1]))
-    answers = torch.cat([_recall(q @ near, shares, k, temperature) for q in parts])  # [m N, C]
+    if keep is not None:
+        memory, shares = (_taken(x, keep.to(x.device)) for x in (memory, shares))
+    remembered = remember(memory.flatten(0, 1), shares.flatten(0, 1), k)
+    answers = recall(test.flatten(0, 1), remembered, k, temperature, chunk)  # [m N, C]
     oracle = region_shares(test_masks, grid, regions)
     return region_score(
         answers.unflatten(0, test.shape[:2]), oracle, test_masks, grid, groups, chunk=None
     )
 
 
-def _remembered(
-    memory: Float[Tensor, "n N D"],
-    shares: Float[Tensor, "n N C"],
-    keep: Int64[Tensor, "n c"] | None,
-    k: int,
-) -> tuple[Float[Tensor, "D M"], Float[Tensor, "M C"]]:
-    """Return the directions of the patches that are not void, and their shares of regions."""
-    if keep is not None:
-        memory, shares = (_taken(x, keep.to(x.device)) for x in (memory, shares))
-    shares = shares.flatten(0, 1)
+class Memory(NamedTuple):
+    """Patches whose regions are known."""
+
+    directions: Float[Tensor, "D M"]  # unit length
+    shares: Float[Tensor, "M C"]  # of the regions in each patch
+
+
+def remember(features: Float[Tensor, "n D"], shares: Float[Tensor, "n C"], k: int = K) -> Memory:
+    """The memory of those patches that are not all void.
+
+    Raises UserError if they are fewer than the k that are to be recalled.
+    """
     known = shares.sum(dim=1) > 0
     if not 1 <= k <= known.sum():
         raise UserError(
             f"k={k} must be from 1 to the number of memory patches that are not void, "
             f"{known.sum()}: give more images, or a smaller k"
         )
-    return F.normalize(memory.flatten(0, 1)[known], dim=1).T, shares[known]
+    return Memory(F.normalize(features[known], dim=1).T, shares[known])
+
+
+def recall(
+    features: Float[Tensor, "n D"],
+    memory: Memory,
+    k: int = K,
+    temperature: float = TEMPERATURE,
+    chunk: int | None = None,
+) -> Float[Tensor, "n C"]:
+    """Shares of regions of the k nearest patches in a memory, weighted by softmax(cos / T).
+
+    Works on `chunk` patches at a time.
+    """
+    parts = F.normalize(features, dim=1).split(chunk or max(1, BLOCK // len(memory.shares)))
+    return torch.cat([_recall(q @ memory.directions, memory.shares, k, temperature) for q in parts])
 
 
 @typed
@@ -94,9 +112,15 @@ def rare_patches(
     if not (masks != VOID).any():
         raise UserError("masks have only void (255) pixels: give images with masks")
     regions = int(masks[masks != VOID].max()) + 1
-    shown = (region_shares(masks, grid, regions) > 0).float()  # [n, N, C]
+    shares = region_shares(masks, grid, regions)  # [n, N, C]
+    return rarest(shares, count, Generator().manual_seed(seed))
+
+
+def rarest(shares: Float[Tensor, "n N C"], count: int, rng: Generator) -> Int64[Tensor, "n c"]:
+    """The choice of `rare_patches` from the shares of regions in the patches of each image."""
+    shown = (shares > 0).float()
     score = torch.einsum("npc,nc->np", shown, shown.sum(dim=1))
-    draws = torch.rand(score.shape, generator=Generator().manual_seed(seed))
+    draws = torch.rand(score.shape, generator=rng)
     score = torch.where(score > 0, score * draws, math.inf)
     return score.topk(count, dim=1, largest=False).indices.sort(dim=1).values
 

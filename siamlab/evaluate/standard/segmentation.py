@@ -1,9 +1,9 @@
-"""VOC 2012, ADE20K, Cityscapes and your own sets: a linear layer over sliding windows (mIoU).
+"""VOC 2012, ADE20K, Cityscapes and your own sets: regions through sliding windows (mIoU).
 
 readings = Voc(path="VOCdevkit/VOC2012")()(eye, report)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -23,7 +23,8 @@ from siamlab.evaluate.standard.base import (
     Report,
     StandardSet,
 )
-from siamlab.evaluate.standard.sliding import PART, Sliding, fitted, scored
+from siamlab.evaluate.standard.sliding import PART, Classifier, Sliding, fitted, remembered, scored
+from siamlab.probe.in_context import TEMPERATURE, K
 from siamlab.probe.score import Reading, Settings, bootstrap
 from siamlab.probe.segmentation import miou
 
@@ -53,12 +54,41 @@ def _dinov2(kind: str, side: int, mae: float, dino: float, dinov2: float) -> Seg
     )  # fmt: skip
 
 
+def _hummingbird(kind: str, side: int, published: Mapping[str, float]) -> SegmentationProtocol:
+    """Balažević et al. 2023, with the sizes of `dinov2`; numbers of Pariza et al. 2024."""
+    return SegmentationProtocol(
+        "Hummingbird, Balažević et al. 2023", side, 512, 341, "patches, after the final norm",
+        f"shares of regions of the {K} nearest patches, weighted by exp(cos / {TEMPERATURE})",
+        "a memory of patches of one window of each image, rare regions first, drawn by seed 0",
+        tuple(Published(f"{name}, in context,", f"{kind}_in_context", value,
+                        "Pariza et al. 2024, open-hummingbird-eval")
+              for name, value in published.items()),
+    )  # fmt: skip
+
+
 PROTOCOLS: Mapping[str, SegmentationProtocol] = MappingProxyType(
     {
         "voc": _dinov2("voc", 512, 0.676, 0.664, 0.825),
         "ade20k": _dinov2("ade20k", 512, 0.333, 0.318, 0.473),
         # no configuration was published for this set: photographs at their own size
         "cityscapes": _dinov2("cityscapes", 1024, 0.584, 0.569, 0.694),
+    }
+)
+
+VOC_IN_CONTEXT = MappingProxyType(
+    {
+        "DINO ViT-B/16, memory of 102,400": 0.449,
+        "DINOv2 ViT-B/14, memory of 102,400": 0.691,
+        "DINO ViT-B/16, memory of 10,240,000": 0.557,
+        "DINOv2 ViT-B/14, memory of 10,240,000": 0.769,
+    }
+)
+HUMMINGBIRD: Mapping[str, SegmentationProtocol] = MappingProxyType(
+    {
+        "voc": _hummingbird("voc", 512, VOC_IN_CONTEXT),
+        "ade20k": _hummingbird("ade20k", 512, {}),
+        "cityscapes": _hummingbird("cityscapes", 1024, {}),
+        "regions": _hummingbird("regions", 512, {}),
     }
 )
 
@@ -69,8 +99,9 @@ class SegmentationSet(StandardSet):
     public: ClassVar[PublicSet]
 
     path: str = Field(default="", description="folder of the set, as it is published")
-    protocol: Literal["dinov2"] = Field(
-        default="dinov2", description="dinov2: a linear layer, windows of 512 pixels"
+    protocol: Literal["dinov2", "hummingbird"] = Field(
+        default="dinov2",
+        description="dinov2: a linear layer; hummingbird: the 30 nearest patches of a memory vote",
     )
     images: Images = 0
     test_images: int = Field(
@@ -78,7 +109,8 @@ class SegmentationSet(StandardSet):
     )
     patches: int = Field(
         default=2**18, ge=1,
-        description="most training patches, drawn by a seed; one of each image at least",
+        description="most training patches, or size of the memory; drawn by a seed, one of each "
+        "image at least",
     )  # fmt: skip
 
     def __call__(self) -> Measurement:
@@ -88,7 +120,12 @@ class SegmentationSet(StandardSet):
             patches=self.patches, train_images=len(train.images), test_images=len(test.images),
             **self._own(),
         )  # fmt: skip
-        return partial(_measured, train, test, self.chosen, self.patches, self.kind, about)
+        learn, key = (fitted, self.kind)
+        if self.protocol == "hummingbird":
+            learn, key = remembered, f"{self.kind}_in_context"
+        sizes = self.chosen[1:4]
+        return partial(_measured, train, test, sizes, partial(learn, patches=self.patches), key,
+                       about)  # fmt: skip
 
     def _public(self) -> PublicSet:
         """The set and its layout."""
@@ -109,7 +146,10 @@ class Voc(SegmentationSet):
     title: ClassVar[str] = "PASCAL VOC 2012"
     licence: ClassVar[str] = "none stated; photographs under Flickr's terms"
     origin: ClassVar[str] = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012"
-    protocols: ClassVar[Mapping[str, Any]] = {"dinov2": PROTOCOLS["voc"]}
+    protocols: ClassVar[Mapping[str, Any]] = {
+        "dinov2": PROTOCOLS["voc"],
+        "hummingbird": HUMMINGBIRD["voc"],
+    }
     public: ClassVar[PublicSet] = PublicSet(
         title, "JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/", layouts.voc,
         1464, 1449,
@@ -136,7 +176,10 @@ class Ade20k(SegmentationSet):
     title: ClassVar[str] = "ADE20K"
     licence: ClassVar[str] = "BSD 3-clause for masks; photographs for research"
     origin: ClassVar[str] = "http://sceneparsing.csail.mit.edu"
-    protocols: ClassVar[Mapping[str, Any]] = {"dinov2": PROTOCOLS["ade20k"]}
+    protocols: ClassVar[Mapping[str, Any]] = {
+        "dinov2": PROTOCOLS["ade20k"],
+        "hummingbird": HUMMINGBIRD["ade20k"],
+    }
     public: ClassVar[PublicSet] = PublicSet(
         title, "images/ and annotations/, and training/ and validation/ in both", layouts.ade20k,
         20_210, 2000,
@@ -151,7 +194,10 @@ class Cityscapes(SegmentationSet):
     title: ClassVar[str] = "Cityscapes"
     licence: ClassVar[str] = "its own, for research and teaching"
     origin: ClassVar[str] = "https://www.cityscapes-dataset.com"
-    protocols: ClassVar[Mapping[str, Any]] = {"dinov2": PROTOCOLS["cityscapes"]}
+    protocols: ClassVar[Mapping[str, Any]] = {
+        "dinov2": PROTOCOLS["cityscapes"],
+        "hummingbird": HUMMINGBIRD["cityscapes"],
+    }
     public: ClassVar[PublicSet] = PublicSet(
         title, "leftImg8bit/ and gtFine/, and train/ and val/ in both", layouts.cityscapes,
         2975, 500,
@@ -166,7 +212,10 @@ class Regions(SegmentationSet):
     title: ClassVar[str] = "images and masks"
     licence: ClassVar[str] = "that of your files"
     origin: ClassVar[str] = "data.path"
-    protocols: ClassVar[Mapping[str, Any]] = {"dinov2": PROTOCOLS["voc"]._replace(published=())}
+    protocols: ClassVar[Mapping[str, Any]] = {
+        "dinov2": PROTOCOLS["voc"]._replace(published=()),
+        "hummingbird": HUMMINGBIRD["regions"],
+    }
     public: ClassVar[PublicSet] = PublicSet(title, layouts.KNOWN, layouts.known, upright=True)
 
     kind: Literal["regions"] = "regions"
@@ -189,20 +238,20 @@ class Regions(SegmentationSet):
 def _measured(
     train: Annotated,
     test: Annotated,
-    chosen: SegmentationProtocol,
-    patches: int,
-    kind: str,
+    sizes: tuple[int, int, int],
+    learn: Callable[..., Classifier],
+    key: str,
     about: Settings,
     eye: AnySize,
     report: Report,
 ) -> Iterator[Reading]:
-    sizes = Sliding.of(eye, *chosen[1:4])
+    sliding = Sliding.of(eye, *sizes)
     report(f"{about['set']}, training images")
-    head = fitted(train, sizes, patches, eye)
+    classifier = learn(train, sliding, eye=eye)
     rows = []
     for part in torch.arange(len(test.images)).split(PART):
         report(f"{about['set']}, test image {1 + int(part[0]):,} of {len(test.images):,}")
-        rows += scored(test, part.tolist(), sizes, head, eye)
+        rows += scored(test, part.tolist(), sliding, classifier, eye)
     terms = torch.stack(rows)  # [n, 2 ways, K]
     truth = terms[:, 0].sum(dim=0).unflatten(0, (3, -1))[1]
     if not truth.any():
@@ -212,4 +261,4 @@ def _measured(
         )
     chance = (truth.max() / truth.sum() / (truth > 0).sum()).item()
     ceiling = miou(terms[:, 1].sum(dim=0)).item()
-    yield Reading(kind, bootstrap(terms[:, 0], miou, chance, ceiling, "mean IoU"), about)
+    yield Reading(key, bootstrap(terms[:, 0], miou, chance, ceiling, "mean IoU"), about)

@@ -1,20 +1,22 @@
-"""A linear layer for the regions of photographs, fitted and scored through sliding windows.
+"""Regions of photographs through sliding windows, by a linear layer or by the nearest patches.
 
-head = fitted(train, Sliding.of(eye, side=512, window=512, stride=341), patches, eye)
-rows = scored(test, range(8), sizes, head, eye)
+sizes = Sliding.of(eye, side=512, window=512, stride=341)
+classifier = fitted(train, sizes, patches, eye)     # or remembered(train, sizes, patches, eye)
+rows = scored(test, range(8), sizes, classifier, eye)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from torch import Tensor
+from torch import Generator, Tensor
 
+from siamlab.component import UserError
 from siamlab.data.annotated import Annotated, Shown, shown
 from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.geometry import Grid
-from siamlab.probe.linear import Head
+from siamlab.probe.in_context import K, rarest, recall, remember
 from siamlab.probe.segmentation import pixel_counts
 from siamlab.probe.windows import (
     Window,
@@ -66,11 +68,47 @@ class Part(NamedTuple):
         )
 
 
-def fitted(train: Annotated, sizes: Sliding, patches: int, eye: AnySize) -> Head:
-    """The linear layer fitted to at most `patches` patches, as many of each photograph.
+class Classifier(NamedTuple):
+    """What tells the regions of patches."""
 
-    They are drawn by a seed from one window, which is drawn too; one patch of each photograph is
-    taken at least.
+    logits: Callable[[Float[Tensor, "W N D"]], Float[Tensor, "W N C"]]  # of features
+    oracle: Callable[[Float[Tensor, "W N C"]], Float[Tensor, "W N C"]]  # of the true shares
+
+
+def fitted(train: Annotated, sizes: Sliding, patches: int, eye: AnySize) -> Classifier:
+    """The linear layer fitted to patches drawn at random."""
+    head = fit_regions(*_learned(train, sizes, patches, eye, _any))
+    return Classifier(lambda x: x @ head.weight + head.bias, oracle_logits)
+
+
+def remembered(train: Annotated, sizes: Sliding, patches: int, eye: AnySize) -> Classifier:
+    """The memory of patches, those of rare regions first, whose nearest ones vote."""
+    features, shares = _learned(train, sizes, patches, eye, _rare)
+    if (known := int((shares.sum(dim=1) > 0).sum())) < K:
+        raise UserError(
+            f"data.patches={patches}: the memory has {known} patches that are not void, but {K} "
+            "must be found in it; raise data.patches, or add training images"
+        )
+    memory = remember(features, shares)
+    vote = lambda x: recall(x.flatten(0, 1), memory).unflatten(0, x.shape[:2])  # noqa: E731
+    return Classifier(vote, lambda shares: shares)
+
+
+def _any(shares: Float[Tensor, "N C"], each: int, rng: Generator) -> Int64[Tensor, " c"]:
+    return torch.randperm(len(shares), generator=rng)[:each]
+
+
+def _rare(shares: Float[Tensor, "N C"], each: int, rng: Generator) -> Int64[Tensor, " c"]:
+    return rarest(shares[None], min(each, len(shares)), rng)[0]
+
+
+def _learned(
+    train: Annotated, sizes: Sliding, patches: int, eye: AnySize, chosen: Callable[..., Tensor]
+) -> tuple[Float[Tensor, "n D"], Float[Tensor, "n C"]]:
+    """Features of at most `patches` patches, as many of each photograph, and shares of regions.
+
+    They are chosen from one window of each, which is drawn by a seed; one patch of each photograph
+    is taken at least.
     """
     rng, count = torch.Generator().manual_seed(0), len(train.layout.regions)
     each, rows = max(1, patches // len(train.images)), []
@@ -79,16 +117,17 @@ def fitted(train: Annotated, sizes: Sliding, patches: int, eye: AnySize) -> Head
         part = _part(train, which.tolist(), sizes, rng)
         seen = passes.features(part.pixels)
         for photograph, (window,), own in zip(*part, seen.patches, strict=True):
-            keep = torch.randperm(len(own), generator=rng)[:each]
-            shares = window_shares(photograph.regions, window, seen.grid, count)[keep]
-            rows.append((own[keep.to(own.device)], shares.to(own.device)))
-    return fit_regions(*(torch.cat(column) for column in zip(*rows, strict=True)))
+            shares = window_shares(photograph.regions, window, seen.grid, count)
+            keep = chosen(shares, each, rng)
+            rows.append((own[keep.to(own.device)], shares[keep].to(own.device)))
+    features, shares = (torch.cat(column) for column in zip(*rows, strict=True))
+    return features, shares
 
 
 def scored(
-    test: Annotated, which: Sequence[int], sizes: Sliding, head: Head, eye: AnySize
+    test: Annotated, which: Sequence[int], sizes: Sliding, classifier: Classifier, eye: AnySize
 ) -> Iterator[Float[Tensor, "2 K"]]:
-    """Yield pixels right, true and answered of each photograph: by the head, and by the truth.
+    """Yield pixels right, true and answered of each photograph: by classifier, and by the truth.
 
     The truth is that of the model's patches, and takes the same way through windows to pixels.
     """
@@ -99,9 +138,9 @@ def scored(
         regions = photograph.regions.to(own.device)
         true = torch.stack([window_shares(regions, w, seen.grid, count) for w in windows])
         here, size = _present(regions, count), tuple(regions.shape)
-        by_head = answers(blended(own @ head.weight + head.bias, windows, seen.grid), size)
-        best = answers(blended(oracle_logits(true[..., here]), windows, seen.grid), size)
-        both = torch.stack([by_head, here[best]])
+        found = answers(blended(classifier.logits(own), windows, seen.grid), size)
+        best = answers(blended(classifier.oracle(true[..., here]), windows, seen.grid), size)
+        both = torch.stack([found, here[best]])
         counts = pixel_counts(both, regions.expand(2, -1, -1), count)
         yield counts.double().cpu()
 

@@ -82,13 +82,21 @@ HPATCHES = (
             Doc("`matching.matched`", "the same at 5 pixels, where one of the two changes", "0–1"))
       for change in ("illumination", "viewpoint")),
 )
+REGION_SETS = {"voc": "PASCAL VOC 2012", "ade20k": "ADE20K", "cityscapes": "Cityscapes",
+               "regions": "Own images and masks,"}
 REGIONS = tuple(
     Probe(key, f"{title} linear segmentation, mIoU", "spatial", "mean IoU", "higher", None,
           Doc("`windows.fit_regions`, `windows.blended`", "mean IoU of regions named by a linear "
               "layer on patches of sliding windows, at each image's own size; chance: the "
               "commonest region everywhere", "0–1"))
-    for key, title in {"voc": "PASCAL VOC 2012", "ade20k": "ADE20K",
-                       "cityscapes": "Cityscapes", "regions": "Own images and masks,"}.items()
+    for key, title in REGION_SETS.items()
+) + tuple(
+    Probe(f"{key}_in_context", f"{title} in-context segmentation, mIoU", "spatial", "mean IoU",
+          "higher", None,
+          Doc("`in_context.remember`, `in_context.recall`", "the same with "
+              "`data.protocol=hummingbird`: the 30 nearest patches of a memory vote with their "
+              "shares of regions, without training", "0–1"))
+    for key, title in REGION_SETS.items()
 )
 BOXES = tuple(
     probe
