@@ -3,6 +3,7 @@
 The plane is drawn by docs/pictures.py.
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -171,9 +172,10 @@ def verdict(row: dict, scale: float = 1) -> str:
 
 
 def spread(value: float, low: float, high: float, scale: float = 1, sign: str = "") -> str:
+    """Return a value with its interval, of which one seed has none."""
     digits = 1 if scale > 1 else 3
-    value, low, high = (f"{scale * number:{sign}.{digits}f}" for number in (value, low, high))
-    return f"{value} [{low}, {high}]"
+    shown, low_shown, high_shown = (f"{scale * n:{sign}.{digits}f}" for n in (value, low, high))
+    return shown if math.isnan(low) else f"{shown} [{low_shown}, {high_shown}]"
 
 
 def markdown(head: list[str], rows: Iterator[list[str]]) -> str:
@@ -185,6 +187,7 @@ def markdown(head: list[str], rows: Iterator[list[str]]) -> str:
 SECTIONS: dict[str, Callable[[], str]] = {
     "headline": headline_section,
     "id_to_siameseim": partial(path_section, "id_to_siameseim"),
+    "mim_to_siameseim": partial(path_section, "mim_to_siameseim"),
 }
 
 
