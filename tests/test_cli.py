@@ -23,7 +23,9 @@ from siamlab.component import UserError
 from siamlab.evaluate.evaluate import with_untrained
 from siamlab.evaluate.files import check_out
 from siamlab.evaluate.models import NamedModel, distinct, open_models
+from siamlab.evaluate.published import PAPERS
 from siamlab.machine.fields import choices
+from siamlab.probe import PROBES
 from siamlab.recipes import RECIPES, demo_size, photo_size
 from siamlab.run import Run
 from siamlab.run.choices import AXES, axis_choices
@@ -141,13 +143,35 @@ def test_fine_tuning_is_asked_for_by_its_keys(tmp_path, capsys):
 def test_a_published_recipe_is_where_fine_tuning_begins(tmp_path, capsys):
     words = ("fine_tune=linear", "fine_tune.epochs=1", "fine_tune.batch=8", "--images", "16")
     few = ("data.images=16", "data.test_images=8", "data.side=16", "--out", str(tmp_path / "s.csv"))
-    said(capsys, "probe", "zoo:scenes_mae", *words, *few)
+    printed = said(capsys, "probe", "zoo:scenes_mae", *words, *few)
+    assert "linear_augmented: protocol mae-linear, He et al. 2022, table 10: LARS" in printed
+    for model, value in (("MAE", "0.680"), ("SiameseIM", "0.780")):
+        assert f"published: {model} ViT-B/16 on ImageNet-1k, {value} linear_augmented" in printed
+    assert "fine_tuning" not in printed and "efficient-probing" not in printed
     table = polars.read_csv(tmp_path / "s.csv")
     trained = table.filter(probe="linear_augmented")
     assert len(trained) == 2 and "fine_tuning" not in table["probe"]
     assert '"fine_tune.optimiser": "lars"' in trained["settings"][0]
     printed = said(capsys, "probe", "zoo:scenes_mae", "fine_tune=linaer", status=2)
     assert "did you mean 'linear'" in printed
+
+
+def test_the_suite_of_published_protocols_names_each_with_its_source_and_numbers(capsys):
+    few = ("data=scenes", "data.images=60", "data.test_images=20", "data.side=40")
+    printed = said(capsys, "probe", "zoo:scenes_mae", "--suite", "published", *few)
+    for key in ("linear_tuned", "few_shot_share", "attentive", "in_context_sampled"):
+        about = printed.partition(f"{key}: protocol {PAPERS[key].name}, ")[2]
+        assert about.startswith(PAPERS[key].source[:30])
+    assert "published: MAE ViT-B/16 on ImageNet-1k, 0.511 few_shot_share (Tao et al." in printed
+    assert "linear_augmented" not in printed
+
+
+def test_published_protocols_are_of_probes_and_their_numbers_of_one_probe_each():
+    assert PAPERS.keys() <= PROBES.keys()
+    assert len({paper.name for paper in PAPERS.values()}) == len(PAPERS)
+    for key, paper in PAPERS.items():
+        assert paper.source and paper.published
+        assert all(each.probe == key and 0 < each.value < 1 for each in paper.published)
 
 
 def test_what_unlabelled_images_do_not_tell_is_said(tmp_path, capsys):

@@ -205,5 +205,5 @@ def test_a_count_of_patches_that_are_not_there_is_refused():
 def test_the_suite_of_published_protocols():
     data = Scenes(images=60, test_images=20, side=40)
     scores = named(probe_model(network(), data("train"), data("test"), "published", WANT))
-    for key in ("knn", "linear_tuned", "attentive", "in_context_sampled"):
+    for key in ("knn", "few_shot_share", "linear_tuned", "attentive", "in_context_sampled"):
         assert scores[key].low <= scores[key].value <= scores[key].high, key

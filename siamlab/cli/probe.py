@@ -3,7 +3,7 @@
 probe_models(["runs/mine", "zoo:mae"], ["data=scenes"], Options(out="scores.csv"))
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,13 +11,14 @@ from rich.console import Console
 
 from siamlab.cli.choices import STANDARD
 from siamlab.cli.imagenet_c import probe_corruptions
-from siamlab.cli.standard import probe_standard
+from siamlab.cli.standard import print_published, probe_standard
 from siamlab.component import UserError, unknown
 from siamlab.data import DataChoice
 from siamlab.evaluate.evaluate import Evaluation, evaluate, with_untrained
 from siamlab.evaluate.files import WRITERS, check_out, keep_rows, write_table
 from siamlab.evaluate.images import is_path, no_folder, open_source, run_or_scenes
 from siamlab.evaluate.models import NamedModel, open_models
+from siamlab.evaluate.published import PAPERS, found_protocols
 from siamlab.machine.files import expanded
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
@@ -49,6 +50,7 @@ UNPLACED = (
     "tolerance."
 )
 UNRANKED = "No retrieval: it needs two test images of one class or more; add images."
+TRAINED = ("fine_tuning", "linear_augmented")
 TUNE = "fine_tune."
 RECIPE = "fine_tune="
 CORRUPTIONS = "imagenet-c"  # the suite of its own command
@@ -90,6 +92,7 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
     scores = evaluation.scores
     shown = scores.filter(scores["probe"].is_in(SHOWN)) if options.out else scores
     print_scores(shown, data, opened, evaluation.drawn)
+    print_papers(scores["probe"], options.suite)
     if "class_separation" in scores["probe"] and "retrieval" not in scores["probe"]:
         Console().print(UNRANKED, highlight=False)
     if options.out:
@@ -122,6 +125,18 @@ def probed_on(data: DataChoice, size: tuple[int, int]) -> str:
     stored = f"probed on {data.kind}, {data.side} pixels a side"
     given = f", given to the models at {size[0]} × {size[1]}"
     return stored if size == (data.side, data.side) else stored + given
+
+
+def print_papers(probes: Iterable[str], suite: str) -> None:
+    """Print the protocols that probes follow, each with its source and published numbers.
+
+    Of other suites than `published`, those of fine-tuning alone.
+    """
+    console = Console()
+    for key in found_protocols(probes):
+        if suite == "published" or key in TRAINED:
+            say(f"{key}: protocol {PAPERS[key].name}, {PAPERS[key].source}", console)
+            print_published(PAPERS[key].published, console)
 
 
 def print_about(models: Sequence[NamedModel]) -> None:

@@ -52,7 +52,8 @@ FULL = Suite(
     (*QUICK.probes, *rows.SEMANTIC, *rows.SPATIAL, *rows.REPRESENTATION, *rows.ATTENTION),
     by_layer=True,
 )
-PUBLISHED = Suite((*QUICK.probes, *rows.PUBLISHED))
+FEW_LABELS = tuple(probe for probe in rows.SEMANTIC if probe.key == "few_shot_share")
+PUBLISHED = Suite((*QUICK.probes, *FEW_LABELS, *rows.PUBLISHED))
 SUITES: Mapping[str, Suite] = MappingProxyType(
     {"quick": QUICK, "full": FULL, "published": PUBLISHED}
 )

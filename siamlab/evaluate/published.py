@@ -1,0 +1,97 @@
+"""Published protocols of classification and retrieval: their names, sources and numbers.
+
+for key in found_protocols(scores["probe"]):     # probes of the table that follow a paper
+    PAPERS[key].source, PAPERS[key].published
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from siamlab.evaluate.standard.base import Published
+
+SIAMESEIM = "Tao et al. 2023, Siamese Image Modeling"
+HUMMINGBIRD = "Pariza et al. 2024, open-hummingbird-eval"
+
+
+class Paper(NamedTuple):
+    """A protocol that a probe follows, and what was published with it."""
+
+    name: str
+    source: str  # with what differs here, if anything does
+    published: tuple[Published, ...]
+
+
+def _imagenet(key: str, source: str, numbers: Mapping[str, float]) -> tuple[Published, ...]:
+    return tuple(
+        Published(f"{model} on ImageNet-1k,", key, value, source)
+        for model, value in numbers.items()
+    )
+
+
+# by the key of the probe
+PAPERS: Mapping[str, Paper] = MappingProxyType(
+    {
+        "knn_class_token": Paper(
+            "dino-knn",
+            "Caron et al. 2021: 20 neighbours of the class token, weighted by exp(cos / 0.07)",
+            _imagenet("knn_class_token", "Caron et al. 2021", {"DINO ViT-B/16": 0.761})
+            + _imagenet("knn_class_token", "Oquab et al. 2023", {"DINOv2 ViT-B/14": 0.821}),
+        ),
+        "linear_tuned": Paper(
+            "logistic-regression",
+            "Radford et al. 2021 (CLIP) and Siméoni et al. 2025 (DINOv3), who choose C of 96 and "
+            "45 values where siamlab has 9; the number below is of a layer trained by SGD",
+            _imagenet("linear_tuned", "Oquab et al. 2023", {"DINOv2 ViT-B/14, SGD,": 0.845}),
+        ),
+        "few_shot_share": Paper(
+            "msn-1-percent",
+            "Assran et al. 2022 (MSN), as SiameseIM and MAE are compared: 1 % of the labels; "
+            "features are means of patches here and class tokens there, and labels are five "
+            "draws here and one published list there",
+            _imagenet(
+                "few_shot_share",
+                SIAMESEIM,
+                {"MoCo-v3 ViT-B/16": 0.634, "MAE ViT-B/16": 0.511, "SiameseIM ViT-B/16": 0.651},
+            ),
+        ),
+        "attentive": Paper(
+            "efficient-probing",
+            "Psomas et al. 2026: queries that pool patches, and a linear layer",
+            _imagenet("attentive", "Psomas et al. 2026", {"MAE ViT-B/16": 0.756}),
+        ),
+        "in_context_sampled": Paper(
+            "hummingbird",
+            "Balažević et al. 2023; at each photograph's own size: --suite voc "
+            "data.protocol=hummingbird",
+            (
+                Published("DINO ViT-B/16 on VOC 2012,", "in_context_sampled", 0.449, HUMMINGBIRD),
+                Published("DINOv2 ViT-B/14 on VOC 2012,", "in_context_sampled", 0.691, HUMMINGBIRD),
+            ),
+        ),
+        "linear_augmented": Paper(
+            "mae-linear",
+            "He et al. 2022, table 10: LARS, 90 epochs",
+            _imagenet(
+                "linear_augmented",
+                SIAMESEIM,
+                {"MoCo-v3 ViT-B/16": 0.767, "MAE ViT-B/16": 0.68, "SiameseIM ViT-B/16": 0.78},
+            ),
+        ),
+        "fine_tuning": Paper(
+            "mae-fine-tuning",
+            "He et al. 2022, table 9: all weights, 100 epochs",
+            _imagenet(
+                "fine_tuning",
+                SIAMESEIM,
+                {"MoCo-v3 ViT-B/16": 0.83, "MAE ViT-B/16": 0.836, "SiameseIM ViT-B/16": 0.841},
+            ),
+        ),
+    }
+)
+
+
+def found_protocols(probes: Iterable[str]) -> tuple[str, ...]:
+    """Return the keys of those probes that follow a published protocol, in the order of PAPERS."""
+    measured = set(probes)
+    return tuple(key for key in PAPERS if key in measured)
