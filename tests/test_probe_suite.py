@@ -9,6 +9,7 @@ from siamlab.data import Scenes
 from siamlab.data.images import Images, no_masks, no_objects, take
 from siamlab.probe import combine, in_context, knn, named, probe_model, table
 from siamlab.probe.catalogue import Measured
+from siamlab.probe.corruption_error import CORRUPTIONS
 from siamlab.probe.features import Inputs
 from siamlab.probe.score import Score
 from siamlab.probe.suite import PARTS, PROBES, rows, summary
@@ -87,7 +88,7 @@ def test_the_quick_suite_in_order_and_it_sees_colours(scores):
 
 def test_the_full_suite_has_every_probe_of_the_catalogue(everything):
     found = {m.probe.key for m in everything}
-    others = {probe.key for probe in (*rows.PUBLISHED, *rows.TRAINED, *STANDARD)}
+    others = {probe.key for probe in (*rows.PUBLISHED, *rows.TRAINED, *STANDARD, *CORRUPTIONS)}
     assert found == set(PROBES) - others - {"linear_present"}
 
 
