@@ -62,6 +62,7 @@ def same(run: Run, backend: str) -> int:
     return len(calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.kind)
 def test_a_compiled_step_is_the_same_to_rounding(target, apart):
     """aot_eager finds the graphs of inductor and runs them as they are, in a tenth of the time."""

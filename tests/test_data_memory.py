@@ -74,6 +74,7 @@ def memory(tmp_path_factory):
     return told.get()
 
 
+@pytest.mark.slow
 def test_building_a_larger_cache_takes_no_more_memory(memory):
     assert memory["images"] == LARGE
     assert memory["built"]["large"] - memory["built"]["small"] < LITTLE

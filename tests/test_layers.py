@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 from test_probe_features import EVERY, WANT, close, final, made, pictures
+from timm.layers import PatchEmbed
 
 from siamlab.component import UserError
 from siamlab.probe.features import Inputs, features
@@ -50,7 +51,9 @@ def test_a_model_of_relative_positions_has_layers_too():
 
 def test_a_model_without_layers_is_refused():
     class Bare(torch.nn.Linear):
-        num_prefix_tokens, patch_embed = 0, None
+        num_prefix_tokens, num_features = 0, 1
 
+    bare = Bare(1, 1)
+    bare.patch_embed = PatchEmbed(WANT.size, patch_size=8, embed_dim=1)
     with pytest.raises(UserError, match="layers of Bare cannot be read.*--suite quick"):
-        list(layer_features(Bare(1, 1), pictures(1), WANT))
+        list(layer_features(bare, pictures(1), WANT))

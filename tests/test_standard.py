@@ -103,7 +103,10 @@ def test_published_numbers_are_of_rows_and_name_their_source(kind):
         assert all(0 < p.value < most.get(units[p.probe], 1) for p in found)
 
 
-@EVERY
+@pytest.mark.parametrize(
+    "kind",  # a detector takes as long as all other heads together
+    [pytest.param(k, marks=[pytest.mark.slow] * k.endswith("_boxes")) for k in SETS],
+)
 def test_a_device_gives_the_numbers_of_the_processor(kind, tmp_path):
     """It refuses tensors of two devices in one operation, as a GPU does."""
     chosen = data(kind, tmp_path)
