@@ -87,6 +87,7 @@ def refused(folder: Path) -> str:
     return ""
 
 
+@pytest.mark.slow
 def test_without_a_compiler_one_sentence_says_so(tmp_path, apart):
     said = apart(refused, tmp_path / "run")
     for part in ("compute.compile=true", "no-such-compiler", "compute.compile=false"):

@@ -59,12 +59,14 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(tmp_path
     assert out == "" and "cannot be created (Not a directory)" in error
 
 
+@pytest.mark.slow
 def test_the_report_names_every_model_and_says_its_scale(made):
     page = (made / "report.html").read_text()
     for word in ("siameseim", "mae", "moco_v3", "untrained", "small-scale demonstration"):
         assert word in page
 
 
+@pytest.mark.slow
 def test_the_report_opens_with_the_encoders_trained_on_photographs(made):
     page = (made / "report.html").read_text()
     first = page.split("<h2>")[1]
@@ -134,6 +136,7 @@ def test_images_without_a_plane_are_refused_before_any_training(tmp_path, capsys
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_every_model_has_both_scores(made):
     scores = polars.read_parquet(made / "scores.parquet")
     models = ["untrained", *SMALLEST.recipes]
@@ -144,6 +147,7 @@ def test_every_model_has_both_scores(made):
         assert (rows["low"] <= rows["value"]).all() and (rows["value"] <= rows["high"]).all()
 
 
+@pytest.mark.slow
 def test_a_finished_demo_is_not_trained_again(made):
     before = (made / "mae" / "encoder.safetensors").stat().st_mtime_ns
     assert demo(SMALLEST, made) == 0
@@ -163,6 +167,7 @@ def test_the_three_runs_share_data_and_budget():
         assert len({(run.data, run.steps, run.batch, run.size, run.seed) for run in runs}) == 1
 
 
+@pytest.mark.slow
 def test_a_demo_stopped_and_killed_in_the_middle_went_on(made):
     for name in SMALLEST.recipes:
         folder = RunFolder(made / name)
