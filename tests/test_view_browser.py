@@ -1,13 +1,13 @@
 """The page of `siamlab view` as a user meets it, in a real browser; its numbers are Python's."""
 
 import re
-import threading
 from xml.etree import ElementTree
 
 import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from serving import served
 from test_explore_browser import at, click, watched
 from test_view import bomb, file, noise
 
@@ -49,13 +49,8 @@ def answering(models):
 def url(answering, ships, images):
     """The address of a page that is served from this process."""
     app = server.application(answering, Album(ships), "secret", Collection(images, "fashion"))
-    serving = server.server(app)
-    with server.bound(0) as taken:
-        thread = threading.Thread(target=serving.run, kwargs={"sockets": [taken]})
-        thread.start()
-        yield f"http://{server.HERE}:{taken.getsockname()[1]}/secret/"
-        serving.should_exit = True
-        thread.join()
+    with served(app) as address:
+        yield address
 
 
 @pytest.fixture

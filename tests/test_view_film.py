@@ -1,11 +1,11 @@
 """The page of `siamlab view` over the steps of a training: what runs kept, as Python shows it."""
 
 import shutil
-import threading
 
 import pytest
 import torch
 import torch.nn.functional as F
+from serving import served
 from starlette.testclient import TestClient
 from test_explore_browser import watched
 from test_train import noise, tiny
@@ -106,42 +106,34 @@ def test_attention_map_and_matches_are_those_of_the_step(models):
 
 
 def test_a_slider_goes_through_the_steps(browser, models, app):
-    serving = server.server(app)
-    with server.bound(0) as taken:
-        thread = threading.Thread(target=serving.run, kwargs={"sockets": [taken]})
-        thread.start()
-        with watched(browser, width=1000, height=700) as page:
-            page.goto(f"http://{server.HERE}:{taken.getsockname()[1]}/secret/")
-            page.wait_for_selector("[data-ready]")
-            titles = page.locator("figcaption").all_text_contents()
-            assert titles == ["kept, step 6", "sparse, step 6", "none"]
-            page.locator("input[name=step]").fill("1")
-            page.wait_for_function("() => location.hash.includes('step=1')")
-            titles = page.locator("figcaption").all_text_contents()
-            assert titles == ["kept, step 2", "sparse, step 0", "none"]
-            for named, step in zip(models, (2, 0, None), strict=True):
-                x = F.normalize(
-                    patches(named.model if step is None else at_step(named, step)), dim=1
-                )
-                shown = page.evaluate(
-                    "id => [...window.shown.scene.panels.find((p) => p.id === id).heat.values]",
-                    named.name,
-                )
-                middle = len(x) // 2
-                torch.testing.assert_close(torch.tensor(shown), x @ x[middle], atol=2e-3, rtol=0)
-            page.locator('[data-show="components"]').click()
-            page.wait_for_function("() => window.shown.scene.text.includes('models or steps')")
-            assert page.locator("figcaption").first.text_content() == "kept, step 2"
-            page.locator('[data-show="attention"]').click()
-            page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 2'")
-            page.locator("input[name=step]").fill("0")
-            page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 0'")
-            rows = Encoders(models).attention(0, shipped()[0], len(models[0].model.blocks), 0)
-            shown = page.evaluate("[...window.shown.scene.panels[0].heat.values]")
-            wanted = rows.float().mean(dim=0)[1 + middle]
-            torch.testing.assert_close(torch.tensor(shown), wanted, atol=2e-3, rtol=0)
-        serving.should_exit = True
-        thread.join()
+    with served(app) as url, watched(browser, width=1000, height=700) as page:
+        page.goto(url)
+        page.wait_for_selector("[data-ready]")
+        titles = page.locator("figcaption").all_text_contents()
+        assert titles == ["kept, step 6", "sparse, step 6", "none"]
+        page.locator("input[name=step]").fill("1")
+        page.wait_for_function("() => location.hash.includes('step=1')")
+        titles = page.locator("figcaption").all_text_contents()
+        assert titles == ["kept, step 2", "sparse, step 0", "none"]
+        for named, step in zip(models, (2, 0, None), strict=True):
+            x = F.normalize(patches(named.model if step is None else at_step(named, step)), dim=1)
+            shown = page.evaluate(
+                "id => [...window.shown.scene.panels.find((p) => p.id === id).heat.values]",
+                named.name,
+            )
+            middle = len(x) // 2
+            torch.testing.assert_close(torch.tensor(shown), x @ x[middle], atol=2e-3, rtol=0)
+        page.locator('[data-show="components"]').click()
+        page.wait_for_function("() => window.shown.scene.text.includes('models or steps')")
+        assert page.locator("figcaption").first.text_content() == "kept, step 2"
+        page.locator('[data-show="attention"]').click()
+        page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 2'")
+        page.locator("input[name=step]").fill("0")
+        page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 0'")
+        rows = Encoders(models).attention(0, shipped()[0], len(models[0].model.blocks), 0)
+        shown = page.evaluate("[...window.shown.scene.panels[0].heat.values]")
+        wanted = rows.float().mean(dim=0)[1 + middle]
+        torch.testing.assert_close(torch.tensor(shown), wanted, atol=2e-3, rtol=0)
 
 
 def test_the_slider_is_in_the_map_and_in_matches_too(browser, models):
@@ -149,37 +141,31 @@ def test_the_slider_is_in_the_map_and_in_matches_too(browser, models):
     collection = Collection(sample(Fashion()("test"), 40), "fashion")
     encoders = Encoders(models)
     app = server.application(encoders, Album(ships), "secret", collection)
-    serving = server.server(app)
-    with server.bound(0) as taken:
-        thread = threading.Thread(target=serving.run, kwargs={"sockets": [taken]})
-        thread.start()
-        with watched(browser, width=1000, height=700) as page:
-            page.goto(f"http://{server.HERE}:{taken.getsockname()[1]}/secret/#show=map")
-            page.wait_for_selector("[data-ready]", state="attached")
-            titles = page.locator("#map figcaption > span:first-child")
-            assert titles.all_text_contents() == ["kept, step 6", "sparse, step 6", "none"]
-            page.locator("#map input[name=step]").fill("0")
-            page.locator("#map figcaption").get_by_text("kept, step 0").wait_for()
-            right = page.locator("#map figcaption .right").all_text_contents()
-            labels = collection.images.labels
-            for said, i, step in zip(right, range(3), (0, 0, None), strict=True):
-                votes = encoders.votes(i, collection, step).label
-                share = (votes == labels).float().mean().item()
-                assert said == f"k-NN right: {100 * share:.0f} %"
-            page.locator('[data-show="matches"]').click()
-            text = page.locator("#matches .text")
-            text.get_by_text("kept, step 0").wait_for()
-            crops = cropped(encoders, Album(ships), collection)
-            answer = disagreements(encoders, crops, 0, 1, (0, 0))
-            page.locator("#matches input[name=step]").fill("1")
-            text.get_by_text("kept, step 2").wait_for()
-            page.locator("#matches input[name=step]").fill("0")
-            text.get_by_text("kept, step 0").wait_for()
-            said = text.text_content()
-            for model in answer["models"]:
-                shown = float(said.split(f"{model['name']}, step 0 ")[1].split(";")[0].rstrip("."))
-                assert shown == pytest.approx(model["mean"], rel=0.05)
-            page.locator("#matches .match").first.click()  # opened at this step
-            page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 0'")
-        serving.should_exit = True
-        thread.join()
+    with served(app) as url, watched(browser, width=1000, height=700) as page:
+        page.goto(f"{url}#show=map")
+        page.wait_for_selector("[data-ready]", state="attached")
+        titles = page.locator("#map figcaption > span:first-child")
+        assert titles.all_text_contents() == ["kept, step 6", "sparse, step 6", "none"]
+        page.locator("#map input[name=step]").fill("0")
+        page.locator("#map figcaption").get_by_text("kept, step 0").wait_for()
+        right = page.locator("#map figcaption .right").all_text_contents()
+        labels = collection.images.labels
+        for said, i, step in zip(right, range(3), (0, 0, None), strict=True):
+            votes = encoders.votes(i, collection, step).label
+            share = (votes == labels).float().mean().item()
+            assert said == f"k-NN right: {100 * share:.0f} %"
+        page.locator('[data-show="matches"]').click()
+        text = page.locator("#matches .text")
+        text.get_by_text("kept, step 0").wait_for()
+        crops = cropped(encoders, Album(ships), collection)
+        answer = disagreements(encoders, crops, 0, 1, (0, 0))
+        page.locator("#matches input[name=step]").fill("1")
+        text.get_by_text("kept, step 2").wait_for()
+        page.locator("#matches input[name=step]").fill("0")
+        text.get_by_text("kept, step 0").wait_for()
+        said = text.text_content()
+        for model in answer["models"]:
+            shown = float(said.split(f"{model['name']}, step 0 ")[1].split(";")[0].rstrip("."))
+            assert shown == pytest.approx(model["mean"], rel=0.05)
+        page.locator("#matches .match").first.click()  # opened at this step
+        page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 0'")

@@ -1,9 +1,9 @@
 """The plane of `siamlab view`: results of studies in the browser, with the numbers of Python."""
 
-import threading
 from pathlib import Path
 
 import pytest
+from serving import served
 from starlette.testclient import TestClient
 from test_explore_browser import at, drag, says, watched
 
@@ -31,13 +31,8 @@ def client(app):
 
 @pytest.fixture
 def url(app):
-    serving = server.server(app)
-    with server.bound(0) as taken:
-        thread = threading.Thread(target=serving.run, kwargs={"sockets": [taken]})
-        thread.start()
-        yield f"http://{server.HERE}:{taken.getsockname()[1]}/secret/"
-        serving.should_exit = True
-        thread.join()
+    with served(app) as address:
+        yield address
 
 
 @pytest.fixture
