@@ -5,8 +5,7 @@ readings = Voc(path="VOCdevkit/VOC2012")()(eye, report)
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from types import MappingProxyType
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -19,78 +18,13 @@ from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.evaluate.standard.base import (
     Images,
     Measurement,
-    Published,
     Report,
     StandardSet,
 )
+from siamlab.evaluate.standard.segmentation_protocols import HUMMINGBIRD, PROTOCOLS
 from siamlab.evaluate.standard.sliding import PART, Classifier, Sliding, fitted, remembered, scored
-from siamlab.probe.in_context import TEMPERATURE, K
 from siamlab.probe.score import Reading, Settings, bootstrap
 from siamlab.probe.segmentation import miou
-
-
-class SegmentationProtocol(NamedTuple):
-    """The form in which the model sees photographs, and what is fitted."""
-
-    source: str
-    side: int  # shorter side of the photograph, pixels; as the next two, scaled to whole patches
-    window: int  # side of the square windows, pixels
-    stride: int  # from one window to the next, pixels
-    features: str
-    head: str
-    training: str
-    published: tuple[Published, ...]
-
-
-def _dinov2(kind: str, side: int, mae: float, dino: float, dinov2: float) -> SegmentationProtocol:
-    """Oquab et al. 2023, table 10; sizes are those of the configurations published with it."""
-    models = {"MAE ViT-H/14": mae, "DINO ViT-B/8": dino, "DINOv2 ViT-B/14": dinov2}
-    return SegmentationProtocol(
-        "DINOv2, Oquab et al. 2023", side, 512, 341, "patches, after the final norm",
-        "logistic regression on standardised features, shares of regions in a patch",
-        "one window of each image and patches in it, drawn by seed 0",
-        tuple(Published(f"{name}, linear", kind, value, "Oquab et al. 2023")
-              for name, value in models.items()),
-    )  # fmt: skip
-
-
-def _hummingbird(kind: str, side: int, published: Mapping[str, float]) -> SegmentationProtocol:
-    """Balažević et al. 2023, with the sizes of `dinov2`; numbers of Pariza et al. 2024."""
-    return SegmentationProtocol(
-        "Hummingbird, Balažević et al. 2023", side, 512, 341, "patches, after the final norm",
-        f"shares of regions of the {K} nearest patches, weighted by exp(cos / {TEMPERATURE})",
-        "a memory of patches of one window of each image, rare regions first, drawn by seed 0",
-        tuple(Published(f"{name}, in context,", f"{kind}_in_context", value,
-                        "Pariza et al. 2024, open-hummingbird-eval")
-              for name, value in published.items()),
-    )  # fmt: skip
-
-
-PROTOCOLS: Mapping[str, SegmentationProtocol] = MappingProxyType(
-    {
-        "voc": _dinov2("voc", 512, 0.676, 0.664, 0.825),
-        "ade20k": _dinov2("ade20k", 512, 0.333, 0.318, 0.473),
-        # no configuration was published for this set: photographs at their own size
-        "cityscapes": _dinov2("cityscapes", 1024, 0.584, 0.569, 0.694),
-    }
-)
-
-VOC_IN_CONTEXT = MappingProxyType(
-    {
-        "DINO ViT-B/16, memory of 102,400": 0.449,
-        "DINOv2 ViT-B/14, memory of 102,400": 0.691,
-        "DINO ViT-B/16, memory of 10,240,000": 0.557,
-        "DINOv2 ViT-B/14, memory of 10,240,000": 0.769,
-    }
-)
-HUMMINGBIRD: Mapping[str, SegmentationProtocol] = MappingProxyType(
-    {
-        "voc": _hummingbird("voc", 512, VOC_IN_CONTEXT),
-        "ade20k": _hummingbird("ade20k", 512, {}),
-        "cityscapes": _hummingbird("cityscapes", 1024, {}),
-        "regions": _hummingbird("regions", 512, {}),
-    }
-)
 
 
 class SegmentationSet(StandardSet):
