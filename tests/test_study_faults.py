@@ -13,7 +13,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from rich.console import Console
 from safetensors import SafetensorError
-from test_study import FILE, TINY
+from test_study import FILE, TINY, wait_for
 from test_study_storage import LOSSES, claimed
 
 from siamlab.cli.main import main
@@ -148,6 +148,20 @@ def test_a_worker_that_may_not_write_ends_with_its_trials_kept(tmp_path):
     assert "Nothing is lost: the same command continues" in output and "Traceback" not in output
     study = optuna.load_study(study_name="mine", storage=open_storage("", out))
     assert TrialState.FAIL not in set(states(study)) and len(states(study)) == 4
+
+
+@pytest.mark.slow
+def test_a_study_whose_folder_is_deleted_ends_with_a_sentence(tmp_path):
+    file, out = tmp_path / "mine.py", tmp_path / "out"
+    file.write_text(FILE)
+    run = Command("study", "run", file, *TINY, "steps=9999", "--out", out, "--workers", 1)
+    wait_for(lambda: list(out.glob("runs/*/metrics.jsonl")) or run.status is not None)
+    out.rename(tmp_path / "gone")  # at once, as `rm -r` of a folder on another disk is not
+    output = run.finish()
+    assert run.status == 2 and "Traceback" not in output, output
+    assert f"siamlab: the study's folder {out} is gone, and the state of all trials" in output
+    assert "put it back and start again to continue" in output and "Nothing is lost" not in output
+    assert not out.exists()  # nor is a part of it made again
 
 
 def test_scores_that_are_no_numbers_are_a_failure_with_a_reason(study, tmp_path, monkeypatch):

@@ -156,3 +156,14 @@ def test_an_empty_journal_has_no_study(tmp_path):
     optuna.create_study(storage=storage, study_name="mine").enqueue_trial({})
     (trial,) = optuna.load_study(study_name="mine", storage=storage).get_trials()
     assert trial.state == TrialState.WAITING
+
+
+@pytest.mark.parametrize(
+    "use", [lambda s: s.get_trials(), lambda s: s.add_trial(create_trial(value=1))]
+)
+def test_a_journal_that_is_removed_is_missed_and_not_begun_anew(path, use):
+    study = optuna.load_study(study_name="mine", storage=open_journal(path))
+    path.unlink()
+    with pytest.raises(UserError, match=f"journal {path} is gone.*put it back"):
+        use(study)
+    assert not path.exists()

@@ -10,8 +10,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +31,42 @@ class Journal(JournalFileBackend):
         super().__init__(str(path))
         self.path = path
 
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Yield the operations from this one on. Raises UserError where the journal is gone."""
+        with _there(self.path):
+            yield from super().read_logs(log_number_from)
+
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append all lines or none; a process that is killed meanwhile leaves an open line."""
+        """Append all lines or none; a process that is killed meanwhile leaves an open line.
+
+        Raises UserError where the journal is gone: a new one would have only these lines.
+        """
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with hold(lock_of(self.path), wait=True), self.path.open("ab", buffering=0) as file:
-            close_last_line(self.path)
-            end = file.seek(0, os.SEEK_END)
-            try:
-                _write(file.fileno(), lines.encode())
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(end)
-                raise
+        with _there(self.path):
+            self.path.stat()  # before the lock, which would make the folder again
+            with hold(lock_of(self.path), wait=True), self.path.open("r+b", buffering=0) as file:
+                close_last_line(self.path)
+                end = file.seek(0, os.SEEK_END)
+                try:
+                    _write(file.fileno(), lines.encode())
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(end)
+                    raise
+
+
+@contextmanager
+def _there(path: Path) -> Iterator[None]:
+    """Raise UserError where a journal was removed while its study runs."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        folder = path.parent
+        gone = f"folder {folder}" if not folder.exists() else f"journal {path}"
+        raise UserError(
+            f"the study's {gone} is gone, and the state of all trials with it, so the study ends "
+            "here; put it back and start again to continue, or start again to begin anew"
+        ) from error
 
 
 def open_journal(path: Path) -> JournalStorage:
