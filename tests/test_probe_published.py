@@ -19,7 +19,7 @@ from siamlab.probe import (
 )
 from siamlab.probe.attentive import Attentive
 from siamlab.probe.linear import Head, softmax_regression
-from siamlab.probe.linear_tuned import held_out
+from siamlab.probe.linear_tuned import PENALTIES, held_out
 
 
 def rng(seed=0):
@@ -50,6 +50,16 @@ def test_the_penalty_is_the_one_that_scikit_learn_finds_best():
     found = linear_tuned(x, y, queries, answers, values)
     expected = fitted(best, torch.ones(150, dtype=torch.bool)).score(queries, answers)
     assert found.c == best and found.accuracy.value == pytest.approx(expected)
+
+
+def test_the_penalties_are_those_of_dinov2_and_dinov3():
+    """10 to each of torch.linspace(-6, 5, 45), in the eval/log_regression.py of both."""
+    assert len(PENALTIES) == 45 and PENALTIES[::4] == pytest.approx(
+        [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1e3, 1e4, 1e5], rel=1e-12
+    )
+    between = [PENALTIES[i] for i in (25, 26, 27)]  # from 1 to 10
+    assert between == pytest.approx([1.7782794, 3.1622777, 5.6234133], rel=1e-7)
+    assert PENALTIES == pytest.approx((10 ** torch.linspace(-6, 5, 45).double()).tolist(), rel=1e-5)
 
 
 def mixed(n, seed, width=120):

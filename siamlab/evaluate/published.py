@@ -40,8 +40,10 @@ PAPERS: Mapping[str, Paper] = MappingProxyType(
         ),
         "linear_tuned": Paper(
             "logistic-regression",
-            "Radford et al. 2021 (CLIP) and Siméoni et al. 2025 (DINOv3), who choose C of 96 and "
-            "45 values where siamlab has 9; the number below is of a layer trained by SGD",
+            "Oquab et al. 2023 (DINOv2) and Siméoni et al. 2025 (DINOv3), the 45 values of C in "
+            "their eval/log_regression.py; features are standardised means of patches here and "
+            "class tokens as they are there, fits take 200 steps at most here and 1,000 there; "
+            "the number below is of a layer trained by SGD",
             _imagenet("linear_tuned", "Oquab et al. 2023", {"DINOv2 ViT-B/14, SGD,": 0.845}),
         ),
         "few_shot_share": Paper(

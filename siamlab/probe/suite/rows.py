@@ -190,8 +190,8 @@ ATTENTION = (
 PUBLISHED = (
     Probe("linear_tuned", "Linear probe accuracy, penalty chosen", "semantic", IMAGES, "higher",
           semantic.tuned,
-          Doc("`linear_tuned`", "logistic regression with the C, of nine, that is best on a tenth "
-              "of the training images (DINOv2, CLIP)", "0–1"), ceiling=1.0),
+          Doc("`linear_tuned`", "logistic regression with the C, of 45 from 10⁻⁶ to 10⁵, that is "
+              "best on a tenth of the training images (DINOv2, DINOv3)", "0–1"), ceiling=1.0),
     Probe("attentive", "Attentive probe accuracy", "semantic", IMAGES, "higher",
           semantic.attending,
           Doc("`attentive`", "a classifier that learns which patches to pool, by eight queries "

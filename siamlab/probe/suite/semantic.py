@@ -16,7 +16,7 @@ from siamlab.probe.finetune import Epoch, fine_tune
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.knn import TEMPERATURE, knn, knn_standardised
 from siamlab.probe.linear import linear
-from siamlab.probe.linear_tuned import HELD_OUT, PENALTIES, linear_tuned
+from siamlab.probe.linear_tuned import HELD_OUT, PENALTIES, STEPS, linear_tuned
 from siamlab.probe.longtail import long_tail
 from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
@@ -77,7 +77,10 @@ def tuned(x: Extracted) -> Iterator[Reading]:
     """Logistic regression with the penalty that is best on held-out training images."""
     if data := pooled(x):
         score = linear_tuned(*data.arrays, seed=x.bench.seed, groups=data.groups).accuracy
-        about = f"logistic regression, standardised features, C of {list(PENALTIES)}"
+        about = (
+            f"logistic regression, standardised features, C of {len(PENALTIES)} values, log-spaced "
+            f"from {PENALTIES[0]:g} to {PENALTIES[-1]:g}, at most {STEPS} steps each"
+        )
         yield x.reading("linear_tuned", score, **POOLED, classifier=about, held_out=HELD_OUT)
 
 
