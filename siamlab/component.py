@@ -71,6 +71,7 @@ class Component(BaseModel, metaclass=_ComponentMeta):
 
     # a word that is not a kind is this choice's `name`: model=vit_small_patch16_224 is timm's
     by_name: ClassVar[bool] = False
+    by_path: ClassVar[bool] = False  # the choice that is meant where a path is given instead
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False

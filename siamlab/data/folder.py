@@ -36,6 +36,7 @@ class Folder(DataChoice):
 
     licence: ClassVar[str] = "that of your files"
     origin: ClassVar[str] = "data.path"
+    by_path: ClassVar[bool] = True
 
     kind: Literal["folder"] = "folder"
     path: str = Field(default="", description="folder of images, or of one folder for each class")

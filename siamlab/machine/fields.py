@@ -6,8 +6,10 @@ sentences(error.errors(), {"steps": 0}, Run)     # ["steps=0 must be a whole num
 
 import collections.abc
 import json
+import os
+import shlex
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -134,6 +136,15 @@ def _limits(metadata: Iterable[Any]) -> str:
     return (f"{comma} {ends}" if ends else "") + even + inf
 
 
+def no_choice(key: str, name: str, kinds: Mapping[str, type[BaseModel]]) -> str:
+    """Return the sentence for a choice that does not exist; for a path also how to give it."""
+    sentence = unknown(f"{key} has no choice", name, kinds)
+    takers = [kind for kind, choice in kinds.items() if getattr(choice, "by_path", False)]
+    if takers and ("/" in name or os.path.isdir(name)):
+        sentence += f"; a path is given as {key}={takers[0]} {key}.path={shlex.quote(name)}"
+    return sentence
+
+
 def flat(metadata: Iterable[Any]) -> Iterator[Any]:
     for mark in metadata:
         yield from mark.metadata if isinstance(mark, FieldInfo) else [mark]
@@ -147,8 +158,7 @@ def _sentence(line: Any, fields: dict[str, Any], model: type[BaseModel], prefix:
         message = str(line["ctx"]["error"])
         return f"{key}: {message}" if key else message
     if line["type"] == "union_tag_invalid":
-        kinds = choices(place.annotation)
-        return unknown(f"{key} has no choice", str(line["ctx"]["tag"]), kinds)
+        return no_choice(key, str(line["ctx"]["tag"]), choices(place.annotation))
     if line["type"] == "union_tag_not_found" and isinstance(place.value, dict):
         return f"{key} needs a `kind`; `siamlab axes {key}` lists the choices"
     what = allowed(place.annotation, place.metadata)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from siamlab.component import UserError, unknown
-from siamlab.machine.fields import choices, literal, text_of
+from siamlab.machine.fields import choices, literal, no_choice, text_of
 
 
 def assign(fields: dict[str, Any], assignments: Any, model: type[BaseModel]) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def put(
 
 
 def also(problems: Iterable[str]) -> str:
-    """Join the sentences of several mistakes."""
-    return ". Also: ".join(problems)
+    """Join the sentences of several mistakes, each once."""
+    return ". Also: ".join(dict.fromkeys(problems))
 
 
 def differences(mine: BaseModel, base: BaseModel | None, prefix: str = "") -> Iterator[str]:
@@ -97,7 +97,7 @@ def _put(table: dict, key: str, path: list[str], text: str, model: type[BaseMode
     elif kind in inside:
         _put(table[name], key, rest, text, inside[kind])
     else:
-        raise UserError(unknown(f"{name} has no choice", str(kind), inside))
+        raise UserError(no_choice(name, str(kind), inside))
 
 
 def _inner(table: dict, name: str, prefix: str = "") -> Iterator[str]:
