@@ -13,7 +13,7 @@ from torch import nn
 
 from siamlab.cli.main import main
 from siamlab.component import UserError
-from siamlab.data.frames import framed, padded, stretched, to_frame, to_image
+from siamlab.data.frames import cornered, framed, padded, stretched, to_frame, to_image
 from siamlab.data.spair import read_spair
 from siamlab.evaluate.models import open_model
 from siamlab.evaluate.standard import Spair, measure_standard
@@ -43,7 +43,7 @@ def write_image(root, category, name, size, spots):
     Image.fromarray(pixels).save(folder / f"{name}.jpg", quality=98, subsampling=0)
 
 
-def write_pair(root, number, category, source, target, points, split="test"):
+def write_pair(root, number, category, source, target, points, split="test", viewpoint=1):
     """An annotation with the fields of the real ones; points are (source, target) places."""
     (name_a, size_a), (name_b, size_b) = source, target
     fields = {
@@ -52,7 +52,7 @@ def write_pair(root, number, category, source, target, points, split="test"):
         "src_imsize": [*size_a, 3], "trg_imsize": [*size_b, 3],
         "src_bndbox": [2, 2, 30, 30], "trg_bndbox": [2, 4, 62, 24],
         "category": category, "src_pose": "Left", "trg_pose": "Right", "mirror": 0,
-        "viewpoint_variation": 1, "scale_variation": 0, "truncation": 0, "occlusion": 0,
+        "viewpoint_variation": viewpoint, "scale_variation": 0, "truncation": 0, "occlusion": 0,
         "src_kps": [list(a) for a, _ in points], "trg_kps": [list(b) for _, b in points],
         "kps_ids": [str(i) for i in range(len(points))],
     }  # fmt: skip
@@ -76,7 +76,7 @@ def write_spair(root):
     write_image(root, "dog", "2009_2", WIDE, {A: GREEN, B: RED})
     cats = ("2008_1", WIDE), ("2008_2", TALL)
     points = [(A, (44, 76)), (B, (20, 20)), (C, (52, 36))]
-    write_pair(root, 1, "cat", *cats, points)
+    write_pair(root, 1, "cat", *cats, points, viewpoint=0)
     write_pair(root, 2, "cat", *cats[::-1], [(b, a) for a, b in points])
     write_pair(root, 3, "dog", ("2009_1", WIDE), ("2009_2", WIDE), [(A, A), (B, B)])
     return root
@@ -104,6 +104,7 @@ def test_pairs_are_those_of_the_list_with_points_and_boxes_in_pixels(tmp_path):
     assert found.target[0, 0].tolist() == [76, 44]  # y, x of x = 44, y = 76
     assert found.known.sum(dim=1).tolist() == [3, 3, 2] and found.box.tolist() == [60.0] * 3
     assert found.sizes[found.pairs[0]].tolist() == [[64, 96], [96, 64]]
+    assert found.viewpoint.tolist() == [0, 1, 1]
 
 
 @CALM
@@ -140,6 +141,7 @@ def damage(root, change):
         (lambda r: next((r / "PairAnnotation/test").glob("000002*")).write_text("{"),
          "annotation .*000002.* is damaged or lacks"),
         (lambda r: damage(r, lambda f: f.pop("trg_bndbox")), "lacks one of .*trg_bndbox"),
+        (lambda r: damage(r, lambda f: f.update(viewpoint_variation=3)), r"_variation \(0, 1 or 2"),
         (lambda r: damage(r, lambda f: f["trg_kps"].pop()), "with as many points in both images"),
         (lambda r: damage(r, lambda f: f.update(trg_bndbox=[5, 5, 5, 5])), "is damaged or lacks"),
         (lambda r: damage(r, lambda f: f.update(src_imsize=[48, 32, 3])),
@@ -173,7 +175,20 @@ def test_a_padded_image_keeps_its_aspect_and_lies_in_the_middle(tmp_path):
     assert (y, x) == (8 + 10, 10) and pixels[0, y, x] > 200 > 60 > pixels[1, y, x]
 
 
-@pytest.mark.parametrize("fit", [lambda s: padded(s, 50), lambda s: stretched(s, (40, 30))])
+def test_a_cornered_image_lies_in_the_upper_left_of_white(tmp_path):
+    write_image(tmp_path, "cat", "a", TALL, {A: RED})
+    file, sizes = tmp_path / "JPEGImages/cat/a.jpg", torch.tensor([[96, 64]])
+    boxes = cornered(sizes, 48)
+    assert boxes.tolist() == [[0, 0, 48, 32]]
+    pixels = framed([file], boxes, (48, 48), 255)[0].int()
+    assert pixels[:, :, 32:].min() == 255 and pixels[:, :, :32].max() < 240
+    assert pixels[0, 10, 10] > 200 > 60 > pixels[1, 10, 10]
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [lambda s: padded(s, 50), lambda s: stretched(s, (40, 30)), lambda s: cornered(s, 50)],
+)
 def test_points_come_back_from_the_frame(fit):
     sizes = torch.tensor([[333, 500], [500, 281], [7, 7]])
     points, boxes = torch.rand(3, 2) * sizes, fit(sizes)
@@ -279,8 +294,57 @@ def test_an_image_that_is_drawn_twice_counts_twice_in_its_pairs():
 # measured
 
 
+def write_noise(root):
+    """Two smooth pictures of pale colours that differ a little, 96 × 72 pixels, and 40 points."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(150, 256, (9, 12, 3)).astype(np.uint8)
+    other = np.clip(coarse + rng.normal(0, 3, coarse.shape), 0, 255).astype(np.uint8)
+    (root / "JPEGImages/cat").mkdir(parents=True)
+    for name, pixels in (("a", coarse), ("b", other)):
+        image = Image.fromarray(pixels).resize((96, 72), Image.Resampling.BICUBIC)
+        image.save(root / f"JPEGImages/cat/{name}.jpg", quality=98, subsampling=0)
+    points = [(p, p) for p in zip(*rng.integers(4, 68, (2, 40)).tolist(), strict=True)]
+    write_pair(root, 1, "cat", ("a", (96, 72)), ("b", (96, 72)), points)
+    return [p for p, _ in points]
+
+
+def probe3d_by_hand(root, points):
+    """Share of points within 0.1 · 60 pixels, in plain numpy: 48 pixels, patches of 4."""
+    maps = []
+    for name in "ab":
+        canvas = Image.new("RGB", (48, 48), "white")
+        image = Image.open(root / f"JPEGImages/cat/{name}.jpg")
+        canvas.paste(image.resize((48, 36), Image.Resampling.BICUBIC), (0, 0))
+        patches = np.asarray(canvas, float).reshape(12, 4, 12, 4, 3)
+        maps.append(patches.mean(axis=(1, 3)))  # [12, 12, 3]
+    unit = maps[1] / np.linalg.norm(maps[1], axis=2, keepdims=True)
+    right = 0
+    for x, y in points:
+        v, u = (y + 0.5) / 8 - 0.5, (x + 0.5) / 8 - 0.5  # in patches; half size
+        i, j = int(v // 1), int(u // 1)
+        a, b = v - i, u - j
+        i, j, k, m = max(i, 0), max(j, 0), min(i + 1, 11), min(j + 1, 11)
+        query = (1 - a) * ((1 - b) * maps[0][i, j] + b * maps[0][i, m]) + a * (
+            (1 - b) * maps[0][k, j] + b * maps[0][k, m]
+        )
+        row, column = divmod(int((unit @ query).argmax()), 12)
+        found = np.array([8 * row + 3.5, 8 * column + 3.5])
+        right += np.linalg.norm(found - (y, x)) <= 6
+    return right / len(points)
+
+
 @CALM
-@pytest.mark.parametrize("protocol", ["sd-dino", "dift"])
+def test_probe3d_is_what_a_plain_loop_finds(tmp_path):
+    points = write_noise(tmp_path)
+    data = Spair(path=str(tmp_path), protocol="probe3d")
+    scores = measure_standard([colours()], data, "cpu")
+    found = dict(scores.select("probe", "value").iter_rows())
+    expected = probe3d_by_hand(tmp_path, points)
+    assert 0.1 < expected < 0.9 and found["spair"] == pytest.approx(expected)
+
+
+@CALM
+@pytest.mark.parametrize("protocol", ["sd-dino", "dift", "probe3d"])
 def test_a_network_that_sees_colours_finds_those_that_agree(protocol, tmp_path):
     data = Spair(path=str(write_spair(tmp_path)), protocol=protocol)
     scores = measure_standard([colours()], data, "cpu")
@@ -288,6 +352,8 @@ def test_a_network_that_sees_colours_finds_those_that_agree(protocol, tmp_path):
     assert value["spair_cat"] == 1 and value["spair_dog"] == 0
     assert value["spair"] == pytest.approx(6 / 8) and value["spair_image"] == pytest.approx(2 / 3)
     assert value["spair_categories"] == pytest.approx(1 / 2)
+    assert value["spair_viewpoint_0"] == 1 and "spair_viewpoint_2" not in value
+    assert value["spair_viewpoint_1"] == pytest.approx(1 / 2)  # of categories; 3 / 5 of points
     for row in scores.filter(polars.col("probe").is_in(["spair", "spair_image"])).to_dicts():
         assert 0 < row["chance"] < 0.1 and row["ceiling"] == 1
         settings = json.loads(row["settings"])
@@ -317,7 +383,7 @@ def test_the_command_prints_and_writes_them_beside_published_ones(tmp_path, caps
     assert "spair_image_05 (mean share of points) ↑" in shown and "untrained" in shown
     assert "published: DINOv2 ViT-B/14 0.556 spair (Zhang et al." in shown
     table = polars.read_csv(tmp_path / "pck.csv")
-    assert set(table["model"]) == {"untrained", "zoo:scenes_mae"} and len(table) == 2 * 7
+    assert set(table["model"]) == {"untrained", "zoo:scenes_mae"} and len(table) == 2 * 9
 
 
 @pytest.mark.parametrize(
@@ -326,7 +392,7 @@ def test_the_command_prints_and_writes_them_beside_published_ones(tmp_path, caps
         (["data=scenes"], "--suite spair reads its own images, so data=scenes does not apply"),
         (["fine_tune.epochs=1"], "so fine_tune.epochs=1 does not apply"),
         (["--size=96"], "--suite spair shows images at the size of its protocol; leave --size out"),
-        (["data.protocol=dino"], "data.protocol=dino must be 'sd-dino' or 'dift'"),
+        (["data.protocol=dino"], "data.protocol=dino must be 'sd-dino', 'dift' or"),
         (["data.folder=x"], "data=spair has no key 'folder'; allowed"),
         ([], "data.path='' must be a copy of SPair-71k"),
     ],

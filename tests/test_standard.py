@@ -47,7 +47,8 @@ SMALLER = {
 }  # fmt: skip
 UNPUBLISHED = {"regions", "voc_boxes", "coco_boxes"}  # of your own, or by a head of siamlab's
 FIELDS = {"nyu": dict(crop="whole")}
-UNTOLD = {("ade20k", "hummingbird"), ("cityscapes", "hummingbird")}  # none in text we may cite
+UNTOLD = {("ade20k", "hummingbird"), ("cityscapes", "hummingbird"),
+          ("spair", "probe3d")}  # fmt: skip  # none in text we may cite
 EVERY = pytest.mark.parametrize("kind", SETS)
 CPU = torch.device("cpu")
 

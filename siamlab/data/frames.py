@@ -25,10 +25,16 @@ def padded(sizes: Int64[Tensor, "M 2"], side: int) -> Int64[Tensor, "M 4"]:
     """Return boxes of images whose longer side fills a square frame, in its middle.
 
     Boxes are top, left, height, width in pixels of the frame; `sizes` are height, width of the
-    images. The rest of the frame is black.
+    images. The rest of the frame is black, unless `framed` is told otherwise.
     """
     shown = (sizes * (side / sizes.amax(dim=1, keepdim=True))).round().long().clamp(min=1)
     return torch.cat([(side - shown) // 2, shown], dim=1)
+
+
+def cornered(sizes: Int64[Tensor, "M 2"], side: int) -> Int64[Tensor, "M 4"]:
+    """Return boxes of images whose longer side fills a square frame, in its upper left corner."""
+    boxes = padded(sizes, side)
+    return torch.cat([torch.zeros_like(boxes[:, :2]), boxes[:, 2:]], dim=1)
 
 
 def stretched(sizes: Int64[Tensor, "M 2"], frame: Grid) -> Int64[Tensor, "M 4"]:
@@ -90,16 +96,17 @@ def middle(maps: Float[Tensor, "*B H W"]) -> Float[Tensor, "*B S S"]:
 
 
 def framed(
-    files: Sequence[Path], boxes: Int64[Tensor, "M 4"], frame: Grid
+    files: Sequence[Path], boxes: Int64[Tensor, "M 4"], frame: Grid, grey: int = 0
 ) -> UInt8[Tensor, "M 3 H W"]:
     """Return the images, each resized (bicubic, antialiased) into its box of a black frame.
 
-    Works on all cores. Raises UserError for files that cannot be read, by name.
+    `grey`: another colour of the frame, up to 255, which is white. Works on all cores. Raises
+    UserError for files that cannot be read, by name.
     """
 
     def work(job: tuple[Path, list[int]]) -> Tensor:
         file, (top, left, height, width) = job
-        canvas = np.zeros((*frame, 3), np.uint8)
+        canvas = np.full((*frame, 3), grey, np.uint8)
         image = rgb(file).resize((width, height), Image.Resampling.BICUBIC)
         canvas[top : top + height, left : left + width] = np.asarray(image)
         return torch.from_numpy(canvas.transpose(2, 0, 1).copy())

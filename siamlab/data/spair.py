@@ -19,7 +19,8 @@ from siamlab.machine.terminal import caution
 SpairSplit = Literal["trn", "val", "test"]
 WHOLE = {"trn": 53_340, "val": 5_384, "test": 12_234}  # pairs
 FIELDS = ("category", "src_imname", "trg_imname", "src_imsize", "trg_imsize", "trg_bndbox",
-          "src_kps", "trg_kps")  # fmt: skip
+          "src_kps", "trg_kps", "viewpoint_variation")  # fmt: skip
+VIEWPOINTS = (0, 1, 2)  # how much the viewpoint changes in a pair
 
 
 class KeypointPairs(NamedTuple):
@@ -34,6 +35,7 @@ class KeypointPairs(NamedTuple):
     target: Float[Tensor, "P K 2"]
     known: Bool[Tensor, "P K"]  # False where a pair has fewer than K points
     box: Float[Tensor, " P"]  # longer side of the target's bounding box, pixels
+    viewpoint: Int64[Tensor, " P"]  # 0 the same, 1 or 2 farther apart, as annotated
 
 
 def read_spair(path: str, split: SpairSplit = "test", most: int = 0) -> KeypointPairs:
@@ -82,11 +84,13 @@ def _annotation(file: Path) -> dict[str, Any]:
         points = tuple(torch.tensor(found[f"{end}_kps"]).float() for end in ("src", "trg"))
         if points[0].shape != points[1].shape or points[0].shape[1:] != (2,):
             raise ValueError
+        if found["viewpoint_variation"] not in VIEWPOINTS:
+            raise ValueError
         return found | {"points": points, "file": file, "box": _longer_side(found["trg_bndbox"])}
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"data.path: the annotation {file} is damaged or lacks one of {', '.join(FIELDS)}, "
-            "with as many points in both images; unpack SPair-71k again"
+            f"data.path: the annotation {file} is damaged or lacks one of {', '.join(FIELDS)} "
+            "(0, 1 or 2), with as many points in both images; unpack SPair-71k again"
         ) from None
 
 
@@ -126,6 +130,7 @@ def _pairs(root: Path, annotations: list[dict[str, Any]]) -> KeypointPairs:
         torch.tensor([categories.index(a["category"]) for a in annotations]), pairs,
         *(_places([a["points"][end] for a in annotations], most) for end in (0, 1)), known,
         torch.tensor([a["box"] for a in annotations]),
+        torch.tensor([a["viewpoint_variation"] for a in annotations]),
     )  # fmt: skip
 
 

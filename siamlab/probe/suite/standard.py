@@ -27,6 +27,11 @@ SPAIR = (
     Probe("spair_categories", "SPair-71k PCK@0.10, mean over categories", "spatial", POINTS,
           "higher", None,
           Doc("`keypoints.pck`", "mean over the 18 categories of the share of points", "0–1")),
+    *(Probe(f"spair_viewpoint_{change}", f"SPair-71k PCK@0.10, viewpoint {title}", "spatial",
+            POINTS, "higher", None,
+            Doc("`keypoints.pck`", "the same of the pairs whose viewpoint is annotated to vary by "
+                "0, 1 or 2", "0–1"))
+      for change, title in enumerate(("kept", "changed", "changed much"))),
     *(Probe(f"spair_{name}", f"SPair-71k PCK@0.10, {name}", "spatial", POINTS, "higher", None,
             Doc("`keypoints.pck`", "the share of points in one category", "0–1"))
       for name in SPAIR_CATEGORIES),
