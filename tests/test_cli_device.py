@@ -8,6 +8,7 @@ import torch
 
 from siamlab.cli import demo as demo_file
 from siamlab.cli.main import main
+from siamlab.cli.words import device_words
 from siamlab.recipes import demo_size, mae
 from siamlab.run import Compute
 from siamlab.study import Ablation, Axis, Choice, Search, attach, runner
@@ -34,7 +35,11 @@ def test_train_records_the_device_in_its_run(tmp_path, capsys):
     assert RunFolder(tmp_path / "run").run().compute.device == "cpu"
 
 
-@pytest.mark.parametrize("words, expected", [("", "auto"), ("--device cpu", "cpu")])
+@pytest.mark.parametrize("words, expected", [
+    ("--smallest", "auto"),
+    ("--smallest --device cpu", "cpu"),
+    ("--data fashion compute.device=cpu", "cpu"),
+])  # fmt: skip
 def test_the_demo_trains_and_probes_on_the_device(words, expected, tmp_path, monkeypatch):
     trained, probed = [], []
 
@@ -47,7 +52,7 @@ def test_the_demo_trains_and_probes_on_the_device(words, expected, tmp_path, mon
     monkeypatch.setattr(demo_file, "before_training", lambda model: "start")
     monkeypatch.setattr(demo_file, "probe_all", probe_all)
     with pytest.raises(Asked):
-        main(["demo", "--smallest", "--out", str(tmp_path / "demo"), *shlex.split(words)])
+        main(["demo", "--out", str(tmp_path / "demo"), *shlex.split(words)])
     assert {run.compute.device for run in trained} == {expected} and probed == [expected]
 
 
@@ -71,7 +76,7 @@ def test_a_study_gives_its_runs_the_device(verb, module, name, tmp_path, monkeyp
     monkeypatch.setattr(module, name, lambda file, words, *rest: given.extend(words) or 0)
     words = ["study", verb, "studies/loss_form.py", "seeds=2", "--device", "cpu"]
     assert main([*words, "--out", str(tmp_path)]) == 0
-    assert given == ["compute.device=cpu", "seeds=2"]
+    assert given == ["seeds=2", "compute.device=cpu"]
     study = Ablation(question="?", base=mae(), axes=(LENGTH,))
     assert {point.run.compute.device for point in assign(study, given).points()} == {"cpu"}
 
@@ -100,6 +105,26 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_else(
     error = capsys.readouterr().err
     assert f"--device {name} " in error and "torch finds none here" in error
     assert not out.exists()
+
+
+@pytest.mark.parametrize("command", [f"train mae --small {' '.join(TINY)}", "demo --data fashion",
+                                     "study worker", "study run studies/masking.py",
+                                     "study worker studies/masking.py"])  # fmt: skip
+@pytest.mark.parametrize("option, word", [("cuda", "cpu"), ("auto", "'cpu'")])
+def test_two_devices_are_refused(command, option, word, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo_file, "demo", lambda *args: 0)
+    monkeypatch.setattr(runner, "run_study", lambda *args: 0)
+    monkeypatch.setattr(attach, "attach_study", lambda *args: 0)
+    words = [f"compute.device={word}", "--device", option, "--out", str(tmp_path / "out")]
+    assert main([*command.split(), *words]) == 2
+    error = capsys.readouterr().err
+    assert f"--device {option} and compute.device={word} are two devices; leave one" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_device_may_be_named_twice():
+    words = ["steps=2", "compute.device='cpu'"]
+    assert device_words("cpu", words) == [*words, "compute.device=cpu"]
 
 
 def test_a_run_uses_apples_gpu_only_by_its_name(monkeypatch):

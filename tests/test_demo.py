@@ -115,7 +115,7 @@ def test_a_leader_that_intervals_do_not_tell_from_another_is_said_to_overlap():
 
 
 def test_photographs_of_ones_own_are_trained_on_by_the_same_recipes(tmp_path, capsys):
-    scale = photographs("folder", ["data.path=photos", "steps=7"])
+    scale = photographs("folder").change("data.path=photos", "steps=7")
     assert [run.name for run in scale.runs()] == list(DEMO.recipes)
     for run in scale.runs():
         assert run.data == Folder(path="photos") and run.steps == 7 and run.grid == (8, 8)

@@ -26,7 +26,8 @@ def train_run(options: Namespace) -> int:
     from siamlab.train.bar import follow
 
     distributed.start()  # before the bar, which only one process draws
-    run = chosen_run(options).change(*device_words(options.device))
+    options.words = device_words(options.device, options.words)
+    run = chosen_run(options)
     out = options.out or f"runs/{run.name}"
     if options.resume and not RunFolder(out).made() and distributed.is_main():
         RunFolder(out).check_free()
@@ -186,15 +187,15 @@ def run_demo(options: Namespace) -> int:
     from siamlab.machine import workers
 
     workers.warm()
-    from siamlab.machine.device import device_named
+    from siamlab.cli.words import device_words
 
-    device_named(options.device)  # before any image is read
+    words = device_words(options.device, options.words)  # before any image is read
     from siamlab.cli.demo import DEMO, LONG, SMALLEST, demo, photographs
 
     scale = LONG if options.long else SMALLEST if options.smallest else DEMO
     if options.data:
-        scale = photographs(options.data, options.words)
-    return demo(scale, options.out or f"runs/{scale.name}", options.device)
+        scale = photographs(options.data)
+    return demo(scale.change(*words), options.out or f"runs/{scale.name}")
 
 
 def open_lab(options: Namespace) -> int:

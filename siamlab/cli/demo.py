@@ -47,6 +47,10 @@ class Scale(NamedTuple):
         """Return one run for each recipe."""
         return [self.sized(RECIPES[name]()).change(*self.changes) for name in self.recipes]
 
+    def change(self, *words: str) -> "Scale":
+        """Return the same size with more changes to every recipe."""
+        return self._replace(changes=(*self.changes, *words))
+
 
 # one direction per step in all three recipes, so that each spends one pass on an image
 SHARED = ("roles=fixed", "log_every=50")
@@ -65,20 +69,19 @@ LONG = Scale(
 )
 
 
-def photographs(kind: str, words: Sequence[str] = ()) -> Scale:
+def photographs(kind: str) -> Scale:
     """Return the demo on photographs: `cifar10`, downloaded if necessary, or another source."""
     fetched = ("data.download=true",) if kind == "cifar10" else ()
-    changes = (*SHARED, "steps=2000", f"data={kind}", *fetched, *words)
+    changes = (*SHARED, "steps=2000", f"data={kind}", *fetched)
     return Scale(f"demo-{kind}", "30 to 120 minutes", changes, images=4000, sized=photo_size)
 
 
-def demo(scale: Scale, out: str | Path, device: str = "auto") -> int:
+def demo(scale: Scale, out: str | Path) -> int:
     """Train, probe and report; return the exit status. Finished runs are not trained again.
 
-    `device` is where the runs train and are probed.
+    The runs are probed on the device on which they train, their compute.device.
     """
-    console, out = Console(), Path(out)
-    runs = [run.change(f"compute.device={device}") for run in scale.runs()]
+    console, out, runs = Console(), Path(out), scale.runs()
     check_demo_folder(out, runs)
     say(plan(scale, runs, out), console)
     with console.status("reading the images"):
@@ -91,6 +94,7 @@ def demo(scale: Scale, out: str | Path, device: str = "auto") -> int:
         return 130
     trained_models = open_models([out / run.name for run in runs])
     models = [before_training(trained_models[0]), *trained_models]
+    device = runs[0].compute.device
     with console.status("probing the features"):
         with explain_shortage("end other programs, or ask for the --smallest demo"):
             scores = probe_all(models, train, test, device=device, cache=False)

@@ -221,7 +221,7 @@ def _demo_command(commands: Any) -> None:
     demo.add_argument(
         "--out", type=some_path, help="the folder of runs and report (default: runs/demo)"
     )
-    add_device(demo, "to train and probe")
+    add_run_device(demo, "to train and probe")
 
 
 def _editor_commands(top: Parser, commands: Any) -> None:

@@ -91,9 +91,9 @@ def add_device(command: ArgumentParser, what: str = "to compute") -> None:
     command.add_argument("--device", type=one_of("device", DEVICES), default="auto", help=text)
 
 
-def add_run_device(command: ArgumentParser) -> None:
+def add_run_device(command: ArgumentParser, what: str = "to train") -> None:
     """Add --device to a command that trains; without it each run's own compute.device counts."""
-    text = f"where to train, the same as compute.device=: {', '.join(DEVICES)}"
+    text = f"where {what}, the same as compute.device=: {', '.join(DEVICES)}"
     command.add_argument("--device", type=one_of("device", DEVICES), help=text)
 
 

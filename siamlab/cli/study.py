@@ -108,7 +108,7 @@ def _run(options: Namespace) -> int:
     from siamlab.cli.words import device_words
     from siamlab.study.runner import run_study
 
-    words = device_words(options.device) + options.words
+    words = device_words(options.device, options.words)
     where = (options.file, words, _out(options), options.storage)
     return run_study(*where, options.workers, options.budget, options.again)
 
@@ -122,7 +122,7 @@ def _worker(options: Namespace) -> int:
     file, words = options.file, options.words
     if file and is_assignment(file):  # not a file, but the first assignment
         file, words = None, [file, *words]
-    words = device_words(options.device) + words
+    words = device_words(options.device, words)
     out = Path(options.out) if options.out else None
     return attach_study(file, words, out, options.storage, Path(ROOT), options.threads)
 

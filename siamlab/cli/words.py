@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from siamlab import RECIPES, zoo
 from siamlab.component import UserError, unknown
+from siamlab.machine.fields import literal
 from siamlab.machine.files import check_readable, expanded
 
-INIT = "model.init"
+INIT, DEVICE = "model.init", "compute.device"
 PROBE_KEYS = ("data", "fine_tune")
 MODEL_FILES = {"run.toml", "encoder.safetensors", "config.json"}  # in a folder that is not an album
 
@@ -115,17 +116,21 @@ def data_words(command: str, words: Sequence[str]) -> list[str]:
     return list(words)
 
 
-def device_words(device: str | None) -> list[str]:
-    """Return the word for a run's device that --device stands for; none where it is not given.
+def device_words(device: str | None, words: Sequence[str]) -> list[str]:
+    """Return the words and the one for a run's device that --device stands for, if it is given.
 
-    Raises UserError for a GPU that torch does not find.
+    Raises UserError where both are given and differ, and for a GPU that torch does not find.
     """
     if device is None:
-        return []
+        return [*words]
+    for word in words:
+        key, _, named = word.partition("=")
+        if key == DEVICE and literal(named) != device:
+            raise UserError(f"--device {device} and {word} are two devices; leave one of them out")
     from siamlab.machine.device import device_named
 
     device_named(device)
-    return [f"compute.device={device}"]
+    return [*words, f"{DEVICE}={device}"]
 
 
 def check_model(name: str) -> None:
