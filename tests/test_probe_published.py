@@ -1,15 +1,21 @@
 """Probes by the protocols of papers: a chosen penalty, the attentive probe, a sampled memory."""
 
+import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from test_probe_suite import WANT, network
 
 from siamlab.component import UserError
 from siamlab.data import Scenes
 from siamlab.probe import (
+    PROBES,
+    PUBLISHED,
+    Suite,
     attentive,
+    features,
     in_context,
     linear,
     linear_tuned,
@@ -210,6 +216,22 @@ def test_a_count_of_patches_that_are_not_there_is_refused():
 
 
 # the suite
+
+
+def test_class_tokens_vote_with_each_k_of_dino():
+    """10, 20, 100 and 200 neighbours (Caron et al. 2021; DINOv2's and DINOv3's eval/knn.py)."""
+    data = Scenes(images=120, test_images=40, side=40)
+    model, train, test = network(), data("train"), data("test")
+    probes = [p for p in PROBES.values() if p.key.startswith("knn_class_token")]
+    found = {m.probe.key: m for m in probe_model(model, train, test, Suite(tuple(probes)), WANT)}
+    tokens = [features(model, part.pixels, WANT).cls for part in (train, test)]
+    vote = KNeighborsClassifier(100, metric="cosine", weights=lambda d: np.exp((1 - d) / 0.07))
+    expected = vote.fit(tokens[0], train.labels).score(tokens[1], test.labels)
+    assert found["knn_class_token_100"].score.value == pytest.approx(expected)
+    asked = {key: m.settings["k"] for key, m in found.items()}  # 200 are more than there are
+    assert asked == {"knn_class_token": 20, "knn_class_token_10": 10, "knn_class_token_100": 100}
+    assert {m.settings["pooling"] for m in found.values()} == {"class token"}
+    assert {p.key for p in PUBLISHED.probes} >= {p.key for p in probes}
 
 
 def test_the_suite_of_published_protocols():

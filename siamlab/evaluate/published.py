@@ -34,7 +34,9 @@ PAPERS: Mapping[str, Paper] = MappingProxyType(
     {
         "knn_class_token": Paper(
             "dino-knn",
-            "Caron et al. 2021: 20 neighbours of the class token, weighted by exp(cos / 0.07)",
+            "Caron et al. 2021: 20 neighbours of the class token, weighted by exp(cos / 0.07); "
+            "the evaluations of DINO, DINOv2 and DINOv3 take 10, 100 and 200 too, as "
+            "knn_class_token_10, _100 and _200 do",
             _imagenet("knn_class_token", "Caron et al. 2021", {"DINO ViT-B/16": 0.761})
             + _imagenet("knn_class_token", "Oquab et al. 2023", {"DINOv2 ViT-B/14": 0.821}),
         ),

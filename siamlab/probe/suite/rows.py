@@ -188,6 +188,11 @@ ATTENTION = (
     *added_probes("attention"),
 )
 PUBLISHED = (
+    *(Probe(f"knn_class_token_{k}", f"k-NN accuracy, class token, k = {k}", "semantic", IMAGES,
+            "higher", semantic.other_token_neighbours,
+            Doc("`knn`", "k-NN on the class token with the other k of DINO, DINOv2 and DINOv3",
+                "0–1"), ceiling=1.0)
+      for k in semantic.OTHER_K),
     Probe("linear_tuned", "Linear probe accuracy, penalty chosen", "semantic", IMAGES, "higher",
           semantic.tuned,
           Doc("`linear_tuned`", "logistic regression with the C, of 45 from 10⁻⁶ to 10⁵, that is "

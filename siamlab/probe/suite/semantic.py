@@ -31,6 +31,7 @@ IMBALANCE = 100.0
 SEVERITIES = (1, 2, 3, 4, 5)
 CORRUPTED = 500  # most test images that are corrupted
 POOLED = {"pooling": "mean of patches"}
+TOKEN = {"pooling": "class token"}
 PRESENT = "classes of the test images"
 HEAD = {"classifier": "logistic regression, standardised features, C = 1"}
 
@@ -60,7 +61,7 @@ def nearest(x: Extracted) -> Iterator[Reading]:
     if x.model.cls_token is not None:
         tokens = labelled(x, x.train.cls, x.test.cls)
         score = knn(*tokens.arrays, k, tokens.groups)
-        yield x.reading("knn_class_token", score, **protocol | {"pooling": "class token"})
+        yield x.reading("knn_class_token", score, **protocol | TOKEN)
 
 
 def linear_probe(x: Extracted) -> Iterator[Reading]:
@@ -102,10 +103,20 @@ def two_views(x: Extracted) -> Iterator[Reading]:
 def other_neighbours(x: Extracted) -> Iterator[Reading]:
     """k-NN with other k, as far as there are training images."""
     if data := pooled(x):
-        for k in OTHER_K:
-            if k <= len(data.labels):
-                score = knn(*data.arrays, k, data.groups)
-                yield x.reading(f"knn_{k}", score, **POOLED, k=k, temperature=TEMPERATURE)
+        yield from _with_other_k(x, data, "knn", POOLED)
+
+
+def other_token_neighbours(x: Extracted) -> Iterator[Reading]:
+    """The same on class tokens, where the model has one."""
+    if x.model.cls_token is not None and (data := labelled(x, x.train.cls, x.test.cls)):
+        yield from _with_other_k(x, data, "knn_class_token", TOKEN)
+
+
+def _with_other_k(x: Extracted, data: Labelled, key: str, pooling: Settings) -> Iterator[Reading]:
+    for k in OTHER_K:
+        if k <= len(data.labels):
+            score = knn(*data.arrays, k, data.groups)
+            yield x.reading(f"{key}_{k}", score, **pooling, k=k, temperature=TEMPERATURE)
 
 
 def few_shot(x: Extracted) -> Iterator[Reading]:
