@@ -20,7 +20,7 @@ endif
 endif
 endif
 
-.PHONY: help demo demo-long lab test test-all drill lint docs lock clean
+.PHONY: help demo demo-long lab test test-all drill lint docs web lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*##/make \1:/p' Makefile
@@ -57,6 +57,10 @@ docs: $(VENV)/.done  ## the documentation site, in build/site; warnings and dead
 	$(VENV)/bin/python docs/build_results.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build
 	@echo "build/site/index.html; with search: $(VENV)/bin/python -m http.server -d build/site"
+
+web:  ## the scripts of explorers, from siamlab/explore/web/src; needs npm
+	cd siamlab/explore/web && npm ci --silent --no-audit --no-fund && npm run --silent check \
+		&& npm run --silent build && npm test --silent
 
 lock:  ## resolve the pins again
 	uv pip compile -q --universal --python-version 3.11 --all-extras --upgrade \

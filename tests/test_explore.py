@@ -163,7 +163,8 @@ def test_a_dropped_explorer_goes_at_once_and_never_holds_a_file_open(name):
 def test_an_explorer_is_a_scene_and_images(tmp_path):
     explorer = Brightness().set(level=3).select("image", 2)
     assert explorer.state == dict(level=3, view="image", patch=2, text="Level 3, patch 2.")
-    assert Image.open(io.BytesIO(explorer.snapshot())).getpixel((300, 300)) == (150, 150, 150)
+    picture = Image.open(io.BytesIO(explorer.snapshot())).convert("RGB")
+    assert picture.getpixel((600, 600)) == (150, 150, 150)
     events = {answer.event: answer for answer in explorer.answers()}
     assert set(events) == {"", *(f"image {i}" for i in range(4)), *(f"level={i}" for i in range(5))}
     assert events["level=1"].scene["text"] == "Level 1, patch 2." and explorer.values["level"] == 3
@@ -410,7 +411,9 @@ def test_files_get_their_folders_and_a_picture_its_name(tmp_path):
     explorer.to_html(tmp_path / "new" / "pages" / "a.html")
     explorer.snapshot(tmp_path / "new" / "pictures" / "a.png")
     assert {file.name for file in tmp_path.rglob("a.*")} == {"a.html", "a.png"}
-    with pytest.raises(UserError, match="a snapshot is a PNG; name its file b.png, not /.*b.jpg"):
+    with pytest.raises(
+        UserError, match="a snapshot is a PNG or SVG; name its file b.png, not /.*b.jpg"
+    ):
         explorer.snapshot(tmp_path / "b.jpg")
     assert not (tmp_path / "b.jpg").exists()
 
@@ -588,7 +591,7 @@ def test_another_size_of_model_and_an_image_of_other_sides():
     model = open_model("timm:test_vit", weights=False)
     explorer = PairExplorer(NamedModel("mine", model.model, None), wide, image=1)
     assert explorer.grid == (10, 10) and "mine, patch in row 6" in explorer.state["text"]
-    assert Image.open(io.BytesIO(explorer.snapshot())).width == 776
+    assert Image.open(io.BytesIO(explorer.snapshot())).width == 2 * 776
 
 
 def test_a_page_of_one_pair_at_224_pixels_holds_all_patches_and_layers(tmp_path):
@@ -611,3 +614,10 @@ def test_a_page_of_one_pair_at_224_pixels_holds_all_patches_and_layers(tmp_path)
         bytearray(base64.b64decode(place["layers"][12]["across"])), dtype=torch.uint8
     )
     assert ((levels.float() - 128) / 127 - cosine).abs().max() < 0.01
+
+
+def test_a_snapshot_is_written_as_svg_where_its_name_says_so(tmp_path):
+    explorer = Brightness().set(level=3).select("image", 2)
+    text = explorer.snapshot(tmp_path / "new" / "a.svg").decode()
+    assert text == (tmp_path / "new" / "a.svg").read_text()
+    assert text.startswith("<svg") and ">Level 3, patch 2.</text>" in text

@@ -10,7 +10,7 @@ from test_explore import plane_explorer
 
 from benchmarks.lab import notebook
 from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer
-from siamlab.explore.web.assets import script
+from siamlab.explore.web.assets import widget_script
 
 NUMBERS = count()
 HERE = str(Path(__file__).parent)
@@ -415,7 +415,7 @@ def test_a_finger_scrolls_over_patches_and_chooses_by_a_tap(browser, pair):
 
 
 def test_a_second_view_of_a_widget_goes_on_counting(page):
-    source = script().split("export default")[0]
+    source = widget_script().split("export default")[0]
     page.set_content(f"<body><script type=module>{source} window.mount = mount;</script>")
     page.wait_for_function("window.mount !== undefined")
     counts = page.evaluate(
@@ -699,7 +699,7 @@ def test_a_widget_without_its_kernel_says_so(lab):
 
 
 def test_an_event_without_an_answer_is_told(page):
-    source = script().split("export default")[0].replace("PATIENCE = 5000", "PATIENCE = 50")
+    source = widget_script().split("export default")[0].replace("PATIENCE = 5000", "PATIENCE = 50")
     page.set_content(f"<body><script type=module>{source} window.mount = mount;</script>")
     page.wait_for_function("window.mount !== undefined")
     page.evaluate(

@@ -412,7 +412,7 @@ def test_of_many_points_a_readable_number_is_told(study):
     looks = set(zip(chart.colours, chart.symbols, strict=True))
     assert len(looks) == 25  # no two points look alike
     assert sum(place is not None for place in chart.places) == DESCRIBED
-    assert Image.open(io.BytesIO(explorer.snapshot())).width == 776
+    assert Image.open(io.BytesIO(explorer.snapshot())).width == 2 * 776
 
 
 @pytest.mark.parametrize("seed", range(4))

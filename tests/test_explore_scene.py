@@ -1,14 +1,15 @@
 """Scenes as pictures: heat in its colours, marks where they say."""
 
+import io
 import math
 import re
+from xml.etree import ElementTree
 
 import pytest
 import torch
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops
 
-from siamlab.explore.draw import GAP, LINE, _font, drawn
-from siamlab.explore.draw_chart import charted
+from siamlab.explore.draw import png, svg
 from siamlab.explore.scene import (
     COSINE,
     FADE,
@@ -26,6 +27,20 @@ from siamlab.explore.scene import (
     outline,
     shortened,
 )
+
+GAP, TITLE, LINE, WIDTH = 14, 24, 18, 776  # pixels, of sheet.ts
+
+
+def drawn(scene, images):
+    """The picture of a scene, a pixel for each of the page."""
+    return Image.open(io.BytesIO(png(scene, images, zoom=1))).convert("RGB")
+
+
+def charted(chart):
+    """The picture of a chart alone, 748 × 561 pixels."""
+    left, top = GAP, GAP + 6 + TITLE
+    picture = drawn(Scene([Panel("p", "", "", chart=chart)], 1, ""), {})
+    return picture.crop((left, top, WIDTH - GAP, top + 561))
 
 
 def heated(value, scale=COSINE, image=None):
@@ -50,7 +65,7 @@ def test_a_photograph_without_heat_stays_visible_in_grey():
     red = torch.tensor([200, 0, 0], dtype=torch.uint8)[:, None, None].expand(3, 40, 40)
     for value in (0.0, math.nan):
         r, g, b = heated(value, image=red)
-        assert r == g == b == pytest.approx(FADE[0] * 0.299 * 200 + FADE[1] * 255, abs=2)
+        assert r == g == b == pytest.approx(FADE[0] * 0.2126 * 200 + FADE[1] * 255, abs=2)
     assert heated(0.4, Scale("", 0.0, 0.4)) == heated(1.0)
     assert levels(Heat([math.nan, 0.0], (1, 2), ""), COSINE) == bytes([0, 128])
 
@@ -80,18 +95,18 @@ def test_each_line_is_drawn_in_its_colour_at_its_height_and_named():
         "lines", [[0.0, 0.5, 1.0]] * 2, [[h] * 3 for h in heights], ["one", "two"], colours,
         "step", "loss", [], [], symbols=["circle", "square"],
     )  # fmt: skip
-    picture = charted(lines, (400, 300))
-    top, low = (0.03 + 0.05) * 400, 300 - 0.12 * 400  # one row of names above
+    picture = charted(lines)
+    top, low = (0.03 + 0.05) * 748, 561 - 0.12 * 748  # one row of names above
     for colour, height in zip(colours, heights, strict=True):
         wanted = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
         y = low - height * (low - top)
-        column = [picture.getpixel((200, round(y) + d)) for d in (-1, 0, 1)]
-        assert wanted in column and wanted not in [picture.getpixel((200, round(y) + 9))]
+        column = [picture.getpixel((400, round(y) + d)) for d in (-1, 0, 1)]
+        assert wanted in column and wanted not in [picture.getpixel((400, round(y) + 9))]
     two = [lines._replace(names=["one", name]) for name in ("two", "three")]
-    where = Image.eval(_difference(*(charted(c, (400, 300)) for c in two)), bool).getbbox()
-    assert where[3] < top and where[0] > 200  # the second name: right, above the lines
+    where = Image.eval(_difference(*map(charted, two)), bool).getbbox()
+    assert where[3] < top and where[0] > 374  # the second name: right, above the lines
     none = lines._replace(x=[], y=[], names=[], colours=[], symbols=[])
-    said = [charted(none._replace(note=note), (400, 300)) for note in ("", "no metrics")]
+    said = [charted(none._replace(note=note)) for note in ("", "no metrics")]
     assert _difference(*said).getbbox() is not None
 
 
@@ -129,32 +144,39 @@ def _difference(a, b):
     return ImageChops.difference(a, b).convert("L")
 
 
-def test_long_titles_of_a_snapshot_are_broken_and_none_is_cut(monkeypatch):
-    written = []
-    draw = ImageDraw.ImageDraw.text
-    monkeypatch.setattr(
-        ImageDraw.ImageDraw,
-        "text",
-        lambda self, place, text, *rest, **more: (
-            written.append((text, place)), draw(self, place, text, *rest, **more)
-        ),
-    )  # fmt: skip
+def texts(scene, images):
+    """The words of a picture with their places (y, x)."""
+    found = ElementTree.fromstring(svg(scene, images)).iter("{http://www.w3.org/2000/svg}text")
+    return [(each.text, (float(each.get("y")), float(each.get("x")))) for each in found]
+
+
+def test_long_titles_of_a_snapshot_are_broken_and_none_is_cut():
     image = {"i": torch.zeros(3, 40, 40, dtype=torch.uint8)}
     long = "zoo:scenes_siameseim: cosine of every patch to the one that is selected"
     panels = [Panel(name, title, "i") for name, title in (("a", long), ("b", "b"), ("c", "c"))]
-    tall = drawn(Scene(panels, 3, ""), image).height
-    words = " ".join(text for text, _ in sorted(written, key=lambda one: one[1][1]))
+    written = texts(Scene(panels, 3, ""), image)
+    words = " ".join(text for text, _ in sorted(written, key=lambda one: one[1]))
     assert all(word in words.split() for word in long.split()) and "…" not in words
-    lines = [place[1] for text, place in written if text in long and len(text) > 1]
-    assert len(lines) == 3 and sorted(lines) == sorted(set(lines))
-    (beside,) = [place[1] for text, place in written if text == "b"]
+    lines = [place[0] for text, place in written if text in long and len(text) > 1]
+    assert len(lines) == 2 and sorted(lines) == sorted(set(lines))
+    (beside,) = [place[0] for text, place in written if text == "b"]
     assert beside == max(lines)  # all titles of a row end at their pictures
-    short = drawn(Scene([p._replace(title="t") for p in panels], 3, ""), image).height
-    assert tall - short == 2 * LINE
+    short = Scene([p._replace(title="t") for p in panels], 3, "")
+    assert drawn(Scene(panels, 3, ""), image).height - drawn(short, image).height == LINE
 
 
 @pytest.mark.parametrize("sign", "×−→≥±·₁²")
 def test_a_picture_has_the_signs_of_its_texts(sign):
-    font = _font(14)
-    assert font.getmask(sign).getbbox()
-    assert bytes(font.getmask(sign)) != bytes(font.getmask("\uffff"))  # the box of what is missing
+    image = {"i": torch.zeros(3, 40, 40, dtype=torch.uint8)}
+    picture, missing, none = (
+        drawn(Scene([Panel("p", title, "i")], 1, ""), image) for title in (sign, "\u0378", "")
+    )
+    assert _difference(picture, none).getbbox() and _difference(picture, missing).getbbox()
+
+
+def test_a_name_with_any_letters_can_be_drawn():
+    image = {"i": torch.zeros(3, 40, 40, dtype=torch.uint8)}
+    name = "".join(map(chr, range(32))) + "</text>&\uffff\"'\U0001f600"
+    written = texts(Scene([Panel("p", name, "i")], 1, name), image)
+    assert any("</text>&\ufffd\"'\U0001f600" in text for text, _ in written)
+    assert drawn(Scene([Panel("p", name, "i")], 1, name), image).width == WIDTH

@@ -3,7 +3,6 @@
 explorer.select("a", 17); explorer.brush("plane", [0, 2]); explorer.set(layer=3); explorer.state
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from siamlab.component import UserError, unknown
 from siamlab.explore.answers import Answer, Change
-from siamlab.explore.draw import drawn
+from siamlab.explore.draw import png, svg
 from siamlab.explore.held import Held
 from siamlab.explore.scene import Control, Scene, whole_number
 from siamlab.figure.image import data_uri
@@ -172,18 +171,23 @@ class Explorer:
         return self
 
     def snapshot(self, path: str | Path | None = None) -> bytes:
-        """Return a PNG of what is shown, and write it to `path` if given; needs no browser."""
+        """Return a PNG of what is shown, or SVG for a path that ends in it; needs no browser.
+
+        Writes it to `path` if given.
+        """
+        kind = ".png" if path is None else Path(path).suffix.lower()
+        if kind not in (".png", ".svg"):
+            raise UserError(
+                f"a snapshot is a PNG or SVG; name its file {Path(path).stem}.png, not {path}"
+            )
         if path is not None:
-            if Path(path).suffix.lower() != ".png":
-                raise UserError(
-                    f"a snapshot is a PNG; name its file {Path(path).stem}.png, not {path}"
-                )
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        drawn(self.scene(), self.images()).save(file := io.BytesIO(), format="PNG", optimize=True)
+        shown = self.scene(), self.images()
+        picture = png(*shown) if kind == ".png" else svg(*shown).encode()
         if path is not None:
             with atomic(Path(path)) as draft:
-                draft.write_bytes(file.getvalue())
-        return file.getvalue()
+                draft.write_bytes(picture)
+        return picture
 
     def to_html(self, path: str | Path) -> Path:
         """Write a page that answers clicks without Python, and return its path.
@@ -237,5 +241,5 @@ class Explorer:
         data, metadata = self.widget()._repr_mimebundle_(**options), {}
         if isinstance(data, tuple):
             data, metadata = data
-        picture = base64.b64encode(self.snapshot()).decode()
+        picture = base64.b64encode(png(self.scene(), self.images(), zoom=1)).decode()
         return {**data, "image/png": picture, "text/plain": self.scene().text}, metadata

@@ -1,6 +1,6 @@
 """Data from which a page computes its answers: similarities as bytes, and numbers as shown.
 
-    Held("pairScene", data, images, controls)       # a function of web/compute.js, and its data
+    Held("pairScene", data, images, controls)       # a function of web/src/compute.ts, and its data
 
 A page holds every patch, and a range of each control whose product fits BUDGET: whatever a reader
 changes, in whatever order, is answered.
@@ -23,7 +23,7 @@ BASE64 = 4 / 3  # bytes of text per byte
 class Held(NamedTuple):
     """The answers of a page."""
 
-    scene: str  # the function of compute.js that makes a scene
+    scene: str  # the function of compute.ts that makes a scene
     data: dict[str, Any]
     images: dict[str, str]  # data URIs
     controls: list[Control]  # limited to what is held

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from siamlab.explore.answers import Answer, Patch
 from siamlab.explore.held import Held
 from siamlab.explore.scene import MOST, Control
-from siamlab.explore.web.assets import script, style
+from siamlab.explore.web.assets import page_script, style
 from siamlab.machine.files import atomic
 
 # parts of a scene that rarely differ between answers: stored once, and again where they differ
@@ -41,18 +41,17 @@ def write_page(
         moves[answer.event] = answer.change._asdict()
         scenes[state_key(answer.values, answer.selected)] = _own_parts(answer, first)
         images |= answer.images
-    page = _template().render(
-        title=title[0].upper() + title[1:],
-        style=style(),
-        script=script(page=True).split("export default")[0],
-        held={"scene": held.scene, "data": held.data} if held else None,
-        first=first.scene,
-        state={"values": first.values, "selected": first.selected},
-        moves=moves,
-        scenes=scenes,
-        images=images,
-        refusal=refusal(controls, boxes=any(event.startswith("box ") for event in moves)),
-    )
+    data = {
+        "first": first.scene,
+        "state": {"values": first.values, "selected": first.selected},
+        "moves": moves,
+        "scenes": scenes,
+        "images": images,
+        "refusal": refusal(controls, boxes=any(event.startswith("box ") for event in moves)),
+        "held": {"scene": held.scene, "data": held.data} if held else None,
+    }
+    heading = title[0].upper() + title[1:]
+    page = _template().render(title=heading, style=style(), script=page_script(), data=data)
     with atomic(path) as draft:
         draft.write_text(page, encoding="utf-8")
     return path

@@ -5,13 +5,13 @@ from typing import Any
 import anywidget
 import traitlets
 
-from siamlab.explore.web.assets import script, style
+from siamlab.explore.web.assets import style, widget_script
 
 
 class Panels(anywidget.AnyWidget):
     """Shows `scene`, and reports what the user does as `event`."""
 
-    _esm = script()
+    _esm = widget_script()
     _css = style()
     scene: "traitlets.Dict[str, Any]" = traitlets.Dict().tag(sync=True)
     images: "traitlets.Dict[str, str]" = traitlets.Dict().tag(sync=True)  # data URIs by key

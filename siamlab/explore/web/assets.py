@@ -1,13 +1,11 @@
-"""The scripts, pages and style sheets of explorers, which widget and pages share."""
+"""The scripts, pages and style sheets of explorers, which widget and pages share.
+
+The scripts in `built/` are made from `src/` by `make web`.
+"""
 
 from importlib.resources import files
 
 HERE = files("siamlab") / "explore" / "web"
-PANELS = ("shapes.js", "input.js", "heat.js", "panels.js")
-VIEW = ("compute.js", "patches.js", "segments.js", "steps.js", "view.js", "scenes.js")
-MAP = ("scatter.js", "lasso.js", "verdicts.js", "map.js", "matches.js", "plane.js")
-SHELL = ("picture.js", "link.js", "files.js", "sections.js", "shell.js")
-SITE = ("opened.js", "features.js")  # files of their own
 POLICY = (
     "default-src 'none'; connect-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
@@ -26,33 +24,41 @@ TO_SITE = (  # what differs in the page of a demo
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n<link rel="icon"',
     ),
 )
-EXPORT = "export default"  # the last line of the widget's module
 
 
-def script(page: bool = False) -> str:
-    """Return the module of the widget; a page uses it without its last line, the export."""
-    return joined((*["compute.js"] * page, *PANELS))
+def widget_script() -> str:
+    """Return the module of the widget."""
+    return _text("built/widget.js")
+
+
+def page_script() -> str:
+    """Return the script of an exported page."""
+    return _text("built/page.js")
+
+
+def sheet_script() -> str:
+    """Return the script that draws a scene as SVG where there is no browser."""
+    return _text("built/sheet.js")
 
 
 def style() -> str:
-    """Return the style sheet."""
-    return joined(("panels.css",))
+    """Return the style sheet of the widget and of exported pages."""
+    return _text("shapes.css") + _text("panels.css")
 
 
-def view_script(source: str = "server.js") -> str:
-    """Return the script of the page of `siamlab view`; `source` gives photographs and numbers."""
-    lines = joined((*PANELS, *VIEW, *MAP, source, *SHELL)).splitlines()
-    return "\n".join(line for line in lines if not line.startswith(EXPORT))
+def view_script() -> str:
+    """Return the script of the page of `siamlab view`."""
+    return _text("built/view.js")
 
 
 def view_style() -> str:
     """Return the style sheet of the page of `siamlab view`."""
-    return joined(("panels.css", "view.css"))
+    return style() + _text("view.css")
 
 
 def view_page() -> str:
     """Return the page of `siamlab view`, which asks the server for all else."""
-    return joined(("view.html",))
+    return _text("view.html")
 
 
 def site_files() -> dict[str, str]:
@@ -61,14 +67,14 @@ def site_files() -> dict[str, str]:
     for before, after in TO_SITE:
         assert page.count(before) == 1, before
         page = page.replace(before, after)
-    own = {name: (HERE / "site" / name).read_text("utf-8") for name in SITE}
-    return own | {
+    return {
         "index.html": page,
-        "view.js": view_script("site/local.js"),
+        "view.js": _text("built/demo.js"),
+        "features.js": _text("built/features.js"),
+        "opened.js": _text("opened.js"),
         "view.css": view_style(),
     }
 
 
-def joined(names: tuple[str, ...]) -> str:
-    """Return the text of files, one after the other."""
-    return "\n".join((HERE / name).read_text("utf-8") for name in names)
+def _text(name: str) -> str:
+    return HERE.joinpath(*name.split("/")).read_text("utf-8")

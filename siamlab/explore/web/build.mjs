@@ -1,0 +1,27 @@
+// Bundles the scripts: node build.mjs [FOLDER] makes those of built/, node build.mjs --tests their tests.
+
+import { readdirSync } from "node:fs";
+import { build } from "esbuild";
+
+const common = {
+  bundle: true, format: "esm", target: "es2022", charset: "utf8", logLevel: "warning",
+  loader: { ".css": "text" }, external: ["./features.js", "./onnxruntime/*"],
+};
+const source = (name) => ({ source: `./src/${name}.ts` }); // where a page has photographs and numbers from
+
+async function buildScripts(outdir) {
+  const banner = { js: "// Built from siamlab/explore/web/src by `make web`." };
+  const entries = ["widget", "page", "sheet", "features"].map((name) => `src/${name}.ts`);
+  await build({ ...common, outdir, banner, entryPoints: entries });
+  await build({ ...common, outdir, banner, entryPoints: { view: "src/shell.ts" }, alias: source("server") });
+  await build({ ...common, outdir, banner, entryPoints: { demo: "src/shell.ts" }, alias: source("local") });
+}
+
+async function buildTests() {
+  const files = readdirSync("test").map((name) => `test/${name}`);
+  await build({ ...common, platform: "node", outdir: "node_modules/.tests", outExtension: { ".js": ".mjs" },
+    entryPoints: files, alias: source("server") });
+}
+
+const [, , word] = process.argv;
+await (word === "--tests" ? buildTests() : buildScripts(word ?? "built"));

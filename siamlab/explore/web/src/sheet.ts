@@ -1,0 +1,177 @@
+// Sheet: a scene as one SVG, for pictures that are made where there is no browser: the text, the
+// panels in columns below it, then legend and colour scales. Marks and charts are those of the page.
+
+import { levelsOf, numberText, OPACITY, shade, tableOf } from "./heat";
+import { Element, paper } from "./paper";
+import { drawMark, drawPanel, shape, SVG, UNIT, WIDE } from "./shapes";
+import looks from "../shapes.css";
+import { broken, textWidth, wrapped } from "./words";
+
+const WIDTH = 776; // pixels, as all lengths below
+const GAP = 14;
+const TITLE = 24; // from the first line of a title to the picture
+const LINE = 18;
+const SIGN = 18; // side of a mark in the legend
+const STRIP = 80; // length of a colour scale
+const WORDS = 11.5; // size of letters; that of the text is one more
+const COLOURS = { "--ink": "#1f2328", "--line": "#9aa0a6", "--paper": "#ffffff" };
+const INK = COLOURS["--ink"];
+const LETTERS = "DejaVu Sans, sans-serif";
+const GREY = [0.2126, 0.7152, 0.0722].map((share) => 0.857 * share); // as the style sheet of the page
+
+Object.assign(globalThis, { document: paper, drawn: (json) => draw(JSON.parse(json)) });
+
+// SVG of a scene; images: key -> { href, width, height }.
+function draw([scene, images]) {
+  const svg = new Element("svg");
+  const defs = shape(svg, "defs", {});
+  const sheet = { svg, scene, images, looks: new Map(), used: defineImages(defs, images) };
+  const settings = scene.controls.map(({ label, value }) => `${label}: ${value}`).join(" · ");
+  const text = [...scene.text.split("\n"), settings]
+    .flatMap((part) => wrapped(part, WIDTH - 2 * GAP, WORDS + 1));
+  const background = shape(svg, "rect", { width: WIDTH, fill: COLOURS["--paper"] });
+  text.forEach((line, i) => write(svg, line, GAP, GAP + (i + 0.8) * LINE, WORDS + 1));
+  const below = drawRows(sheet, GAP + text.length * LINE + 6);
+  const height = drawFoot(sheet, below) + GAP;
+  background.setAttribute("height", height);
+  shape(defs, "style", {}).textContent = [...sheet.looks].map(([scale, name]) => scaled(scale, name)).join("\n");
+  const size = { xmlns: SVG, width: WIDTH, height, viewBox: `0 0 ${WIDTH} ${height}`, "font-family": LETTERS };
+  for (const [name, value] of Object.entries(size)) svg.setAttribute(name, value);
+  return svg.toString();
+}
+
+function defineImages(defs, images) {
+  const matrix = [...[1, 2, 3].flatMap(() => [...GREY, 0, 0.143]), 0, 0, 0, 1, 0].join(" ");
+  const grey = shape(defs, "filter", { id: "grey", x: 0, y: 0, width: 1, height: 1,
+    "color-interpolation-filters": "sRGB" });
+  shape(grey, "feColorMatrix", { type: "matrix", values: matrix });
+  return new Map(Object.entries<any>(images).map(([key, { href }], i) => {
+    const id = `image-${i}`;
+    shape(defs, "image", { id, href, width: 1, height: 1, preserveAspectRatio: "none",
+      style: "image-rendering: pixelated" });
+    return [key, `#${id}`];
+  }));
+}
+
+function drawRows(sheet, top) { // the bottom of the last one
+  const unit = Math.floor((WIDTH - GAP) / sheet.scene.columns);
+  for (const row of rowsOf(sheet.scene)) {
+    const places = row.map((panel) => {
+      const width = unit * panel.span - GAP;
+      return { panel, width, lines: broken(panel.title, width, WORDS), high: width * ratioOf(panel, sheet.images) };
+    });
+    const most = Math.max(...places.map(({ lines }) => lines.length));
+    const picture = top + TITLE + LINE * (most - 1);
+    let left = GAP;
+    for (const { panel, width, lines } of places) { // titles of a row end at their pictures
+      lines.forEach((line, i) => write(sheet.svg, line, left, picture - 9 - LINE * (lines.length - 1 - i)));
+      drawOne(sheet, panel, left, picture, width);
+      left += width + GAP;
+    }
+    top = picture + Math.max(...places.map(({ high }) => high)) + GAP;
+  }
+  return top;
+}
+
+function rowsOf({ panels, columns }) { // as CSS grid places panels
+  const rows = [[]];
+  let used = 0;
+  for (const panel of panels) {
+    if (used + panel.span > columns && used > 0) { rows.push([]); used = 0; }
+    rows.at(-1).push(panel);
+    used += panel.span;
+  }
+  return rows;
+}
+
+function ratioOf(panel, images) {
+  return panel.chart ? WIDE.ratio : images[panel.image].height / images[panel.image].width;
+}
+
+function drawOne(sheet, panel, left, top, width) {
+  const { svg, scene, used, images } = sheet;
+  const ratio = ratioOf(panel, images);
+  const high = width * ratio;
+  if (!panel.chart) {
+    const place = { transform: `translate(${left} ${top}) scale(${width} ${high})` };
+    const filter = panel.heat ? { filter: "url(#grey)" } : {};
+    shape(svg, "use", { href: used.get(panel.image), ...place, ...filter });
+    if (panel.heat) drawHeat(shape(svg, "g", { ...place, "shape-rendering": "crispEdges" }), panel.heat, scene);
+  }
+  const still = panel.boxes.map((box) => ({ ...box, movable: false })); // nothing to hold on to
+  const chosen = panel.chart ? panel.chart.chosen : [];
+  drawPanel({ svg: layer(sheet, left, top, width / UNIT), panel: { ...panel, boxes: still }, ratio,
+    chosen, symbols: scene.symbols });
+  if (panel.chosen) {
+    const outline = { x: left - 2.5, y: top - 2.5, width: width + 5, height: high + 5 };
+    shape(svg, "rect", { ...outline, fill: "none", stroke: "#0072b2", "stroke-width": 3 });
+  }
+}
+
+function drawHeat(group, heat, { scales, stops }) { // each patch a square of a picture of side 1
+  const [rows, columns] = heat.grid;
+  const size = { width: 1 / columns, height: 1 / rows };
+  const table = tableOf(stops);
+  levelsOf(heat, scales[heat.scale].bound).forEach((level, i) => {
+    const [r, g, b, opacity] = table[level];
+    if (level === 0 || opacity === 0) return; // missing, or zero
+    shape(group, "rect", { x: (i % columns) / columns, y: Math.floor(i / columns) / rows, ...size,
+      fill: `rgb(${r},${g},${b})`, "fill-opacity": (opacity / 255).toFixed(3) });
+  });
+}
+
+function drawFoot(sheet, top) { // the bottom of the last line
+  const { svg, scene } = sheet;
+  const signs = scene.legend.map(([kind, meaning]) => ({ kind, meaning, room: textWidth(meaning, WORDS) + 44 }));
+  const scales = Object.values<any>(scene.scales).map((scale) => {
+    const [low, high] = [`${scale.title}: ${numberText(scale.low)}`, `${scale.open ? "≥ " : ""}${numberText(scale.high)}`];
+    return { scale, low, high, room: textWidth(low + high, WORDS) + STRIP + 36 };
+  });
+  let left = GAP;
+  for (const entry of [...signs, ...scales]) {
+    if (left + entry.room > WIDTH && left > GAP) { left = GAP; top += LINE + 6; }
+    if ("kind" in entry) drawSign(sheet, entry, left, top);
+    else drawScale(svg, entry, left, top, scene.stops);
+    left += entry.room;
+  }
+  return signs.length + scales.length > 0 ? top + LINE + 6 : top;
+}
+
+function drawSign(sheet, { kind, meaning }, left, top) { // a mark as on panels, and what it stands for
+  const group = layer(sheet, left + SIGN / 2, top + SIGN / 2, SIGN / 80);
+  drawMark(group, { kind, x: 0, y: 0, text: "2" }, 1, { width: 56, height: 56 });
+  write(sheet.svg, meaning, left + SIGN + 6, top + 13.5);
+}
+
+function drawScale(svg, { scale, low, high }, left, top, stops) {
+  write(svg, low, left, top + 13.5);
+  const start = left + textWidth(low, WORDS) + 6;
+  const steps = 40;
+  for (let i = 0; i < steps; i++) {
+    const share = (scale.low + (i + 0.5) / steps * (scale.high - scale.low)) / scale.bound;
+    shape(svg, "rect", { x: start + i * STRIP / steps, y: top + 3, width: STRIP / steps, height: 12,
+      fill: `rgb(${shade(stops, (share + 1) / 2).join(",")})`, "shape-rendering": "crispEdges",
+      "fill-opacity": (OPACITY * Math.abs(share)).toFixed(3) });
+  }
+  shape(svg, "rect", { x: start, y: top + 3, width: STRIP, height: 12, fill: "none", stroke: COLOURS["--line"] });
+  write(svg, high, start + STRIP + 6, top + 13.5);
+}
+
+function layer({ svg, looks }, x, y, scale) { // a drawing whose lines are as wide as on the page
+  const key = scale.toFixed(5);
+  if (!looks.has(key)) looks.set(key, `s${looks.size}`);
+  return shape(svg, "g", { class: looks.get(key), transform: `translate(${x} ${y}) scale(${key})` });
+}
+
+// The style sheet of drawings at a scale: few programs know lines that keep their width.
+function scaled(scale, name) {
+  const widen = (declaration) => (/^stroke-(width|dasharray)/.test(declaration.trim())
+    ? declaration.replace(/[\d.]+/g, (width) => (Number(width) / scale).toFixed(2)) : declaration);
+  return looks.replace(/\/\*.*?\*\//gs, "").replace(/\.drawing/g, `.${name}`)
+    .replace(/var\((--\w+)\)/g, (_, colour) => COLOURS[colour]).replace(/\s*vector-effect: [\w-]+;/g, "")
+    .replace(/[^{;]+(?=;)/g, widen).trim();
+}
+
+function write(svg, words, x, y, size = WORDS) {
+  shape(svg, "text", { x, y, "font-size": size, fill: INK }).textContent = words;
+}
