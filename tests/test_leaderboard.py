@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import torch
 from PIL import Image
+from test_train import noise, tiny
 from torch import nn
 
 from siamlab.cli.board import raw_pixels
@@ -38,6 +39,7 @@ from siamlab.figure.leaderboard import has_plane
 from siamlab.probe import features
 from siamlab.probe.table import digest
 from siamlab.report.leaderboard import board_text, how_to_add, main_probes
+from siamlab.train import train
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {"resolution": [40, 40], "data.kind": "scenes", "data.test_images": 60, "k": 20,
@@ -222,6 +224,7 @@ def test_a_runs_own_scores_are_those_of_its_board(tmp_path, monkeypatch):
     assert found["value"].to_list() == [0.3, 0.4]
     assert set(found["board"]) == {"scenes at 40 pixels"} and set(found["model"]) == {"run"}
     assert set(found["weights"]) == {short_hash(named.model)}
+    assert found["places"].null_count() == len(found)  # as in files of earlier versions
     there = rows({"mae": (0.3, 0.6)}, board="b")
     assert kept_rows(path, there, "b")["value"].to_list() == [0.1, 0.2]
     path.write_text("{")
@@ -303,8 +306,8 @@ def test_a_board_says_how_to_add_to_it(paper):
     assert main_probes(board) == ["semantic", "spatial"]
 
 
-def test_the_printed_command_measures_the_row_again(tmp_path, capsys):
-    """The folder has test images of its own, which the row names without where they are."""
+def class_folders(tmp_path):
+    """Write training and test images of two classes; return the words that printed ones mean."""
     rng = np.random.default_rng(0)
     for split, count in (("train", 6), ("test", 4)):
         for number, name in enumerate(["cat", "dog"] * count):
@@ -312,7 +315,12 @@ def test_the_printed_command_measures_the_row_again(tmp_path, capsys):
             folder.mkdir(parents=True, exist_ok=True)
             pixels = rng.integers(0, 256, (40, 40, 3), np.uint8)
             Image.fromarray(pixels).save(folder / f"{number:02}.png")
-    places = {"FOLDER": str(tmp_path / "train"), "TEST_FOLDER": str(tmp_path / "test")}
+    return {"FOLDER": str(tmp_path / "train"), "TEST_FOLDER": str(tmp_path / "test")}
+
+
+def test_the_printed_command_measures_the_row_again(tmp_path, capsys):
+    """The folder has test images of its own, which the row names without where they are."""
+    places = class_folders(tmp_path)
     first, again = tmp_path / "first.parquet", tmp_path / "again.parquet"
     words = ["data=folder", "data.path=FOLDER", "data.test_path=TEST_FOLDER", "data.side=40"]
     words = [*(_filled(word, places) for word in words), "--images", "10", "--size", "40"]
@@ -324,6 +332,20 @@ def test_the_printed_command_measures_the_row_again(tmp_path, capsys):
     filled = [_filled(word, places) for word in printed[4:]]
     assert main(["leaderboard", "add", "zoo:scenes_mae", *filled, "--to", str(again)]) == 0
     assert read_leaderboard(again).drop("date").equals(table.drop("date"))
+
+
+def test_a_runs_own_scores_know_which_folders_were_named(tmp_path):
+    places, run = class_folders(tmp_path), str(train(tiny(), tmp_path / "run", noise()).path)
+    words = ["data=folder", "data.path=FOLDER", "data.test_path=TEST_FOLDER", "data.side=40"]
+    assert main(["probe", run, *(_filled(word, places) for word in words)]) == 0
+    first, again = tmp_path / "first.parquet", tmp_path / "again.parquet"
+    assert main(["leaderboard", "add", f"{run}/probes.json", "--to", str(first)]) == 0
+    table = read_leaderboard(first)
+    assert set(table["places"]) == {"path test_path"}
+    filled = [_filled(word, places) for word in shlex.split(how_to_add(table))[4:]]
+    assert main(["leaderboard", "add", run, *filled, "--to", str(again)]) == 0
+    own = ["board", "probe", "value", "protocol", "places"]
+    assert read_leaderboard(again)[own].equals(table[own])
 
 
 def _filled(word, places):

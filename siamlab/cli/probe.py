@@ -17,6 +17,7 @@ from siamlab.data import DataChoice
 from siamlab.evaluate.evaluate import Evaluation, evaluate, with_untrained
 from siamlab.evaluate.files import WRITERS, check_out, keep_rows, write_table
 from siamlab.evaluate.images import is_path, no_folder, open_source, run_or_scenes
+from siamlab.evaluate.leaderboard import places_of
 from siamlab.evaluate.models import NamedModel, open_models
 from siamlab.evaluate.published import PAPERS, found_protocols
 from siamlab.machine.files import expanded
@@ -86,7 +87,7 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
     models = with_untrained(opened) if options.weights else opened
     kept = dict(zip(names, opened, strict=True))
     if options.suite == CORRUPTIONS:
-        return keep_rows(probe_corruptions(models, data, options), kept)
+        return keep_rows(probe_corruptions(models, data, options), kept, places_of(data))
     limits = options.images, options.test_images
     evaluation = evaluate(models, data, *limits, options.suite, recipe, options.device)
     scores = evaluation.scores
@@ -97,7 +98,7 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
         Console().print(UNRANKED, highlight=False)
     if options.out:
         write_files(Path(options.out), models, evaluation, options.suite)
-    keep_rows(scores, kept)
+    keep_rows(scores, kept, places_of(data))
 
 
 def print_scores(

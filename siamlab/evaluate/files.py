@@ -73,18 +73,21 @@ def write_table(scores: "polars.DataFrame", path: Path) -> None:
         ) from error
 
 
-def keep_rows(scores: "polars.DataFrame", trained: dict[str, NamedModel]) -> None:
+def keep_rows(
+    scores: "polars.DataFrame", trained: dict[str, NamedModel], places: str | None = None
+) -> None:
     """Add to each run's folder its own rows and those of its untrained network.
 
-    Earlier rows stay unless they have the same protocol. `trained` has the runs by their folder. A
-    warning says what cannot be kept.
+    Earlier rows stay unless they have the same protocol. `trained` has the runs by their folder,
+    and `places` the fields that said where the images are. A warning says what cannot be kept.
     """
     for name, named in trained.items():
         if Path(name).is_dir():
             own = scores["model"].is_in([named.name, "untrained", f"{named.name}, untrained"])
             try:
                 check_links(Path(name))
-                _keep(scores.filter(own).to_dicts(), Path(name) / "probes.json")
+                rows = [row | {"places": places} for row in scores.filter(own).to_dicts()]
+                _keep(rows, Path(name) / "probes.json")
             except (OSError, UserError) as error:  # the table is printed all the same
                 why = error if isinstance(error, UserError) else error.strerror
                 caution(f"the scores are not kept in {name}: {why}")

@@ -36,8 +36,9 @@ def kept_rows(
 ) -> polars.DataFrame:
     """Return the rows of a run's probes.json that fit the board in `table`, else its newest.
 
-    Version, device and day are not in that file, so they stay unknown. Raises UserError for a file
-    that is missing, damaged or without a row of its run.
+    Version, device and day are not in that file, so they stay unknown, and in one of an earlier
+    version so do the places of the images. Raises UserError for a file that is missing, damaged or
+    without a row of its run.
     """
     named = open_model(path.parent)
     rows = [row for row in _rows(path) if row.get("model") == named.name]
@@ -49,7 +50,8 @@ def kept_rows(
     rows = [row for row in rows if row["protocol"] in known] or rows
     call = _shared(rows[-1])
     rows = [dict(row, model=name or named.name) for row in rows if _shared(row) == call]
-    made = Origin(short_hash(named.model), note="from the run's probes.json")
+    note, places = "from the run's probes.json", rows[-1].get("places")
+    made = Origin(short_hash(named.model), note=note, places=places)
     return with_origin(rows, board, {name or named.name: made})
 
 
