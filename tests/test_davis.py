@@ -235,6 +235,23 @@ def test_colours_follow_what_moves_and_outlines_alone_do_not(tmp_path):
     assert row["chance"] == pytest.approx((1 + moved) / 2) and row["low"] != row["low"]
 
 
+@CALM
+def test_dinov3s_numbers_are_those_of_its_released_notebook_and_reach_the_rule(
+    tmp_path, monkeypatch
+):
+    """960 pixels, 7 frames, 5 patches, 12 patches in a circle, temperature 0.2."""
+    real = davis.PROTOCOLS["dinov3"]
+    eye = AnySize(colours(), torch.device("cpu"))  # patches of 4 pixels
+    assert davis._frame((480, 854), real, eye) == (960, 1708)  # 960 · 854 / 480, not cut down
+    assert davis._frame((854, 480), real, eye) == (1708, 960)
+    given = []
+    propagated = lambda *args: given.append(args[3:]) or propagate(*args)  # noqa: E731
+    monkeypatch.setattr(davis, "propagate", propagated)
+    [video] = read_davis(str(write_video(tmp_path, "bear")))
+    davis._video(video, real._replace(side=32), eye)
+    assert given == [(7, 5, 12, 0.2, "circle")]
+
+
 @pytest.mark.parametrize(
     "size, frame", [((480, 854), (480, 832)), ((854, 480), (832, 480)), ((480, 910), (480, 896))]
 )

@@ -17,7 +17,7 @@ from siamlab.component import UserError
 from siamlab.evaluate.models import open_model
 from siamlab.evaluate.standard import Normals, Nyu, measure_standard
 from siamlab.probe import dpt, inputs
-from siamlab.probe.dpt import finer, fit_dpt
+from siamlab.probe.dpt import Dpt, Residual, finer, fit_dpt
 from siamlab.probe.layers import block_patches, by_layer
 
 GRID = (2, 3)
@@ -126,6 +126,67 @@ def test_patches_of_some_blocks_are_those_of_all_blocks():
     found = block_patches(model, images, inputs(model), [1, 3, 4], batch=2)
     layers = by_layer(model, images, "patches", batch=2)
     assert torch.equal(found, torch.stack([layers[i] for i in (0, 2, 3)], dim=1))
+
+
+def double(grid, outputs=2):
+    """A head of random weights, in float64, so that small changes are seen."""
+    torch.manual_seed(0)
+    head = Dpt(5, outputs, grid).double()
+    head.scale.fill_(1.0)
+    return head
+
+
+@pytest.mark.parametrize("block, reach", [(0, 4), (1, 6), (2, 8), (3, 10)])
+def test_a_later_block_passes_more_convolutions_and_cells_lie_where_their_patches_do(block, reach):
+    """Two of `before`, two of each `after` on the way, and one of each half of `out`, in cells."""
+    grid, at = (2, 30), 3  # the patch of the first row and fourth column
+    head, x = double(grid), torch.randn(1, 4, 60, 5, dtype=torch.double)
+    other = x.clone()
+    other[0, block, at] += 1e4
+    moved = (head.answers(x) != head.answers(other)).any(dim=2).view(8, 120).any(dim=0)
+    last = moved.nonzero()[-1].item()
+    # the last column of the patch, `reach` patches on, and 2 + 1 cells of `out`
+    assert last == 4 * (at + reach + 1) - 1 + 3
+
+
+def test_an_answer_is_the_constant_where_the_head_says_nothing():
+    head, x = double((2, 3)), torch.randn(2, 4, 6, 5, dtype=torch.double)
+    head.constant.copy_(torch.tensor([3.0, -2.0]))
+    with torch.no_grad():
+        head.out[-1].weight.zero_()
+        head.out[-1].bias.zero_()
+    assert torch.equal(head.answers(x), torch.tensor([3.0, -2.0]).double().expand(2, CELLS, 2))
+
+
+def test_blocks_are_standardised_before_anything_else():
+    head, x = double((2, 3)), torch.randn(2, 4, 6, 5, dtype=torch.double)
+    expected = head.answers(x)
+    head.shift.fill_(2.0)
+    head.scale.fill_(4.0)
+    torch.testing.assert_close(head.answers(4 * x + 2), expected)
+
+
+def test_a_residual_block_without_weights_changes_nothing():
+    block, x = Residual(3), torch.randn(1, 3, 4, 5)
+    for part in block.parameters():
+        torch.nn.init.zeros_(part)
+    assert torch.equal(block(x), x)
+
+
+def test_only_shares_of_the_weights_of_a_batch_count():
+    features, target, weight = drawn()
+    one, other = (fit_dpt(halves(features, target, w), GRID) for w in (weight, 4 * weight))
+    assert torch.equal(one.answers(features), other.answers(features))
+
+
+def test_equal_features_are_given_the_mean_of_their_numbers(monkeypatch):
+    """Of 0, 0 and 3 it is 1, where the median is 0."""
+    fewer(monkeypatch, STEPS=150, RATE=1e-2)
+    target = torch.tensor([0.0, 0.0, 3.0]).view(3, 1, 1).expand(3, CELLS, 1)
+    head = fit_dpt([lambda: (torch.ones(3, 4, 6, 5), target, torch.ones(3, CELLS))], GRID)
+    with torch.no_grad():
+        answer = head.answers(torch.ones(1, 4, 6, 5))
+    assert answer.mean().item() == pytest.approx(1.0, abs=0.1)
 
 
 # of the standard sets

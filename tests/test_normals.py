@@ -174,6 +174,35 @@ def test_the_fit_is_exact_where_normals_follow_from_features():
         fit_normals([(features, truth)], (2, 3))
 
 
+def test_a_patch_counts_by_the_share_of_its_pixels_that_are_known():
+    """As NumPy's least squares has it, with rows weighted by their roots."""
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(6, 4, 2, generator=g)
+    normals = F.normalize(torch.randn(6, 3, 4, 4, generator=g), dim=1)
+    normals *= torch.rand(6, 1, 4, 4, generator=g) < 0.6
+    known = (normals != 0).any(dim=1).double()
+
+    def cells(maps):
+        return maps.unflatten(1, (2, 2)).unflatten(3, (2, 2)).mean(dim=(2, 4)).flatten(1)
+
+    share = cells(known).flatten().numpy()
+    mean = np.stack([cells(n).flatten().numpy() for n in normals.double().unbind(1)], axis=1)
+    mean = mean / np.maximum(share, 1e-9)[:, None]
+    rows = np.concatenate([x.double().flatten(0, 1).numpy(), np.ones((24, 1))], axis=1)
+    root = np.sqrt(share)[:, None]
+    expected = np.linalg.lstsq(rows * root, mean * root, rcond=None)[0]
+    found = fit_normals([(x[:2], normals[:2]), (x[2:], normals[2:])], (2, 2), ridge=0.0)
+    np.testing.assert_allclose(torch.cat([found.weight, found.bias[None]]), expected, atol=1e-5)
+
+
+def test_numbers_of_patches_are_joined_in_straight_lines_and_made_of_length_1():
+    """Between the middles of two patches of 4 pixels, 1/8, 3/8, 5/8 and 7/8 of the way."""
+    found = facing(torch.eye(3)[None, :2], (1, 2), (4, 8))[0, :, 1]
+    for share, column in zip((0, 0, 1 / 8, 3 / 8, 5 / 8, 7 / 8, 1, 1), found.T, strict=True):
+        expected = np.array([1 - share, share, 0]) / np.hypot(1 - share, share)
+        np.testing.assert_allclose(column, expected, atol=1e-6)
+
+
 # measured
 
 

@@ -108,6 +108,14 @@ def test_shares_of_all_windows_together_are_those_of_the_image():
     torch.testing.assert_close(shares, expected, atol=1e-5, rtol=0)
 
 
+def test_a_border_that_rounding_moves_beyond_the_image_cuts_nothing():
+    """29 / 28 · 28 is a little more than 29; a region beyond `count` is void."""
+    mask = torch.randint(0, 4, (29, 29), generator=rng()).to(torch.uint8)
+    shares = window_shares(mask, Window((0, 0), 28, (28, 28)), (2, 2), 3)
+    expected = mask.long().flatten().bincount(minlength=4)[:3] / mask.numel()
+    torch.testing.assert_close(shares.mean(dim=0), expected, atol=1e-5, rtol=0)
+
+
 def test_one_window_scores_what_the_plain_probe_does():
     draw = rng()
     masks = torch.randint(0, 3, (8, 4, 4), generator=draw).to(torch.uint8)
