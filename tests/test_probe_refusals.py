@@ -96,6 +96,7 @@ CALLS = {
     "knn_votes": dict(features=floats(n, WIDTH), labels=LABELS, k=1),
     "lidar": dict(views=floats(n, 2, WIDTH)),
     "linear": LABELLED,
+    "linear_lars": LABELLED | dict(epochs=1, steps=1),
     "linear_tuned": LABELLED,
     "local_contrast": dict(patches=floats(n, N, WIDTH), grid=GRID),
     "long_tail": LABELLED | dict(imbalance=2.0),

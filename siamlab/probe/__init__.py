@@ -52,6 +52,7 @@ from siamlab.probe.in_context import in_context, rare_patches
 from siamlab.probe.knn import Votes, knn, knn_standardised, knn_votes
 from siamlab.probe.layers import by_layer, layer_features, residual_features
 from siamlab.probe.linear import linear
+from siamlab.probe.linear_lars import linear_lars
 from siamlab.probe.linear_tuned import Tuned, linear_tuned
 from siamlab.probe.longtail import long_tail
 from siamlab.probe.outliers import outlier_tokens
@@ -141,6 +142,7 @@ __all__ = [
     "layer_features",
     "lidar",
     "linear",
+    "linear_lars",
     "linear_tuned",
     "local_contrast",
     "long_tail",

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from siamlab.probe.features import late_norm
+from siamlab.probe.linear import EPS
 
 BLOCK = re.compile(r"encoder\.blocks\.(\d+)\.")
 HEAD = 2e-5  # standard deviation of the initial weights, as in MAE: all classes start equal
@@ -42,11 +43,8 @@ class Classifier(nn.Module):
             self.encoder.norm = nn.Identity()
         _set_drop_path(self.encoder.blocks, drop_path)
         width, device = encoder.num_features, next(encoder.parameters()).device
-        first = nn.LayerNorm(width) if norm == "layer" else nn.BatchNorm1d(width, affine=False)
-        head = nn.Sequential(first, nn.Linear(width, classes))
+        head = tuned_head(width, classes) if norm == "layer" else linear_head(width, classes)
         self.head: nn.Sequential = head.to(device)
-        nn.init.trunc_normal_(self.head[1].weight, std=HEAD if norm == "layer" else LINEAR)
-        nn.init.zeros_(self.head[1].bias)
         self._late = norm == "batch"
 
     def forward(self, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C"]:
@@ -76,6 +74,22 @@ class Classifier(nn.Module):
             return len(self.encoder.blocks) + 1
         block = BLOCK.match(parameter)
         return 1 + int(block[1]) if block else 0
+
+
+def tuned_head(width: int, classes: int) -> nn.Sequential:
+    """A LayerNorm and a linear layer, as MAE fine-tunes."""
+    return _begun(nn.LayerNorm(width), nn.Linear(width, classes), HEAD)
+
+
+def linear_head(width: int, classes: int) -> nn.Sequential:
+    """A BatchNorm without weights and a linear layer, as MAE's linear probe."""
+    return _begun(nn.BatchNorm1d(width, EPS, affine=False), nn.Linear(width, classes), LINEAR)
+
+
+def _begun(norm: nn.Module, layer: nn.Linear, deviation: float) -> nn.Sequential:
+    nn.init.trunc_normal_(layer.weight, std=deviation)
+    nn.init.zeros_(layer.bias)
+    return nn.Sequential(norm, layer)
 
 
 def _set_drop_path(blocks: nn.Sequential | nn.ModuleList, largest: float) -> None:

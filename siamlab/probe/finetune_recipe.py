@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from PIL.Image import Image
 from pydantic import AfterValidator, Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from siamlab.component import Allowed, Component, ascending
 from siamlab.probe.features import Inputs
-from siamlab.probe.finetune_model import Classifier
 
 if TYPE_CHECKING:
     from timm.data import Mixup
@@ -136,7 +135,7 @@ def mixing(recipe: FineTune, classes: int) -> "Mixup":
     )
 
 
-def optimising(classifier: Classifier, recipe: FineTune) -> Optimizer:
+def optimising(classifier: nn.Module, recipe: FineTune) -> Optimizer:
     """Build AdamW with a learning rate per layer, or LARS for the weights that learn.
 
     As in MAE, LARS takes the step of a bias as it is, and scales that of a matrix by its norm.

@@ -19,7 +19,7 @@ from siamlab.probe.score import Groups, Score
 # C, as scikit-learn defines it: the 45 values from 1e-6 to 1e5 of DINOv2's and DINOv3's evaluations
 PENALTIES = tuple(10.0 ** (power / 4) for power in range(-24, 21))
 HELD_OUT = 0.1  # of the training images
-STEPS = 200  # of each fit: with a large C, separable features have no solution to converge to
+FIT_STEPS = 200  # of each fit: with a large C, separable features have no solution to converge to
 
 
 class Tuned(NamedTuple):
@@ -55,10 +55,10 @@ def linear_tuned(
     )
     rights, head = [], None
     for c in sorted(penalties):
-        head = softmax_regression(x[~held], goal[~held], STEPS, c=c, start=head)
+        head = softmax_regression(x[~held], goal[~held], FIT_STEPS, c=c, start=head)
         rights.append((_answers(x[held], head) == train_labels[held]).sum().item())
     c = sorted(penalties)[rights.index(max(rights))]
-    guess = _answers(queries, softmax_regression(x, goal, STEPS, c=c))
+    guess = _answers(queries, softmax_regression(x, goal, FIT_STEPS, c=c))
     return Tuned(accuracy(guess, test_labels, groups), c)
 
 

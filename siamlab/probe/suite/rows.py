@@ -197,6 +197,11 @@ PUBLISHED = (
           semantic.tuned,
           Doc("`linear_tuned`", "logistic regression with the C, of 45 from 10⁻⁶ to 10⁵, that is "
               "best on a tenth of the training images (DINOv2, DINOv3)", "0–1"), ceiling=1.0),
+    Probe("linear_lars", "Linear probe accuracy, trained by LARS", "semantic", IMAGES, "higher",
+          semantic.stepwise,
+          Doc("`linear_lars`", "the layer of MAE's and SiameseIM's linear probe, trained by LARS "
+              "for 90 epochs, and 7,020 steps or more, on features of images as they are", "0–1"),
+          ceiling=1.0),
     Probe("attentive", "Attentive probe accuracy", "semantic", IMAGES, "higher",
           semantic.attending,
           Doc("`attentive`", "a classifier that learns which patches to pool, by eight queries "

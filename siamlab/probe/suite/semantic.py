@@ -16,7 +16,8 @@ from siamlab.probe.finetune import Epoch, fine_tune
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.knn import TEMPERATURE, knn, knn_standardised
 from siamlab.probe.linear import linear
-from siamlab.probe.linear_tuned import HELD_OUT, PENALTIES, STEPS, linear_tuned
+from siamlab.probe.linear_lars import RECIPE, STEPS, linear_lars
+from siamlab.probe.linear_tuned import FIT_STEPS, HELD_OUT, PENALTIES, linear_tuned
 from siamlab.probe.longtail import long_tail
 from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
@@ -80,9 +81,18 @@ def tuned(x: Extracted) -> Iterator[Reading]:
         score = linear_tuned(*data.arrays, seed=x.bench.seed, groups=data.groups).accuracy
         about = (
             f"logistic regression, standardised features, C of {len(PENALTIES)} values, log-spaced "
-            f"from {PENALTIES[0]:g} to {PENALTIES[-1]:g}, at most {STEPS} steps each"
+            f"from {PENALTIES[0]:g} to {PENALTIES[-1]:g}, at most {FIT_STEPS} steps each"
         )
         yield x.reading("linear_tuned", score, **POOLED, classifier=about, held_out=HELD_OUT)
+
+
+def stepwise(x: Extracted) -> Iterator[Reading]:
+    """The linear layer that MAE's linear probe trains by LARS, on features."""
+    if data := pooled(x):
+        score = linear_lars(*data.arrays, seed=x.bench.seed, groups=data.groups)
+        protocol = {"classifier": "BatchNorm without weights, linear layer", "optimiser": "lars"}
+        sizes = {"epochs": RECIPE.epochs, "batch": RECIPE.batch, "lr": RECIPE.lr, "steps": STEPS}
+        yield x.reading("linear_lars", score, **POOLED, **protocol, **sizes, warmup=RECIPE.warmup)
 
 
 def attending(x: Extracted) -> Iterator[Reading]:
