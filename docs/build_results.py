@@ -15,6 +15,7 @@ import polars as pl
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent)]
 
+from siamlab.explore.scene import decimal  # noqa: E402
 from siamlab.figure.plane import undominated  # noqa: E402
 from siamlab.figure.scores import SUMMARY  # noqa: E402
 from siamlab.study.statistics import effects, means  # noqa: E402
@@ -174,7 +175,9 @@ def verdict(row: dict, scale: float = 1) -> str:
 def spread(value: float, low: float, high: float, scale: float = 1, sign: str = "") -> str:
     """Return a value with its interval, of which one seed has none."""
     digits = 1 if scale > 1 else 3
-    shown, low_shown, high_shown = (f"{scale * n:{sign}.{digits}f}" for n in (value, low, high))
+    shown, low_shown, high_shown = (
+        decimal(scale * n, f"{sign}.{digits}f") for n in (value, low, high)
+    )
     return shown if math.isnan(low) else f"{shown} [{low_shown}, {high_shown}]"
 
 

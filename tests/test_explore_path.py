@@ -23,7 +23,7 @@ def test_each_step_has_its_mean_over_seeds_its_interval_and_what_it_changed(stud
     first, second = (shown.set(step=step).state["text"].splitlines()[0] for step in (1, 2))
     half = 12.706 * 0.05
     assert first == (
-        f"Step 1 of 2, start: semantic 0.250 [{0.25 - half:.3f}, {0.25 + half:.3f}]; "
+        f"Step 1 of 2, start: semantic 0.250 [−{half - 0.25:.3f}, {0.25 + half:.3f}]; "
         "spatial 0.300 [0.300, 0.300]; mean of 2 seeds."
     )
     assert second.startswith("Step 2 of 2, masked (seed=3, masking.ratio=0.4): semantic 0.450 [")

@@ -31,7 +31,7 @@ def test_each_configuration_has_its_mean_its_interval_and_its_difference_seed_by
         "that mean (Student's t)."
     )
     assert lines[1] == (
-        f"start: semantic 0.250 [{0.25 - half:.3f}, {0.25 + half:.3f}], "
+        f"start: semantic 0.250 [−{half - 0.25:.3f}, {0.25 + half:.3f}], "
         "spatial 0.300 [0.300, 0.300]; 2 seeds."
     )
     assert "masked: semantic 0.450 [" in lines[2] and "changed from start: " in lines[2]
@@ -39,7 +39,7 @@ def test_each_configuration_has_its_mean_its_interval_and_its_difference_seed_by
     first, second = 0.5 - 0.2, 0.4 - 0.3  # of seeds 0 and 1
     half = QUANTILE * abs(first - second) / 2
     mean = (first + second) / 2
-    ends = f"[{mean - half:+.3f}, {mean + half:+.3f}]"
+    ends = f"[−{half - mean:.3f}, +{mean + half:.3f}]"
     assert f"less start, seed by seed: semantic {mean:+.3f} {ends}" in lines[2]
 
 

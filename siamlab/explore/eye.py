@@ -21,7 +21,7 @@ from siamlab.evaluate.images import first_image, pixels_to_show
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
 from siamlab.explore.kept import kept
-from siamlab.explore.scene import COSINE, Box, Control, Heat, Mark, Panel, Scene
+from siamlab.explore.scene import COSINE, Box, Control, Heat, Mark, Panel, Scene, decimal
 from siamlab.figure import components_table
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
@@ -209,9 +209,10 @@ class EyeExplorer(Explorer):
         rows = [
             f"row {p // self.grid[1] + 1}, column {p % self.grid[1] + 1}" for p in (patch, best)
         ]
+        found, own = (decimal(float(cosine[patch, p]), ".2f") for p in (best, patch))
         return (
             f"The prediction for {rows[0]} is most similar to the target patch in {rows[1]} "
-            f"(cosine {cosine[patch, best]:.2f}; {cosine[patch, patch]:.2f} at its own place). "
+            f"(cosine {found}; {own} at its own place). "
             f"{right} of {len(cosine)} predictions are most similar to the target patch at their "
             "own place; 1 is expected at random."
         )

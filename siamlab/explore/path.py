@@ -18,7 +18,7 @@ from siamlab.explore.explorer import Explorer
 from siamlab.explore.models import HEADS, ModelsExplorer
 from siamlab.explore.plane.points import plane_chart
 from siamlab.explore.plane.runs import PlanePoint, named_changes, study_points
-from siamlab.explore.scene import Control, Panel, Scene
+from siamlab.explore.scene import Control, Panel, Scene, decimal
 from siamlab.figure.template import configuration
 from siamlab.machine.arguments import typed
 from siamlab.study.statistics import means
@@ -102,9 +102,10 @@ class PathExplorer(Explorer):
         told = []
         for key in SCORES:
             mean, low, high = step.scores[key]
-            since = f", {mean - last.scores[key][0]:+.3f} since {last.name}" if last else ""
-            around = f" [{low:.3f}, {high:.3f}]" if step.seeds > 1 else ""
-            told.append(f"{key} {mean:.3f}{around}{since}")
+            gain = decimal(mean - last.scores[key][0], "+.3f") if last else ""
+            since = f", {gain} since {last.name}" if last else ""
+            around = f" [{decimal(low)}, {decimal(high)}]" if step.seeds > 1 else ""
+            told.append(f"{key} {decimal(mean)}{around}{since}")
         changed = f" ({step.changes})" if step.changes else ""
         seeds = f"mean of {step.seeds} seeds" if step.seeds > 1 else "one seed"
         return (

@@ -204,6 +204,11 @@ def levels(heat: Heat, scale: Scale) -> bytes:
     return bytes(0 if s is None else 128 + round(127 * min(1.0, max(-1.0, s))) for s in shares)
 
 
+def decimal(value: float, form: str = ".3f") -> str:
+    """Return a number as text with a minus sign, not a hyphen."""
+    return f"{value:{form}}".replace("-", "−")
+
+
 def shortened(name: str, most: int) -> str:
     """Shorten a name to `most` letters by its middle: its end names the seed."""
     half = (most - 1) // 2

@@ -27,7 +27,7 @@ from siamlab.explore.plane.examples import LEGENDS, SHOWN, Example, example_imag
 from siamlab.explore.plane.measures import MEASURES, Measure, ModelOnImages, possible
 from siamlab.explore.plane.points import plane_chart
 from siamlab.explore.plane.runs import PlanePoint, base_of, changes, points_by_name, study_points
-from siamlab.explore.scene import Control, Panel, Scene
+from siamlab.explore.scene import Control, Panel, Scene, decimal
 from siamlab.figure import plane_table
 from siamlab.machine.arguments import typed
 from siamlab.machine.device import device_named
@@ -210,7 +210,8 @@ class PlaneExplorer(Explorer):
         ]
         rows = self.table.filter(pl.col("model").is_in(chosen[:DESCRIBED]))
         for row in rows.iter_rows(named=True):
-            scores = f"{row['model']}: semantic {row['semantic']:.3f}, spatial {row['spatial']:.3f}"
+            semantic, spatial = (decimal(row[key]) for key in ("semantic", "spatial"))
+            scores = f"{row['model']}: semantic {semantic}, spatial {spatial}"
             changed = changes(self.points[row["model"]], self.base)
             lines.append(f"{scores}; {changed}." if changed else f"{scores}.")
         if len(chosen) > DESCRIBED:

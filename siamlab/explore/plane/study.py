@@ -19,7 +19,7 @@ from siamlab.explore.kept import kept
 from siamlab.explore.plane.points import plane_chart, values_chart
 from siamlab.explore.plane.results import StudyResults, known_results, study_results
 from siamlab.explore.plane.runs import named_changes
-from siamlab.explore.scene import Control, Panel, Scene
+from siamlab.explore.scene import Control, Panel, Scene, decimal
 from siamlab.machine.arguments import typed
 from siamlab.study.statistics import effects, means
 
@@ -179,7 +179,7 @@ class StudyExplorer(Explorer):
         table = self._table(self.values["study"], self.values["points"])
         (row,) = table.filter(name=name).iter_rows(named=True)
         ends = {key: _interval(row[f"{key}_low"], row[f"{key}_high"]) for key in SUMMARY}
-        return ", ".join(f"{key} {row[key]:.3f}{ends[key]}" for key in SUMMARY)
+        return ", ".join(f"{key} {decimal(row[key])}{ends[key]}" for key in SUMMARY)
 
     def _about(self, name: str, first: str) -> str:
         """Seeds of a configuration; what it changes and by how much its scores differ."""
@@ -213,11 +213,12 @@ def _differences(scores: pl.DataFrame, first: str, name: str) -> str:
     for row in rows.iter_rows(named=True):
         if row["pairs"]:
             ends = _interval(row["low"], row["high"], "+")
-            words.append(f"{row['probe']} {row['difference']:+.3f}{ends}")
+            words.append(f"{row['probe']} {decimal(row['difference'], '+.3f')}{ends}")
     return ", ".join(words) or "no seed in common"
 
 
 def _interval(low: float | None, high: float | None, sign: str = "") -> str:
     """An interval in brackets; nothing where it is not known, as of one seed."""
     known = all(end is not None and end == end for end in (low, high))
-    return f" [{low:{sign}.3f}, {high:{sign}.3f}]" if known else ""
+    form = f"{sign}.3f"
+    return f" [{decimal(low, form)}, {decimal(high, form)}]" if known else ""
