@@ -59,7 +59,17 @@ def test_rotation_shift_and_scale_leave_the_table_unchanged():
         assert np.allclose(same, table, atol=1e-9)
 
 
-def test_the_longer_tail_is_bright():
+def test_values_grow_from_the_lower_left_corner_whatever_their_tails():
+    row, column = torch.meshgrid(*map(torch.arange, GRID), indexing="ij")
+    far = torch.hypot(3.0 - row, column.float()).flatten()
+    for bend in (-0.08, 0.0, 0.08):  # the longer tail is below, or above
+        for sign in (1, -1):
+            features = sign * torch.stack([far + bend * far**2, 0 * far, 0 * far], dim=1)
+            red = shares(components_table(features[None], GRID))[:, 0].reshape(GRID)
+            assert red[3, 0] == 0 and red[0, 5] == 1, (bend, sign)
+
+
+def test_the_longer_tail_is_bright_of_values_without_a_place():
     for sign in (1, -1):
         table = components_table(sign * skewed(), GRID)
         assert (table.select(COLOURS).median().to_numpy() < 0.5).all()

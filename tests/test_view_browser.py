@@ -386,7 +386,10 @@ def plane_of(named, images):
     pooled = probe.features(named.model, images.pixels).pooled
     values, axes = torch.linalg.eigh((centred := (pooled - pooled.mean(dim=0)).double()).T.cov())
     plane = centred @ axes[:, -2:].flip(1)
-    plane = plane * torch.where(plane.pow(3).sum(dim=0) < 0, -1.0, 1.0)
+    labels = images.labels.double()
+    along = torch.stack([torch.corrcoef(torch.stack([v, labels]))[0, 1] for v in plane.T])
+    tail = 0.2 * plane.pow(3).mean(dim=0) / plane.pow(2).mean(dim=0) ** 1.5
+    plane = plane * torch.where(along.abs() >= tail.abs(), along, tail).sign()
     low, high = plane.amin(dim=0), plane.amax(dim=0)
     x, y = ((plane - low) / (high - low)).unbind(dim=1)
     return pooled, x, 1 - y

@@ -42,3 +42,8 @@ def test_the_scripts_are_built_from_their_sources(project):
 @pytest.mark.slow
 def test_the_sources_pass_their_own_tests(project):
     assert "# fail 0" in ran(project, "test")
+
+
+@pytest.mark.slow
+def test_the_sources_are_typed_without_a_doubt(project):
+    assert ran(project, "run", "--silent", "check") == ""

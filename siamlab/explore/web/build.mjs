@@ -7,18 +7,19 @@ const common = {
   bundle: true, format: "esm", target: "es2022", charset: "utf8", logLevel: "warning",
   loader: { ".css": "text" }, external: ["./features.js", "./onnxruntime/*"],
 };
+const view = "src/view_page.ts"; // starts the page
 const source = (name) => ({ source: `./src/${name}.ts` }); // where a page has photographs and numbers from
 
 async function buildScripts(outdir) {
   const banner = { js: "// Built from siamlab/explore/web/src by `make web`." };
   const entries = ["widget", "page", "sheet", "features"].map((name) => `src/${name}.ts`);
   await build({ ...common, outdir, banner, entryPoints: entries });
-  await build({ ...common, outdir, banner, entryPoints: { view: "src/shell.ts" }, alias: source("server") });
-  await build({ ...common, outdir, banner, entryPoints: { demo: "src/shell.ts" }, alias: source("local") });
+  await build({ ...common, outdir, banner, entryPoints: { view }, alias: source("server") });
+  await build({ ...common, outdir, banner, entryPoints: { demo: view }, alias: source("local") });
 }
 
 async function buildTests() {
-  const files = readdirSync("test").map((name) => `test/${name}`);
+  const files = readdirSync("test").filter((name) => name.endsWith(".test.ts")).map((name) => `test/${name}`);
   await build({ ...common, platform: "node", outdir: "node_modules/.tests", outExtension: { ".js": ".mjs" },
     entryPoints: files, alias: source("server") });
 }

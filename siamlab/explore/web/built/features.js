@@ -6,8 +6,10 @@ var MOST_PIXELS = 4e6;
 ort.env.wasm.wasmPaths = new URL("./onnxruntime/", import.meta.url).href;
 ort.env.wasm.numThreads = 1;
 var Model = class _Model {
+  facts;
+  session;
   constructor(facts, session) {
-    Object.assign(this, facts);
+    this.facts = facts;
     this.session = session;
   }
   static async open(facts) {
@@ -16,7 +18,7 @@ var Model = class _Model {
   }
   // The patches of a picture, [layer][patch][number], in one row of numbers.
   async features(picture) {
-    const [height, width] = this.size;
+    const [height, width] = this.facts.size;
     const values = resized(picture, height, width);
     const image = new ort.Tensor("float32", values, [1, 3, height, width]);
     const { layers } = await this.session.run({ image });
@@ -24,10 +26,9 @@ var Model = class _Model {
   }
 };
 function squarePixels(picture) {
-  const [width, height] = [
-    picture.naturalWidth || picture.width,
-    picture.naturalHeight || picture.height
-  ];
+  const loaded = "naturalWidth" in picture;
+  const width = loaded ? picture.naturalWidth : picture.width;
+  const height = loaded ? picture.naturalHeight : picture.height;
   const cut = Math.min(width, height);
   const side = Math.min(cut, Math.floor(Math.sqrt(MOST_PIXELS)));
   const canvas = new OffscreenCanvas(side, side);

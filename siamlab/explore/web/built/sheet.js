@@ -6,14 +6,117 @@ var UNIT = 1e3;
 var WIDE = { ratio: 0.75, left: 170, right: 30, top: 30, bottom: 120, row: 50 };
 function shape(parent, name, attributes) {
   const made = document.createElementNS(SVG, name);
-  for (const [key2, value] of Object.entries(attributes)) made.setAttribute(key2, value);
+  setAll(made, attributes);
   parent.appendChild(made);
   return made;
 }
+function setAll(element, attributes) {
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+}
+function write(svg, words, x, y, kind) {
+  const made = shape(svg, "text", { x, y, class: kind });
+  made.textContent = words;
+  return made;
+}
+
+// src/charts.ts
+function chartPlace(chart, high) {
+  const rows = chart.kind === "lines" ? Math.ceil(chart.names.length / 2) : 0;
+  const top = WIDE.top + WIDE.row * rows;
+  const [width, height] = [UNIT - WIDE.left - WIDE.right, high - top - WIDE.bottom];
+  return [(x) => WIDE.left + x * width, (y) => top + (1 - y) * height];
+}
+function drawChart(view, chart, high) {
+  const { svg } = view;
+  const [px, py] = chartPlace(chart, high);
+  shape(svg, "path", { d: `M${px(0)} ${py(1)}V${py(0)}H${px(1)}`, class: "axis" });
+  for (const [x, words] of chart.x_ticks) {
+    const kind = x < 0.02 ? "tick start" : x > 0.98 ? "tick end" : "tick";
+    write(svg, words, px(x), py(0) + 44, kind);
+  }
+  for (const [y, words] of chart.y_ticks) write(svg, words, px(0) - 12, py(y) + 12, "tick end");
+  write(svg, chart.x_title, px(0.5), high - 16, "tick");
+  const side = write(svg, chart.y_title, 0, 0, "tick");
+  side.setAttribute("transform", `translate(34 ${py(0.5)}) rotate(-90)`);
+  chart.note.split("\n").forEach((words, i) => {
+    write(svg, words, px(0.5), py(0.5) + 44 * i, "tick");
+  });
+  if (chart.kind === "lines") drawLines(view, chart, px, py);
+  else if (chart.kind === "bars") drawBars(view, chart, px, py);
+  else drawPoints(view, chart, px, py);
+  if (view.band) {
+    const [x, y, toX, toY] = view.band;
+    const size = { width: (toX - x) * UNIT, height: (toY - y) * high };
+    shape(svg, "rect", { x: x * UNIT, y: y * high, ...size, class: "band" });
+  }
+  if (view.focused && chart.kind !== "lines") {
+    const i = view.cursor;
+    const middle = chart.kind === "bars" ? (chart.x[i] + chart.x[i + 1]) / 2 : chart.x[i];
+    shape(svg, "circle", { cx: px(middle), cy: py(chart.y[i]), r: 32, class: "cursor" });
+  }
+}
+function drawPoints({ svg, chosen, symbols }, chart, px, py) {
+  const places = chart.x.map((x, i) => [px(x), py(chart.y[i])]);
+  chart.places.forEach((place, i) => {
+    if (!place || Math.abs(py(place[1]) - places[i][1]) < 50) return;
+    const [x1, y1] = places[i];
+    shape(svg, "line", { x1, y1, x2: px(place[0]), y2: py(place[1]), class: "leader" });
+  });
+  if (chart.joined) {
+    shape(svg, "path", { d: `M${places.map((place) => place.join(" ")).join("L")}`, class: "way" });
+  }
+  chart.whiskers.forEach((ends, i) => {
+    if (!ends) return;
+    const [[x, y], [left, right, low, high]] = [places[i], ends];
+    const d = `M${px(left)} ${y}H${px(right)}M${x} ${py(low)}V${py(high)}`;
+    shape(svg, "path", { d, class: "whisker", style: `stroke: ${chart.colours[i]}` });
+  });
+  const order = [...places.keys()].sort((a, b) => Number(chosen.includes(a)) - Number(chosen.includes(b)));
+  for (const i of order) {
+    const kind = chosen.includes(i) ? "point chosen" : "point";
+    const corners = symbols[chart.symbols[i]];
+    const radius = chosen.includes(i) ? 20 : 13;
+    const made = drawSymbol(svg, ...places[i], radius, corners, fillOf(chart, i), kind);
+    shape(made, "title", {}).textContent = chart.names[i];
+  }
+  chart.places.forEach((place, i) => {
+    if (place) write(svg, chart.names[i], px(place[0]), py(place[1]) + 12, "tick named");
+  });
+}
+function drawBars({ svg, chosen }, chart, px, py) {
+  chart.y.forEach((y, i) => {
+    const size = { width: px(chart.x[i + 1]) - px(chart.x[i]), height: py(0) - py(y) };
+    const kind = chosen.includes(i) ? "column chosen" : "column";
+    const bar = shape(svg, "rect", { x: px(chart.x[i]), y: py(y), ...size, class: kind });
+    shape(bar, "title", {}).textContent = chart.names[i];
+  });
+}
+function drawLines({ svg, symbols }, chart, px, py) {
+  chart.x.forEach((xs, i) => {
+    const way = xs.map((x, j) => [px(x), py(chart.y[i][j])]);
+    const symbol = (x, y) => drawSymbol(svg, x, y, 13, symbols[chart.symbols[i]], fillOf(chart, i), "point");
+    const d = "M" + way.map((place) => place.join(" ")).join("L");
+    shape(svg, "path", { d, class: "under" });
+    shape(svg, "path", { d, class: "curve", style: `stroke: ${chart.colours[i]}` });
+    symbol(...way[way.length - 1]);
+    const [left, top] = [30 + 490 * (i % 2), WIDE.top + WIDE.row * Math.floor(i / 2)];
+    symbol(left, top);
+    write(svg, chart.names[i], left + 25, top + 12, "tick start");
+  });
+}
+function fillOf({ symbols, colours }, i) {
+  return symbols[i].endsWith("open") ? `fill: #fff; stroke: ${colours[i]}` : `fill: ${colours[i]}`;
+}
+function drawSymbol(svg, x, y, radius, outline, style, kind) {
+  const corners = outline.map(([right, down]) => [x + radius * right, y + radius * down]);
+  return shape(svg, "polygon", { points: corners.join(" "), class: kind, style });
+}
+
+// src/marks.ts
 function drawPanel(view) {
   const { svg, panel, ratio, pointed, focused, cursor } = view;
   const high = UNIT * ratio;
-  if (panel.chart) return drawChart(view, high);
+  if (panel.chart) return drawChart(view, panel.chart, high);
   const [rows, columns] = panel.grid || panel.heat?.grid || [14, 14];
   const cell = { width: UNIT / columns, height: high / rows };
   panel.boxes.forEach((box, i) => drawBox(svg, box, high, i > 0));
@@ -32,15 +135,15 @@ function drawCursor(svg, patch, columns, cell) {
   shape(svg, "rect", { x: column * cell.width, y: row * cell.height, ...cell, class: "cursor" });
 }
 function drawBox(svg, box, high, other) {
-  const place2 = { x: box.left * UNIT, y: box.top * high };
+  const place = { x: box.left * UNIT, y: box.top * high };
   const size = { width: box.width * UNIT, height: box.height * high };
-  shape(svg, "rect", { ...place2, ...size, class: "edge" });
-  shape(svg, "rect", { ...place2, ...size, class: "box", stroke: box.colour });
-  const x = other ? place2.x + size.width - 12 : place2.x + 12;
-  const name = shape(svg, "text", { x, y: place2.y + 48, class: other ? "name other" : "name" });
+  shape(svg, "rect", { ...place, ...size, class: "edge" });
+  shape(svg, "rect", { ...place, ...size, class: "box", stroke: box.colour });
+  const x = other ? place.x + size.width - 12 : place.x + 12;
+  const name = shape(svg, "text", { x, y: place.y + 48, class: other ? "name other" : "name" });
   name.textContent = box.name;
   if (box.movable) {
-    const corner = { cx: place2.x + size.width, cy: place2.y + size.height, r: 26 };
+    const corner = { cx: place.x + size.width, cy: place.y + size.height, r: 26 };
     shape(svg, "circle", { ...corner, class: "handle", fill: box.colour });
   }
 }
@@ -67,125 +170,33 @@ function drawLink(svg, [y, x, toY, toX, colour], high) {
     shape(svg, "circle", { cx: cx * UNIT, cy: cy * high, r: 7, class: "end", style: `fill: ${colour}` });
   }
 }
-function chartPlace(chart, high) {
-  const rows = chart.kind === "lines" ? Math.ceil(chart.names.length / 2) : 0;
-  const top = WIDE.top + WIDE.row * rows;
-  const [width, height] = [UNIT - WIDE.left - WIDE.right, high - top - WIDE.bottom];
-  return [(x) => WIDE.left + x * width, (y) => top + (1 - y) * height];
-}
-function drawChart(view, high) {
-  const { svg, panel } = view;
-  const chart = panel.chart;
-  const [px, py] = chartPlace(chart, high);
-  shape(svg, "path", { d: `M${px(0)} ${py(1)}V${py(0)}H${px(1)}`, class: "axis" });
-  for (const [x, words] of chart.x_ticks) {
-    const kind = x < 0.02 ? "tick start" : x > 0.98 ? "tick end" : "tick";
-    write(svg, words, px(x), py(0) + 44, kind);
-  }
-  for (const [y, words] of chart.y_ticks) write(svg, words, px(0) - 12, py(y) + 12, "tick end");
-  write(svg, chart.x_title, px(0.5), high - 16, "tick");
-  const side = write(svg, chart.y_title, 0, 0, "tick");
-  side.setAttribute("transform", `translate(34 ${py(0.5)}) rotate(-90)`);
-  chart.note.split("\n").forEach((words, i) => {
-    write(svg, words, px(0.5), py(0.5) + 44 * i, "tick");
-  });
-  ({ points: drawPoints, bars: drawBars, lines: drawLines })[chart.kind](view, px, py);
-  if (view.band) {
-    const [x, y, toX, toY] = view.band;
-    const size = { width: (toX - x) * UNIT, height: (toY - y) * high };
-    shape(svg, "rect", { x: x * UNIT, y: y * high, ...size, class: "band" });
-  }
-  if (view.focused) {
-    const i = view.cursor;
-    const middle = chart.kind === "bars" ? (chart.x[i] + chart.x[i + 1]) / 2 : chart.x[i];
-    shape(svg, "circle", { cx: px(middle), cy: py(chart.y[i]), r: 32, class: "cursor" });
-  }
-}
-function drawPoints(view, px, py) {
-  const { svg, chosen, symbols } = view;
-  const chart = view.panel.chart;
-  const places = chart.x.map((x, i) => [px(x), py(chart.y[i])]);
-  chart.places.forEach((place2, i) => {
-    if (!place2 || Math.abs(py(place2[1]) - places[i][1]) < 50) return;
-    const [x1, y1] = places[i];
-    shape(svg, "line", { x1, y1, x2: px(place2[0]), y2: py(place2[1]), class: "leader" });
-  });
-  if (chart.joined) {
-    shape(svg, "path", { d: `M${places.map((place2) => place2.join(" ")).join("L")}`, class: "way" });
-  }
-  chart.whiskers.forEach((ends, i) => {
-    if (!ends) return;
-    const [[x, y], [left, right, low, high]] = [places[i], ends];
-    const d = `M${px(left)} ${y}H${px(right)}M${x} ${py(low)}V${py(high)}`;
-    shape(svg, "path", { d, class: "whisker", style: `stroke: ${chart.colours[i]}` });
-  });
-  const order = [...places.keys()].sort((a, b) => chosen.includes(a) - chosen.includes(b));
-  for (const i of order) {
-    const kind = chosen.includes(i) ? "point chosen" : "point";
-    const style = [symbols, chart.symbols[i], chart.colours[i], kind];
-    const made = drawSymbol(svg, ...places[i], chosen.includes(i) ? 20 : 13, ...style);
-    shape(made, "title", {}).textContent = chart.names[i];
-  }
-  chart.places.forEach((place2, i) => {
-    if (place2) write(svg, chart.names[i], px(place2[0]), py(place2[1]) + 12, "tick named");
-  });
-}
-function drawBars(view, px, py) {
-  const chart = view.panel.chart;
-  chart.y.forEach((y, i) => {
-    const size = { width: px(chart.x[i + 1]) - px(chart.x[i]), height: py(0) - py(y) };
-    const kind = view.chosen.includes(i) ? "column chosen" : "column";
-    const bar = shape(view.svg, "rect", { x: px(chart.x[i]), y: py(y), ...size, class: kind });
-    shape(bar, "title", {}).textContent = chart.names[i];
-  });
-}
-function drawLines({ svg, panel, symbols }, px, py) {
-  const chart = panel.chart;
-  chart.x.forEach((xs, i) => {
-    const way = xs.map((x, j) => [px(x), py(chart.y[i][j])]);
-    const style = [symbols, chart.symbols[i], chart.colours[i], "point"];
-    const d = "M" + way.map((place2) => place2.join(" ")).join("L");
-    shape(svg, "path", { d, class: "under" });
-    shape(svg, "path", { d, class: "curve", style: `stroke: ${chart.colours[i]}` });
-    drawSymbol(svg, ...way.at(-1), 13, ...style);
-    const [left, top] = [30 + 490 * (i % 2), WIDE.top + WIDE.row * Math.floor(i / 2)];
-    drawSymbol(svg, left, top, 13, ...style);
-    write(svg, chart.names[i], left + 25, top + 12, "tick start");
-  });
-}
-function drawSymbol(svg, x, y, radius, symbols, name, colour, kind) {
-  const corners = symbols[name].map(([right, down]) => [x + radius * right, y + radius * down]);
-  const style = name.endsWith("open") ? `fill: #fff; stroke: ${colour}` : `fill: ${colour}`;
-  return shape(svg, "polygon", { points: corners.join(" "), class: kind, style });
-}
-function write(svg, words, x, y, kind) {
-  const made = shape(svg, "text", { x, y, class: kind });
-  made.textContent = words;
-  return made;
-}
 
 // src/heat.ts
 var OPACITY = 0.75;
-function levelsOf({ levels, values }, bound) {
-  if (!values) return Uint8Array.from(atob(levels), (letter) => letter.charCodeAt(0));
-  return Uint8Array.from(values, (value) => Number.isFinite(value) ? 128 + Math.round(127 * Math.min(1, Math.max(-1, value / bound))) : 0);
+function levelsOf(heat, bound) {
+  if (heat.levels !== void 0) return bytesOf(heat.levels);
+  return Uint8Array.from(heat.values, (value) => Number.isFinite(value) ? 128 + Math.round(127 * Math.min(1, Math.max(-1, value / bound))) : 0);
+}
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 var TABLES = /* @__PURE__ */ new Map();
 function tableOf(stops) {
-  const key2 = stops.join();
-  if (!TABLES.has(key2)) {
-    TABLES.set(key2, [...Array(256).keys()].map((level) => {
-      const opacity = 255 * OPACITY * Math.abs(level - 128) / 127;
-      return [...shade(stops, (level - 1) / 254), opacity];
-    }));
-  }
-  return TABLES.get(key2);
+  const key = stops.join();
+  const known = TABLES.get(key);
+  if (known) return known;
+  const made = [...Array(256).keys()].map((level) => {
+    const opacity = 255 * OPACITY * Math.abs(level - 128) / 127;
+    return [...shade(stops, (level - 1) / 254), opacity];
+  });
+  TABLES.set(key, made);
+  return made;
 }
 function shade(stops, share) {
-  const place2 = Math.max(0, share) * (stops.length - 1);
-  const low = Math.min(Math.floor(place2), stops.length - 2);
-  const [a, b] = [stops[low], stops[low + 1]].map((stop) => stop.match(/\d+/g).map(Number));
-  return a.map((value, i) => Math.round(value + (b[i] - value) * (place2 - low)));
+  const place = Math.max(0, share) * (stops.length - 1);
+  const low = Math.min(Math.floor(place), stops.length - 2);
+  const [a, b] = [stops[low], stops[low + 1]].map((stop) => (stop.match(/\d+/g) ?? []).map(Number));
+  return a.map((value, i) => Math.round(value + (b[i] - value) * (place - low)));
 }
 function numberText(value) {
   return String(Number(value.toPrecision(2))).replace("-", "−");
@@ -206,7 +217,8 @@ var Element = class {
     this.name = name;
   }
   setAttribute(name, value) {
-    this.attributes.set(name, typeof value === "number" ? String(Number(value.toFixed(4))) : value);
+    const text = typeof value === "number" ? String(Number(value.toFixed(4))) : value;
+    this.attributes.set(name, text);
   }
   appendChild(child) {
     this.children.push(child);
@@ -323,7 +335,7 @@ var WIDTHS = [
 ];
 var OTHER = 84;
 function textWidth(text, size) {
-  const widths = [...text].map((letter) => WIDTHS[letter.codePointAt(0) - 32] ?? OTHER);
+  const widths = [...text].map((letter) => WIDTHS[(letter.codePointAt(0) ?? 0) - 32] ?? OTHER);
   return size * widths.reduce((sum, width) => sum + width, 0) / 100;
 }
 function wrapped(text, width, size) {
@@ -337,7 +349,8 @@ function broken(text, width, size) {
 function lined(parts, width, size) {
   const lines = [];
   for (const part of parts.flatMap((each) => cut(each, width, size))) {
-    if (lines.length > 0 && textWidth((lines.at(-1) + part).trimEnd(), size) <= width) lines[lines.length - 1] += part;
+    const longer = (lines.at(-1) ?? "") + part;
+    if (lines.length > 0 && textWidth(longer.trimEnd(), size) <= width) lines[lines.length - 1] = longer;
     else lines.push(part);
   }
   return lines.map((line) => line.trim()).filter(Boolean);
@@ -365,7 +378,7 @@ var LETTERS = "DejaVu Sans, sans-serif";
 var GREY = [0.2126, 0.7152, 0.0722].map((share) => 0.857 * share);
 Object.assign(globalThis, { document: paper, drawn: (json) => draw2(JSON.parse(json)) });
 function draw2([scene, images]) {
-  const svg = new Element("svg");
+  const svg = document.createElementNS(SVG, "svg");
   const defs = shape(svg, "defs", {});
   const sheet = { svg, scene, images, looks: /* @__PURE__ */ new Map(), used: defineImages(defs, images) };
   const settings = scene.controls.map(({ label, value }) => `${label}: ${value}`).join(" · ");
@@ -374,10 +387,11 @@ function draw2([scene, images]) {
   text.forEach((line, i) => write2(svg, line, GAP, GAP + (i + 0.8) * LINE, WORDS + 1));
   const below = drawRows(sheet, GAP + text.length * LINE + 6);
   const height = drawFoot(sheet, below) + GAP;
-  background.setAttribute("height", height);
-  shape(defs, "style", {}).textContent = [...sheet.looks].map(([scale, name]) => scaled(scale, name)).join("\n");
-  const size = { xmlns: SVG, width: WIDTH, height, viewBox: `0 0 ${WIDTH} ${height}`, "font-family": LETTERS };
-  for (const [name, value] of Object.entries(size)) svg.setAttribute(name, value);
+  setAll(background, { height });
+  const styles = [...sheet.looks].map(([scale, name]) => scaled(Number(scale), name));
+  shape(defs, "style", {}).textContent = styles.join("\n");
+  const viewBox = `0 0 ${WIDTH} ${height}`;
+  setAll(svg, { xmlns: SVG, width: WIDTH, height, viewBox, "font-family": LETTERS });
   return svg.toString();
 }
 function defineImages(defs, images) {
@@ -391,7 +405,7 @@ function defineImages(defs, images) {
     "color-interpolation-filters": "sRGB"
   });
   shape(grey, "feColorMatrix", { type: "matrix", values: matrix });
-  return new Map(Object.entries(images).map(([key2, { href }], i) => {
+  return new Map(Object.entries(images).map(([key, { href }], i) => {
     const id = `image-${i}`;
     shape(defs, "image", {
       id,
@@ -401,7 +415,7 @@ function defineImages(defs, images) {
       preserveAspectRatio: "none",
       style: "image-rendering: pixelated"
     });
-    return [key2, `#${id}`];
+    return [key, `#${id}`];
   }));
 }
 function drawRows(sheet, top) {
@@ -409,7 +423,8 @@ function drawRows(sheet, top) {
   for (const row of rowsOf(sheet.scene)) {
     const places = row.map((panel) => {
       const width = unit * panel.span - GAP;
-      return { panel, width, lines: broken(panel.title, width, WORDS), high: width * ratioOf(panel, sheet.images) };
+      const high = width * ratioOf(panel, sheet.images);
+      return { panel, width, high, lines: broken(panel.title, width, WORDS) };
     });
     const most = Math.max(...places.map(({ lines }) => lines.length));
     const picture = top + TITLE + LINE * (most - 1);
@@ -431,7 +446,7 @@ function rowsOf({ panels, columns }) {
       rows.push([]);
       used = 0;
     }
-    rows.at(-1).push(panel);
+    rows[rows.length - 1].push(panel);
     used += panel.span;
   }
   return rows;
@@ -444,10 +459,12 @@ function drawOne(sheet, panel, left, top, width) {
   const ratio = ratioOf(panel, images);
   const high = width * ratio;
   if (!panel.chart) {
-    const place2 = { transform: `translate(${left} ${top}) scale(${width} ${high})` };
+    const place = { transform: `translate(${left} ${top}) scale(${width} ${high})` };
     const filter = panel.heat ? { filter: "url(#grey)" } : {};
-    shape(svg, "use", { href: used.get(panel.image), ...place2, ...filter });
-    if (panel.heat) drawHeat(shape(svg, "g", { ...place2, "shape-rendering": "crispEdges" }), panel.heat, scene);
+    shape(svg, "use", { href: used.get(panel.image) ?? "", ...place, ...filter });
+    if (panel.heat && !panel.heat.rgba) {
+      drawHeat(shape(svg, "g", { ...place, "shape-rendering": "crispEdges" }), panel.heat, scene);
+    }
   }
   const still = panel.boxes.map((box) => ({ ...box, movable: false }));
   const chosen = panel.chart ? panel.chart.chosen : [];
@@ -456,7 +473,8 @@ function drawOne(sheet, panel, left, top, width) {
     panel: { ...panel, boxes: still },
     ratio,
     chosen,
-    symbols: scene.symbols
+    symbols: scene.symbols,
+    cursor: 0
   });
   if (panel.chosen) {
     const outline = { x: left - 2.5, y: top - 2.5, width: width + 5, height: high + 5 };
@@ -483,7 +501,8 @@ function drawFoot(sheet, top) {
   const { svg, scene } = sheet;
   const signs = scene.legend.map(([kind, meaning]) => ({ kind, meaning, room: textWidth(meaning, WORDS) + 44 }));
   const scales = Object.values(scene.scales).map((scale) => {
-    const [low, high] = [`${scale.title}: ${numberText(scale.low)}`, `${scale.open ? "≥ " : ""}${numberText(scale.high)}`];
+    const low = `${scale.title}: ${numberText(scale.low)}`;
+    const high = `${scale.open ? "≥ " : ""}${numberText(scale.high)}`;
     return { scale, low, high, room: textWidth(low + high, WORDS) + STRIP + 36 };
   });
   let left = GAP;
@@ -519,13 +538,15 @@ function drawScale(svg, { scale, low, high }, left, top, stops) {
       "fill-opacity": (OPACITY * Math.abs(share)).toFixed(3)
     });
   }
-  shape(svg, "rect", { x: start, y: top + 3, width: STRIP, height: 12, fill: "none", stroke: COLOURS["--line"] });
+  const frame = { x: start, y: top + 3, width: STRIP, height: 12 };
+  shape(svg, "rect", { ...frame, fill: "none", stroke: COLOURS["--line"] });
   write2(svg, high, start + STRIP + 6, top + 13.5);
 }
 function layer({ svg, looks }, x, y, scale) {
-  const key2 = scale.toFixed(5);
-  if (!looks.has(key2)) looks.set(key2, `s${looks.size}`);
-  return shape(svg, "g", { class: looks.get(key2), transform: `translate(${x} ${y}) scale(${key2})` });
+  const key = scale.toFixed(5);
+  const name = looks.get(key) ?? `s${looks.size}`;
+  looks.set(key, name);
+  return shape(svg, "g", { class: name, transform: `translate(${x} ${y}) scale(${key})` });
 }
 function scaled(scale, name) {
   const widen = (declaration) => /^stroke-(width|dasharray)/.test(declaration.trim()) ? declaration.replace(/[\d.]+/g, (width) => (Number(width) / scale).toFixed(2)) : declaration;

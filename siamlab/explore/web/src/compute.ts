@@ -1,45 +1,99 @@
 // Compute: the scenes of a page from the similarities that it holds, as Python makes them.
 // An entry has a function from the state and an event to the next state, and one to its scene.
 
-function fill(template, words) {
-  return template.replace(/\{(\w+)\}/g, (_, name) => words[name]);
+import { bytesOf } from "./heat";
+import type { Side } from "./facts";
+import { centreOf, markAt, rowAndColumn } from "./places";
+import type { Control, Grid, Levels, Panel, PanelEvent, Place, Scene, Value } from "./scene";
+
+export type Selected = [panel: string, patch: number];
+
+export interface PageState {
+  values: Record<string, any>; // of the controls, and of what else an explorer can change
+  selected: Selected;
+  pinned?: boolean;
 }
 
-const bytes = new Map(); // of texts that were unpacked: a pointer needs the same ones again
-
-function unpacked(text) {
-  if (!bytes.has(text)) bytes.set(text, Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
-  return bytes.get(text);
+interface HeldPlaces { // of one view: for each of its patches
+  inside: string; // 1: the other view shows it
+  true: Place[];
+  ceiling: number[];
+  shared: number; // patches that both show
+  least: number;
 }
 
-function heatOf(levels, grid, scale) {
+interface HeldSide { // of one view in one layer
+  own: string; // similarities within it, half of a symmetric matrix
+  top: number[][]; // the patches of the other view that are most similar to each
+  error: number[];
+  mean: number;
+  worst: [text: string, patch: number][];
+}
+
+interface HeldPair { // of an image and two views of it
+  a: HeldPlaces;
+  b: HeldPlaces;
+  boxes: Panel["boxes"];
+  layers: Record<string, { a: HeldSide; b: HeldSide; across: string }>;
+}
+
+interface PairData { // as pair.py holds it
+  grid: Grid;
+  pairs: Record<string, HeldPair>;
+  text: Record<"query" | "matched" | "hidden" | "jumps", string>;
+}
+
+interface ModelsData { // as models.py holds it
+  grid: Grid;
+  models: Record<string, {
+    pairs: Record<string, HeldPair>;
+    attention: Record<string, Record<string, { levels: string; heads: number }>>;
+  }>;
+  highest: Record<string, number>;
+  text: Record<"matched" | "hidden", string>;
+}
+
+type Part = Pick<Panel, "heat" | "arrows" | "marks">; // of a panel: what answers a patch
+
+export interface PageScene<Data> {
+  next: (state: PageState, event: PanelEvent) => PageState;
+  scene: (data: Data, first: Scene, state: PageState) => Scene;
+}
+
+function fill(template: string, words: Record<string, Value>): string {
+  return template.replace(/\{(\w+)\}/g, (_, name) => String(words[name]));
+}
+
+// Of texts that were unpacked: a pointer needs the same ones again.
+const bytes = new Map<string, Uint8Array>();
+
+function unpacked(text: string): Uint8Array {
+  const known = bytes.get(text) ?? bytesOf(text);
+  bytes.set(text, known);
+  return known;
+}
+
+function heatOf(levels: Iterable<number>, grid: Grid, scale: string): Levels {
   return { levels: btoa(String.fromCharCode(...levels)), grid, scale };
 }
 
-function halfRow(half, row, count) { // of a symmetric matrix of which the lower half is held
-  const at = (i, j) => (i < j ? at(j, i) : half[i * (i + 1) / 2 + j]);
+// Of a symmetric matrix of which the lower half is held.
+function halfRow(half: Uint8Array, row: number, count: number): number[] {
+  const at = (i: number, j: number): number => (i < j ? at(j, i) : half[i * (i + 1) / 2 + j]);
   return [...Array(count).keys()].map((column) => at(row, column));
 }
 
-export function centreOf([rows, columns], patch) {
-  return [(Math.floor(patch / columns) + 0.5) / rows, (patch % columns + 0.5) / columns];
-}
-
-export function markAt([y, x], kind, text = "") {
-  return { y, x, kind, text };
-}
-
-function withValues(controls, values) {
+function withValues(controls: Control[], values: PageState["values"]): Control[] {
   return controls.map((control) => ({ ...control, value: values[control.name] }));
 }
 
 // The panels of both views for a patch of one of them, and the text about it.
-function answerOfPair(data, { image, views, layer }, here, patch) {
-  const { grid } = data;
+function answerOfPair({ grid, pairs }: Pick<PairData, "grid" | "pairs">, values: PageState["values"],
+  here: Side, patch: number) {
   const count = grid[0] * grid[1];
   const there = here === "a" ? "b" : "a";
-  const place = data.pairs[`${image} ${views}`];
-  const held = place.layers[layer];
+  const place = pairs[`${values.image} ${values.views}`];
+  const held = place.layers[values.layer];
   const side = held[here];
   const inside = place[here].inside[patch] === "1";
   const across = unpacked(held.across); // from a, row by row, to b
@@ -51,39 +105,44 @@ function answerOfPair(data, { image, views, layer }, here, patch) {
   if (inside) marks.push(markAt(truth, "true"));
   top.slice(1).forEach((each, i) => marks.push(markAt(each, "next", String(i + 2))));
   const own = halfRow(unpacked(side.own), patch, count);
+  const query: Part = { heat: heatOf(own, grid, "cosine"), arrows: [],
+    marks: [markAt(centreOf(grid, patch), "query")] };
+  const answer: Part = { heat: heatOf(found, grid, "cosine"), marks,
+    arrows: inside ? [[...top[0], ...truth]] : [] };
   return {
     place, side, inside, there,
     error: side.error[patch].toFixed(1),
     least: place[here].ceiling[patch].toFixed(1),
-    shown: {
-      [here]: { heat: heatOf(own, grid, "cosine"), arrows: [],
-        marks: [markAt(centreOf(grid, patch), "query")] },
-      [there]: { heat: heatOf(found, grid, "cosine"), marks,
-        arrows: inside ? [[...top[0], ...truth]] : [] },
-    },
+    shown: here === "a" ? { a: query, b: answer } : { a: answer, b: query },
   };
-}
-
-export function rowAndColumn(grid, patch) {
-  return { row: Math.floor(patch / grid[1]) + 1, column: patch % grid[1] + 1 };
 }
 
 // The pointer shows the patch below it, until a click pins one; a click on it or Escape releases it.
 export const HINTS = { free: "Move over a patch: its answer is shown at once. A click pins it.",
   pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it." };
 
-export function withPatch(state, panel, { hover, patch, keyed }) {
+interface Picked {
+  hover?: number | null;
+  patch?: number;
+  keyed?: boolean;
+}
+
+export function withPatch<S extends Pick<PageState, "selected" | "pinned">>(
+  state: S, panel: string, { hover, patch, keyed }: Picked,
+): S {
   if (hover === null || (hover !== undefined && state.pinned)) return state;
   if (hover !== undefined) return { ...state, selected: [panel, hover] };
+  if (patch === undefined) return state;
   const again = state.pinned && String(state.selected) === String([panel, patch]);
   return { ...state, selected: [panel, patch], pinned: Boolean(keyed || !again) };
 }
 
-const pairScene = {
+const pairScene: PageScene<PairData> = {
   next: (state, event) => ("control" in event
     ? { ...state, values: { ...state.values, [event.control]: event.value } }
-    : withPatch(state, event.panel, event)),
-  scene: (data, first, { values, pinned, selected: [here, patch] }) => {
+    : withPatch(state, event.panel, event as Picked)),
+  scene: (data, first, { values, pinned, selected: [panel, patch] }) => {
+    const here = sideOf(panel);
     const answer = answerOfPair(data, values, here, patch);
     const { side, place, there } = answer;
     const numbers = { error: answer.error, least: answer.least, shared: place[here].shared,
@@ -92,7 +151,7 @@ const pairScene = {
     const panels = first.panels.map((panel) => (panel.id === "source"
       ? { ...panel, image: `source-${values.image}`, boxes: place.boxes }
       : { ...panel, image: `${panel.id}-${values.image}-${values.views}`,
-        ...answer.shown[panel.id], hovers: !pinned, follows: true }));
+        ...answer.shown[sideOf(panel.id)], hovers: !pinned, follows: true }));
     return { ...first, panels,
       text: fill(answer.inside ? data.text.matched : data.text.hidden, { query, ...numbers }),
       controls: withValues(first.controls, values),
@@ -101,55 +160,80 @@ const pairScene = {
   },
 };
 
-const modelsScene = {
+function sideOf(panel: string): Side {
+  return panel === "b" ? "b" : "a";
+}
+
+const HEADS_OF = "heads of"; // names of controls of models.py, and one of their choices
+const MEAN = "mean";
+
+const modelsScene: PageScene<ModelsData> = {
   next: (state, event) => {
-    const set = (changes) => ({ ...state, values: { ...state.values, ...changes } });
-    if (event.control === data_heads) return set({ head: mean_head, [data_heads]: event.value });
-    if ("control" in event) return set({ [event.control]: event.value });
-    if (event.panel.startsWith("head ")) return set({ head: event.panel.slice(5) });
-    return withPatch(state, "a", event);
-  },
-  scene: (data, first, { values, pinned, selected: [, patch] }) => {
-    const { grid } = data;
-    const count = grid[0] * grid[1];
-    const key = `${values.image} ${values.views}`;
-    const picture = `a-${key.replace(" ", "-")}`;
-    const query = markAt(centreOf(grid, patch), "query");
-    const attention = (name, head) => { // row 0: the mean over heads, also of a head that is none
-      const { levels, heads } = data.models[name].attention[key][values.layer];
-      const start = ((head <= heads ? head : 0) * count + patch) * count;
-      return heatOf(unpacked(levels).slice(start, start + count), grid, "attention");
-    };
-    const head = values.head === mean_head ? 0 : Number(values.head);
-    const answers = Object.entries(data.models).map(([name, model]) =>
-      [name, answerOfPair({ grid, pairs: model.pairs }, values, "a", patch)]);
-    const panel = (id) => first.panels.find((each) => each.id === id);
-    const query_panel = { image: picture, marks: [query], hovers: !pinned, follows: true };
-    const panels = answers.flatMap(([name, { shown }]) => [
-      { ...panel(`${name} attention`), ...query_panel, heat: attention(name, head) },
-      { ...panel(`${name} similarity`), ...query_panel, heat: shown.a.heat },
-      { ...panel(`${name} match`), image: picture.replace("a", "b"), ...shown.b,
-        marks: shown.b.marks.filter((mark) => mark.kind !== "next") },
-    ]);
-    const below = values[data_heads];
-    const { heads } = data.models[below].attention[key][values.layer];
-    const names = [...Array(heads).keys()].map((i) => String(i + 1));
-    const last = first.panels.at(-1);
-    for (const name of names) {
-      panels.push({ ...last, id: `head ${name}`, title: `${below}: head ${name}`, image: picture,
-        heat: attention(below, Number(name)), chosen: values.head === name });
+    const set = (changes: PageState["values"]) => ({ ...state, values: { ...state.values, ...changes } });
+    if ("control" in event) {
+      return set({ ...(event.control === HEADS_OF ? { head: MEAN } : {}), [event.control]: event.value });
     }
-    const [, { inside }] = answers[0];
-    const errors = answers.map(([name, { error }]) => `${name} ${error}`).join("; ");
-    const words = { errors, ...rowAndColumn(grid, patch) };
-    const high = data.highest[`${key} ${values.layer}`];
+    if (event.panel.startsWith("head ")) return set({ head: event.panel.slice(5) });
+    return withPatch(state, "a", event as Picked);
+  },
+  scene: (data, first, state) => {
+    const { values, selected: [, patch] } = state;
+    const answers = Object.entries(data.models).map(([name, model]) => (
+      { name, ...answerOfPair({ grid: data.grid, pairs: model.pairs }, values, "a", patch) }));
+    const heads = headsOf(data, first, state);
+    const errors = answers.map(({ name, error }) => `${name} ${error}`).join("; ");
+    const high = data.highest[`${values.image} ${values.views} ${values.layer}`];
     const scale = { ...first.scales.attention, high, bound: high };
-    return { ...first, panels, scales: { ...first.scales, attention: scale },
-      text: fill(inside ? data.text.matched : data.text.hidden, words),
-      controls: withValues(first.controls, values).map((control) => (control.name === "head"
-        ? { ...control, options: [mean_head, ...names] } : control)) };
+    const options = [MEAN, ...heads.map(({ name }) => name)];
+    return { ...first, scales: { ...first.scales, attention: scale },
+      panels: [...answers.flatMap(({ name, shown }) => threeOf(data, first, state, name, shown)),
+        ...heads.map(({ panel }) => panel)],
+      text: fill(answers[0].inside ? data.text.matched : data.text.hidden,
+        { errors, ...rowAndColumn(data.grid, patch) }),
+      controls: withValues(first.controls, values).map((control) => (
+        control.name === "head" ? { ...control, options } : control)) };
   },
 };
 
-const [data_heads, mean_head] = ["heads of", "mean"];
-export const scenesOf = { pairScene, modelsScene };
+// Attention, similarity and match of one model.
+function threeOf(
+  data: ModelsData, first: Scene, state: PageState, name: string, shown: { a: Part; b: Part },
+): Panel[] {
+  const { values, pinned, selected: [, patch] } = state;
+  const pair = `${values.image}-${values.views}`;
+  const panel = (part: string) => first.panels.find(({ id }) => id === `${name} ${part}`) as Panel;
+  const query = { image: `a-${pair}`, marks: [markAt(centreOf(data.grid, patch), "query")],
+    hovers: !pinned, follows: true };
+  const head = values.head === MEAN ? 0 : Number(values.head);
+  return [
+    { ...panel("attention"), ...query, heat: attentionOf(data, state, name, head) },
+    { ...panel("similarity"), ...query, heat: shown.a.heat },
+    { ...panel("match"), image: `b-${pair}`, ...shown.b,
+      marks: shown.b.marks.filter((mark) => mark.kind !== "next") },
+  ];
+}
+
+function headsOf(data: ModelsData, first: Scene, state: PageState) { // of one model, a panel for each
+  const { values } = state;
+  const below = values[HEADS_OF];
+  const last = first.panels[first.panels.length - 1];
+  const { heads } = heldAttention(data, state, below);
+  return [...Array(heads).keys()].map((i) => String(i + 1)).map((name) => ({ name, panel: {
+    ...last, id: `head ${name}`, title: `${below}: head ${name}`, image: `a-${values.image}-${values.views}`,
+    heat: attentionOf(data, state, below, Number(name)), chosen: values.head === name } }));
+}
+
+function heldAttention({ models }: ModelsData, { values }: PageState, name: string) {
+  return models[name].attention[`${values.image} ${values.views}`][values.layer];
+}
+
+// Row 0: the mean over heads, also of a head that is none.
+function attentionOf(data: ModelsData, state: PageState, name: string, head: number): Levels {
+  const { grid } = data;
+  const count = grid[0] * grid[1];
+  const { levels, heads } = heldAttention(data, state, name);
+  const start = ((head <= heads ? head : 0) * count + state.selected[1]) * count;
+  return heatOf(unpacked(levels).slice(start, start + count), grid, "attention");
+}
+
+export const scenesOf: Record<string, PageScene<any>> = { pairScene, modelsScene };

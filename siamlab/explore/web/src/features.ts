@@ -1,6 +1,15 @@
 // Features: the patches of a picture after each layer of each model, computed in this browser.
 
+import type { ModelFacts } from "./facts";
 import * as ort from "./onnxruntime/ort.wasm.min.mjs";
+
+export type Picture = HTMLImageElement | ImageBitmap;
+
+export interface Pixels { // of a square
+  side: number;
+  data: Uint8ClampedArray; // RGBA
+  canvas: OffscreenCanvas;
+}
 
 const MOST_PIXELS = 4e6; // of a picture that is read; larger ones are drawn smaller first
 
@@ -8,19 +17,22 @@ ort.env.wasm.wasmPaths = new URL("./onnxruntime/", import.meta.url).href;
 ort.env.wasm.numThreads = 1; // more need headers that plain web hosts do not send
 
 export class Model {
-  constructor(facts, session) {
-    Object.assign(this, facts); // size, grid, layers, width
+  facts: ModelFacts;
+  session: ort.InferenceSession;
+
+  constructor(facts: ModelFacts, session: ort.InferenceSession) {
+    this.facts = facts;
     this.session = session;
   }
 
-  static async open(facts) {
-    const file = new URL(facts.file, import.meta.url).href;
+  static async open(facts: ModelFacts): Promise<Model> {
+    const file = new URL(facts.file as string, import.meta.url).href;
     return new Model(facts, await ort.InferenceSession.create(file));
   }
 
   // The patches of a picture, [layer][patch][number], in one row of numbers.
-  async features(picture) {
-    const [height, width] = this.size;
+  async features(picture: Pick<Pixels, "side" | "data">): Promise<Float32Array> {
+    const [height, width] = this.facts.size;
     const values = resized(picture, height, width);
     const image = new ort.Tensor("float32", values, [1, 3, height, width]);
     const { layers } = await this.session.run({ image });
@@ -29,13 +41,14 @@ export class Model {
 }
 
 // The square in the middle of a picture: its side, a canvas, and data, RGBA bytes.
-export function squarePixels(picture) {
-  const [width, height] = [picture.naturalWidth || picture.width,
-    picture.naturalHeight || picture.height];
+export function squarePixels(picture: Picture): Pixels {
+  const loaded = "naturalWidth" in picture;
+  const width = loaded ? picture.naturalWidth : picture.width;
+  const height = loaded ? picture.naturalHeight : picture.height;
   const cut = Math.min(width, height);
   const side = Math.min(cut, Math.floor(Math.sqrt(MOST_PIXELS)));
   const canvas = new OffscreenCanvas(side, side);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = canvas.getContext("2d", { willReadFrequently: true }) as OffscreenCanvasRenderingContext2D;
   context.imageSmoothingQuality = "high";
   const [left, top] = [(width - cut) / 2, (height - cut) / 2];
   context.drawImage(picture, left, top, cut, cut, 0, 0, side, side);
@@ -43,7 +56,9 @@ export function squarePixels(picture) {
 }
 
 // RGB of 0..1, colour by colour, as torch resizes: bilinear, antialiased where it shrinks.
-export function resized({ side, data }, height, width) {
+export function resized(
+  { side, data }: Pick<Pixels, "side" | "data">, height: number, width: number,
+): Float32Array {
   const [down, right] = [weights(side, height), weights(side, width)];
   const out = new Float32Array(3 * height * width);
   const lines = new Float32Array(side * width);
@@ -71,7 +86,7 @@ export function resized({ side, data }, height, width) {
 }
 
 // For each pixel of `to`, the first of the pixels of `from` that it sees, and their shares.
-function weights(from, to) {
+function weights(from: number, to: number): { first: number; shares: number[] }[] {
   const scale = from / to;
   const reach = Math.max(1, scale); // of the triangle, to either side
   return [...Array(to).keys()].map((i) => {

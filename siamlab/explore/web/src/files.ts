@@ -1,40 +1,46 @@
 // Files: photographs that are chosen, dropped or pasted.
 
-import { about, change, find, page, say, state } from "./shell";
+import { sentenceOf } from "./elements";
+import type { Change, Photo } from "./facts";
+import { find, page, say } from "./frame";
+import { about, state } from "./store";
 import { asked } from "source";
 
-export function relabel() { // distinguish two photographs of one name in lists
-  const seen = {};
-  for (const photo of about.photos) {
-    seen[photo.name] = (seen[photo.name] || 0) + 1;
-    photo.label = seen[photo.name] > 1 ? `${photo.name} (${seen[photo.name]})` : photo.name;
+export function relabel(photos: Photo[]): void { // distinguish two photographs of one name in lists
+  const seen = new Map<string, number>();
+  for (const photo of photos) {
+    const count = (seen.get(photo.name) || 0) + 1;
+    seen.set(photo.name, count);
+    photo.label = count > 1 ? `${photo.name} (${count})` : photo.name;
   }
 }
 
-export function takeFiles() {
-  const input = find("input[type=file]");
-  input.addEventListener("change", () => { addFiles([...input.files]); input.value = ""; });
-  input.parentElement.addEventListener("keydown", (event) => {
+export function takeFiles(change: Change): void {
+  const add = (files: Iterable<File> | null | undefined) => addFiles([...files ?? []], change);
+  const input = find("input[type=file]") as HTMLInputElement;
+  input.addEventListener("change", () => { add(input.files); input.value = ""; });
+  input.parentElement?.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") { event.preventDefault(); input.click(); }
   });
-  document.addEventListener("paste", (event) => addFiles([...event.clipboardData.files]));
-  for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener("paste", (event) => add(event.clipboardData?.files));
+  for (const kind of ["dragover", "dragleave", "drop"] as const) {
     document.addEventListener(kind, (event) => {
       event.preventDefault();
       page.classList.toggle("over", kind === "dragover");
-      if (kind === "drop") addFiles([...event.dataTransfer.files]);
+      if (kind === "drop") add(event.dataTransfer?.files);
     });
   }
 }
 
-async function addFiles(files) { // the first one opens; of several, the second one beside it
-  const ids = [];
+// The first one opens; of several, the second one beside it.
+async function addFiles(files: File[], change: Change): Promise<void> {
+  const ids: string[] = [];
   say("");
   for (const file of files) {
     try {
       ids.push(await sent(file));
     } catch (error) {
-      say(error.message);
+      say(sentenceOf(error));
     }
   }
   if (ids.length === 0) return;
@@ -43,18 +49,17 @@ async function addFiles(files) { // the first one opens; of several, the second 
   find(".strip .shown").scrollIntoView({ inline: "nearest", block: "nearest" });
 }
 
-async function sent(file) {
+async function sent(file: File): Promise<string> {
   if (file.size > about.most_bytes) {
     const most = about.most_bytes / 2 ** 20;
     throw new Error(`${file.name} is larger than ${most} MB; save it smaller and add it again`);
   }
   const query = new URLSearchParams({ name: file.name });
-  const photo = await asked(`photos?${query}`, { method: "POST", body: file });
-  return taken(photo);
+  return taken(await asked(`photos?${query}`, { method: "POST", body: file }));
 }
 
-export function taken(photo) {
+export function taken(photo: Photo): string { // its id, now that it is a photograph of the page
   if (!about.photos.some((each) => each.id === photo.id)) about.photos.push(photo);
-  relabel();
+  relabel(about.photos);
   return photo.id;
 }

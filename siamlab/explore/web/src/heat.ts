@@ -1,56 +1,68 @@
 // Heat: colours of values on a panel, their scale, and the value under the pointer.
 
-import { patchAt, place } from "./input";
-import { add, draw } from "./panels";
+import { draw } from "./drawing";
+import { add, penOf } from "./elements";
+import { patchAt } from "./places";
+import type { Levels, Point, Scale, Shaded, Values, View } from "./scene";
+
+type Shade = [red: number, green: number, blue: number];
+type Table = number[][]; // of every level: red, green, blue and opacity
 
 export const OPACITY = 0.75; // of the strongest heat; the same as in scene.py
 
-export function paint(view, stops) {
-  const { panel, heat } = view;
-  heat.hidden = !panel.heat;
-  if (!panel.heat) return;
-  const [rows, columns] = panel.heat.grid;
-  Object.assign(heat, { width: columns, height: rows });
+export function paint({ panel, heat: canvas, colours }: View, stops: string[]): void {
+  const { heat } = panel;
+  canvas.hidden = !heat;
+  if (!heat) return;
+  const [rows, columns] = heat.grid;
+  Object.assign(canvas, { width: columns, height: rows });
   const pixels = new ImageData(columns, rows);
-  if (panel.heat.rgba) pixels.data.set(panel.heat.rgba);
-  else shadeLevels(pixels.data, levelsOf(panel.heat, view.colours.bound), tableOf(stops));
-  heat.getContext("2d").putImageData(pixels, 0, 0);
+  if (heat.rgba) pixels.data.set(heat.rgba);
+  else if (colours) shadeLevels(pixels.data, levelsOf(heat, colours.bound), tableOf(stops));
+  penOf(canvas).putImageData(pixels, 0, 0);
 }
 
-export function levelsOf({ levels, values }, bound) { // as in scene.py
-  if (!values) return Uint8Array.from(atob(levels), (letter) => letter.charCodeAt(0));
-  return Uint8Array.from(values, (value) => (Number.isFinite(value)
+type Level = Pick<Levels, "levels" | "values"> | Pick<Values, "levels" | "values">;
+
+export function levelsOf(heat: Level, bound: number): Uint8Array { // as in scene.py
+  if (heat.levels !== undefined) return bytesOf(heat.levels);
+  return Uint8Array.from(heat.values, (value) => (Number.isFinite(value)
     ? 128 + Math.round(127 * Math.min(1, Math.max(-1, value / bound))) : 0));
 }
 
-function shadeLevels(data, levels, table) {
+export function bytesOf(text: string): Uint8Array { // of base64
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+function shadeLevels(data: Uint8ClampedArray, levels: Uint8Array, table: Table): void {
   levels.forEach((level, i) => {
     if (level > 0) data.set(table[level], 4 * i); // a missing value is transparent
   });
 }
 
-const TABLES = new Map(); // stops -> colour and opacity of every level
+const TABLES = new Map<string, Table>(); // by stops
 
-export function tableOf(stops) {
+export function tableOf(stops: string[]): Table {
   const key = stops.join();
-  if (!TABLES.has(key)) {
-    TABLES.set(key, [...Array(256).keys()].map((level) => {
-      const opacity = 255 * OPACITY * Math.abs(level - 128) / 127; // nothing at 0
-      return [...shade(stops, (level - 1) / 254), opacity];
-    }));
-  }
-  return TABLES.get(key);
+  const known = TABLES.get(key);
+  if (known) return known;
+  const made = [...Array(256).keys()].map((level) => {
+    const opacity = 255 * OPACITY * Math.abs(level - 128) / 127; // nothing at 0
+    return [...shade(stops, (level - 1) / 254), opacity];
+  });
+  TABLES.set(key, made);
+  return made;
 }
 
-export function shade(stops, share) {
+export function shade(stops: string[], share: number): Shade {
   const place = Math.max(0, share) * (stops.length - 1);
   const low = Math.min(Math.floor(place), stops.length - 2);
-  const [a, b] = [stops[low], stops[low + 1]].map((stop) => stop.match(/\d+/g).map(Number));
-  return a.map((value, i) => Math.round(value + (b[i] - value) * (place - low)));
+  const [a, b] = [stops[low], stops[low + 1]].map((stop) => (stop.match(/\d+/g) ?? []).map(Number));
+  return a.map((value, i) => Math.round(value + (b[i] - value) * (place - low))) as Shade;
 }
 
-export function showScale(view, stops, wide) { // below its picture; small pictures have only the value
-  const { scale, colours } = view;
+// Below its picture; small pictures have only the value.
+export function showScale({ scale, colours }: View, stops: string[], wide: boolean): void {
   scale.hidden = !colours;
   scale.replaceChildren();
   if (!colours) return;
@@ -68,20 +80,8 @@ export function showScale(view, stops, wide) { // below its picture; small pictu
   add(scale, "output", {}, wide ? colours.title : "");
 }
 
-export function point(view, event, send) { // what is under the pointer, in all panels where they are linked
-  const at = event && place(view, event);
-  const { views, pointed } = view.all;
-  if (view.linked) pointed.at = at;
-  const over = at && view.panel.grid && patchAt(view.panel.grid, ...at);
-  if (view.panel.hovers && (!event || event.pointerType === "mouse") && over !== view.over) {
-    view.over = over;
-    send({ panel: view.panel.id, hover: over });
-    if (view.linked) return; // the answer may come later, and points then
-  }
-  for (const other of view.linked ? views.values() : [view]) pointAt(other, at);
-}
-
-export function pointAt(view, at) { // the value there, and where it is shared the patch
+// The value at a place, and where places are shared the patch there.
+export function pointAt(view: View, at: Point | null): void {
   const { panel, colours, scale, linked } = view;
   const output = scale.querySelector("output");
   const patch = at && panel.heat ? patchAt(panel.heat.grid, ...at) : null;
@@ -90,19 +90,19 @@ export function pointAt(view, at) { // the value there, and where it is shared t
     view.pointed = pointed;
     draw(view);
   }
-  if (!panel.heat || !colours || !output) return;
+  if (!panel.heat || panel.heat.rgba || !colours || !output) return;
   const value = patch === null ? "" : valueText(panel.heat, colours, patch);
   const wide = scale.childElementCount > 1;
   output.textContent = wide || value ? colours.title + value : "";
 }
 
-function valueText({ values, levels }, colours, patch) {
+function valueText({ values, levels }: Shaded, colours: Scale, patch: number): string {
   if (values) return Number.isFinite(values[patch]) ? ` ${numberText(values[patch])}` : "";
   const level = atob(levels).charCodeAt(patch);
   const most = colours.open && level === 255 ? "≥ " : ""; // larger values have the same level
   return level ? ` ${most}${numberText(colours.bound * (level - 128) / 127)}` : "";
 }
 
-export function numberText(value) {
+export function numberText(value: number): string {
   return String(Number(value.toPrecision(2))).replace("-", "−");
 }

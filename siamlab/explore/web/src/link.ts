@@ -1,70 +1,66 @@
 // Link: what a page shows as the fragment of its address, and back.
 
+import { choicesOf, showsOf, START_STATE } from "./choices";
+import type { About, Side, State } from "./facts";
 import { lassoOf } from "./lasso";
 import { NUMBERS } from "./plane";
-import { HUES } from "./scenes";
-import { about, find, say, state } from "./shell";
 import { stepsOf } from "./steps";
-import { choicesOf, showsOf, START_STATE } from "./view";
-
-const OFTEN = 250; // milliseconds between two changes of the link, at least
+import { HUES } from "./symbols";
 
 // A link holds what differs from the start, and the place of a pinned patch.
-export function link({ y, x, side, pinned, over, ...rest }) {
-  const words = Object.entries(rest).filter(([key, value]) => value !== startState()[key]);
+export function linkOf(about: About, { y, x, side, pinned, over: _, ...rest }: State): string {
+  const start: Partial<State> = startState(about);
+  const differing = Object.entries(rest).filter(([key, value]) => value !== start[key as keyof State]);
+  const words = differing.map(([key, value]) => [key, String(value)]);
   if (pinned) words.push(["at", [side, y.toFixed(4), x.toFixed(4)].join(" ")]);
   return words.length ? `#${new URLSearchParams(words)}` : "";
 }
 
-export function startState() {
-  const layers = Math.max(1, ...about.models.map((each) => each.layers));
-  const [first, second] = about.models.map((each) => each.name);
+export function startState(about: About): State {
+  const layer = Math.max(1, ...about.models.map((each) => each.layers));
   const step = Math.max(0, stepsOf(about).length - 1);
-  return { ...START_STATE, show: showsOf(about)[0], photo: about.photos[0].id, layer: layers, step, first, second: second || "" };
+  return { ...START_STATE, show: showsOf(about)[0], photo: about.photos[0].id, layer, step,
+    ...namesOf(about) };
 }
 
-export function restored() { // what a link says, as far as this page has it
-  const made = startState();
-  const words = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-  const known = choicesOf(about);
-  const ends = { layer: [1, made.layer], step: [0, made.step], least: [0, 100], opacity: [0, 100], k: [2, HUES.length],
-    image: [-1, about.map ? about.map.labels.length - 1 : -1] };
-  for (const [key, word] of Object.entries(words)) {
-    const [low, high] = ends[key] || [];
-    const value = ends[key] ? Number(word) : word;
-    if (known[key]?.includes(value) || (Number.isInteger(value) && value >= low && value <= high)) {
-      made[key] = value;
-    }
-  }
+function namesOf({ models }: About) {
+  const [first, second] = models.map((each) => each.name);
+  return { first, second: second || "" };
+}
+
+// What a link says, as far as this page has it.
+export function restored(about: About, fragment: string): State {
+  const words = Object.fromEntries(new URLSearchParams(fragment.replace(/^#/, "")));
+  const start = startState(about);
+  const made: State = { ...start, ...chosenIn(about, words), ...numbersIn(about, start, words) };
   const map = lassoOf(words.lasso || "")?.map;
-  if (about.map && map < about.models.length) made.lasso = words.lasso;
-  for (const key of ["probe", "runs"]) if (words[key]) made[key] = words[key];
-  if (made.runs && !NUMBERS.test(made.runs)) made.runs = "";
-  if (made.first === made.second) Object.assign(made, { first: startState().first, second: startState().second });
-  if (words.at) Object.assign(made, placeFrom(words.at.split(" ")));
-  return made;
+  if (about.map && map !== undefined && map < about.models.length) made.lasso = words.lasso;
+  if (words.probe) made.probe = words.probe;
+  if (NUMBERS.test(words.runs)) made.runs = words.runs;
+  if (made.first === made.second) Object.assign(made, namesOf(about));
+  return words.at ? { ...made, ...placeFrom(words.at.split(" ")) } : made;
 }
 
-function placeFrom([side, y, x]) {
-  const inside = (word) => Math.min(0.999, Math.max(0, Number(word) || 0));
-  return { side: side === "b" ? "b" : "a", y: inside(y), x: inside(x), pinned: true };
+function chosenIn(about: About, words: Record<string, string>): Partial<State> {
+  const known: Record<string, string[] | undefined> = choicesOf(about);
+  return Object.fromEntries(Object.entries(words).filter(([key, word]) => (
+    Object.hasOwn(known, key) && known[key]?.includes(word))));
 }
 
-let linking;
-
-export function keepLink() {
-  clearTimeout(linking);
-  linking = setTimeout(() => history.replaceState(null, "", link(state) || location.pathname), OFTEN);
+function numbersIn(about: About, start: State, words: Record<string, string>): Partial<State> {
+  const last = about.map ? about.map.labels.length - 1 : -1;
+  const ends: [keyof State, low: number, high: number][] = [
+    ["layer", 1, start.layer], ["step", 0, start.step], ["least", 0, 100], ["opacity", 0, 100],
+    ["k", 2, HUES.length], ["image", -1, last],
+  ];
+  const found = ends.map(([key, low, high]) => ({ key, value: Number(words[key]), low, high }));
+  return Object.fromEntries(found
+    .filter(({ value, low, high }) => Number.isInteger(value) && value >= low && value <= high)
+    .map(({ key, value }) => [key, value]));
 }
 
-export async function copyLink() {
-  history.replaceState(null, "", link(state) || location.pathname);
-  const button = find("[data-does=link]");
-  try {
-    await navigator.clipboard.writeText(location.href);
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy link"; }, 1500);
-  } catch { // not allowed to use the clipboard
-    say(`Copy the address of this page: ${location.href}`);
-  }
+function placeFrom([side, y, x]: string[]): Pick<State, "side" | "y" | "x" | "pinned"> {
+  const inside = (word: string) => Math.min(0.999, Math.max(0, Number(word) || 0));
+  const which: Side = side === "b" ? "b" : "a";
+  return { side: which, y: inside(y), x: inside(x), pinned: true };
 }

@@ -1,31 +1,35 @@
 // Local: in the place of a server, photographs and the networks' answers from this browser.
 
-import { Model, squarePixels } from "./features.js";
+import { penOf } from "./elements";
+import type { About, Photo } from "./facts";
+import { Model, squarePixels, type Picture, type Pixels } from "./features.js";
+import type { Request } from "./server";
 
 const SHOWN = 448; // pixels: side of a photograph on the page
 const MOST_PHOTOS = 64;
 
-const sources = new Map(); // photograph -> its picture's address, and its pixels
-const answers = new Map(); // "model/photograph" -> the promise of its patches after every layer
-const opened = []; // promises of models
+const sources = new Map<string, { address: string; pixels: Pixels }>(); // of photographs
+// "model/photograph" -> its patches after every layer
+const answers = new Map<string, Promise<Float32Array>>();
+const opened: Promise<Model>[] = [];
 
-export async function asked(address, { body } = {}) { // JSON, as of the server of `siamlab view`
+export async function asked(address: string, { body }: Request = {}): Promise<any> { // JSON, as of server.ts
   if (address === "about") return opening();
-  const name = new URLSearchParams(address.split("?")[1]).get("name");
+  const name = new URLSearchParams(address.split("?")[1]).get("name") ?? "";
   if (sources.size >= MOST_PHOTOS) {
     throw new Error(`This page holds ${MOST_PHOTOS} photographs at most; load it again.`);
   }
-  const bitmap = await createImageBitmap(body).catch(() => {
+  const bitmap = await createImageBitmap(body as Blob).catch(() => {
     throw new Error(`${name} is not a photograph that this browser can read; save it as JPEG or PNG`);
   });
   return keep(`own-${sources.size}`, name, bitmap);
 }
 
-async function opening() {
-  const about = await (await fetch("about.json")).json();
+async function opening(): Promise<About> {
+  const about: About = await (await fetch("about.json")).json();
   for (const { id, name, file } of about.photos) {
     const image = new Image();
-    image.src = file;
+    image.src = file as string; // a demo has one
     await image.decode();
     keep(id, name, image);
   }
@@ -34,26 +38,34 @@ async function opening() {
   return about;
 }
 
-function keep(id, name, image) {
+function keep(id: string, name: string, image: Picture): Photo {
   const pixels = squarePixels(image);
   const side = Math.min(SHOWN, pixels.side);
   const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
-  const pen = canvas.getContext("2d");
+  const pen = penOf(canvas);
   pen.imageSmoothingQuality = "high";
   pen.drawImage(pixels.canvas, 0, 0, side, side);
   sources.set(id, { address: canvas.toDataURL(), pixels });
   return { id, name, side };
 }
 
-export async function numbersAt(address) { // of features/model/photograph/layer
-  const [, index, photo, layer] = address.split("/");
-  const model = await opened[index];
-  const key = `${index}/${photo}`;
-  if (!answers.has(key)) answers.set(key, model.features(sources.get(photo).pixels));
-  const size = model.grid[0] * model.grid[1] * model.width;
-  return (await answers.get(key)).slice((layer - 1) * size, layer * size);
+function sourceOf(photo: string) {
+  const source = sources.get(photo);
+  if (!source) throw new Error(`This page has no photograph ${photo}; add it again.`);
+  return source;
 }
 
-export function photoAddress(id) {
-  return sources.get(id).address;
+// Of features/model/photograph/layer.
+export async function numbersAt(address: string): Promise<Float32Array> {
+  const [, index, photo, layer] = address.split("/");
+  const model = await opened[Number(index)];
+  const key = `${index}/${photo}`;
+  const answer = answers.get(key) ?? model.features(sourceOf(photo).pixels);
+  answers.set(key, answer);
+  const size = model.facts.grid[0] * model.facts.grid[1] * model.facts.width;
+  return (await answer).slice((Number(layer) - 1) * size, Number(layer) * size);
+}
+
+export function photoAddress(id: string): string {
+  return sourceOf(id).address;
 }

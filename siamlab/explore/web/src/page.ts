@@ -1,67 +1,85 @@
 // Page: an exported explorer, which answers clicks without Python: its data holds the answers
 // ready-made, or what they are computed from.
 
-import { HINTS, scenesOf } from "./compute";
+import { HINTS, scenesOf, type PageState, type Selected } from "./compute";
+import { pageModel } from "./model";
 import { mount } from "./panels";
+import type { Counted, PanelEvent, Scene, Sides, Step } from "./scene";
 
-const { first, state, moves, scenes, images, refusal, held } = JSON.parse(find("#data").textContent);
-const shown = { scene: first, images, event: null, answered: 0 };
-const listeners = {};
-const model = { // takes the place of anywidget's
-  get: (name) => shown[name],
-  set: (name, value) => { shown[name] = value; },
-  on: (name, call) => { listeners[name] = call; },
-  save_changes: () => answer(shown.event),
-};
-
-function find(selector) {
-  return document.querySelector(selector);
+interface Move { // what an event changes
+  values: Record<string, any>;
+  selected: Selected | null;
 }
 
-function answer(event) {
+interface Released { // by Escape
+  release: true;
+  count: number;
+}
+
+interface Data { // as page.py writes it
+  first: Scene;
+  state: PageState;
+  moves: Record<string, Move>;
+  scenes: Record<string, Partial<Scene>>;
+  images: Record<string, string>;
+  refusal: string;
+  held: { scene: string; data: any } | null;
+}
+
+const data: Data = JSON.parse(find("#data").textContent ?? "");
+const { first, state, moves, scenes, images, refusal, held } = data;
+const { shown, model, tell } = pageModel({ scene: first, images }, answer);
+
+function find(selector: string): HTMLElement {
+  return document.querySelector(selector) as HTMLElement; // page.html has it
+}
+
+function answer(event: Counted | Released) {
   const before = shown.scene;
   shown.answered = event.count;
-  shown.scene = held ? computed(event) : stored(event);
+  if (held) shown.scene = computed(held, event);
+  else if (!("release" in event)) shown.scene = stored(event);
   if (shown.scene === before) return; // a drawing that is replaced loses what is below the pointer
-  listeners["change:scene"]();
+  tell();
   showHint();
 }
 
-function computed(event) {
-  const { next, scene } = scenesOf[held.scene];
-  const changed = event.release ? { pinned: false } : next(state, event);
+function computed(from: NonNullable<Data["held"]>, event: Counted | Released) {
+  const { next, scene } = scenesOf[from.scene];
+  const changed = "release" in event ? { pinned: false } : next(state, event);
   if (changed === state) return shown.scene;
   Object.assign(state, changed);
-  return scene(held.data, first, state);
+  return scene(from.data, first, state);
 }
 
-function stored(event) {
-  const move = moves[eventName(event)]; // what it changes
+function stored(event: PanelEvent): Scene {
+  const name = eventName(event);
+  const move = name === undefined ? undefined : moves[name];
   const values = { ...state.values, ...move?.values };
   const selected = move?.selected || state.selected;
   const words = Object.keys(values).sort().map((key) => key + "=" + values[key]);
   const found = move && scenes[[...words, ...selected].join(" ")]; // where it differs from the first
   if (found) Object.assign(state, { values, selected });
-  return found ? { ...first, ...found } : { ...shown.scene, text: refusal };
+  return found ? { ...first, ...found } : { ...(shown.scene as Scene), text: refusal };
 }
 
-function eventName(event) {
+function eventName(event: PanelEvent): string | undefined {
   if ("control" in event) return event.control + "=" + event.value;
   if ("parts" in event) return event.panel + " " + event.parts;
   if ("patch" in event) return event.panel + " " + event.patch;
-  return nearestBox(event.box, event.step || [0, 0]);
+  return "box" in event ? nearestBox(event.box, event.step || [0, 0]) : undefined;
 }
 
 // The stored box of this size that is nearest; after an arrow key, the nearest in its direction.
-function nearestBox([top, left, height, width], step) {
+function nearestBox([top, left, height, width]: Sides, step: Step): string | undefined {
   const keyed = step.some(Boolean);
-  const [atTop, atLeft] = state.values.box;
-  const ahead = ([y, x]) => step[0] * (y - atTop) + step[1] * (x - atLeft) > 0.001;
-  const distance = ([y, x]) =>
+  const [atTop, atLeft]: Sides = state.values.box;
+  const ahead = ([y, x]: Sides) => step[0] * (y - atTop) + step[1] * (x - atLeft) > 0.001;
+  const distance = ([y, x]: Sides) =>
     (keyed ? Math.hypot(y - atTop, x - atLeft) : Math.hypot(y - top, x - left));
-  const sameSize = ([, , h, w]) => Math.hypot(h - height, w - width) < 0.001;
+  const sameSize = ([, , h, w]: Sides) => Math.hypot(h - height, w - width) < 0.001;
   const boxes = Object.keys(moves).filter((name) => name.startsWith("box "))
-    .map((name) => [name, moves[name].values.box])
+    .map((name): [string, Sides] => [name, moves[name].values.box])
     .filter(([, box]) => sameSize(box) && (!keyed || ahead(box)));
   return boxes.sort((a, b) => distance(a[1]) - distance(b[1])).map(([name]) => name)[0];
 }
@@ -71,12 +89,12 @@ function showHint() {
 }
 
 if (held) { // where a pointer is followed at once
-  Object.assign(state, { pinned: false });
+  state.pinned = false;
   shown.scene = scenesOf[held.scene].scene(held.data, first, state);
   window.addEventListener("keydown", ({ key }) => {
     if (key === "Escape") answer({ release: true, count: shown.answered });
   });
 }
-window.shown = shown;
+Object.assign(window, { shown });
 showHint();
 mount(model, find("#explorer"));

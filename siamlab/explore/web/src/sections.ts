@@ -1,65 +1,63 @@
 // Sections: the map and the gallery of matches, which take the place of the panels.
 
+import { makeMap, showMap } from "./atlas";
+import { makeMatches, showMatches, type Board } from "./board";
+import { sentenceOf } from "./elements";
+import type { About, Change, Entry, MapFacts, Matches, Photo, Section, State } from "./facts";
 import { taken } from "./files";
-import { keepLink, startState } from "./link";
-import { makeMap, showMap } from "./map";
-import { makeMatches, matchesAddress, showMatches } from "./matches";
-import { about, change, fetched, got, main, say, showShell, state } from "./shell";
+import { say, sections, showPart } from "./frame";
+import { startState } from "./link";
+import type { Atlas } from "./map";
+import { matchesAddress } from "./matches";
+import { about, got, state } from "./store";
 import { asked } from "source";
 
-export const sections = { map: document.getElementById("map"), matches: document.getElementById("matches") };
-export let atlas; // the map, once it was shown
-export let board; // the gallery of matches, likewise
+export let atlas: Atlas | undefined; // the map, once it was shown
+export let board: Board | undefined; // the gallery of matches, likewise
 
-export function waitIn(name) {
+export function waitIn(name: Section): void {
   showPart(name);
-  const count = name === "map" ? `${about.map.labels.length} images` : `${about.pairs} pairs of crops`;
   const text = sections[name].querySelector(".text");
   if (text) text.textContent = "Computing …";
-  else sections[name].dataset.wait = `Computing features of ${count} …`;
-  showShell();
+  else sections[name].dataset.wait = `Computing features of ${countIn(name, about)} …`;
 }
 
-export function showPart(name) { // the panels, or one of the sections
-  main.hidden = name in sections;
-  for (const [each, section] of Object.entries(sections)) section.hidden = each !== name;
+function countIn(name: Section, { map, pairs }: About): string {
+  return name === "map" ? `${map?.labels.length} images` : `${pairs} pairs of crops`;
 }
 
-export function showAtlas() {
-  const set = (changes) => change({ ...state, ...changes });
-  atlas ||= makeMap(sections.map, about, { set, look: lookAt, select: (image) => set({ image }),
-    lasso: (lasso) => set({ lasso }) });
-  showMap(atlas, state, got);
-  showShell();
-  keepLink();
+export function showSection(name: Section, change: Change): void {
+  const set = (changes: Partial<State>) => change({ ...state, ...changes });
+  if (name === "matches") {
+    board ??= makeMatches(sections.matches, about, { set, open: (entry) => openPair(entry, change) });
+    showMatches(board, state, got("matches", matchesAddress(about, state), (answer: Matches) => answer));
+  } else {
+    atlas ??= makeMap(sections.map, about, about.map as MapFacts, { set, select: (image) => set({ image }),
+      look: (image) => lookAt(image, change), lasso: (lasso) => set({ lasso }) });
+    showMap(atlas, state, got);
+  }
 }
 
-export function showBoard() {
-  board ||= makeMatches(sections.matches, about, {
-    set: (changes) => change({ ...state, ...changes }), open: openPair });
-  showMatches(board, state, fetched.get(matchesAddress(about, state)));
-  showShell();
-  keepLink();
-}
-
-async function openPair({ a, b, y, x }) { // with the last layer, by which matches were found
+// With the last layer, by which matches were found.
+async function openPair({ a, b, y, x }: Entry, change: Change): Promise<void> {
   try {
-    const crops = [a, b].map((id) => asked(`crops/${id}`, { method: "POST" }));
+    const crops = [a, b].map((id): Promise<Photo> => asked(`crops/${id}`, { method: "POST" }));
     const [photo, beside] = (await Promise.all(crops)).map(taken);
-    const { layer, cosine } = startState();
+    const { layer, cosine } = startState(about);
     const alone = { least: 100 }; // no lines of other matches over the one that was clicked
     await change({ ...state, ...alone, show: "similarity", photo, beside, layer, cosine,
       side: "a", y, x, pinned: true });
   } catch (error) {
-    say(error.message);
+    say(sentenceOf(error));
   }
 }
 
-async function lookAt(image) { // an image of the map becomes a photograph of the page
+// An image becomes a photograph of the page.
+async function lookAt(image: number, change: Change): Promise<void> {
   try {
     const photo = taken(await asked(`map/look/${image}`, { method: "POST" }));
     await change({ ...state, show: "similarity", photo, side: "a" });
   } catch (error) {
-    say(error.message);
+    say(sentenceOf(error));
   }
 }

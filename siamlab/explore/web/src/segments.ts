@@ -1,11 +1,12 @@
 // Segments: patches with similar features, by k-means.
 
+import type { Rows } from "./facts";
 import { largest, products, random, unit } from "./patches";
 
 const STARTS = 6; // of which the best is kept
 
 // Number of the segment of each row: the best of several k-means by cosine, the largest first.
-export function segments(rows, k) {
+export function segments(rows: Rows, k: number): number[] {
   const draw = random();
   const tries = [...Array(STARTS)].map(() => settled(rows, begun(rows, Math.min(k, rows.count), draw)));
   const { found, count } = tries.reduce((best, each) => (each.sum > best.sum ? each : best));
@@ -14,7 +15,8 @@ export function segments(rows, k) {
   return found.map((c) => order.indexOf(c));
 }
 
-function settled(rows, centres, turns = 30) { // Lloyd's steps: nearest centre, mean direction
+// Lloyd's steps: nearest centre, mean direction.
+function settled(rows: Rows, centres: Rows, turns = 30) {
   let found = new Int32Array(rows.count).fill(-1);
   let sum = 0;
   for (let turn = 0; turn < turns; turn++) {
@@ -28,7 +30,7 @@ function settled(rows, centres, turns = 30) { // Lloyd's steps: nearest centre, 
   return { found: [...found], sum, count: centres.count };
 }
 
-function recentre(rows, centres, found) {
+function recentre(rows: Rows, centres: Rows, found: Int32Array): void {
   const { width } = rows;
   const sums = new Float32Array(centres.data.length);
   found.forEach((c, i) => {
@@ -40,15 +42,16 @@ function recentre(rows, centres, found) {
   centres.data = unit(centres).data;
 }
 
-function begun({ data, width, count }, k, draw) { // k-means++ (Arthur & Vassilvitskii 2007)
-  const rows = { data, width, count };
+// By k-means++ (Arthur & Vassilvitskii 2007).
+function begun(rows: Rows, k: number, draw: () => number): Rows {
+  const { data, width, count } = rows;
   const chosen = [Math.floor((draw() + 1) / 2 * (count - 1))];
   const far = products(rows, rows, chosen[0]).map((cosine) => Math.max(0, 1 - cosine));
   while (chosen.length < k) {
     let left = (draw() + 1) / 2 * far.reduce((total, value) => total + value, 0);
-    const next = far.findIndex((value) => { left -= value; return left <= 0; });
-    chosen.push(Math.max(0, next));
-    products(rows, rows, chosen.at(-1)).forEach((cosine, i) => {
+    const next = Math.max(0, far.findIndex((value) => { left -= value; return left <= 0; }));
+    chosen.push(next);
+    products(rows, rows, next).forEach((cosine, i) => {
       far[i] = Math.min(far[i], Math.max(0, 1 - cosine));
     });
   }

@@ -2,8 +2,10 @@
 // panels in columns below it, then legend and colour scales. Marks and charts are those of the page.
 
 import { levelsOf, numberText, OPACITY, shade, tableOf } from "./heat";
-import { Element, paper } from "./paper";
-import { drawMark, drawPanel, shape, SVG, UNIT, WIDE } from "./shapes";
+import { drawMark, drawPanel } from "./marks";
+import { paper } from "./paper";
+import type { Panel, Scale, Scene, Shaded } from "./scene";
+import { setAll, shape, SVG, UNIT, WIDE, type Attributes } from "./shapes";
 import looks from "../shapes.css";
 import { broken, textWidth, wrapped } from "./words";
 
@@ -14,18 +16,28 @@ const LINE = 18;
 const SIGN = 18; // side of a mark in the legend
 const STRIP = 80; // length of a colour scale
 const WORDS = 11.5; // size of letters; that of the text is one more
-const COLOURS = { "--ink": "#1f2328", "--line": "#9aa0a6", "--paper": "#ffffff" };
+const COLOURS: Record<string, string> = { "--ink": "#1f2328", "--line": "#9aa0a6", "--paper": "#ffffff" };
 const INK = COLOURS["--ink"];
 const LETTERS = "DejaVu Sans, sans-serif";
 const GREY = [0.2126, 0.7152, 0.0722].map((share) => 0.857 * share); // as the style sheet of the page
 
-Object.assign(globalThis, { document: paper, drawn: (json) => draw(JSON.parse(json)) });
+Object.assign(globalThis, { document: paper, drawn: (json: string) => draw(JSON.parse(json)) });
 
-// SVG of a scene; images: key -> { href, width, height }.
-function draw([scene, images]) {
-  const svg = new Element("svg");
+type Images = Record<string, { href: string; width: number; height: number }>; // by key
+
+interface Sheet {
+  svg: SVGElement;
+  scene: Scene;
+  images: Images;
+  looks: Map<string, string>; // scale of drawings -> the name of its style
+  used: Map<string, string>; // key of an image -> its address in the sheet
+}
+
+// SVG of a scene.
+function draw([scene, images]: [Scene, Images]): string {
+  const svg = document.createElementNS(SVG, "svg"); // of paper.ts, as all drawings below
   const defs = shape(svg, "defs", {});
-  const sheet = { svg, scene, images, looks: new Map(), used: defineImages(defs, images) };
+  const sheet: Sheet = { svg, scene, images, looks: new Map(), used: defineImages(defs, images) };
   const settings = scene.controls.map(({ label, value }) => `${label}: ${value}`).join(" · ");
   const text = [...scene.text.split("\n"), settings]
     .flatMap((part) => wrapped(part, WIDTH - 2 * GAP, WORDS + 1));
@@ -33,19 +45,20 @@ function draw([scene, images]) {
   text.forEach((line, i) => write(svg, line, GAP, GAP + (i + 0.8) * LINE, WORDS + 1));
   const below = drawRows(sheet, GAP + text.length * LINE + 6);
   const height = drawFoot(sheet, below) + GAP;
-  background.setAttribute("height", height);
-  shape(defs, "style", {}).textContent = [...sheet.looks].map(([scale, name]) => scaled(scale, name)).join("\n");
-  const size = { xmlns: SVG, width: WIDTH, height, viewBox: `0 0 ${WIDTH} ${height}`, "font-family": LETTERS };
-  for (const [name, value] of Object.entries(size)) svg.setAttribute(name, value);
+  setAll(background, { height });
+  const styles = [...sheet.looks].map(([scale, name]) => scaled(Number(scale), name));
+  shape(defs, "style", {}).textContent = styles.join("\n");
+  const viewBox = `0 0 ${WIDTH} ${height}`;
+  setAll(svg, { xmlns: SVG, width: WIDTH, height, viewBox, "font-family": LETTERS });
   return svg.toString();
 }
 
-function defineImages(defs, images) {
+function defineImages(defs: Element, images: Images): Map<string, string> {
   const matrix = [...[1, 2, 3].flatMap(() => [...GREY, 0, 0.143]), 0, 0, 0, 1, 0].join(" ");
   const grey = shape(defs, "filter", { id: "grey", x: 0, y: 0, width: 1, height: 1,
     "color-interpolation-filters": "sRGB" });
   shape(grey, "feColorMatrix", { type: "matrix", values: matrix });
-  return new Map(Object.entries<any>(images).map(([key, { href }], i) => {
+  return new Map(Object.entries(images).map(([key, { href }], i) => {
     const id = `image-${i}`;
     shape(defs, "image", { id, href, width: 1, height: 1, preserveAspectRatio: "none",
       style: "image-rendering: pixelated" });
@@ -53,12 +66,13 @@ function defineImages(defs, images) {
   }));
 }
 
-function drawRows(sheet, top) { // the bottom of the last one
+function drawRows(sheet: Sheet, top: number): number { // the bottom of the last one
   const unit = Math.floor((WIDTH - GAP) / sheet.scene.columns);
   for (const row of rowsOf(sheet.scene)) {
     const places = row.map((panel) => {
       const width = unit * panel.span - GAP;
-      return { panel, width, lines: broken(panel.title, width, WORDS), high: width * ratioOf(panel, sheet.images) };
+      const high = width * ratioOf(panel, sheet.images);
+      return { panel, width, high, lines: broken(panel.title, width, WORDS) };
     });
     const most = Math.max(...places.map(({ lines }) => lines.length));
     const picture = top + TITLE + LINE * (most - 1);
@@ -73,42 +87,45 @@ function drawRows(sheet, top) { // the bottom of the last one
   return top;
 }
 
-function rowsOf({ panels, columns }) { // as CSS grid places panels
-  const rows = [[]];
+function rowsOf({ panels, columns }: Scene): Panel[][] { // as CSS grid places panels
+  const rows: Panel[][] = [[]];
   let used = 0;
   for (const panel of panels) {
     if (used + panel.span > columns && used > 0) { rows.push([]); used = 0; }
-    rows.at(-1).push(panel);
+    rows[rows.length - 1].push(panel);
     used += panel.span;
   }
   return rows;
 }
 
-function ratioOf(panel, images) {
+function ratioOf(panel: Panel, images: Images): number {
   return panel.chart ? WIDE.ratio : images[panel.image].height / images[panel.image].width;
 }
 
-function drawOne(sheet, panel, left, top, width) {
+function drawOne(sheet: Sheet, panel: Panel, left: number, top: number, width: number): void {
   const { svg, scene, used, images } = sheet;
   const ratio = ratioOf(panel, images);
   const high = width * ratio;
   if (!panel.chart) {
     const place = { transform: `translate(${left} ${top}) scale(${width} ${high})` };
-    const filter = panel.heat ? { filter: "url(#grey)" } : {};
-    shape(svg, "use", { href: used.get(panel.image), ...place, ...filter });
-    if (panel.heat) drawHeat(shape(svg, "g", { ...place, "shape-rendering": "crispEdges" }), panel.heat, scene);
+    const filter: Attributes = panel.heat ? { filter: "url(#grey)" } : {};
+    shape(svg, "use", { href: used.get(panel.image) ?? "", ...place, ...filter });
+    if (panel.heat && !panel.heat.rgba) {
+      drawHeat(shape(svg, "g", { ...place, "shape-rendering": "crispEdges" }), panel.heat, scene);
+    }
   }
   const still = panel.boxes.map((box) => ({ ...box, movable: false })); // nothing to hold on to
   const chosen = panel.chart ? panel.chart.chosen : [];
   drawPanel({ svg: layer(sheet, left, top, width / UNIT), panel: { ...panel, boxes: still }, ratio,
-    chosen, symbols: scene.symbols });
+    chosen, symbols: scene.symbols, cursor: 0 });
   if (panel.chosen) {
     const outline = { x: left - 2.5, y: top - 2.5, width: width + 5, height: high + 5 };
     shape(svg, "rect", { ...outline, fill: "none", stroke: "#0072b2", "stroke-width": 3 });
   }
 }
 
-function drawHeat(group, heat, { scales, stops }) { // each patch a square of a picture of side 1
+// Each patch a square of a picture of side 1.
+function drawHeat(group: Element, heat: Shaded, { scales, stops }: Scene): void {
   const [rows, columns] = heat.grid;
   const size = { width: 1 / columns, height: 1 / rows };
   const table = tableOf(stops);
@@ -120,11 +137,26 @@ function drawHeat(group, heat, { scales, stops }) { // each patch a square of a 
   });
 }
 
-function drawFoot(sheet, top) { // the bottom of the last line
+interface Sign { // of the legend
+  kind: string;
+  meaning: string;
+  room: number;
+}
+
+interface Ruler { // a colour scale
+  scale: Scale;
+  low: string;
+  high: string;
+  room: number;
+}
+
+function drawFoot(sheet: Sheet, top: number): number { // the bottom of the last line
   const { svg, scene } = sheet;
-  const signs = scene.legend.map(([kind, meaning]) => ({ kind, meaning, room: textWidth(meaning, WORDS) + 44 }));
-  const scales = Object.values<any>(scene.scales).map((scale) => {
-    const [low, high] = [`${scale.title}: ${numberText(scale.low)}`, `${scale.open ? "≥ " : ""}${numberText(scale.high)}`];
+  const signs = scene.legend.map(([kind, meaning]): Sign => (
+    { kind, meaning, room: textWidth(meaning, WORDS) + 44 }));
+  const scales = Object.values(scene.scales).map((scale): Ruler => {
+    const low = `${scale.title}: ${numberText(scale.low)}`;
+    const high = `${scale.open ? "≥ " : ""}${numberText(scale.high)}`;
     return { scale, low, high, room: textWidth(low + high, WORDS) + STRIP + 36 };
   });
   let left = GAP;
@@ -137,13 +169,16 @@ function drawFoot(sheet, top) { // the bottom of the last line
   return signs.length + scales.length > 0 ? top + LINE + 6 : top;
 }
 
-function drawSign(sheet, { kind, meaning }, left, top) { // a mark as on panels, and what it stands for
+// A mark as on panels, and what it stands for.
+function drawSign(sheet: Sheet, { kind, meaning }: Sign, left: number, top: number): void {
   const group = layer(sheet, left + SIGN / 2, top + SIGN / 2, SIGN / 80);
   drawMark(group, { kind, x: 0, y: 0, text: "2" }, 1, { width: 56, height: 56 });
   write(sheet.svg, meaning, left + SIGN + 6, top + 13.5);
 }
 
-function drawScale(svg, { scale, low, high }, left, top, stops) {
+function drawScale(
+  svg: Element, { scale, low, high }: Ruler, left: number, top: number, stops: string[],
+): void {
   write(svg, low, left, top + 13.5);
   const start = left + textWidth(low, WORDS) + 6;
   const steps = 40;
@@ -153,25 +188,28 @@ function drawScale(svg, { scale, low, high }, left, top, stops) {
       fill: `rgb(${shade(stops, (share + 1) / 2).join(",")})`, "shape-rendering": "crispEdges",
       "fill-opacity": (OPACITY * Math.abs(share)).toFixed(3) });
   }
-  shape(svg, "rect", { x: start, y: top + 3, width: STRIP, height: 12, fill: "none", stroke: COLOURS["--line"] });
+  const frame = { x: start, y: top + 3, width: STRIP, height: 12 };
+  shape(svg, "rect", { ...frame, fill: "none", stroke: COLOURS["--line"] });
   write(svg, high, start + STRIP + 6, top + 13.5);
 }
 
-function layer({ svg, looks }, x, y, scale) { // a drawing whose lines are as wide as on the page
+// A drawing whose lines are as wide as on the page.
+function layer({ svg, looks }: Sheet, x: number, y: number, scale: number): SVGGElement {
   const key = scale.toFixed(5);
-  if (!looks.has(key)) looks.set(key, `s${looks.size}`);
-  return shape(svg, "g", { class: looks.get(key), transform: `translate(${x} ${y}) scale(${key})` });
+  const name = looks.get(key) ?? `s${looks.size}`;
+  looks.set(key, name);
+  return shape(svg, "g", { class: name, transform: `translate(${x} ${y}) scale(${key})` });
 }
 
 // The style sheet of drawings at a scale: few programs know lines that keep their width.
-function scaled(scale, name) {
-  const widen = (declaration) => (/^stroke-(width|dasharray)/.test(declaration.trim())
+function scaled(scale: number, name: string): string {
+  const widen = (declaration: string) => (/^stroke-(width|dasharray)/.test(declaration.trim())
     ? declaration.replace(/[\d.]+/g, (width) => (Number(width) / scale).toFixed(2)) : declaration);
   return looks.replace(/\/\*.*?\*\//gs, "").replace(/\.drawing/g, `.${name}`)
     .replace(/var\((--\w+)\)/g, (_, colour) => COLOURS[colour]).replace(/\s*vector-effect: [\w-]+;/g, "")
     .replace(/[^{;]+(?=;)/g, widen).trim();
 }
 
-function write(svg, words, x, y, size = WORDS) {
+function write(svg: Element, words: string, x: number, y: number, size = WORDS): void {
   shape(svg, "text", { x, y, "font-size": size, fill: INK }).textContent = words;
 }

@@ -1,46 +1,39 @@
-// Steps: the training steps after which runs kept their encoders, and the slider over them.
+// Steps: the training steps after which runs kept their encoders.
 
-import { add } from "./panels";
+import type { About, ModelFacts, State } from "./facts";
 
-export function stepsOf(about) { // of all models that kept encoders while they were trained
+type Kept = Pick<ModelFacts, "steps">;
+type Models = { models: Kept[] };
+type Now = Pick<State, "step">;
+
+// Of all models that kept encoders while they were trained.
+export function stepsOf(about: Models): number[] {
   const all = new Set(about.models.flatMap((model) => model.steps || []));
   return [...all].sort((a, b) => a - b);
 }
 
-export function stepOf(model, state, steps) { // the last one that was kept by then; null for the end
-  if (!model.steps?.length) return null;
-  const by = Math.max(...model.steps.filter((step) => step <= steps[state.step]), model.steps[0]);
-  return by === model.steps.at(-1) ? null : by;
+// The last one that was kept by then; null for the end.
+export function stepOf({ steps: own }: Kept, state: Now, steps: number[]): number | null {
+  if (!own?.length) return null;
+  const by = Math.max(...own.filter((step) => step <= steps[state.step]), own[0]);
+  return by === own.at(-1) ? null : by;
 }
 
-export function stepText(model, step) { // after the name of a model, if it has steps
-  if (!model.steps?.length) return "";
-  return `, step ${(step ?? model.steps.at(-1)).toLocaleString("en")}`;
+// After the name of a model, if it has steps.
+export function stepText({ steps }: Kept, step: number | null): string {
+  if (!steps?.length) return "";
+  return `, step ${(step ?? steps[steps.length - 1]).toLocaleString("en")}`;
 }
 
-export function atStep(address, step, name = "step") {
+export function atStep(address: string, step: number | null, name = "step"): string {
   if (step === null) return address;
   return `${address}${address.includes("?") ? "&" : "?"}${name}=${step}`;
 }
 
-export function mapAddress(about, state, i, part = "") {
+export function mapAddress(about: About, state: State, i: number, part = ""): string {
   return atStep(`map/${i}${part}`, stepOf(about.models[i], state, stepsOf(about)));
 }
 
-export function stepSlider(state, steps) { // name, label, ends and what is shown
-  return ["step", "training step", 0, steps.length - 1, steps[state.step].toLocaleString("en")];
-}
-
-// The slider in the bar of a section; returns what brings it to a state.
-export function makeStepSlider(bar, about, set) {
-  const steps = stepsOf(about);
-  if (!steps.length) return () => {};
-  const label = add(bar, "label", {}, "training step ");
-  const input = add(label, "input", { type: "range", name: "step", min: 0, max: steps.length - 1 });
-  const output = add(label, "output");
-  input.addEventListener("input", () => set({ step: Number(input.value) }));
-  return (state) => {
-    input.value = state.step;
-    output.textContent = ` ${stepSlider(state, steps).at(-1)}`;
-  };
+export function shownStep(state: Now, steps: number[]): string {
+  return steps[state.step].toLocaleString("en");
 }

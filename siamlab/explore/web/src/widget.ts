@@ -1,5 +1,6 @@
 // Widget: the module that anywidget loads.
 
 import { mount } from "./panels";
+import type { Model } from "./scene";
 
-export default { render: ({ model, el }) => mount(model, el) };
+export default { render: ({ model, el }: { model: Model; el: Element }) => mount(model, el) };

@@ -9,31 +9,35 @@ const WIDTHS = [
 ];
 const OTHER = 84; // × and −; others are hardly wider
 
-export function textWidth(text, size) { // pixels
-  const widths = [...text].map((letter) => WIDTHS[letter.codePointAt(0) - 32] ?? OTHER);
+export function textWidth(text: string, size: number): number { // pixels
+  const widths = [...text].map((letter) => WIDTHS[(letter.codePointAt(0) ?? 0) - 32] ?? OTHER);
   return size * widths.reduce((sum, width) => sum + width, 0) / 100;
 }
 
-export function wrapped(text, width, size) { // lines that end after words; none for no words
+// Lines that end after words; none for no words.
+export function wrapped(text: string, width: number, size: number): string[] {
   return lined(text.split(/(?<=\s)/u), width, size);
 }
 
-export function broken(text, width, size) { // names may end after _ - . / and : too, but no number
-  const parts = text.match(/(?:[^\s_\-./:]|\.(?=\d))+[\s_\-./:]?|[\s_\-./:]/gu) || [];
+// Names may end after _ - . / and : too, but no number.
+export function broken(text: string, width: number, size: number): string[] {
+  const parts: string[] = text.match(/(?:[^\s_\-./:]|\.(?=\d))+[\s_\-./:]?|[\s_\-./:]/gu) || [];
   const lines = lined(parts, width, size);
   return lines.length > 0 ? lines : [""];
 }
 
-function lined(parts, width, size) {
-  const lines = [];
+function lined(parts: string[], width: number, size: number): string[] {
+  const lines: string[] = [];
   for (const part of parts.flatMap((each) => cut(each, width, size))) {
-    if (lines.length > 0 && textWidth((lines.at(-1) + part).trimEnd(), size) <= width) lines[lines.length - 1] += part;
+    const longer = (lines.at(-1) ?? "") + part;
+    if (lines.length > 0 && textWidth(longer.trimEnd(), size) <= width) lines[lines.length - 1] = longer;
     else lines.push(part);
   }
   return lines.map((line) => line.trim()).filter(Boolean);
 }
 
-function cut(part, width, size) { // a word without room, wherever the line ends
+// A word without room, wherever the line ends.
+function cut(part: string, width: number, size: number): string[] {
   const pieces = [""];
   for (const letter of part) {
     if (pieces.at(-1) && textWidth((pieces.at(-1) + letter).trimEnd(), size) > width) pieces.push("");

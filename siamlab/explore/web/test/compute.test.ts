@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { centreOf, rowAndColumn, withPatch } from "../src/compute";
+import { withPatch, type PageState } from "../src/compute";
+import { centreOf, rowAndColumn } from "../src/places";
 
 test("a patch is named from 1, and its centre is a fraction of the picture", () => {
   assert.deepEqual(rowAndColumn([2, 4], 5), { row: 2, column: 2 });
@@ -9,7 +10,7 @@ test("a patch is named from 1, and its centre is a fraction of the picture", () 
 });
 
 test("a pointer shows a patch until a click pins one; a click on it releases it", () => {
-  const free = { selected: ["a", 0], pinned: false };
+  const free: Pick<PageState, "selected" | "pinned"> = { selected: ["a", 0], pinned: false };
   const over = withPatch(free, "a", { hover: 3 });
   assert.deepEqual(over, { selected: ["a", 3], pinned: false });
   const pinned = withPatch(over, "a", { patch: 3 });

@@ -27,7 +27,8 @@ test("text in a drawing cannot leave it, and has only letters that XML may have"
 });
 
 test("heat has 128 for zero, the ends for the bound of either sign, and 0 for nothing", () => {
-  assert.deepEqual([...levelsOf({ values: [0, 2, -2, 9, NaN, 1] }, 2)], [128, 255, 1, 255, 0, 192]);
+  const values = Float32Array.of(0, 2, -2, 9, NaN, 1);
+  assert.deepEqual([...levelsOf({ values }, 2)], [128, 255, 1, 255, 0, 192]);
   const table = tableOf(["rgb(0, 0, 0)", "rgb(100, 100, 100)", "rgb(200, 200, 200)"]);
   assert.deepEqual(table[128].slice(0, 3), [100, 100, 100]);
   assert.equal(table[128][3], 0); // no colour at zero
