@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -9,7 +10,11 @@ import torch
 from test_explore import panel, path_study
 
 from siamlab.component import UserError
+from siamlab.data import Photographs
 from siamlab.explore import ModelsExplorer, PathExplorer
+from siamlab.study.trials_file import read_trials
+
+COMMITTED = Path(__file__).parent.parent / "studies" / "results" / "mim_to_siameseim.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +73,7 @@ def test_a_page_answers_every_step_and_patch(study, tmp_path):
 
 
 def test_what_is_no_path_is_refused(study, tmp_path):
-    with pytest.raises(UserError, match="holds no measured run"):
+    with pytest.raises(UserError, match="there are no results of the study"):
         PathExplorer(tmp_path)
     shutil.copytree(study / "runs" / "start-seed0", tmp_path / "runs" / "start-seed0")
     with pytest.raises(UserError, match="one measured configuration, 'start'; a path has two"):
@@ -78,3 +83,26 @@ def test_what_is_no_path_is_refused(study, tmp_path):
     table.filter(probe="spatial").write_parquet(copied / "scores.parquet")
     with pytest.raises(UserError, match=re.escape("lacks a semantic or spatial score of 'masked'")):
         PathExplorer(tmp_path)
+
+
+def test_the_steps_of_exported_trials_are_opened_from_named_models():
+    """In the order of the definition, with the scores of the trials."""
+    names = read_trials(COMMITTED).header.about["points"]
+    models = dict.fromkeys(names, "zoo:mae") | {"blockwise masks": "zoo:siameseim"}
+    shown = PathExplorer(COMMITTED, Photographs(side=32)("test"), models=models)
+    assert [step.name for step in shown.steps] == list(names)
+    trials = [r for r in read_trials(COMMITTED).records if r.point == "blockwise masks"]
+    values = [score.value for r in trials for score in r.scores if score.probe == "semantic"]
+    last = shown.set(step=len(names)).state["text"]
+    assert f"semantic {sum(values) / len(values):.3f} [" in last and "blockwise masks" in last
+    assert f"mean of {len(values)} seeds" in last
+    alone = ModelsExplorer(["zoo:siameseim"], shown.models.pixels)
+    mine, theirs = (panel(e, e.scene().panels[1].id).heat.values for e in (shown, alone))
+    assert list(mine) == list(theirs)
+
+
+def test_a_step_without_a_model_is_told_and_so_is_a_model_without_a_step():
+    with pytest.raises(UserError, match="has no run of 'MAE' with its encoder; name a model"):
+        PathExplorer(COMMITTED)
+    with pytest.raises(UserError, match="has no configuration 'MAEE'.*MAE"):
+        PathExplorer(COMMITTED, models={"MAEE": "zoo:mae"})

@@ -189,10 +189,13 @@ class PairExplorer(Explorer):
             places[f"{image} {draw}"] = self.held_pair(image, draw, held.layer)
             with self.preview(Change({"image": image, "views": draw})):
                 shown |= self.data_uris(shown)
-        query = QUERY.format(name=self.named.name, row="{row}", column="{column}")
-        text = {"query": query, "hidden": HIDDEN, "matched": MATCHED, "jumps": JUMPS}
-        data = {"grid": self.grid, "pairs": places, "text": text}
+        data = {"grid": self.grid, "pairs": places, "text": self.held_text()}
         return Held("pairScene", data, shown, limited(self.controls(), held))
+
+    def held_text(self) -> dict[str, str]:
+        """The sentences of this model, with names for what a page fills in."""
+        query = QUERY.format(name=self.named.name, row="{row}", column="{column}")
+        return {"query": query, "hidden": HIDDEN, "matched": MATCHED, "jumps": JUMPS}
 
     def held_pair(self, image: int, draw: int, layers: Sequence[int]) -> dict[str, Any]:
         """One pair of views: its places, and the cosines of its patches after each layer."""

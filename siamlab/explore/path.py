@@ -1,8 +1,11 @@
 """Path explorer: the steps of a study from one method to another, on one photograph.
 
 PathExplorer("runs/studies/mim_to_siameseim")       # the folder of a study whose runs were measured
+PathExplorer("mim_to_siameseim", models={"MAE": "runs/mae", "SiameseIM": "zoo:siameseim", …})
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +14,16 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from siamlab.component import UserError
+from siamlab.component import UserError, unknown
 from siamlab.data import Images
+from siamlab.evaluate.models import ModelLike, NamedModel, open_model
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
+from siamlab.explore.held import Held
 from siamlab.explore.models import HEADS, ModelsExplorer
 from siamlab.explore.plane.points import plane_chart
-from siamlab.explore.plane.runs import PlanePoint, named_changes, study_points
+from siamlab.explore.plane.results import has_runs, results_place, study_results
+from siamlab.explore.plane.runs import named_changes, study_points
 from siamlab.explore.scene import Control, Panel, Scene, decimal
 from siamlab.figure.template import configuration
 from siamlab.machine.arguments import typed
@@ -32,7 +38,7 @@ class Step(NamedTuple):
     """One configuration of the path."""
 
     name: str
-    run: PlanePoint  # that of its first seed, which is shown
+    load: Callable[[], NamedModel]  # opens its model: that of its first seed, or the one named
     changes: str  # since the step before
     seeds: int
     scores: dict[str, tuple[float, float, float]]  # mean over seeds, and its interval
@@ -41,7 +47,8 @@ class Step(NamedTuple):
 class PathExplorer(Explorer):
     """Attention, similarity and match of one patch, and the scores, step by step along a path.
 
-    A click on the plane, or the slider, chooses the step.
+    A click on the plane, or the slider, chooses the step. `study` is a study's folder, or its name,
+    file or exported trials, whose steps are then opened from `models`.
     """
 
     title = "along the path"
@@ -49,14 +56,15 @@ class PathExplorer(Explorer):
     @typed
     def __init__(
         self,
-        folder: str | Path,
+        study: str | Path,
         images: Images | UInt8[Tensor, "n 3 H W"] | None = None,
         image: int | None = None,
         views: int = 1,
         device: str | torch.device = "auto",
+        models: Mapping[str, ModelLike] | None = None,
     ):
-        self.steps: list[Step] = path_steps(folder)
-        opened = [step.run.load()._replace(name=step.name) for step in self.steps]
+        self.steps: list[Step] = path_steps(study, models or {})
+        opened = [step.load()._replace(name=step.name) for step in self.steps]
         self.models: ModelsExplorer = ModelsExplorer(opened, images, image, views, device)
         own = {key: value for key, value in self.models.values.items() if key != HEADS}
         super().__init__({"step": 1} | own, *self.models.selected)
@@ -85,6 +93,21 @@ class PathExplorer(Explorer):
         """The two views, which all steps share."""
         self._of_models()
         return self.models.images()
+
+    def held(self) -> Held:
+        """Those of the models explorer for all steps, and what is told of each step."""
+        whole = self._of_models()
+        models = self.models.held()
+        data = {
+            "models": models.data,
+            "whole": whole.as_dict(),
+            "names": [step.name for step in self.steps],
+            "steps": [self._step_text(i) for i in range(len(self.steps))],
+            "text": {step.name: self.models.pairs[step.name].held_text() for step in self.steps},
+        }
+        limits = {control.name: control for control in models.controls}
+        controls = [limits.get(control.name, control) for control in self.controls()]
+        return Held("pathScene", data, models.images, controls)
 
     def on_select(self, panel: str, patch: int) -> Change:
         """A point of the plane chooses its step, a patch becomes the query."""
@@ -127,46 +150,59 @@ def _ends(step: Step) -> dict[str, float]:
     }
 
 
-def path_steps(folder: str | Path) -> list[Step]:
+def path_steps(study: str | Path, models: Mapping[str, ModelLike]) -> list[Step]:
     """Return the configurations of a study in its order, with their scores.
 
-    Raises UserError for a study with fewer than two measured configurations.
+    Raises UserError for a study with fewer than two measured configurations, and for one of which
+    there is no model.
     """
-    points, table = study_points(folder)
-    seeds: dict[str, list[PlanePoint]] = {}
-    for point in points:
-        seeds.setdefault(configuration(point.name), []).append(point)
-    if len(seeds) < 2:
+    found = study_results(study)
+    names = found.scores["point"].unique(maintain_order=True).to_list()
+    if len(names) < 2:
         raise UserError(
-            f"{folder} has one measured configuration, {next(iter(seeds))!r}; a path has two or "
-            "more: let `siamlab study run` go on"
+            f"{study} has one measured configuration, {names[0]!r}; a path has two or more: let "
+            "`siamlab study run` go on"
         )
-    scores = _means(table, points)
+    loaders, scores = _loaders(study, names, models), _means(found.scores)
     steps, before = [], None
-    for name, runs in seeds.items():
+    for name in names:
         if not scores.get(name, {}).keys() >= set(SCORES):
             raise UserError(
-                f"{folder} lacks a {' or '.join(SCORES)} score of {name!r}; a path shows both: run "
+                f"{study} lacks a {' or '.join(SCORES)} score of {name!r}; a path shows both: run "
                 "its study on images with labels"
             )
-        run = runs[0].run
+        run = found.runs.get(name)
         changes = named_changes(run, before, CHANGES) if run and before else ""
-        steps.append(Step(name, runs[0], changes, len(runs), scores[name]))
+        seeds = found.scores.filter(point=name)["seed"].n_unique()
+        steps.append(Step(name, loaders[name], changes, seeds, scores[name]))
         before = run
     return steps
 
 
-def _means(
-    table: pl.DataFrame, points: list[PlanePoint]
-) -> dict[str, dict[str, tuple[float, float, float]]]:
+def _loaders(
+    study: str | Path, names: Sequence[str], models: Mapping[str, ModelLike]
+) -> dict[str, Callable[[], NamedModel]]:
+    """Map each configuration to what opens its model: the one named, else its first run."""
+    for name in models:
+        if name not in names:
+            raise UserError(unknown(f"models: {study} has no configuration", name, names))
+    place, own = results_place(study), {}
+    if has_runs(place):
+        for point in reversed(study_points(place)[0]):
+            own[configuration(point.name)] = point.load
+    named = {name: partial(open_model, model) for name, model in models.items()}
+    missing = [name for name in names if name not in own | named]
+    if missing:
+        raise UserError(
+            f"{study} has no run of {missing[0]!r} with its encoder; name a model of it, as in "
+            f"models={{{missing[0]!r}: 'runs/NAME'}}"
+        )
+    return own | named
+
+
+def _means(scores: pl.DataFrame) -> dict[str, dict[str, tuple[float, float, float]]]:
     """Mean, low and high of both scores of each configuration."""
-    seed = {point.name: i for i, point in enumerate(points)}
-    rows = table.filter(
-        pl.col("probe").is_in(SCORES) & pl.col("layer").is_null() & pl.col("head").is_null()
-    ).with_columns(
-        point=pl.col("model").map_elements(configuration, return_dtype=pl.String),
-        seed=pl.col("model").replace_strict(seed, return_dtype=pl.Int64),
-    )
+    rows = scores.filter(pl.col("probe").is_in(SCORES))
     found: dict[str, dict[str, tuple[float, float, float]]] = {}
     for row in means(rows).iter_rows(named=True) if len(rows) else ():
         found.setdefault(row["point"], {})[row["probe"]] = row["mean"], row["low"], row["high"]

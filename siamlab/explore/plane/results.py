@@ -38,7 +38,7 @@ def study_results(word: str | Path) -> StudyResults:
     """
     place = results_place(word)
     if place.is_dir():
-        return _of_runs(place) if _has_runs(place) else _of_tables(place)
+        return _of_runs(place) if has_runs(place) else _of_tables(place)
     header, records = read_trials(place)
     rows = [
         {"point": record.point, "seed": record.seed} | score.model_dump()
@@ -85,11 +85,12 @@ def known_results() -> list[Path]:
 
 def _has_results(place: Path) -> bool:
     if place.is_dir():
-        return _has_runs(place) or (place / SCORES).is_file()
+        return has_runs(place) or (place / SCORES).is_file()
     return place.suffix == ".jsonl" and place.is_file()
 
 
-def _has_runs(folder: Path) -> bool:
+def has_runs(folder: Path) -> bool:
+    """Return whether the folder of a study has runs that were measured."""
     return any(folder.glob(f"runs/*/{SCORES}"))
 
 
