@@ -55,7 +55,7 @@ function drawChart(view, chart, high) {
     shape(svg, "circle", { cx: px(middle), cy: py(chart.y[i]), r: 32, class: "cursor" });
   }
 }
-function drawPoints({ svg, chosen, symbols }, chart, px, py) {
+function drawPoints({ svg, chosen: chosen2, symbols }, chart, px, py) {
   const places = chart.x.map((x, i) => [px(x), py(chart.y[i])]);
   chart.places.forEach((place2, i) => {
     if (!place2 || Math.abs(py(place2[1]) - places[i][1]) < 50) return;
@@ -71,11 +71,11 @@ function drawPoints({ svg, chosen, symbols }, chart, px, py) {
     const d = `M${px(left)} ${y}H${px(right)}M${x} ${py(low)}V${py(high)}`;
     shape(svg, "path", { d, class: "whisker", style: `stroke: ${chart.colours[i]}` });
   });
-  const order = [...places.keys()].sort((a, b) => Number(chosen.includes(a)) - Number(chosen.includes(b)));
+  const order = [...places.keys()].sort((a, b) => Number(chosen2.includes(a)) - Number(chosen2.includes(b)));
   for (const i of order) {
-    const kind = chosen.includes(i) ? "point chosen" : "point";
+    const kind = chosen2.includes(i) ? "point chosen" : "point";
     const corners = symbols[chart.symbols[i]];
-    const radius = chosen.includes(i) ? 20 : 13;
+    const radius = chosen2.includes(i) ? 20 : 13;
     const made = drawSymbol(svg, ...places[i], radius, corners, fillOf(chart, i), kind);
     shape(made, "title", {}).textContent = chart.names[i];
   }
@@ -83,10 +83,10 @@ function drawPoints({ svg, chosen, symbols }, chart, px, py) {
     if (place2) write(svg, chart.names[i], px(place2[0]), py(place2[1]) + 12, "tick named");
   });
 }
-function drawBars({ svg, chosen }, chart, px, py) {
+function drawBars({ svg, chosen: chosen2 }, chart, px, py) {
   chart.y.forEach((y, i) => {
     const size = { width: px(chart.x[i + 1]) - px(chart.x[i]), height: py(0) - py(y) };
-    const kind = chosen.includes(i) ? "column chosen" : "column";
+    const kind = chosen2.includes(i) ? "column chosen" : "column";
     const bar = shape(svg, "rect", { x: px(chart.x[i]), y: py(y), ...size, class: kind });
     shape(bar, "title", {}).textContent = chart.names[i];
   });
@@ -365,16 +365,7 @@ var pairScene = {
   scene: (data2, first2, { values, pinned, selected: [panel, patch] }) => {
     const here = sideOf(panel);
     const answer2 = answerOfPair(data2, values, here, patch);
-    const { side, place: place2, there } = answer2;
-    const numbers = {
-      error: answer2.error,
-      least: answer2.least,
-      shared: place2[here].shared,
-      mean: side.mean.toFixed(1),
-      mean_least: place2[here].least.toFixed(1),
-      there
-    };
-    const query = fill(data2.text.query, rowAndColumn(data2.grid, patch));
+    const { side, place: place2 } = answer2;
     const panels = first2.panels.map((panel2) => panel2.id === "source" ? { ...panel2, image: `source-${values.image}`, boxes: place2.boxes } : {
       ...panel2,
       image: `${panel2.id}-${values.image}-${values.views}`,
@@ -385,13 +376,26 @@ var pairScene = {
     return {
       ...first2,
       panels,
-      text: fill(answer2.inside ? data2.text.matched : data2.text.hidden, { query, ...numbers }),
+      text: textOfPair(data2.text, data2.grid, answer2, here, patch),
       controls: withValues(first2.controls, values),
       jumps: side.worst.map(([text, worst]) => ({ text, panel: here, patch: worst })),
       jumps_title: fill(data2.text.jumps, { here })
     };
   }
 };
+function textOfPair(text, grid, answer2, here, patch) {
+  const { side, place: place2, inside: inside2, there, error, least } = answer2;
+  const numbers = {
+    error,
+    least,
+    shared: place2[here].shared,
+    mean: side.mean.toFixed(1),
+    mean_least: place2[here].least.toFixed(1),
+    there
+  };
+  const query = fill(text.query, rowAndColumn(grid, patch));
+  return fill(inside2 ? text.matched : text.hidden, { query, ...numbers });
+}
 function sideOf(panel) {
   return panel === "b" ? "b" : "a";
 }
@@ -475,7 +479,6 @@ function attentionOf(data2, state2, name, head) {
   const start = ((head <= heads ? head : 0) * count + state2.selected[1]) * count;
   return heatOf(unpacked(levels).slice(start, start + count), grid, "attention");
 }
-var scenesOf = { pairScene, modelsScene };
 
 // src/model.ts
 function pageModel(first2, answer2) {
@@ -640,13 +643,13 @@ function alone(view, send) {
   send({ panel: view.panel.id, patch: view.cursor });
 }
 function extended(view, part) {
-  const { chosen, cursor } = view;
+  const { chosen: chosen2, cursor } = view;
   if (view.panel.chart.kind === "bars") {
-    const [low, high] = [Math.min(...chosen), Math.max(...chosen)];
+    const [low, high] = [Math.min(...chosen2), Math.max(...chosen2)];
     return range(cursor === high ? low : cursor === low ? high : cursor, part);
   }
-  const others = chosen.filter((each) => each !== part);
-  return others.length < chosen.length ? others : [...others, part].sort((a, b) => a - b);
+  const others = chosen2.filter((each) => each !== part);
+  return others.length < chosen2.length ? others : [...others, part].sort((a, b) => a - b);
 }
 function range(from, to) {
   const low = Math.min(from, to);
@@ -906,7 +909,41 @@ function showFoot(foot, scene) {
   }
 }
 
+// src/path.ts
+var PANELS = 3;
+var pathScene = {
+  next: (state2, event) => {
+    if ("control" in event || event.panel !== "path") return modelsScene.next(state2, event);
+    if (!("patch" in event)) return state2;
+    return { ...state2, values: { ...state2.values, step: event.patch + 1 } };
+  },
+  scene: (data2, first2, state2) => {
+    const i = state2.values.step - 1;
+    const values = { ...state2.values, [HEADS_OF]: data2.names[i] };
+    const whole = modelsScene.scene(data2.models, data2.whole, { ...state2, values });
+    const { controls, panels } = first2;
+    return {
+      ...whole,
+      columns: first2.columns,
+      legend: first2.legend,
+      panels: [...whole.panels.slice(PANELS * i, PANELS * (i + 1)), chosen(panels[panels.length - 1], i)],
+      text: `${data2.steps[i]}
+${matchText(data2, data2.names[i], state2)}`,
+      controls: withValues(controls, state2.values)
+    };
+  }
+};
+function chosen(plane, step) {
+  return { ...plane, chart: plane.chart && { ...plane.chart, chosen: [step] } };
+}
+function matchText({ models, text }, name, { values, selected: [, patch] }) {
+  const { grid } = models;
+  const answer2 = answerOfPair({ grid, pairs: models.models[name].pairs }, values, "a", patch);
+  return textOfPair(text[name], grid, answer2, "a", patch);
+}
+
 // src/page.ts
+var scenesOf = { pairScene, modelsScene, pathScene };
 var data = JSON.parse(find("#data").textContent ?? "");
 var { first, state, moves, scenes, images, refusal, held } = data;
 var { shown, model, tell } = pageModel({ scene: first, images }, answer);

@@ -37,13 +37,13 @@ interface HeldPair { // of an image and two views of it
   layers: Record<string, { a: HeldSide; b: HeldSide; across: string }>;
 }
 
-interface PairData { // as pair.py holds it
+export interface PairData { // as pair.py holds it
   grid: Grid;
   pairs: Record<string, HeldPair>;
   text: Record<"query" | "matched" | "hidden" | "jumps", string>;
 }
 
-interface ModelsData { // as models.py holds it
+export interface ModelsData { // as models.py holds it
   grid: Grid;
   models: Record<string, {
     pairs: Record<string, HeldPair>;
@@ -83,12 +83,12 @@ function halfRow(half: Uint8Array, row: number, count: number): number[] {
   return [...Array(count).keys()].map((column) => at(row, column));
 }
 
-function withValues(controls: Control[], values: PageState["values"]): Control[] {
+export function withValues(controls: Control[], values: PageState["values"]): Control[] {
   return controls.map((control) => ({ ...control, value: values[control.name] }));
 }
 
 // The panels of both views for a patch of one of them, and the text about it.
-function answerOfPair({ grid, pairs }: Pick<PairData, "grid" | "pairs">, values: PageState["values"],
+export function answerOfPair({ grid, pairs }: Pick<PairData, "grid" | "pairs">, values: PageState["values"],
   here: Side, patch: number) {
   const count = grid[0] * grid[1];
   const there = here === "a" ? "b" : "a";
@@ -137,37 +137,44 @@ export function withPatch<S extends Pick<PageState, "selected" | "pinned">>(
   return { ...state, selected: [panel, patch], pinned: Boolean(keyed || !again) };
 }
 
-const pairScene: PageScene<PairData> = {
+export const pairScene: PageScene<PairData> = {
   next: (state, event) => ("control" in event
     ? { ...state, values: { ...state.values, [event.control]: event.value } }
     : withPatch(state, event.panel, event as Picked)),
   scene: (data, first, { values, pinned, selected: [panel, patch] }) => {
     const here = sideOf(panel);
     const answer = answerOfPair(data, values, here, patch);
-    const { side, place, there } = answer;
-    const numbers = { error: answer.error, least: answer.least, shared: place[here].shared,
-      mean: side.mean.toFixed(1), mean_least: place[here].least.toFixed(1), there };
-    const query = fill(data.text.query, rowAndColumn(data.grid, patch));
+    const { side, place } = answer;
     const panels = first.panels.map((panel) => (panel.id === "source"
       ? { ...panel, image: `source-${values.image}`, boxes: place.boxes }
       : { ...panel, image: `${panel.id}-${values.image}-${values.views}`,
         ...answer.shown[sideOf(panel.id)], hovers: !pinned, follows: true }));
     return { ...first, panels,
-      text: fill(answer.inside ? data.text.matched : data.text.hidden, { query, ...numbers }),
+      text: textOfPair(data.text, data.grid, answer, here, patch),
       controls: withValues(first.controls, values),
       jumps: side.worst.map(([text, worst]) => ({ text, panel: here, patch: worst })),
       jumps_title: fill(data.text.jumps, { here }) };
   },
 };
 
+export function textOfPair(
+  text: PairData["text"], grid: Grid, answer: ReturnType<typeof answerOfPair>, here: Side, patch: number,
+): string {
+  const { side, place, inside, there, error, least } = answer;
+  const numbers = { error, least, shared: place[here].shared, mean: side.mean.toFixed(1),
+    mean_least: place[here].least.toFixed(1), there };
+  const query = fill(text.query, rowAndColumn(grid, patch));
+  return fill(inside ? text.matched : text.hidden, { query, ...numbers });
+}
+
 function sideOf(panel: string): Side {
   return panel === "b" ? "b" : "a";
 }
 
-const HEADS_OF = "heads of"; // names of controls of models.py, and one of their choices
+export const HEADS_OF = "heads of"; // names of controls of models.py, and one of their choices
 const MEAN = "mean";
 
-const modelsScene: PageScene<ModelsData> = {
+export const modelsScene: PageScene<ModelsData> = {
   next: (state, event) => {
     const set = (changes: PageState["values"]) => ({ ...state, values: { ...state.values, ...changes } });
     if ("control" in event) {
@@ -235,5 +242,3 @@ function attentionOf(data: ModelsData, state: PageState, name: string, head: num
   const start = ((head <= heads ? head : 0) * count + state.selected[1]) * count;
   return heatOf(unpacked(levels).slice(start, start + count), grid, "attention");
 }
-
-export const scenesOf: Record<string, PageScene<any>> = { pairScene, modelsScene };

@@ -1,9 +1,10 @@
 // Page: an exported explorer, which answers clicks without Python: its data holds the answers
 // ready-made, or what they are computed from.
 
-import { HINTS, scenesOf, type PageState, type Selected } from "./compute";
+import { HINTS, modelsScene, pairScene, type PageScene, type PageState, type Selected } from "./compute";
 import { pageModel } from "./model";
 import { mount } from "./panels";
+import { pathScene } from "./path";
 import type { Counted, PanelEvent, Scene, Sides, Step } from "./scene";
 
 interface Move { // what an event changes
@@ -26,6 +27,7 @@ interface Data { // as page.py writes it
   held: { scene: string; data: any } | null;
 }
 
+const scenesOf: Record<string, PageScene<any>> = { pairScene, modelsScene, pathScene };
 const data: Data = JSON.parse(find("#data").textContent ?? "");
 const { first, state, moves, scenes, images, refusal, held } = data;
 const { shown, model, tell } = pageModel({ scene: first, images }, answer);
