@@ -154,7 +154,11 @@ def test_a_patch_of_a_path_is_clicked_and_read(page, path):
     page.locator('[data-panel="path"] svg').focus()
     for key in ("ArrowRight", "Enter"):
         page.keyboard.press(key)
-    page.wait_for_selector(".text:has-text('does not hold that answer')", state="attached")
+    says(page, explorer.select("path", 1).state["text"])  # the patch stays
+    drawn_as(page, explorer)
+    patch_clicked(page, panel_of(explorer, "attention"), 12)  # and another step answers it too
+    says(page, explorer.select(panel_of(explorer, "attention"), 12).state["text"])
+    drawn_as(page, explorer)
 
 
 def overlapping(page):
