@@ -156,6 +156,7 @@ def test_a_published_recipe_is_where_fine_tuning_begins(tmp_path, capsys):
     assert "did you mean 'linear'" in printed
 
 
+@pytest.mark.slow
 def test_the_suite_of_published_protocols_names_each_with_its_source_and_numbers(capsys):
     few = ("data=scenes", "data.images=60", "data.test_images=20", "data.side=40")
     printed = said(capsys, "probe", "zoo:scenes_mae", "--suite", "published", *few)

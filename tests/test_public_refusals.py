@@ -89,7 +89,7 @@ PATHS = {
     EyeExplorer: "folder",
     ModelsExplorer: "models",
     PairExplorer: "model",
-    PathExplorer: "folder",
+    PathExplorer: "study",
     ReconstructionExplorer: "folder",
     RunFolder: "path",
     Run.read: "path",
