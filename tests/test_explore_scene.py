@@ -12,8 +12,6 @@ from PIL import Image, ImageChops
 from siamlab.explore.draw import png, svg
 from siamlab.explore.scene import (
     COSINE,
-    FADE,
-    OPACITY,
     STOPS,
     SYMBOLS,
     Chart,
@@ -29,6 +27,8 @@ from siamlab.explore.scene import (
 )
 
 GAP, TITLE, LINE, WIDTH = 14, 24, 18, 776  # pixels, of sheet.ts
+OPACITY = 0.75  # of the strongest heat; that of 0 is 0
+FADE = 0.857, 0.143  # slope and offset of the brightness of the grey image below the heat
 
 
 def drawn(scene, images):

@@ -9,6 +9,7 @@ import base64
 import io
 import json
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -51,10 +52,8 @@ def _image(pixels: UInt8[Tensor, "3 H W"]) -> dict[str, str | int]:
 
 def _needed(module: str, package: str):
     """Import a module that comes with the notebooks."""
-    import importlib
-
     try:
-        return importlib.import_module(module)
+        return import_module(module)
     except ImportError as error:
         raise UserError(
             f"a picture of an explorer needs {package}, which is not installed: "

@@ -1,6 +1,6 @@
 """Scene: what an explorer shows, as plain data: panels, marks, controls and a sentence.
 
-scene.as_dict() goes to the browser; draw.drawn(scene, images) draws the same as an image.
+scene.as_dict() goes to the browser; draw.png(scene, images) makes a picture of the same.
 """
 
 import base64
@@ -16,8 +16,6 @@ from siamlab.component import UserError, unknown
 # colours of heat, from the most negative value through 0 to the most positive: perceptually
 # uniform and safe for the colour-blind (Thyng et al. 2016); the more of it, the less transparent
 STOPS: tuple[str, ...] = tuple(cmocean.balance[1:-1])  # without its ends, almost black
-OPACITY = 0.75  # of the strongest value; that of 0 is 0
-FADE = 0.857, 0.143  # slope and offset of the brightness of the grey image below the heat
 MOST = 24  # values of one slider in an exported page: each needs images of its own
 KINDS = ("query", "true", "match", "next")  # of marks; browser and PNG draw them the same way
 # number of corners, angle of the first from the top in eighths of a turn, radius of every second

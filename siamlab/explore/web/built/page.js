@@ -212,6 +212,7 @@ function markAt([y, x], kind, text = "") {
 
 // src/heat.ts
 var OPACITY = 0.75;
+var GREY = { shares: [0.2126, 0.7152, 0.0722].map((share) => 0.857 * share), least: 0.143 };
 function paint({ panel, heat: canvas, colours }, stops) {
   const { heat } = panel;
   canvas.hidden = !heat;

@@ -173,6 +173,7 @@ function drawLink(svg, [y, x, toY, toX, colour], high) {
 
 // src/heat.ts
 var OPACITY = 0.75;
+var GREY = { shares: [0.2126, 0.7152, 0.0722].map((share) => 0.857 * share), least: 0.143 };
 function levelsOf(heat, bound) {
   if (heat.levels !== void 0) return bytesOf(heat.levels);
   return Uint8Array.from(heat.values, (value) => Number.isFinite(value) ? 128 + Math.round(127 * Math.min(1, Math.max(-1, value / bound))) : 0);
@@ -375,7 +376,6 @@ var WORDS = 11.5;
 var COLOURS = { "--ink": "#1f2328", "--line": "#9aa0a6", "--paper": "#ffffff" };
 var INK = COLOURS["--ink"];
 var LETTERS = "DejaVu Sans, sans-serif";
-var GREY = [0.2126, 0.7152, 0.0722].map((share) => 0.857 * share);
 Object.assign(globalThis, { document: paper, drawn: (json) => draw2(JSON.parse(json)) });
 function draw2([scene, images]) {
   const svg = document.createElementNS(SVG, "svg");
@@ -395,7 +395,7 @@ function draw2([scene, images]) {
   return svg.toString();
 }
 function defineImages(defs, images) {
-  const matrix = [...[1, 2, 3].flatMap(() => [...GREY, 0, 0.143]), 0, 0, 0, 1, 0].join(" ");
+  const matrix = [...[1, 2, 3].flatMap(() => [...GREY.shares, 0, GREY.least]), 0, 0, 0, 1, 0].join(" ");
   const grey = shape(defs, "filter", {
     id: "grey",
     x: 0,

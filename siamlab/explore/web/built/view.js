@@ -1011,6 +1011,7 @@ function draw(view) {
 
 // src/heat.ts
 var OPACITY = 0.75;
+var GREY2 = { shares: [0.2126, 0.7152, 0.0722].map((share) => 0.857 * share), least: 0.143 };
 function paint({ panel, heat: canvas, colours }, stops) {
   const { heat } = panel;
   canvas.hidden = !heat;
@@ -2669,9 +2670,10 @@ function greyed(image) {
   const canvas = copied(image);
   const pen = penOf(canvas);
   const pixels = pen.getImageData(0, 0, canvas.width, canvas.height);
+  const [red, green, blue] = GREY2.shares;
   for (let i = 0; i < pixels.data.length; i += 4) {
     const [r, g, b] = pixels.data.subarray(i, i + 3);
-    pixels.data.fill(0.857 * (0.2126 * r + 0.7152 * g + 0.0722 * b) + 36.5, i, i + 3);
+    pixels.data.fill(red * r + green * g + blue * b + 255 * GREY2.least, i, i + 3);
   }
   pen.putImageData(pixels, 0, 0);
   return canvas;

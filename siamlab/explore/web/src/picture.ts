@@ -2,6 +2,7 @@
 
 import { penOf } from "./elements";
 import { main } from "./frame";
+import { GREY } from "./heat";
 import { writeLines } from "./lines";
 import type { Square } from "./map";
 import { marksOf, type PointMark } from "./scatter";
@@ -167,9 +168,10 @@ function greyed(image: HTMLImageElement): HTMLCanvasElement { // as the style sh
   const canvas = copied(image);
   const pen = penOf(canvas);
   const pixels = pen.getImageData(0, 0, canvas.width, canvas.height);
+  const [red, green, blue] = GREY.shares;
   for (let i = 0; i < pixels.data.length; i += 4) {
     const [r, g, b] = pixels.data.subarray(i, i + 3);
-    pixels.data.fill(0.857 * (0.2126 * r + 0.7152 * g + 0.0722 * b) + 36.5, i, i + 3);
+    pixels.data.fill(red * r + green * g + blue * b + 255 * GREY.least, i, i + 3);
   }
   pen.putImageData(pixels, 0, 0);
   return canvas;

@@ -1,7 +1,7 @@
 // Sheet: a scene as one SVG, for pictures that are made where there is no browser: the text, the
 // panels in columns below it, then legend and colour scales. Marks and charts are those of the page.
 
-import { levelsOf, numberText, OPACITY, shade, tableOf } from "./heat";
+import { GREY, levelsOf, numberText, OPACITY, shade, tableOf } from "./heat";
 import { drawMark, drawPanel } from "./marks";
 import { paper } from "./paper";
 import type { Panel, Scale, Scene, Shaded } from "./scene";
@@ -19,7 +19,6 @@ const WORDS = 11.5; // size of letters; that of the text is one more
 const COLOURS: Record<string, string> = { "--ink": "#1f2328", "--line": "#9aa0a6", "--paper": "#ffffff" };
 const INK = COLOURS["--ink"];
 const LETTERS = "DejaVu Sans, sans-serif";
-const GREY = [0.2126, 0.7152, 0.0722].map((share) => 0.857 * share); // as the style sheet of the page
 
 Object.assign(globalThis, { document: paper, drawn: (json: string) => draw(JSON.parse(json)) });
 
@@ -54,7 +53,7 @@ function draw([scene, images]: [Scene, Images]): string {
 }
 
 function defineImages(defs: Element, images: Images): Map<string, string> {
-  const matrix = [...[1, 2, 3].flatMap(() => [...GREY, 0, 0.143]), 0, 0, 0, 1, 0].join(" ");
+  const matrix = [...[1, 2, 3].flatMap(() => [...GREY.shares, 0, GREY.least]), 0, 0, 0, 1, 0].join(" ");
   const grey = shape(defs, "filter", { id: "grey", x: 0, y: 0, width: 1, height: 1,
     "color-interpolation-filters": "sRGB" });
   shape(grey, "feColorMatrix", { type: "matrix", values: matrix });
