@@ -107,6 +107,15 @@ def test_the_head_begins_at_standardised_features_rare_classes_and_the_mean_side
     torch.testing.assert_close(head.out.bias[3:7], mean)
 
 
+def test_the_head_sees_standardised_features():
+    """One that begins at mean and scale answers x as a plain one answers (x - mean) · scale."""
+    head, x = Detector(8, 3), torch.randn(2, 16, 8)
+    mean, scale = torch.randn(8), 0.5 + torch.rand(8)
+    plain = head((x - mean) * scale, GRID)
+    head.mean.copy_(mean), head.scale.copy_(scale)
+    torch.testing.assert_close(head(x, GRID), plain)
+
+
 def test_each_epoch_has_every_image_once_in_another_order():
     one, two = halves(_batches(70, 2, 0))
     assert sorted(one) == sorted(two) == list(range(70)) and one != two != list(range(70)) != one

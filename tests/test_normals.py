@@ -128,7 +128,7 @@ def test_equal_normals_have_no_error():
 def test_the_angle_is_that_of_the_rotation():
     axis = F.normalize(tensor([0.3, -0.5, 0.8]), dim=0)
     across = F.normalize(torch.linalg.cross(axis, tensor([1.0, 0, 0])), dim=0)
-    for degrees in (0.01, 11.2, 11.3, 22.4, 29.0, 90.0, 179.0):
+    for degrees in (0.01, 11.2, 11.3, 22.4, 22.6, 29.9, 30.1, 90.0, 179.0):
         turn = math.radians(degrees)
         turned = across * math.cos(turn) + torch.linalg.cross(axis, across) * math.sin(turn)
         pair = [v.view(1, 3, 1, 1).expand(1, 3, 2, 2) for v in (turned, across)]
