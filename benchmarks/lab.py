@@ -50,12 +50,12 @@ def notebook(page: Any, folder: Path, *cells: str) -> Iterator[None]:
 
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
-    """Run JupyterLab on a free port of this machine, with a separate home in the folder."""
+    """Run JupyterLab on a free port of this machine; its settings are in `home` in the folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     home = folder / "home"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     places = {f"JUPYTER_{name}_DIR": str(home) for name in ("CONFIG", "DATA", "RUNTIME")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [f"--port={port}", f"--IdentityProvider.token={TOKEN}", str(folder)]

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import os
 import re
 import shutil
@@ -156,8 +157,17 @@ def test_the_wheel_holds_the_package_whole(wheel):
     assert {
         f"siamlab/{name}" for name in ("report/page.html", "data/assets/fashion-train.png")
     } < wanted
-    inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    inside = {name for name in wheel.namelist() if not re.search(r"\.(dist-info|data)/", name)}
     assert inside == wanted
+
+
+def test_the_wheel_brings_the_extension_to_where_jupyterlab_looks(wheel):
+    place = "siamlab-0.1.0.data/data/share/jupyter/labextensions/"
+    brought = {n.removeprefix(place) for n in wheel.namelist() if ".data/" in n}
+    assert brought == {"siamlab/package.json", "siamlab/static/dark.js"}
+    about = json.loads(wheel.read(f"{place}siamlab/package.json"))
+    assert f"{about['name']}/{about['jupyterlab']['_build']['load']}" in brought
+    assert about["version"] == siamlab.__version__
 
 
 def test_the_wheel_says_what_it_is(wheel):
