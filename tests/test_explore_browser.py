@@ -466,6 +466,19 @@ def test_small_panels_stay_beside_each_other_where_it_is_narrow(page, models):
     assert len({round(head["y"]) for head in heads}) == 1 and top["width"] > 400
 
 
+def test_an_explorer_fills_the_screen_and_goes_on_answering(page, pair):
+    explorer, url = pair
+    page.goto(url)
+    button = page.get_by_role("button", name="Full screen")
+    button.click()
+    page.wait_for_function("document.fullscreenElement?.className === 'siamlab-explorer'")
+    click(page, "b", 0.3, 0.7)
+    says(page, explorer.select("b", 16).state["text"])
+    page.get_by_role("button", name="Leave full screen").press("Enter")
+    page.wait_for_function("document.fullscreenElement === null")
+    button.wait_for()
+
+
 def test_a_brush_selects_no_text(page, plane):
     explorer, url = plane
     page.goto(url)

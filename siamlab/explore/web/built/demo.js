@@ -1722,6 +1722,7 @@ var PATIENCE = 5e3;
 var LATE = "No answer yet: the kernel is busy, or it was restarted. After a restart, run this cell again.";
 function mount(model2, el) {
   const root = add(el, "div", { class: "siamlab-explorer" });
+  addFullScreen(root);
   const gone = add(root, "p", { class: "gone", role: "alert" });
   const text = add(root, "p", { class: "text", role: "status", "aria-live": "polite" });
   const controls = add(root, "div", { class: "controls" });
@@ -1751,6 +1752,15 @@ function mount(model2, el) {
   });
   answered();
   show2();
+}
+function addFullScreen(root) {
+  if (!document.fullscreenEnabled) return;
+  const button2 = add(root, "button", { type: "button", class: "full" }, "Full screen");
+  button2.addEventListener("click", () => document.fullscreenElement === root ? document.exitFullscreen() : root.requestFullscreen());
+  button2.addEventListener("keydown", keepKeys);
+  root.addEventListener("fullscreenchange", () => {
+    button2.textContent = document.fullscreenElement === root ? "Leave full screen" : "Full screen";
+  });
 }
 function sender(model2, root, gone) {
   const sent2 = {};

@@ -525,6 +525,7 @@ var PATIENCE = 5e3;
 var LATE = "No answer yet: the kernel is busy, or it was restarted. After a restart, run this cell again.";
 function mount(model, el) {
   const root = add(el, "div", { class: "siamlab-explorer" });
+  addFullScreen(root);
   const gone = add(root, "p", { class: "gone", role: "alert" });
   const text = add(root, "p", { class: "text", role: "status", "aria-live": "polite" });
   const controls = add(root, "div", { class: "controls" });
@@ -554,6 +555,15 @@ function mount(model, el) {
   });
   answered();
   show();
+}
+function addFullScreen(root) {
+  if (!document.fullscreenEnabled) return;
+  const button = add(root, "button", { type: "button", class: "full" }, "Full screen");
+  button.addEventListener("click", () => document.fullscreenElement === root ? document.exitFullscreen() : root.requestFullscreen());
+  button.addEventListener("keydown", keepKeys);
+  root.addEventListener("fullscreenchange", () => {
+    button.textContent = document.fullscreenElement === root ? "Leave full screen" : "Full screen";
+  });
 }
 function sender(model, root, gone) {
   const sent = {};

@@ -17,6 +17,7 @@ const LATE = "No answer yet: the kernel is busy, or it was restarted. " +
 
 export function mount(model: Model, el: Element): void {
   const root = add(el, "div", { class: "siamlab-explorer" });
+  addFullScreen(root);
   const gone = add(root, "p", { class: "gone", role: "alert" });
   const text = add(root, "p", { class: "text", role: "status", "aria-live": "polite" });
   const controls = add(root, "div", { class: "controls" });
@@ -47,6 +48,18 @@ export function mount(model: Model, el: Element): void {
   model.on("change:answered", () => { updateControls(); answered(); });
   answered();
   show();
+}
+
+// The explorer alone, as large as the screen; Escape leaves it too.
+function addFullScreen(root: HTMLElement): void {
+  if (!document.fullscreenEnabled) return; // as in the frame of a page that does not allow it
+  const button = add(root, "button", { type: "button", class: "full" }, "Full screen");
+  button.addEventListener("click", () => (
+    document.fullscreenElement === root ? document.exitFullscreen() : root.requestFullscreen()));
+  button.addEventListener("keydown", keepKeys);
+  root.addEventListener("fullscreenchange", () => {
+    button.textContent = document.fullscreenElement === root ? "Leave full screen" : "Full screen";
+  });
 }
 
 // What sends events, notes that they were answered, and knows whether a control is ahead of answers.
