@@ -8,10 +8,13 @@ import polars as pl
 import pytest
 import torch
 from test_explore import panel, path_study
+from test_study_report import LOSSES, finish, waiting
 
 from siamlab.component import UserError
 from siamlab.data import Photographs
 from siamlab.explore import ModelsExplorer, PathExplorer
+from siamlab.study.plan import open_study
+from siamlab.study.storage import open_storage
 from siamlab.study.trials_file import read_trials
 
 COMMITTED = Path(__file__).parent.parent / "studies" / "results" / "mim_to_siameseim.jsonl"
@@ -106,3 +109,20 @@ def test_a_step_without_a_model_is_told_and_so_is_a_model_without_a_step():
         PathExplorer(COMMITTED)
     with pytest.raises(UserError, match="has no configuration 'MAEE'.*MAE"):
         PathExplorer(COMMITTED, models={"MAEE": "zoo:mae"})
+
+
+def test_a_study_whose_first_step_was_imported_keeps_the_order_of_its_definition(study, tmp_path):
+    """Trials end in reverse order, and only those of the other steps were run here."""
+    stored = open_study(LOSSES, "losses", open_storage("", tmp_path))
+    for trial in reversed(waiting(stored)):
+        finish(stored, trial, trial.user_attrs["point"], trial.user_attrs["seed"])
+    with pytest.raises(UserError, match="has no run of 'UniGrad' with its encoder; name a model"):
+        PathExplorer(tmp_path)
+    for name, source in {"MSE-seed0": "start-seed0", "cosine-seed1": "masked-seed0"}.items():
+        shutil.copytree(study / "runs" / source, tmp_path / "runs" / name)
+    shown = PathExplorer(tmp_path, models={"UniGrad": study / "runs" / "start-seed1"})
+    assert [step.name for step in shown.steps] == ["UniGrad", "cosine", "MSE"]
+    first = shown.steps[0]
+    assert first.seeds == 4 and first.changes == ""
+    assert first.scores["semantic"][0] == pytest.approx(0.2 + 0.05 * 1.5)
+    assert shown.steps[1].changes == "loss=cosine"

@@ -190,6 +190,8 @@ def _loaders(
     if has_runs(place):
         for point in reversed(study_points(place)[0]):
             own[configuration(point.name)] = point.load
+            if point.run:  # named as the study names it, where its folder has other letters
+                own[point.run.name] = point.load
     named = {name: partial(open_model, model) for name, model in models.items()}
     missing = [name for name in names if name not in own | named]
     if missing:

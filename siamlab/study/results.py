@@ -6,7 +6,8 @@ scores = results(study)         # one row per value: point, seed, probe, value, 
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -15,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from siamlab.component import UserError
 from siamlab.study.claims import latest_attempts
 from siamlab.study.definition import SCORES
+from siamlab.study.storage import open_existing
 
 if TYPE_CHECKING:
     import polars
@@ -22,6 +24,24 @@ if TYPE_CHECKING:
 MIN_TRIALS = 4  # fewest trials for importances
 SHUFFLES = 100  # random orders of the scores, for the importance that chance alone gives
 MIN_SEARCHED = 50  # fewest trials of a search: the best tenth is then five
+
+
+class StoredResults(NamedTuple):
+    """The description of a study in its storage, and its `results`."""
+
+    about: dict[str, Any]
+    scores: "polars.DataFrame"
+
+
+def stored_results(folder: Path) -> list[StoredResults]:
+    """Return the results of each study with complete trials in the journal of a folder."""
+    storage, found = open_existing("", folder), []
+    for each in storage.get_all_studies():
+        study = optuna.load_study(study_name=each.study_name, storage=storage)
+        complete = any(trial.state == TrialState.COMPLETE for trial in latest_attempts(study))
+        if complete and "about" in study.user_attrs:
+            found.append(StoredResults(study.user_attrs["about"], results(study)))
+    return found
 
 
 def results(study: optuna.Study) -> "polars.DataFrame":

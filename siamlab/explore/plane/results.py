@@ -4,6 +4,7 @@ found = study_results("studies/headline.py");  found.scores     # point, seed, p
 """
 
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from siamlab.study.trials_file import read_trials
 
 OWN = Path("runs/studies")  # where `siamlab study run` keeps a study
 COMMITTED = Path("studies/results")  # of a checkout
+JOURNAL = "journal.log"  # of a study whose trials are in no database
+FIXED = ("ablation", "path", "recipes")  # studies whose configurations have names
 KEYS = ("point", "seed", "probe", "title", "unit", "direction", "value", "low", "high")
 SEED = r"seed[-_= ]?(\d+)$"
 
@@ -38,7 +41,8 @@ def study_results(word: str | Path) -> StudyResults:
     """
     place = results_place(word)
     if place.is_dir():
-        return _of_runs(place) if has_runs(place) else _of_tables(place)
+        by_runs = _of_runs if has_runs(place) else _of_tables
+        return _of_journal(place) or by_runs(place)
     header, records = read_trials(place)
     rows = [
         {"point": record.point, "seed": record.seed} | score.model_dump()
@@ -85,13 +89,36 @@ def known_results() -> list[Path]:
 
 def _has_results(place: Path) -> bool:
     if place.is_dir():
-        return has_runs(place) or (place / SCORES).is_file()
+        return has_runs(place) or (place / SCORES).is_file() or _has_scores(place / JOURNAL)
     return place.suffix == ".jsonl" and place.is_file()
 
 
 def has_runs(folder: Path) -> bool:
     """Return whether the folder of a study has runs that were measured."""
     return any(folder.glob(f"runs/*/{SCORES}"))
+
+
+def _has_scores(journal: Path) -> bool:
+    """Return whether trials of a journal have scores, without a replay of it."""
+    return journal.is_file() and b'"scores"' in journal.read_bytes()
+
+
+def _of_journal(folder: Path) -> StudyResults | None:
+    """Results of the trials in the journal of a folder, those that were imported too.
+
+    None without such trials, as in the folder of a study whose trials are in a database.
+    """
+    if not _has_scores(folder / JOURNAL) or find_spec("optuna") is None:
+        return None
+    from siamlab.study.results import stored_results
+
+    found = [study for study in stored_results(folder) if study.about["kind"] in FIXED]
+    if len(found) != 1:
+        return None  # several studies in one folder, or a search, whose trials have no names
+    (study,) = found
+    runs = dict(_parsed(study.about["points"]))
+    path = study.about["kind"] == "path"
+    return StudyResults(_label(folder), study.scores.select(KEYS), runs, path)
 
 
 def _of_runs(folder: Path) -> StudyResults:
