@@ -7,7 +7,7 @@ changes, in whatever order, is answered.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -52,9 +52,9 @@ def window(control: Control, count: int) -> list[int]:
     return list(range(first, min(control.high, first + count - 1) + 1))
 
 
-def limited(controls: Sequence[Control], held: Ranges) -> list[Control]:
-    """The controls, their sliders limited to what is held."""
-    ends = {name: (values[0], values[-1]) for name, values in held._asdict().items()}
+def limited(controls: Sequence[Control], held: Mapping[str, Sequence[int]]) -> list[Control]:
+    """The controls, their sliders limited to what is held of each by its name."""
+    ends = {name: (values[0], values[-1]) for name, values in held.items()}
     return [
         control._replace(low=ends[control.name][0], high=ends[control.name][1])
         if control.name in ends

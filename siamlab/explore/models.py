@@ -212,7 +212,7 @@ class ModelsExplorer(Explorer):
                     models[name]["attention"][place][layer] = part
         text = {"hidden": HIDDEN, "matched": MATCHED}
         data = {"grid": self.grid, "models": models, "highest": highest, "text": text}
-        return Held("modelsScene", data, shown, limited(controls, held))
+        return Held("modelsScene", data, shown, limited(controls, held._asdict()))
 
 
 def _check_patches(models: list[NamedModel]) -> None:

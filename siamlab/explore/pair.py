@@ -190,7 +190,7 @@ class PairExplorer(Explorer):
             with self.preview(Change({"image": image, "views": draw})):
                 shown |= self.data_uris(shown)
         data = {"grid": self.grid, "pairs": places, "text": self.held_text()}
-        return Held("pairScene", data, shown, limited(self.controls(), held))
+        return Held("pairScene", data, shown, limited(self.controls(), held._asdict()))
 
     def held_text(self) -> dict[str, str]:
         """The sentences of this model, with names for what a page fills in."""

@@ -3,6 +3,8 @@
 ReconstructionExplorer("runs/mae")      # the folder of a run, also one made by `siamlab import`
 """
 
+import math
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,9 @@ from siamlab.component import UserError
 from siamlab.crop import cut
 from siamlab.data import Images
 from siamlab.evaluate.images import first_image, pixels_to_show
+from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
+from siamlab.explore.held import BUDGET, Held, limited, window
 from siamlab.explore.kept import kept
 from siamlab.explore.scene import Control, Heat, Mark, Panel, Scale, Scene
 from siamlab.figure.image import to_bytes
@@ -31,6 +35,10 @@ GREY = 128  # of hidden patches
 FLAT = 1e-6  # variance of a patch without contrast
 LOST = Scale("share of the patch's variance lost", 0.0, 1.0, open=True)
 LEGEND = (("query", "selected patch"),)
+WHERE = "Row {row}, column {column} "
+SEEN = WHERE + "is seen, and shown as it is."
+UNPREDICTED = WHERE + "is hidden, and not predicted."
+PREDICTED = WHERE + "is hidden: {lost} of its variance is lost."
 
 
 class Reconstructed(NamedTuple):
@@ -129,6 +137,35 @@ class ReconstructionExplorer(Explorer):
             f"true {name} {patch}": to_bytes(whole[:, rows, columns]),
         }
 
+    def held(self) -> Held:
+        """Every patch, for the images and masks that fit a page: about as many of both."""
+        image, mask = self.controls()
+        sizes = {key.split()[0]: len(uri) for key, uri in self.data_uris().items()}
+        pairs = max(1, int((BUDGET - sizes["image"]) / (sizes["seen"] + sizes["whole"])))
+        masks = window(mask, max(1, math.isqrt(pairs)))
+        images = window(image, max(1, pairs // len(masks)))
+        shown: dict[str, str] = {}
+        places = {}
+        for number, draw in product(images, masks):
+            with self.preview(Change({"image": number, "mask": draw})):
+                places[self._name()] = self._held_place()
+                whole = {f"image {number}", f"seen {self._name()}", f"whole {self._name()}"}
+                shown |= {key: uri for key, uri in self.data_uris(shown).items() if key in whole}
+        text = {"seen": SEEN, "unpredicted": UNPREDICTED, "predicted": PREDICTED}
+        data = {"grid": self.grid, "places": places, "text": text}
+        controls = limited([image, mask], {"image": images, "mask": masks})
+        return Held("reconstructionScene", data, shown, controls)
+
+    def _held_place(self) -> dict[str, Any]:
+        found = self.reconstructed()
+        heat = self.scene().as_dict()["panels"][2]["heat"]
+        return {
+            "hidden": "".join("1" if hidden else "0" for hidden in found.hidden.tolist()),
+            "lost": ["" if lost != lost else f"{lost:.2f}" for lost in found.lost.tolist()],
+            "levels": heat["levels"],
+            "rest": self._rest(found),
+        }
+
     def reconstructed(self) -> Reconstructed:
         """Return the patches of the present image, by the present mask."""
         return self._reconstructed(self.values["image"], self.values["mask"])
@@ -160,17 +197,17 @@ class ReconstructionExplorer(Explorer):
 
     def _text(self, found: Reconstructed, patch: int) -> str:
         row, column = divmod(patch, self.grid[1])
-        where, hidden = f"Row {row + 1}, column {column + 1}", int(found.hidden.sum())
-        median = f"{found.lost.nanmedian():.2f}"
-        if not found.hidden[patch]:
-            own = f"{where} is seen, and shown as it is."
-        elif found.lost[patch].isnan():
-            own = f"{where} is hidden, and not predicted."
-        else:
-            own = f"{where} is hidden: {found.lost[patch]:.2f} of its variance is lost."
+        missing = UNPREDICTED if found.lost[patch].isnan() else PREDICTED
+        own = missing if found.hidden[patch] else SEEN
+        lost = f"{found.lost[patch]:.2f}"
+        return own.format(row=row + 1, column=column + 1, lost=lost) + self._rest(found)
+
+    def _rest(self, found: Reconstructed) -> str:
+        """What is told of all patches."""
         lent = " Each prediction is shown with the mean and contrast of the true patch."
-        normalised = self.run.target.normalise == "patch"
         return (
-            f"{own} {hidden} of {len(found.hidden)} patches are hidden; the median of what is lost "
-            f"is {median}; its mean alone would lose 1." + lent * normalised
+            f" {int(found.hidden.sum())} of {len(found.hidden)} patches are hidden; the median of "
+            f"what is lost is {found.lost.nanmedian():.2f}; its mean alone would lose 1."
+            + lent
+            * (self.run.target.normalise == "patch")
         )

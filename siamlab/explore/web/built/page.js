@@ -928,10 +928,10 @@ var pathScene = {
     if (!("patch" in event)) return state2;
     return { ...state2, values: { ...state2.values, step: event.patch + 1 } };
   },
-  scene: (data2, first2, state2) => {
+  scene: (data2, first2, state2, images2) => {
     const i = state2.values.step - 1;
     const values = { ...state2.values, [HEADS_OF]: data2.names[i] };
-    const whole = modelsScene.scene(data2.models, data2.whole, { ...state2, values });
+    const whole = modelsScene.scene(data2.models, data2.whole, { ...state2, values }, images2);
     const { controls, panels } = first2;
     return {
       ...whole,
@@ -953,8 +953,48 @@ function matchText({ models, text }, name, { values, selected: [, patch] }) {
   return textOfPair(text[name], grid, answer2, "a", patch);
 }
 
+// src/reconstruction.ts
+var reconstructionScene = {
+  next: (state2, event) => "control" in event ? { ...state2, values: { ...state2.values, [event.control]: event.value } } : withPatch(state2, event.panel, event),
+  scene: ({ grid, places, text }, first2, { values, pinned, selected: [, patch] }, images2) => {
+    const name = `${values.image} ${values.mask}`;
+    const { hidden, lost, levels, rest } = places[name];
+    const image = `image ${values.image}`;
+    const onGrid = { marks: [markAt(centreOf(grid, patch), "query")], hovers: !pinned, follows: true };
+    const part = (word, source) => {
+      const key2 = `${word} ${name} ${patch}`;
+      images2[key2] ??= partOf(images2[source], grid, patch);
+      return { image: key2 };
+    };
+    const changes = {
+      seen: { image: `seen ${name}`, ...onGrid },
+      reconstruction: { image: `whole ${name}`, ...onGrid },
+      image: { image, heat: { levels, grid, scale: "lost" }, ...onGrid },
+      predicted: part("predicted", `whole ${name}`),
+      true: part("true", image)
+    };
+    const own = hidden[patch] === "0" ? text.seen : lost[patch] ? text.predicted : text.unpredicted;
+    return {
+      ...first2,
+      panels: first2.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),
+      text: fill(own, { ...rowAndColumn(grid, patch), lost: lost[patch] }) + rest,
+      controls: withValues(first2.controls, values)
+    };
+  }
+};
+function partOf(image, [rows, columns], patch) {
+  const [top, left] = [Math.floor(patch / columns), patch % columns];
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64" viewBox="${left} ${top} 1 1"><image href="${image}" width="${columns}" height="${rows}" preserveAspectRatio="none" style="image-rendering: pixelated"/></svg>`;
+  return `data:image/svg+xml,${encodeURIComponent(svg)}`;
+}
+
 // src/page.ts
-var scenesOf = { pairScene, modelsScene, pathScene };
+var scenesOf = {
+  pairScene,
+  modelsScene,
+  pathScene,
+  reconstructionScene
+};
 var data = JSON.parse(find("#data").textContent ?? "");
 var { first, state, moves, scenes, images, refusal, held } = data;
 var { shown, model, tell } = pageModel({ scene: first, images }, answer);
@@ -975,7 +1015,7 @@ function computed(from, event) {
   const changed = "release" in event ? { pinned: false } : next(state, event);
   if (changed === state) return shown.scene;
   Object.assign(state, changed);
-  return scene(from.data, first, state);
+  return scene(from.data, first, state, images);
 }
 function stored(event) {
   const name = eventName(event);
@@ -1007,7 +1047,7 @@ function showHint() {
 }
 if (held) {
   state.pinned = false;
-  shown.scene = scenesOf[held.scene].scene(held.data, first, state);
+  shown.scene = scenesOf[held.scene].scene(held.data, first, state, images);
   window.addEventListener("keydown", ({ key: key2 }) => {
     if (key2 === "Escape") answer({ release: true, count: shown.answered });
   });

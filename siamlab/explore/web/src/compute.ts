@@ -57,10 +57,11 @@ type Part = Pick<Panel, "heat" | "arrows" | "marks">; // of a panel: what answer
 
 export interface PageScene<Data> {
   next: (state: PageState, event: PanelEvent) => PageState;
-  scene: (data: Data, first: Scene, state: PageState) => Scene;
+  // `images` gets those that are made here
+  scene: (data: Data, first: Scene, state: PageState, images: Record<string, string>) => Scene;
 }
 
-function fill(template: string, words: Record<string, Value>): string {
+export function fill(template: string, words: Record<string, Value>): string {
   return template.replace(/\{(\w+)\}/g, (_, name) => String(words[name]));
 }
 
@@ -121,7 +122,7 @@ export function answerOfPair({ grid, pairs }: Pick<PairData, "grid" | "pairs">, 
 export const HINTS = { free: "Move over a patch: its answer is shown at once. A click pins it.",
   pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it." };
 
-interface Picked {
+export interface Picked {
   hover?: number | null;
   patch?: number;
   keyed?: boolean;

@@ -5,6 +5,7 @@ import { HINTS, modelsScene, pairScene, type PageScene, type PageState, type Sel
 import { pageModel } from "./model";
 import { mount } from "./panels";
 import { pathScene } from "./path";
+import { reconstructionScene } from "./reconstruction";
 import type { Counted, PanelEvent, Scene, Sides, Step } from "./scene";
 
 interface Move { // what an event changes
@@ -27,7 +28,8 @@ interface Data { // as page.py writes it
   held: { scene: string; data: any } | null;
 }
 
-const scenesOf: Record<string, PageScene<any>> = { pairScene, modelsScene, pathScene };
+const scenesOf: Record<string, PageScene<any>> = { pairScene, modelsScene, pathScene,
+  reconstructionScene };
 const data: Data = JSON.parse(find("#data").textContent ?? "");
 const { first, state, moves, scenes, images, refusal, held } = data;
 const { shown, model, tell } = pageModel({ scene: first, images }, answer);
@@ -51,7 +53,7 @@ function computed(from: NonNullable<Data["held"]>, event: Counted | Released) {
   const changed = "release" in event ? { pinned: false } : next(state, event);
   if (changed === state) return shown.scene;
   Object.assign(state, changed);
-  return scene(from.data, first, state);
+  return scene(from.data, first, state, images);
 }
 
 function stored(event: PanelEvent): Scene {
@@ -92,7 +94,7 @@ function showHint() {
 
 if (held) { // where a pointer is followed at once
   state.pinned = false;
-  shown.scene = scenesOf[held.scene].scene(held.data, first, state);
+  shown.scene = scenesOf[held.scene].scene(held.data, first, state, images);
   window.addEventListener("keydown", ({ key }) => {
     if (key === "Escape") answer({ release: true, count: shown.answered });
   });

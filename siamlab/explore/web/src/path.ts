@@ -23,10 +23,10 @@ export const pathScene: PageScene<PathData> = {
     if (!("patch" in event)) return state; // of several points, or of a pointer over them
     return { ...state, values: { ...state.values, step: event.patch + 1 } };
   },
-  scene: (data, first, state) => {
+  scene: (data, first, state, images) => {
     const i = state.values.step - 1;
     const values = { ...state.values, [HEADS_OF]: data.names[i] };
-    const whole = modelsScene.scene(data.models, data.whole, { ...state, values });
+    const whole = modelsScene.scene(data.models, data.whole, { ...state, values }, images);
     const { controls, panels } = first;
     return { ...whole, columns: first.columns, legend: first.legend,
       panels: [...whole.panels.slice(PANELS * i, PANELS * (i + 1)), chosen(panels[panels.length - 1], i)],
