@@ -14,12 +14,17 @@ from torch import nn
 from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.data import ImageNet, folder, imagenet, sample
+from siamlab.data.about import about_data
 from siamlab.data.imagenet import CompleteSet
 from siamlab.evaluate.imagenet_c import Answers, corruption_errors, readings
+from siamlab.evaluate.leaderboard import places_of
 from siamlab.evaluate.models import open_model
+from siamlab.evaluate.published import FROZEN
 from siamlab.interop.adapter import TokenGrid
+from siamlab.probe import Inputs
 from siamlab.probe.corruption_error import ALEXNET, mean_corruption_error
 from siamlab.probe.linear import linear
+from siamlab.probe.suite.bench import Bench, settings
 from siamlab.recipes import demo_size, mae
 from siamlab.train import train
 
@@ -137,6 +142,36 @@ def test_a_list_chooses_training_images(tmp_path):
     data = ImageNet(path=str(tmp_path), subset=str(listing), side=8)
     assert data("train").labels.tolist() == [2, 0] and data("train").classes == IDS
     assert len(data("test").labels) == 6
+
+
+def test_where_a_list_lies_decides_nothing(tmp_path):
+    write_imagenet(tmp_path)
+    found = []
+    for place in ("here", "there"):
+        listing = tmp_path / place / "1percent.txt"
+        listing.parent.mkdir()
+        listing.write_text(f"{IDS[2]}_1.JPEG\n{IDS[0]}_3.JPEG\n")
+        data = ImageNet(path=str(tmp_path), subset=str(listing), side=8)
+        images = Bench(data("train"), data("test"), about_data(data))
+        found.append(settings(images, Inputs((8, 8), (0.5,) * 3, (0.5,) * 3)))
+    assert found[0] == found[1] and found[0]["data.train_images"] == 2
+    assert places_of(data) == "path subset"
+
+
+@pytest.mark.parametrize("name, key, value", [("a", "linear_present", 0.551),
+                                              ("sketch", "linear", 0.506)])  # fmt: skip
+def test_numbers_of_frozen_features_are_printed_with_their_test_set(
+    name, key, value, tmp_path, capsys
+):
+    """Table 6 of DINOv2's paper has a linear layer on frozen features, as siamlab's."""
+    write_imagenet(tmp_path)
+    for wordnet_id in IDS if name == "sketch" else IDS[::2]:
+        write_class(tmp_path / name, wordnet_id, 2)
+    words = ["probe", "zoo:scenes_mae", "data=imagenet", f"data.path={tmp_path}", "data.side=8"]
+    assert main([*words, f"data.test={name}", f"data.test_path={tmp_path}/{name}"]) == 0
+    shown = capsys.readouterr().out
+    line = f"published: DINOv2 ViT-B/14, linear, {value} {key} (Oquab et al. 2023, table 6)"
+    assert line in shown and shown.count("published:") == len(FROZEN)
 
 
 def test_a_half_downloaded_set_is_said_and_read(tmp_path, monkeypatch):
@@ -287,6 +322,7 @@ def test_the_command_prints_and_writes_them_beside_the_untrained_network(tmp_pat
     shown = capsys.readouterr().out
     assert "mce_jpeg_compression (of" in shown and "untrained" in shown
     assert "published: MAE ViT-B, fine-tuned, 0.517 mce (He et al. 2022)" in shown
+    assert "published: DINOv2 ViT-B/14, linear, 0.427 mce (Oquab et al. 2023, table 6)" in shown
     scores = polars.read_csv(tmp_path / "errors.csv")
     assert len(scores) == 2 * 16 and set(scores["model"]) == {"untrained", "zoo:scenes_mae"}
     means, each = (scores.filter((polars.col("probe") == "mce") == mean) for mean in (True, False))

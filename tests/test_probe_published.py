@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from test_probe_suite import WANT, network
+from timm.models.vision_transformer import VisionTransformer
 
 from siamlab.component import UserError
 from siamlab.data import Scenes
@@ -234,10 +235,46 @@ def test_class_tokens_vote_with_each_k_of_dino():
     assert {p.key for p in PUBLISHED.probes} >= {p.key for p in probes}
 
 
+def unit(x):
+    """As MSN's evaluation: each row less its mean, at unit length."""
+    x = x.double().numpy()
+    x = x - x.mean(axis=1, keepdims=True)
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def test_class_tokens_are_what_papers_regress_on(monkeypatch):
+    """With all labels of a list, MSN's head is scikit-learn's with C = 1 / 0.1."""
+    given = []
+
+    def few_penalties(*arrays, **how):
+        given.append(arrays)
+        return linear_tuned(*arrays, penalties=(0.01, 1.0), **how)
+
+    monkeypatch.setattr("siamlab.probe.suite.papers.linear_tuned", few_penalties)
+    data = Scenes(images=90, test_images=40, side=40)
+    model, train, test = network(), data("train"), data("test")
+    suite = Suite(tuple(PROBES[key] for key in ("linear_tuned_class_token", "few_shot_listed")))
+    assert set(suite.probes) < set(PUBLISHED.probes)
+    measure = lambda about, model=model: probe_model(model, train, test, suite, WANT, about)  # noqa: E731
+    found = {m.probe.key: m for m in measure({"subset": "1percent.txt"})}
+    tokens = [features(model, part.pixels, WANT).cls for part in (train, test)]
+    asked = zip(given[0], (tokens[0], train.labels, tokens[1], test.labels), strict=True)
+    assert all(torch.allclose(a, b) for a, b in asked)
+    head = LogisticRegression(C=10, fit_intercept=False, tol=1e-8, max_iter=10_000)
+    expected = head.fit(unit(tokens[0]), train.labels).score(unit(tokens[1]), test.labels)
+    assert found["few_shot_listed"].score.value == pytest.approx(expected)
+    assert {m.settings["pooling"] for m in found.values()} == {"class token"}
+    assert [m.probe.key for m in measure({"subset": ""})] == ["linear_tuned_class_token"]
+    bare = dict(class_token=False, global_pool="avg", embed_dim=24, depth=1, num_heads=3)
+    without = VisionTransformer(img_size=WANT.size, patch_size=6, num_classes=0, **bare)
+    assert measure({"subset": "1percent.txt"}, without) == []
+
+
 def test_the_suite_of_published_protocols():
     data = Scenes(images=60, test_images=20, side=40)
     scores = named(probe_model(network(), data("train"), data("test"), "published", WANT))
     for key in (
-        "knn", "few_shot_share", "linear_tuned", "linear_lars", "attentive", "in_context_sampled"
+        "knn", "few_shot_share", "linear_tuned", "linear_tuned_class_token", "linear_lars",
+        "attentive", "in_context_sampled",
     ):  # fmt: skip
         assert scores[key].low <= scores[key].value <= scores[key].high, key

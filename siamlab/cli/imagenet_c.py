@@ -13,6 +13,7 @@ from siamlab.component import UserError
 from siamlab.data import DataChoice, ImageNet
 from siamlab.evaluate.imagenet_c import corruption_scores
 from siamlab.evaluate.models import NamedModel
+from siamlab.evaluate.published import numbers_of
 from siamlab.evaluate.standard import Published
 from siamlab.machine.terminal import cell, say
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from siamlab.cli.probe import Options
 
-# of whole networks: siamlab's are of a linear probe on frozen features
+# of whole networks, beside those of frozen features, as siamlab's are
 PUBLISHED = (
     Published("ResNet-50, supervised,", "mce", 0.767, "Hendrycks & Dietterich 2019"),
     Published("MAE ViT-B, fine-tuned,", "mce", 0.517, "He et al. 2022"),
@@ -55,6 +56,6 @@ def probe_corruptions(
         console,
     )
     console.print(terminal_table(scores))
-    print_published(PUBLISHED, console)
+    print_published((*numbers_of(data), *PUBLISHED), console)
     write_scores(scores, options.out, "imagenet_c")
     return scores

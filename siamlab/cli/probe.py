@@ -19,7 +19,8 @@ from siamlab.evaluate.files import WRITERS, check_out, keep_rows, write_table
 from siamlab.evaluate.images import is_path, no_folder, open_source, run_or_scenes
 from siamlab.evaluate.leaderboard import places_of
 from siamlab.evaluate.models import NamedModel, open_models
-from siamlab.evaluate.published import PAPERS, found_protocols
+from siamlab.evaluate.published import PAPERS, found_protocols, numbers_of
+from siamlab.evaluate.standard import Published
 from siamlab.machine.files import expanded
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
@@ -94,6 +95,7 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
     shown = scores.filter(scores["probe"].is_in(SHOWN)) if options.out else scores
     print_scores(shown, data, opened, evaluation.drawn)
     print_papers(scores["probe"], options.suite)
+    print_published(_shown_numbers(data, scores), Console())
     if "class_separation" in scores["probe"] and "retrieval" not in scores["probe"]:
         Console().print(UNRANKED, highlight=False)
     if options.out:
@@ -138,6 +140,11 @@ def print_papers(probes: Iterable[str], suite: str) -> None:
         if suite == "published" or key in TRAINED:
             say(f"{key}: protocol {PAPERS[key].name}, {PAPERS[key].source}", console)
             print_published(PAPERS[key].published, console)
+
+
+def _shown_numbers(data: DataChoice, scores: "polars.DataFrame") -> list[Published]:
+    """Return the numbers published on these test images of probes that the table has."""
+    return [found for found in numbers_of(data) if found.probe in scores["probe"]]
 
 
 def print_about(models: Sequence[NamedModel]) -> None:

@@ -2,17 +2,24 @@
 
 for key in found_protocols(scores["probe"]):     # probes of the table that follow a paper
     PAPERS[key].source, PAPERS[key].published
+numbers_of(data)        # of frozen features on ImageNet-A, -R, -Sketch or -C
 """
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from siamlab.data import DataChoice, ImageNet
 from siamlab.evaluate.standard.base import Published
 
 SIAMESEIM = "Tao et al. 2023, Siamese Image Modeling"
 LINEAR = {"MoCo-v3 ViT-B/16": 0.767, "MAE ViT-B/16": 0.68, "SiameseIM ViT-B/16": 0.78}
 HUMMINGBIRD = "Pariza et al. 2024, open-hummingbird-eval"
+ONE_PERCENT = {"MoCo-v3 ViT-B/16": 0.634, "MAE ViT-B/16": 0.511, "SiameseIM ViT-B/16": 0.651}
+SWEEP = (
+    "Oquab et al. 2023 (DINOv2) and Siméoni et al. 2025 (DINOv3), the 45 values of C in their "
+    "eval/log_regression.py; fits take 200 steps at most here and 1,000 there, "
+)
 
 
 class Paper(NamedTuple):
@@ -43,22 +50,30 @@ PAPERS: Mapping[str, Paper] = MappingProxyType(
         ),
         "linear_tuned": Paper(
             "logistic-regression",
-            "Oquab et al. 2023 (DINOv2) and Siméoni et al. 2025 (DINOv3), the 45 values of C in "
-            "their eval/log_regression.py; features are standardised means of patches here and "
-            "class tokens as they are there, fits take 200 steps at most here and 1,000 there; "
-            "the number below is of a layer trained by SGD",
+            SWEEP + "features are standardised means of patches here and class tokens as they are "
+            "there (linear_tuned_class_token); the number below is of a layer trained by SGD",
             _imagenet("linear_tuned", "Oquab et al. 2023", {"DINOv2 ViT-B/14, SGD,": 0.845}),
+        ),
+        "linear_tuned_class_token": Paper(
+            "logistic-regression-class-token",
+            SWEEP + "features are standardised here and as they are there; the number below is of "
+            "a layer trained by SGD",
+            _imagenet(
+                "linear_tuned_class_token", "Oquab et al. 2023", {"DINOv2 ViT-B/14, SGD,": 0.845}
+            ),
         ),
         "few_shot_share": Paper(
             "msn-1-percent",
             "Assran et al. 2022 (MSN), as SiameseIM and MAE are compared: 1 % of the labels; "
             "features are means of patches here and class tokens there, and labels are five "
-            "draws here and one published list there",
-            _imagenet(
-                "few_shot_share",
-                SIAMESEIM,
-                {"MoCo-v3 ViT-B/16": 0.634, "MAE ViT-B/16": 0.511, "SiameseIM ViT-B/16": 0.651},
-            ),
+            "draws here and one published list there (few_shot_listed, with data.subset)",
+            _imagenet("few_shot_share", SIAMESEIM, ONE_PERCENT),
+        ),
+        "few_shot_listed": Paper(
+            "msn-1-percent-list",
+            "Assran et al. 2022 (MSN), as SiameseIM and MAE are compared: class tokens of the "
+            "images of 1percent.txt; all 12,811 of them need --images 12811",
+            _imagenet("few_shot_listed", SIAMESEIM, ONE_PERCENT),
         ),
         "linear_lars": Paper(
             "mae-linear-features",
@@ -101,6 +116,35 @@ PAPERS: Mapping[str, Paper] = MappingProxyType(
         ),
     }
 )
+
+
+# Oquab et al. 2023, table 6, in per cent: a linear layer on frozen features at 224 pixels, as
+# siamlab's; of ImageNet-C the mean corruption error
+FROZEN: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "MAE ViT-H/14": {"a": 10.2, "r": 34.4, "c": 61.4, "sketch": 21.9},
+        "DINO ViT-B/8": {"a": 23.9, "r": 37.0, "c": 56.6, "sketch": 25.5},
+        "iBOT ViT-L/16": {"a": 41.5, "r": 51.0, "c": 43.9, "sketch": 38.5},
+        "DINOv2 ViT-B/14": {"a": 55.1, "r": 63.3, "c": 42.7, "sketch": 50.6},
+    }
+)
+SCORED_BY = MappingProxyType(
+    {"a": "linear_present", "r": "linear_present", "sketch": "linear", "c": "mce"}
+)
+
+
+def numbers_of(data: DataChoice) -> tuple[Published, ...]:
+    """Return what was published of frozen features on the test set of ImageNet's classes.
+
+    Empty for other images, and for ImageNet's own test images, whose numbers are in PAPERS.
+    """
+    if not isinstance(data, ImageNet) or data.test not in SCORED_BY:
+        return ()
+    key, source = SCORED_BY[data.test], "Oquab et al. 2023, table 6"
+    return tuple(
+        Published(f"{model}, linear,", key, each[data.test] / 100, source)
+        for model, each in FROZEN.items()
+    )
 
 
 def found_protocols(probes: Iterable[str]) -> tuple[str, ...]:

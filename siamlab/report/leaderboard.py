@@ -117,7 +117,8 @@ def _data_words(fields: dict[str, Any], places: list[str]) -> list[str]:
 
 def _place(key: str) -> str:
     """The word for a place that the user names: `data.test_path=TEST_FOLDER`."""
-    values = {"path": "FOLDER", "test_path": "TEST_FOLDER", "download": "true"}
+    values = {"path": "FOLDER", "test_path": "TEST_FOLDER", "subset": "LIST.txt"}
+    values["download"] = "true"
     return f"data.{key}={values[key.split('.')[-1]]}"
 
 

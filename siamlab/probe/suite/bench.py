@@ -24,7 +24,8 @@ from siamlab.probe.suite.passes import Kept, Passes
 REVISION = 1  # of the definitions of the probes; numbers of two revisions are not comparable
 CONTENT = 2**26  # bytes of each split that decide whether two sets of images are the same
 LAST_LAYER: Settings = {"layer": "last, after the final norm"}
-PLACES = ("path", "test_path", "download")  # fields that say where images lie, not what they show
+# fields that say where images and their list lie, not what they show
+PLACES = ("path", "test_path", "download", "subset")
 SAMPLED = 500  # most test images of the probes that need a pass of their own
 PAIRED = 2000  # most test images that are cut into two crops; even, so that no pair is split
 

@@ -8,7 +8,7 @@ from math import nan
 
 from siamlab.probe.catalogue import Doc, Probe, added_probes
 from siamlab.probe.corruption import KINDS
-from siamlab.probe.suite import attention, representation, semantic, spatial
+from siamlab.probe.suite import attention, papers, representation, semantic, spatial
 from siamlab.probe.suite.representation import layers
 
 IMAGES = "share of images"
@@ -189,21 +189,30 @@ ATTENTION = (
 )
 PUBLISHED = (
     *(Probe(f"knn_class_token_{k}", f"k-NN accuracy, class token, k = {k}", "semantic", IMAGES,
-            "higher", semantic.other_token_neighbours,
+            "higher", papers.other_token_neighbours,
             Doc("`knn`", "k-NN on the class token with the other k of DINO, DINOv2 and DINOv3",
                 "0–1"), ceiling=1.0)
       for k in semantic.OTHER_K),
     Probe("linear_tuned", "Linear probe accuracy, penalty chosen", "semantic", IMAGES, "higher",
-          semantic.tuned,
+          papers.tuned,
           Doc("`linear_tuned`", "logistic regression with the C, of 45 from 10⁻⁶ to 10⁵, that is "
               "best on a tenth of the training images (DINOv2, DINOv3)", "0–1"), ceiling=1.0),
+    Probe("linear_tuned_class_token", "Linear probe accuracy, class token, penalty chosen",
+          "semantic", IMAGES, "higher", papers.tuned_token,
+          Doc("`linear_tuned`", "the same on the class token, where the model has one, as both "
+              "papers have it", "0–1"), ceiling=1.0),
+    Probe("few_shot_listed", "Few-shot accuracy, labels of a list", "semantic", IMAGES, "higher",
+          papers.listed,
+          Doc("`few_shot_share(..., share=1)`", "the head of `few_shot_share` on the class token "
+              "of all training images, where `data.subset` lists them, such as ImageNet's "
+              "`1percent.txt` (MSN)", "0–1"), ceiling=1.0),
     Probe("linear_lars", "Linear probe accuracy, trained by LARS", "semantic", IMAGES, "higher",
-          semantic.stepwise,
+          papers.stepwise,
           Doc("`linear_lars`", "the layer of MAE's and SiameseIM's linear probe, trained by LARS "
               "for 90 epochs, and 7,020 steps or more, on features of images as they are", "0–1"),
           ceiling=1.0),
     Probe("attentive", "Attentive probe accuracy", "semantic", IMAGES, "higher",
-          semantic.attending,
+          papers.attending,
           Doc("`attentive`", "a classifier that learns which patches to pool, by eight queries "
               "(Psomas et al. 2026)", "0–1"), ceiling=1.0),
     Probe("in_context_sampled", "In-context segmentation mIoU, large memory", "spatial", IOU,

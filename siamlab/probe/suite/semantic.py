@@ -8,7 +8,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from siamlab.data.images import take
-from siamlab.probe.attentive import EPOCHS, QUERIES, RATES, attentive
 from siamlab.probe.clusters import alignment, class_separation, uniformity
 from siamlab.probe.corruption import KINDS, corrupted
 from siamlab.probe.fewshot import few_shot_per_class, few_shot_share
@@ -16,8 +15,6 @@ from siamlab.probe.finetune import Epoch, fine_tune
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.knn import TEMPERATURE, knn, knn_standardised
 from siamlab.probe.linear import linear
-from siamlab.probe.linear_lars import RECIPE, STEPS, linear_lars
-from siamlab.probe.linear_tuned import FIT_STEPS, HELD_OUT, PENALTIES, linear_tuned
 from siamlab.probe.longtail import long_tail
 from siamlab.probe.retrieval import retrieval
 from siamlab.probe.robustness import robustness
@@ -35,6 +32,7 @@ POOLED = {"pooling": "mean of patches"}
 TOKEN = {"pooling": "class token"}
 PRESENT = "classes of the test images"
 HEAD = {"classifier": "logistic regression, standardised features, C = 1"}
+FEW_SHOT_HEAD = {"classifier": "logistic regression, unit length, λ = 0.1 / n"}
 
 
 class Labelled(NamedTuple):
@@ -75,34 +73,6 @@ def linear_probe(x: Extracted) -> Iterator[Reading]:
         yield x.reading("linear_present", score, **POOLED, **HEAD, answers=PRESENT)
 
 
-def tuned(x: Extracted) -> Iterator[Reading]:
-    """Logistic regression with the penalty that is best on held-out training images."""
-    if data := pooled(x):
-        score = linear_tuned(*data.arrays, seed=x.bench.seed, groups=data.groups).accuracy
-        about = (
-            f"logistic regression, standardised features, C of {len(PENALTIES)} values, log-spaced "
-            f"from {PENALTIES[0]:g} to {PENALTIES[-1]:g}, at most {FIT_STEPS} steps each"
-        )
-        yield x.reading("linear_tuned", score, **POOLED, classifier=about, held_out=HELD_OUT)
-
-
-def stepwise(x: Extracted) -> Iterator[Reading]:
-    """The linear layer that MAE's linear probe trains by LARS, on features."""
-    if data := pooled(x):
-        score = linear_lars(*data.arrays, seed=x.bench.seed, groups=data.groups)
-        protocol = {"classifier": "BatchNorm without weights, linear layer", "optimiser": "lars"}
-        sizes = {"epochs": RECIPE.epochs, "batch": RECIPE.batch, "lr": RECIPE.lr, "steps": STEPS}
-        yield x.reading("linear_lars", score, **POOLED, **protocol, **sizes, warmup=RECIPE.warmup)
-
-
-def attending(x: Extracted) -> Iterator[Reading]:
-    """A classifier that learns which patches to look at."""
-    if data := labelled(x, x.train.patches, x.test.patches):
-        score = attentive(*data.arrays, seed=x.bench.seed, groups=data.groups)
-        protocol = {"queries": QUERIES, "epochs": EPOCHS, "rates": list(RATES)}
-        yield x.reading("attentive", score, **protocol, pooling="learned", held_out=HELD_OUT)
-
-
 def two_views(x: Extracted) -> Iterator[Reading]:
     """Alignment of two crops, and uniformity; neither needs labels."""
     score = alignment(x.a.pooled, x.b.pooled, x.groups_of(x.cropped.index))
@@ -113,16 +83,11 @@ def two_views(x: Extracted) -> Iterator[Reading]:
 def other_neighbours(x: Extracted) -> Iterator[Reading]:
     """k-NN with other k, as far as there are training images."""
     if data := pooled(x):
-        yield from _with_other_k(x, data, "knn", POOLED)
+        yield from with_other_k(x, data, "knn", POOLED)
 
 
-def other_token_neighbours(x: Extracted) -> Iterator[Reading]:
-    """The same on class tokens, where the model has one."""
-    if x.model.cls_token is not None and (data := labelled(x, x.train.cls, x.test.cls)):
-        yield from _with_other_k(x, data, "knn_class_token", TOKEN)
-
-
-def _with_other_k(x: Extracted, data: Labelled, key: str, pooling: Settings) -> Iterator[Reading]:
+def with_other_k(x: Extracted, data: Labelled, key: str, pooling: Settings) -> Iterator[Reading]:
+    """k-NN with each other k for which there are training images."""
     for k in OTHER_K:
         if k <= len(data.labels):
             score = knn(*data.arrays, k, data.groups)
@@ -134,7 +99,7 @@ def few_shot(x: Extracted) -> Iterator[Reading]:
     if (data := pooled(x)) is None:
         return
     counts = data.labels.bincount()
-    protocol = POOLED | {"classifier": "logistic regression, unit length, λ = 0.1 / n"}
+    protocol = POOLED | FEW_SHOT_HEAD
     how = dict(seed=x.bench.seed, groups=data.groups)
     for n in PER_CLASS:
         if n <= counts[counts > 0].min():
