@@ -6,7 +6,7 @@ import torch
 
 from siamlab.component import UserError
 from siamlab.figure import disagreement_figure, disagreement_table
-from siamlab.geometry import View, match_patches, patch_centres, to_source
+from siamlab.geometry import Match, View, match_patches, patch_centres, to_source
 from siamlab.probe import Features, place_error
 
 SEED = torch.Generator().manual_seed(0)
@@ -89,6 +89,17 @@ def test_models_of_other_grids_are_asked_about_the_same_places():
         tuple(round(v, 5) for v in p) for p in centres
     }
     assert (coarse["patches"] < 1.5).all()
+
+
+def test_places_are_those_of_a_match_that_is_given():
+    models = {"a": random((4, 6)), "b": random((4, 6))}
+    inside = torch.zeros(4, 24, dtype=torch.bool)
+    inside[2, 7] = True
+    match = Match(torch.full((4, 24, 2), 0.25), inside)
+    table = disagreement_table(models, HALVES, OTHER, each=None, match=match)
+    assert table["pair"].to_list() == [2, 2]
+    assert table.row(0, named=True)["y"] == pytest.approx(1.5 / 4)
+    assert table["true_y"].to_list() == table["true_x"].to_list() == [0.25, 0.25]
 
 
 def test_what_cannot_disagree_is_refused():

@@ -23,13 +23,14 @@ from siamlab.cli import view as command
 from siamlab.cli.main import main
 from siamlab.cli.words import view_words
 from siamlab.component import UserError
-from siamlab.data import Fashion, sample
+from siamlab.data import Fashion, Scenes, sample, take
 from siamlab.explore.view import encoders, photos, responses, routes, server
 from siamlab.explore.view.collection import Collection
 from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.encoders import Encoders, Kept
 from siamlab.explore.view.photos import Album, decoded, opened, shipped
 from siamlab.figure import disagreement_table
+from siamlab.probe import object_match
 
 MODELS = ["zoo:siameseim", "zoo:scenes_mae"]  # of 32 and 40 pixels
 TOKEN = "secret"
@@ -244,6 +245,31 @@ def test_the_places_on_which_models_disagree_are_those_of_the_figure(models, shi
     assert "does not disagree with itself" in sentence(client.get("matches/1/1"), 400)
     sentence(client.get("matches/0/2"), 404)
     sentence(client.post("crops/none"), 404)
+
+
+def test_scenes_are_matched_on_the_object_that_both_show(models):
+    """Against the definition of the probe; and a patch that knows its place on the object wins."""
+    images = Scenes(images=8, test_images=8, side=48)("test")
+    crops = Crops([], images, 32)
+    assert len(crops) == 4 and crops.source(3) == "images 6 and 7"
+    a, b = (take(images, torch.arange(side, 8, 2)) for side in (0, 1))
+    wanted = object_match(a.masks, a.objects, b.objects, (8, 8))
+    match = crops.match((8, 8))
+    assert torch.equal(match.inside, wanted.inside) and wanted.inside.any(dim=1).all()
+    assert (match.points - wanted.points)[wanted.inside].abs().max() < 1e-5
+    assert (a.objects.flip != b.objects.flip).any()  # one of them mirrored
+    app = server.application(Encoders(models), Album(), TOKEN, Collection(images, "scenes"))
+    client = TestClient(app, base_url=f"http://{server.HERE}/{TOKEN}/")
+    told = client.get("matches/0/1").json()
+    assert told["scenes"] == len(told["entries"]) == 4
+    assert told["places"] == int(wanted.inside.sum())  # the first model has 8 × 8 patches
+    entry = told["entries"][0]
+    first, second = (client.post(f"crops/{entry[side]}").json() for side in "ab")
+    pair = first["crop"]["pair"]
+    assert first["name"] == f"images {2 * pair} and {2 * pair + 1}, scene {pair + 1}a"
+    assert second["crop"]["pair"] == pair and second["side"] == 224
+    on = torch.tensor([[int(v) for v in row] for row in first["crop"]["on"]]).bool()
+    assert on.any() and not on[a.masks[pair] == 0].any()
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from siamlab.figure.template import (
     panels,
     plain,
 )
-from siamlab.geometry import Count, View, match_patches, patch_centres
+from siamlab.geometry import Count, Match, View, match_patches, patch_centres
 from siamlab.machine.arguments import typed
 from siamlab.probe import Features
 from siamlab.probe.checks import check_patches
@@ -45,7 +45,11 @@ TRUE = dict(symbol="cross", size=10, color="white", line=dict(color=INK, width=1
 
 @typed
 def disagreement_table(
-    models: Mapping[str, tuple[Features, Features]], a: View, b: View, each: Count | None = 1
+    models: Mapping[str, tuple[Features, Features]],
+    a: View,
+    b: View,
+    each: Count | None = 1,
+    match: Match | None = None,
 ) -> pl.DataFrame:
     """One row per place and model; rank 1 is the place on which errors differ most.
 
@@ -54,12 +58,13 @@ def disagreement_table(
     match is the patch of `b` that is most similar, by cosine, to its own patch there. `y`, `x`,
     `true_…` and `found_…` are fractions of `a` and of `b`; `error` is in pixels of `b`, `patches`
     the same in the model's own patches, and `gap` the largest less the smallest error. `each` is
-    the most places of one pair, None for all. Raises UserError for fewer than two models, and for
-    views that share nothing.
+    the most places of one pair, None for all. `match` says where the patches of `a` lie in `b`, as
+    `probe.object_match` does of two scenes; None: as the boxes of the views do. Raises UserError
+    for fewer than two models, and for views that share nothing.
     """
     _check(models, a)
     grid = next(iter(models.values()))[0].grid
-    match = match_patches(a, b, grid)
+    match = match or match_patches(a, b, grid)
     pair, place = match.inside.nonzero(as_tuple=True)
     if len(pair) == 0:
         raise UserError("the views of no pair overlap; give views that overlap")

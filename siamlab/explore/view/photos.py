@@ -46,6 +46,7 @@ class Crop(NamedTuple):
     pair: int  # its two crops are of one image
     box: tuple[float, ...]  # top, left, height, width; fractions of the image
     flip: bool  # mirrored left-right after the cut
+    on: tuple[str, ...] = ()  # rows of pixels: "1" where the true match is known; (): everywhere
 
 
 class Photo(NamedTuple):

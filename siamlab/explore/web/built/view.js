@@ -780,12 +780,17 @@ function trueOf(all, shown2, side, [y, x]) {
   const [a, b] = shown2.map((id) => all.find((photo) => photo.id === id)?.crop);
   if (!a || !b || a.pair !== b.pair) return null;
   const [from, to] = side === "a" ? [a, b] : [b, a];
+  if (!isKnown(from, y, x)) return null;
   const turned2 = (value, { flip }) => flip ? 1 - value : value;
   const [top, left, height, width] = from.box;
   const source = [top + height * y, left + width * turned2(x, from)];
   const [atY, atX] = [(source[0] - to.box[0]) / to.box[2], (source[1] - to.box[1]) / to.box[3]];
   const place2 = [atY, turned2(atX, to)];
   return place2.every((value) => value >= 0 && value <= 1) ? place2 : null;
+}
+function isKnown({ on = [] }, y, x) {
+  const at = (share, count) => Math.min(count - 1, Math.floor(share * count));
+  return on.length === 0 || on[at(y, on.length)][at(x, on[0].length)] === "1";
 }
 
 // src/settings.ts
@@ -2406,7 +2411,8 @@ function showMatches(board2, state2, answer) {
     return name + stepText(model2, stepOf(model2, state2, steps));
   };
   const means = answer.models.map(({ name, mean: mean2 }) => `${named(name)} ${numberText(mean2)}`).join("; ");
-  board2.text.textContent = `Two crops of each image: a place in the left one, and in the right one its true place and the most similar patch under each model. Places on which the errors differ most come first, one of each pair; pixels are those of a crop of ${answer.side}. A click opens a pair. Mean error over all ${answer.places.toLocaleString("en")} places, in patches: ${means}.`;
+  const shown2 = answer.scenes ? "Two scenes of each object, and two crops of each photograph" : "Two crops of each image";
+  board2.text.textContent = `${shown2}: a place in the left one, and in the right one its true place and the most similar patch under each model. Places on which the errors differ most come first, one of each pair; pixels are those of a picture of ${answer.side}. A click opens a pair. Mean error over all ${answer.places.toLocaleString("en")} places, in patches: ${means}.`;
   showMatchLegend(board2.legend, answer.models);
   board2.gallery.replaceChildren();
   answer.entries.slice(0, MOST_ENTRIES).forEach((entry) => makeEntry(board2, answer, entry));
@@ -2485,7 +2491,7 @@ function waitIn(name) {
   else sections[name].dataset.wait = `Computing features of ${countIn(name, about)} …`;
 }
 function countIn(name, { map, pairs }) {
-  return name === "map" ? `${map?.labels.length} images` : `${pairs} pairs of crops`;
+  return name === "map" ? `${map?.labels.length} images` : `${pairs} pairs of views`;
 }
 function showSection(name, change2) {
   const set = (changes) => change2({ ...state, ...changes });

@@ -49,9 +49,11 @@ export function showMatches(board: Board, state: State, answer: Matches): void {
     return name + stepText(model, stepOf(model, state, steps));
   };
   const means = answer.models.map(({ name, mean }) => `${named(name)} ${numberText(mean)}`).join("; ");
-  board.text.textContent = `Two crops of each image: a place in the left one, and in the right one ` +
+  const shown = answer.scenes ? "Two scenes of each object, and two crops of each photograph"
+    : "Two crops of each image";
+  board.text.textContent = `${shown}: a place in the left one, and in the right one ` +
     "its true place and the most similar patch under each model. Places on which the errors differ " +
-    `most come first, one of each pair; pixels are those of a crop of ${answer.side}. A click opens a ` +
+    `most come first, one of each pair; pixels are those of a picture of ${answer.side}. A click opens a ` +
     `pair. Mean error over all ${answer.places.toLocaleString("en")} places, in patches: ${means}.`;
   showMatchLegend(board.legend, answer.models);
   board.gallery.replaceChildren();

@@ -18,6 +18,7 @@ export interface Crop {
   pair: number; // its two crops are of one image
   box: Sides; // fractions of the image
   flip: boolean; // mirrored left-right after the cut
+  on?: string[]; // rows of pixels: 1 where the true match is known; none: everywhere
 }
 
 export interface Photo {
@@ -130,6 +131,7 @@ export interface MatchModel {
 
 export interface Matches {
   side: number; // pixels
+  scenes: number; // pairs of scenes, among the pairs of crops
   places: number;
   models: MatchModel[];
   entries: Entry[];

@@ -23,7 +23,7 @@ export function waitIn(name: Section): void {
 }
 
 function countIn(name: Section, { map, pairs }: About): string {
-  return name === "map" ? `${map?.labels.length} images` : `${pairs} pairs of crops`;
+  return name === "map" ? `${map?.labels.length} images` : `${pairs} pairs of views`;
 }
 
 export function showSection(name: Section, change: Change): void {

@@ -24,6 +24,15 @@ test("there is no true place outside the other crop, or without two crops of one
   assert.equal(trueOf(other, ["q", "r"], "a", [0.75, 0.6]), null);
 });
 
+test("of a scene the true place is known only on its object", () => {
+  const on = ["1111", "1111", "0000", "0010"];
+  const scenes = photos.map((photo) => (photo.id === "q" && photo.crop
+    ? { ...photo, crop: { ...photo.crop, on } } : photo));
+  assert.deepEqual(rounded(trueOf(scenes, ["q", "r"], "a", [0.8, 0.6])), [0.3, 0.9]);
+  assert.equal(trueOf(scenes, ["q", "r"], "a", [0.7, 0.6]), null);
+  assert.deepEqual(rounded(trueOf(scenes, ["q", "r"], "b", [0.2, 0.9])), [0.7, 0.6]);
+});
+
 test("matches are asked for by the numbers of both models and their steps", () => {
   const about = aboutOf({ models: [modelOf("one"), modelOf("two", { steps: [0, 5, 9] })] });
   const state = stateOf(about, { first: "two", second: "one", step: 1 });
