@@ -1,5 +1,7 @@
 """Results read from a storage: every value once, in order, compared and reported."""
 
+import re
+
 import optuna
 import polars as pl
 import pytest
@@ -15,6 +17,7 @@ from siamlab.study.definition import SCORES
 from siamlab.study.plan import open_study, stored_definition
 from siamlab.study.report import pareto_front, report_study, sections
 from siamlab.study.results import importances, results, trials
+from siamlab.study.statistics import effects
 from siamlab.study.storage import open_storage
 from siamlab.study.summary import means_table
 from siamlab.train import RunFolder, train
@@ -160,6 +163,29 @@ def test_a_run_on_this_machine_has_a_page(tmp_path):
     RunFolder(folder.path).encoder.touch()
     list(sections(LOSSES, study, results(study), None, tmp_path))
     assert pictures.stat().st_mtime_ns > before
+
+
+def test_a_comparison_of_runs_on_this_machine_leads_to_the_places_of_disagreement(tmp_path):
+    study = open_study(LOSSES, "losses", open_storage("", tmp_path))
+    for trial in waiting(study):
+        finish(study, trial, trial.user_attrs["point"], trial.user_attrs["seed"])
+    for point in LOSSES.points()[:2]:  # MSE was trained elsewhere
+        train(point.run, tmp_path / "runs" / f"{point.label}-seed0")
+    compared = effects(results(study), LOSSES.comparisons(), seeds=4)
+    page = list(sections(LOSSES, study, results(study), compared, tmp_path))
+    titles = [section.title for section in page]
+    found = page[titles.index("Verdicts") + 1]
+    assert found.title == "Whose match is right?"
+    assert found.links == {"cosine against UniGrad": "matches/cosine-UniGrad.html"}
+    assert found.table["comparison"].to_list() == list(found.links)
+    places = tmp_path / "matches" / "cosine-UniGrad.html"
+    text = places.read_text()
+    assert "Two crops are cut from each of 8 test images" in text and "plotly.min.js" in text
+    means = re.search(r"in patches: UniGrad (\d\.\d\d); cosine (\d\.\d\d)\.", text).groups()
+    assert all(0.3 < float(mean) < 4 for mean in means)
+    before = places.stat().st_mtime_ns
+    list(sections(LOSSES, study, results(study), compared, tmp_path))
+    assert places.stat().st_mtime_ns == before  # made once
 
 
 def test_the_front_of_a_search_is_over_all_its_objectives(tmp_path):

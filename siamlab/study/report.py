@@ -22,6 +22,7 @@ from siamlab.study.definition import SCORES, FixedStudy, Search, Study
 from siamlab.study.description import check_same, describe
 from siamlab.study.file import load
 from siamlab.study.images import study_images
+from siamlab.study.matches_page import write_match_pages
 from siamlab.study.results import chance_importances, importances, results, trials
 from siamlab.study.run_page import LIBRARY, PAGE, curves, write_run_page
 from siamlab.study.statistics import effects, means
@@ -40,6 +41,10 @@ by the Student-t interval of these differences, widened (Bonferroni) so that all
 list hold together with 95 %. "No difference larger than x" is a finding; "cannot tell" is not. \
 The number of further seeds assumes that difference and spread stay as they are, so the chance \
 that they suffice is about one half."""
+
+MATCHES = """\
+Each comparison leads to the places on which its two configurations disagree most, with the truth: \
+two crops of test images, the true place of a patch, and where each finds it."""
 
 FRONT = """\
 The complete trials that no other trial beats on all objectives at once: parameters, then \
@@ -142,6 +147,7 @@ def sections(
     if compared is not None:
         lines = "\n".join(f"- {sentence}" for sentence in verdict_sentences(compared))
         yield Section("Verdicts", f"{VERDICTS}\n\n{lines}")
+        yield from matches_section(definition, compared, done, out)
     if isinstance(definition, Search):
         yield Section("Pareto front", FRONT, table=pareto_front(study))
     arrows = comparable(definition, scores) if definition.kind in ("ablation", "path") else []
@@ -161,6 +167,20 @@ def sections(
         yield Section("Learning curves", CURVES, figures)
     yield runs_section(done, write_run_pages(definition, done, out))
     yield Section("What this page cannot show", LIMITS)
+
+
+def matches_section(
+    definition: FixedStudy, compared: pl.DataFrame, done: pl.DataFrame, out: Path
+) -> Iterator[Section]:
+    """Link each comparison to its page of matches, where both encoders are on this machine."""
+    folders = first_seed_folders(done, out)
+    folders = {point: folder for point, folder in folders.items() if folder.encoder.exists()}
+    pairs = compared.select("base", "point").unique(maintain_order=True).rows()
+    if pairs := [pair for pair in pairs if folders.keys() >= set(pair)]:
+        test = study_images(definition.points()[0].run.data, definition).test
+        links = write_match_pages(pairs, folders, test, out)
+        table = pl.DataFrame({"comparison": list(links)})
+        yield Section("Whose match is right?", MATCHES, table=table, links=links)
 
 
 def plane_rows(scores: pl.DataFrame) -> pl.DataFrame:

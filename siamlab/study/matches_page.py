@@ -1,0 +1,71 @@
+"""Pages of the places on which two configurations of a study disagree most, with the truth.
+
+write_match_pages([("UniGrad", "cosine")], folders, test, out)   # {"cosine, UniGrad": "matches/…"}
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote
+
+from torch import Generator
+
+from siamlab import figure
+from siamlab.data import Images, sample
+from siamlab.evaluate.models import open_model
+from siamlab.probe import Features, features
+from siamlab.probe.pairs import crop_pairs
+from siamlab.report.page import Section, write_report
+from siamlab.study.run_page import LIBRARY
+from siamlab.train import RunFolder
+
+FOLDER = "matches"  # in the folder of the study
+IMAGES = 24  # test images, of each of which two crops are compared
+SHOWN = 8  # places
+
+MATCHES = """\
+The first seed of each. Two crops are cut from each of {images} test images, so that the true \
+place of each patch is known. Mean distance of all matches from it, in patches: {means}. Below are \
+the places on which the two differ most, one of each image: they show how a configuration fails, \
+not how often."""
+
+
+def write_match_pages(
+    pairs: Sequence[tuple[str, str]],
+    folders: Mapping[str, RunFolder],
+    test: Images,
+    out: Path,
+) -> dict[str, str]:
+    """Write missing and outdated pages of pairs (base, changed) whose encoders are here.
+
+    Returns the address of each page by the names of its pair.
+    """
+    size = max(folder.run().size for folder in folders.values())  # others resize the crops
+    few = sample(test, IMAGES)
+    a, b = next(crop_pairs(few.pixels, size, Generator().manual_seed(0)))
+
+    @lru_cache(maxsize=2)  # the base is in many pairs
+    def both(name: str) -> tuple[Features, Features]:
+        model = open_model(folders[name].path).model
+        return features(model, a.image), features(model, b.image)
+
+    links = {}
+    for base, changed in pairs:
+        page = out / FOLDER / f"{_slug(changed)}-{_slug(base)}.html"
+        encoders = [folders[name].encoder for name in (base, changed)]
+        if not page.exists() or page.stat().st_mtime < max(e.stat().st_mtime for e in encoders):
+            found = {name: both(name) for name in (base, changed)}
+            every = figure.disagreement_table(found, a, b, each=None)
+            drawn = figure.disagreement_figure(a, b, figure.disagreement_table(found, a, b), SHOWN)
+            words = [f"{n} {every.filter(model=n)['patches'].mean():.2f}" for n in found]
+            text = MATCHES.format(images=len(few.labels), means="; ".join(words))
+            title = f"{changed} against {base}"
+            write_report(page, title, [Section("Whose match is right?", text, [drawn])],
+                         out / LIBRARY)  # fmt: skip
+        links[f"{changed} against {base}"] = f"{FOLDER}/{quote(page.name)}"
+    return links
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.+]+", "-", name).strip("-") or "run"
