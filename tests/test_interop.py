@@ -409,7 +409,7 @@ def test_the_command_line_tells_what_it_recognised(tmp_path, capsys, monkeypatch
     path, _ = write("MAE, full", tmp_path)
     path.rename(tmp_path / "mae.pth")
 
-    def stopped(*args):  # what follows has tests of its own
+    def stopped(*args, **how):  # what follows has tests of its own
         raise KeyboardInterrupt
 
     monkeypatch.setattr(probe, "evaluate", stopped)

@@ -70,7 +70,7 @@ def probe(options: Namespace) -> None:
     if options.data:
         words = [f"data={options.data}", *words]
     limits = options.images, options.test_images
-    where = options.out, options.device
+    where = options.out, options.device, options.precision
     chosen = Options(not options.no_weights, *limits, options.suite, options.size, *where)
     probe_models(models, words, chosen)
 

@@ -48,7 +48,8 @@ def probe_corruptions(
     limits = options.images, options.test_images
     with Console(stderr=True).status("probing") as status:
         report = lambda step: status.update(cell(f"probing {step}"))  # noqa: E731
-        scores = corruption_scores(models, data, *limits, options.device, report)
+        how = options.device, report, options.precision
+        scores = corruption_scores(models, data, *limits, *how)
     console = Console()
     say(
         f"a linear probe of at most {limits[0]:,} clean images, on at most {limits[1]:,} of each "

@@ -11,11 +11,12 @@ from typing import Any
 
 from siamlab import RECIPES, __version__
 from siamlab.cli import commands as do
-from siamlab.cli.choices import SHELLS, SPLITS, SUITES
+from siamlab.cli.choices import SHELLS, SPLITS, STANDARD, SUITES
 from siamlab.cli.leaderboard import add_leaderboard_commands
 from siamlab.cli.sentences import (
     Parser,
     add_device,
+    add_precision,
     add_run_device,
     count,
     one_of,
@@ -114,12 +115,12 @@ def _probe_command(commands: Any) -> None:
         type=one_of("suite", SUITES),
         default="quick",
         help="which probes: quick, full, published (protocols of papers), imagenet-c, or a "
-        "standard set: spair, davis, nyu, normals, hpatches, voc, ade20k, cityscapes, regions "
-        "(your own images and masks), voc_boxes, coco_boxes",
+        f"standard set: {', '.join(STANDARD)} (regions: your own images and masks)",
     )
     probe.add_argument("--data", metavar="NAME", help="the images; the same as data=NAME")
     probe.add_argument("--size", type=count, help="side of every model's input, pixels")
     add_device(probe)
+    add_precision(probe)
     probe.add_argument(
         "--out", type=some_path, help="a folder for table and report, or .parquet, .csv, .json"
     )

@@ -26,6 +26,7 @@ from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
 from siamlab.probe import inputs
 from siamlab.probe.finetune_recipe import RECIPES, FineTune
+from siamlab.probe.suite.passes import Precision
 from siamlab.probe.suite.spatial import FEWEST
 from siamlab.run import Run
 from siamlab.run.mistakes import changed
@@ -66,6 +67,7 @@ class Options(NamedTuple):
     size: int | None = None  # side of every model's input, pixels
     out: str | None = None  # a file for the table, or a folder for table and report
     device: str = "auto"  # cpu, cuda, or auto: a GPU if there is one
+    precision: Precision = "float32"  # of the models' products
 
 
 def probe_models(names: Sequence[str], words: Sequence[str], options: Options) -> None:
@@ -90,7 +92,8 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
     if options.suite == CORRUPTIONS:
         return keep_rows(probe_corruptions(models, data, options), kept, places_of(data))
     limits = options.images, options.test_images
-    evaluation = evaluate(models, data, *limits, options.suite, recipe, options.device)
+    how = options.suite, recipe, options.device
+    evaluation = evaluate(models, data, *limits, *how, precision=options.precision)
     scores = evaluation.scores
     shown = scores.filter(scores["probe"].is_in(SHOWN)) if options.out else scores
     print_scores(shown, data, opened, evaluation.drawn)

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
-from siamlab.cli.choices import DEVICES
+from siamlab.cli.choices import DEVICES, PRECISIONS
 
 DIGITS = 18  # of a number; more of them are a mistake everywhere
 
@@ -89,6 +89,16 @@ def add_device(command: ArgumentParser, what: str = "to compute") -> None:
     """Add --device to a command; `what` says what is done there."""
     text = f"where {what}: {', '.join(DEVICES)} (default auto: a GPU if there is one)"
     command.add_argument("--device", type=one_of("device", DEVICES), default="auto", help=text)
+
+
+def add_precision(command: ArgumentParser) -> None:
+    """Add --precision, of the products of models whose features are measured."""
+    text = (
+        "of the models' products: float32 (default), or bfloat16 or float16, faster on most GPUs, "
+        "whose scores do not mix with those of float32"
+    )
+    kinds = one_of("precision", PRECISIONS)
+    command.add_argument("--precision", type=kinds, default="float32", help=text)
 
 
 def add_run_device(command: ArgumentParser, what: str = "to train") -> None:

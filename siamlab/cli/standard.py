@@ -39,7 +39,7 @@ def probe_standard(names: Sequence[str], words: Sequence[str], options: "Options
         if named.about:
             say(f"{named.name}: {named.about}")
     models = with_untrained(opened) if options.weights else opened
-    scores = measure_standard(models, data, options.device)
+    scores = measure_standard(models, data, options.device, precision=options.precision)
     _print(scores, data)
     write_scores(scores, options.out, data.kind)
     keep_rows(scores, dict(zip(names, opened, strict=True)))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import polars
 
     from siamlab.probe.suite import Suite
+    from siamlab.probe.suite.passes import Precision
 
 
 class Evaluation(NamedTuple):
@@ -46,6 +47,7 @@ def evaluate(
     recipe: FineTune | None = None,
     device: str = "auto",
     cache: bool = True,
+    precision: "Precision" = "float32",
 ) -> Evaluation:
     """Probe all models on the same images of a source: at most `train` and `test` of them.
 
@@ -64,7 +66,7 @@ def evaluate(
     tested = sample_test(data, test)  # first: it is where words are missing most often
     learned = data.sample("train", train)
     sampled = {"test_drawn": f"at random, of {tested.total}"} if tested.total > test else {}
-    how = suite, about_data(data) | sampled, recipe, device, cache
+    how = suite, about_data(data) | sampled, recipe, device, cache, precision
     scores = probe_all(models, learned.images, tested.images, *how)
     return Evaluation(scores, tested.images, _drawn((learned, train), (tested, test)))
 
@@ -98,12 +100,15 @@ def probe_all(
     recipe: FineTune | None = None,
     device: str = "auto",
     cache: bool = True,
+    precision: "Precision" = "float32",
 ) -> "polars.DataFrame":
     """Return the long table of the scores of every model.
 
     `about` describes the images in the protocol of each number; `recipe` is that of fine-tuning.
     `device` is cpu, cuda, or auto: a GPU if there is one. `cache`: features are kept on disk for
     the next probe of the same model (`feature_shelf`); scores are the same to the bit.
+    `precision` bfloat16 or float16: products of the models in 16 bits, faster on most GPUs; their
+    scores are another protocol.
     Raises UserError if cuda is missing, and, before anything is measured, for images that
     fine-tuning cannot be trained on.
     """
@@ -120,7 +125,7 @@ def probe_all(
         for name, model, *_ in models:
             report = lambda step, name=name: status.update(cell(f"probing {name}: {step}"))  # noqa: E731
             options = dict(about=about, report=report, recipe=recipe, device=place)
-            options |= dict(kept=Kept(shelf, name) if shelf else None)
+            options |= dict(kept=Kept(shelf, name) if shelf else None, precision=precision)
             try:
                 measured[name] = probe_model(model, train, test, suite, **options)
             except UserError as error:

@@ -30,7 +30,7 @@ from siamlab.probe.features import Inputs
 from siamlab.probe.linear import linear_answers
 from siamlab.probe.score import Reading, Settings, bootstrap, ratio
 from siamlab.probe.suite.bench import REVISION, content
-from siamlab.probe.suite.passes import Kept, Passes
+from siamlab.probe.suite.passes import Kept, Passes, Precision, told
 from siamlab.probe.suite.semantic import HEAD, POOLED
 from siamlab.probe.table import table
 
@@ -53,6 +53,7 @@ def corruption_scores(
     test: int | None = None,
     device: str = "auto",
     report: Callable[[str], None] = lambda step: None,
+    precision: Precision = "float32",
 ) -> "polars.DataFrame":
     """Return the long table of mCE and the error of each corruption, as `corruption_errors` has.
 
@@ -62,7 +63,7 @@ def corruption_scores(
     found = {}
     for named in models:
         step = lambda name, of=named.name: report(f"{of}: {name}")  # noqa: E731
-        answers = _answers(named, data, train, test, device, step)
+        answers = _answers(named, data, train, test, device, step, precision)
         found[named.name] = list(join_rows(readings(answers), CORRUPTIONS))
     return table(found)
 
@@ -106,12 +107,13 @@ def _answers(
     test: int | None,
     device: str,
     report: Callable[[str], None],
+    precision: Precision = "float32",
 ) -> Answers:
     _check(data)
     learned = data.sample("train", train).images
     with lent(named.model, device_named(device)):
         kept, taken = Kept(feature_shelf(), named.name), Inputs.of(named.model)
-        passes = Passes(named.model, taken, kept=kept)
+        passes = Passes(named.model, taken, kept=kept, precision=precision)
         known = passes.pooled(learned.pixels)
         sets = [_features(passes, one, learned.classes, test) for one in _sets(data, report)]
         seen = [features for features, _ in sets]
@@ -120,7 +122,7 @@ def _answers(
     wrong = [guess.cpu() != labels for guess, (_, labels) in zip(guesses, sets, strict=True)]
     about = {"revision": REVISION, "set": "ImageNet-C", "resolution": list(taken.size)}
     about |= POOLED | HEAD | {"side": data.side, "train_content": content(learned)}
-    about |= {"train_images": len(learned.labels), "test_images": len(wrong[0])}
+    about |= {"train_images": len(learned.labels), "test_images": len(wrong[0])} | told(precision)
     shape = len(ALEXNET), len(SEVERITIES), -1
     return Answers(torch.stack(wrong).view(shape), len(learned.classes), about)
 

@@ -25,6 +25,7 @@ from siamlab.evaluate.standard.spair import Spair
 from siamlab.machine.device import device_named, lent
 from siamlab.machine.terminal import cell
 from siamlab.probe.catalogue import join_rows
+from siamlab.probe.suite.passes import Precision, told
 from siamlab.probe.suite.standard import STANDARD
 from siamlab.probe.table import table
 
@@ -75,11 +76,13 @@ def measure_standard(
     data: StandardSet,
     device: str | torch.device = "auto",
     cache: bool = True,
+    precision: Precision = "float32",
 ) -> "polars.DataFrame":
     """Return the long table of the scores of every model on a standard set.
 
     Images have the sizes of the protocol; each model's position table is resampled to them. What
-    was computed is kept for the next time (`cache`). Raises UserError for a set that is not whole
+    was computed is kept for the next time (`cache`). 16 bits (`precision`) are part of the protocol
+    of each number. Raises UserError for a set that is not whole
     enough to be measured, and for a model that takes one size only.
     """
     measure, place = data(), device_named(device)
@@ -89,6 +92,7 @@ def measure_standard(
         for named in models:
             report = lambda step, name=named.name: status.update(cell(f"probing {name}: {step}"))  # noqa: E731
             with lent(named.model, place):
-                readings = measure(AnySize(named, place, shelf), report)
-                measured[named.name] = list(join_rows(readings, STANDARD))
+                readings = measure(AnySize(named, place, shelf, precision), report)
+                found = (r._replace(settings={**r.settings, **told(precision)}) for r in readings)
+                measured[named.name] = list(join_rows(found, STANDARD))
     return table(measured)

@@ -14,16 +14,23 @@ from siamlab.geometry import Grid
 from siamlab.interop.resize import resize
 from siamlab.machine.shelf import Shelf
 from siamlab.probe import inputs
-from siamlab.probe.suite.passes import Kept, Passes
+from siamlab.probe.suite.passes import Kept, Passes, Precision
 
 
 class AnySize:
     """One model, whose position table is resampled from its own for each size that is asked for."""
 
-    def __init__(self, named: NamedModel, device: torch.device, shelf: Shelf | None = None) -> None:
+    def __init__(
+        self,
+        named: NamedModel,
+        device: torch.device,
+        shelf: Shelf | None = None,
+        precision: Precision = "float32",
+    ) -> None:
         self.named: NamedModel = named
         self.device: torch.device = device
         self.shelf: Shelf | None = shelf
+        self.precision: Precision = precision
         self._last: tuple[Grid, Passes] | None = None
 
     @property
@@ -55,4 +62,5 @@ class AnySize:
             model = deepcopy(model)
             resize(model, size, sines=bool(named.about))
         kept = Kept(self.shelf, named.name) if self.shelf else None
-        return Passes(model.to(self.device), inputs(model)._replace(size=size), kept=kept)
+        taken = inputs(model)._replace(size=size)
+        return Passes(model.to(self.device), taken, kept=kept, precision=self.precision)

@@ -26,7 +26,7 @@ from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.score import Score, combine
 from siamlab.probe.suite import rows
 from siamlab.probe.suite.bench import Bench, Extracted, extract
-from siamlab.probe.suite.passes import Kept
+from siamlab.probe.suite.passes import Kept, Precision
 from siamlab.probe.suite.semantic import fine_tuned
 from siamlab.probe.suite.standard import STANDARD
 
@@ -92,6 +92,7 @@ def probe_model(
     recipe: FineTune | None = None,
     device: torch.device | None = None,
     kept: Kept | None = None,
+    precision: Precision = "float32",
 ) -> list[Measured]:
     """Measure the probes of a suite on the frozen features of a model; the two scores come first.
 
@@ -101,13 +102,14 @@ def probe_model(
     `about`: fields of the data source, for the protocol. `report` is called with each title.
     `recipe`: also fine-tune a copy of the model. Everything is computed on `device`, to which the
     model is moved for the time; by default where it lies. `kept`: where features are kept for the
-    next probe of the model; the numbers are the same to the bit.
+    next probe of the model; the numbers are the same to the bit. `precision`: that of the model's
+    products, of which 16 bits are part of the protocol.
     """
     check_images(model, train.pixels)
     suite, bench = suite_named(suite), Bench(train, test, about or {}, batch, seed)
     with lent(model, device or next(model.parameters()).device):
         report("features")
-        extracted = extract(model, bench, inputs, kept)
+        extracted = extract(model, bench, inputs, kept, precision)
         measured = list(measure(extracted, suite, report))
         if recipe is not None:
             report("fine-tuning")

@@ -19,7 +19,7 @@ from siamlab.geometry import Grid, Match, match_patches
 from siamlab.probe.features import Features, Inputs
 from siamlab.probe.pairs import CROPS, crop_pairs
 from siamlab.probe.score import Reading, Score, Settings
-from siamlab.probe.suite.passes import Kept, Passes
+from siamlab.probe.suite.passes import Kept, Passes, Precision, told
 
 REVISION = 1  # of the definitions of the probes; numbers of two revisions are not comparable
 CONTENT = 2**26  # bytes of each split that decide whether two sets of images are the same
@@ -121,7 +121,11 @@ class Extracted(NamedTuple):
 
 
 def extract(
-    model: nn.Module, bench: Bench, inputs: Inputs | None = None, kept: Kept | None = None
+    model: nn.Module,
+    bench: Bench,
+    inputs: Inputs | None = None,
+    kept: Kept | None = None,
+    precision: Precision = "float32",
 ) -> Extracted:
     """Pass the images, and pairs of crops of test images, through the model once for all probes.
 
@@ -130,14 +134,14 @@ def extract(
     if len(bench.train.pixels) == 0 or len(bench.test.pixels) == 0:
         raise UserError("a probe must have training and test images; one of the two sets is empty")
     inputs = inputs or Inputs.of(model)
-    passes = Passes(model, inputs, bench.batch, kept)
+    passes = Passes(model, inputs, bench.batch, kept, precision)
     cropped = subsample(bench.test, PAIRED, bench.seed)
     passes.check_memory(2 * len(cropped.index), "crops of test images")
     train, test = (SplitFeatures(passes, images) for images in (bench.train, bench.test))
-    _check_finite(model, train, test)
+    _check_finite(model, precision, train, test)
     return Extracted(
         model, inputs, bench, passes, train, test, cropped, *_crops(passes, bench, cropped.index),
-        bootstrap_groups(bench.test), settings(bench, inputs),
+        bootstrap_groups(bench.test), settings(bench, inputs) | told(precision),
     )  # fmt: skip
 
 
@@ -212,14 +216,16 @@ def cropped_settings(extracted: Extracted) -> Settings:
     return {} if all_of_them else extracted.cropped.settings
 
 
-def _check_finite(model: nn.Module, *features: SplitFeatures) -> None:
+def _check_finite(model: nn.Module, precision: Precision, *features: SplitFeatures) -> None:
     """Refuse features that are not finite; a mean over patches shows each of them."""
     if not all(part.isfinite().all() for each in features for part in (each.pooled, each.cls)):
+        name = type(model).__name__
+        if precision == "float16":  # its largest number is 65,504
+            raise UserError(f"features of {name} exceed float16; choose --precision bfloat16")
         raise UserError(
-            f"features of {type(model).__name__} are not finite (NaN or infinite), so they say "
-            "nothing: training has diverged, or the weights are broken; leave the model out, "
-            "download its file again or, if it is a run of yours, train it again with a lower "
-            "learning rate"
+            f"features of {name} are not finite (NaN or infinite), so they say nothing: training "
+            "has diverged, or the weights are broken; leave the model out, download its file again "
+            "or, if it is a run of yours, train it again with a lower learning rate"
         )
 
 

@@ -4,7 +4,8 @@ passes = Passes(model, inputs, batch, shelf)
 passes.features(images)         # computed, or read where the shelf has them from an earlier probe
 
 What decides the numbers makes the key on the shelf: the model, the very bytes of its images, size
-and scale, layer and part, images per pass, and the machine (versions, threads, kind of processor).
+and scale, layer and part, images per pass, precision, and the machine (versions, threads, kind of
+processor).
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -37,6 +38,8 @@ from siamlab.probe.suite.identity import content_of, identity
 
 FORMAT = 1  # of the keys and of what is kept; another number, other files
 Pixels = UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"]
+Precision = Literal["float32", "bfloat16", "float16"]  # of the products of a pass
+Compute = Callable[[], Sequence[Tensor]]
 
 
 class Kept(NamedTuple):
@@ -47,15 +50,25 @@ class Kept(NamedTuple):
 
 
 class Passes:
-    """Images through one model. Features stay on the device where numbers are computed."""
+    """Images through one model. Features stay on the device where numbers are computed.
+
+    In 16 bits (`precision`) only the model's own products are, by autocast: features come back in
+    float32, and attention is always computed in it.
+    """
 
     def __init__(
-        self, model: nn.Module, inputs: Inputs, batch: int = 256, kept: Kept | None = None
+        self,
+        model: nn.Module,
+        inputs: Inputs,
+        batch: int = 256,
+        kept: Kept | None = None,
+        precision: Precision = "float32",
     ) -> None:
         self.model: nn.Module = model
         self.inputs: Inputs = inputs
         self.batch: int = batch
         self.kept: Kept | None = kept
+        self.precision: Precision = precision
 
     def features(self, images: Pixels) -> Features:
         """`siamlab.probe.features` of the images."""
@@ -72,7 +85,7 @@ class Passes:
     def features_without_patches(self, images: Pixels) -> Features:
         """`siamlab.probe.features.features_without_patches` of the images."""
         how = self.inputs, self.batch
-        compute = lambda: features_without_patches(self.model, images, *how)[:2]  # noqa: E731
+        compute = self._lowered(lambda: features_without_patches(self.model, images, *how)[:2])
         pooled, cls = self._found("pooled and class token", images, self.inputs, compute)
         none = pooled.new_empty(len(pooled), 0, pooled.shape[1])
         return Features(pooled, cls, none, grid_of(self.model, self.inputs.size))
@@ -85,13 +98,13 @@ class Passes:
     def by_layer(self, images: Pixels, part: Part) -> list[Tensor]:
         """`siamlab.probe.by_layer` of the images."""
         how = self.inputs, self.batch
-        compute = lambda: by_layer(self.model, images, part, *how)  # noqa: E731
+        compute = self._lowered(lambda: by_layer(self.model, images, part, *how))
         return self._found(f"{part} by layer", images, self.inputs, compute)
 
     def blocks(self, images: Pixels, blocks: Sequence[int]) -> Float[Tensor, "n B N D"]:
         """`siamlab.probe.layers.block_patches` of the images: patches after some blocks only."""
         how = self.inputs, blocks, self.batch
-        compute = lambda: [block_patches(self.model, images, *how)]  # noqa: E731
+        compute = self._lowered(lambda: [block_patches(self.model, images, *how)])
         what = f"patches of blocks {', '.join(map(str, blocks))}"
         return self._found(what, images, self.inputs, compute)[0]
 
@@ -135,15 +148,25 @@ class Passes:
     def _passed(
         self, what: str, images: Pixels, inputs: Inputs, function: Callable[..., Tensor]
     ) -> Tensor:
-        compute = lambda: [function(self.model, images, inputs, self.batch)]  # noqa: E731
+        compute = self._lowered(lambda: [function(self.model, images, inputs, self.batch)])
         return self._found(what, images, inputs, compute)[0]
 
-    def _found(
-        self, what: str, images: Pixels, inputs: Inputs, compute: Callable[[], Sequence[Tensor]]
-    ) -> list[Tensor]:
+    def _lowered(self, compute: Compute) -> Compute:
+        """The same with the model's products in 16 bits, where that is asked for."""
+        if self.precision == "float32":
+            return compute
+
+        def lowered() -> Sequence[Tensor]:
+            with torch.autocast(self._device.type, getattr(torch, self.precision)):
+                return compute()
+
+        return lowered
+
+    def _found(self, what: str, images: Pixels, inputs: Inputs, compute: Compute) -> list[Tensor]:
         if self.kept is None or self._identity is None:
             return list(compute())
         protocol = {"what": what, "inputs": inputs, "batch": self.batch} | self._machine
+        protocol |= told(self.precision)
         key = _key(protocol, images)
         found = self.kept.shelf.kept(self._identity, key, self.kept.name, compute)
         return [tensor.to(numbers_on(self._device)) for tensor in found]
@@ -163,6 +186,11 @@ class Passes:
             return {"format": FORMAT, "on": device_title(self._device)}
         kind, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
         return {"format": FORMAT, "on": kind, "threads": threads}
+
+
+def told(precision: Precision) -> dict[str, Any]:
+    """What a protocol says of the precision of features: nothing of float32."""
+    return {} if precision == "float32" else {"precision": precision}
 
 
 def _key(protocol: dict[str, Any], images: Tensor) -> str:
