@@ -10,6 +10,7 @@ import test_normals
 import test_nyu
 import test_spair
 import test_standard_segmentation as test_regions
+import test_warps
 import torch
 from pretend_device import pretended
 from shown_at import shown_at
@@ -31,6 +32,7 @@ WRITERS = {
     "nyu": lambda root: test_nyu.write_nyu(root),
     "normals": lambda root: test_normals.write_normals(root),
     "hpatches": lambda root: test_hpatches.write_scene(root, "v_wall"),
+    "warps": lambda root: test_warps.write_images(root),
     "voc": lambda root: test_regions.write_voc(root),
     "ade20k": lambda root: test_regions.write_ade20k(root),
     "cityscapes": lambda root: test_regions.write_cityscapes(root),
@@ -41,8 +43,8 @@ WRITERS = {
 WINDOWS = dict(side=32, window=32, stride=21)
 SMALLER = {
     "spair": dict(side=48), "davis": dict(side=32, multiple=8), "nyu": dict(size=(48, 64)),
-    "normals": dict(side=48), "hpatches": dict(side=48), "voc": WINDOWS, "ade20k": WINDOWS,
-    "cityscapes": WINDOWS, "regions": WINDOWS, "voc_boxes": dict(side=48),
+    "normals": dict(side=48), "hpatches": dict(side=48), "warps": dict(side=48), "voc": WINDOWS,
+    "ade20k": WINDOWS, "cityscapes": WINDOWS, "regions": WINDOWS, "voc_boxes": dict(side=48),
     "coco_boxes": dict(side=48),
 }  # fmt: skip
 UNPUBLISHED = {"regions", "voc_boxes", "coco_boxes"}  # of your own, or by a head of siamlab's

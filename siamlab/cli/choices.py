@@ -3,8 +3,8 @@
 SHELLS = ("bash", "zsh", "tcsh")
 # sets with a task of their own
 STANDARD = (
-    "spair", "davis", "nyu", "normals", "hpatches", "voc", "ade20k", "cityscapes", "regions",
-    "voc_boxes", "coco_boxes",
+    "spair", "davis", "nyu", "normals", "hpatches", "warps", "voc", "ade20k", "cityscapes",
+    "regions", "voc_boxes", "coco_boxes",
 )  # fmt: skip
 SUITES = ("quick", "full", "published", "imagenet-c", *STANDARD)
 SPLITS = ("all", "train", "test")

@@ -1,6 +1,6 @@
 """Matching probe: do patches that are each other's nearest show the same point of a flat scene?
 
-a, b = mutual(features_a, features_b)
+a, b = mutual(features_a, features_b)           # or distinct(features_a, features_b)
 found = matched(places_a[a], places_b, b, homography, limits)
 """
 
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from siamlab.component import UserError
 from siamlab.probe.checks import check_floats, check_width
 
 CLOSE = 1 + 1e-5  # a place exactly at the tolerance counts, however its distance was rounded
@@ -38,6 +39,28 @@ def mutual(
     there, back = cosine.argmax(dim=1), cosine.argmax(dim=0)
     rows = (back[there] == torch.arange(len(a), device=a.device)).nonzero()[:, 0]
     return rows, there[rows]
+
+
+def distinct(
+    a: Float[Tensor, "N D"], b: Float[Tensor, "M D"], most_ratio: float = 0.9, most: int = 1000
+) -> tuple[Int64[Tensor, " K"], Int64[Tensor, " K"]]:
+    """Return rows of `a` whose nearest in `b` is clearly nearer than any other, and that row of b.
+
+    The distance of unit vectors to the nearest must be below `most_ratio` of that to the second
+    (Lowe 2004). At most `most` of them, the nearest first. Raises UserError for fewer than two rows
+    of `b`.
+    """
+    for name, x in (("a", a), ("b", b)):
+        check_floats(name, x, "N D")
+    check_width("a", a, "b", b)
+    if len(b) < 2:
+        raise UserError(f"b must have two rows or more to compare, got {len(b)}")
+    cosine = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
+    far = (2 - 2 * cosine).clamp(min=0).sqrt()
+    distance, index = far.topk(2, dim=1, largest=False)
+    rows = (distance[:, 0] < most_ratio * distance[:, 1]).nonzero()[:, 0]
+    rows = rows[distance[rows, 0].argsort(stable=True)[:most]]
+    return rows, index[rows, 0]
 
 
 def project(points: Float[Tensor, "K 2"], homography: Float[Tensor, "3 3"]) -> Float[Tensor, "K 2"]:

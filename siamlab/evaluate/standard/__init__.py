@@ -22,6 +22,7 @@ from siamlab.evaluate.standard.normals import Normals
 from siamlab.evaluate.standard.nyu import Nyu
 from siamlab.evaluate.standard.segmentation import Ade20k, Cityscapes, Regions, Voc
 from siamlab.evaluate.standard.spair import Spair
+from siamlab.evaluate.standard.warps import Warps
 from siamlab.machine.device import device_named, lent
 from siamlab.machine.terminal import cell
 from siamlab.probe.catalogue import join_rows
@@ -41,6 +42,7 @@ SETS: Mapping[str, type[StandardSet]] = MappingProxyType(
             Nyu,
             Normals,
             Hpatches,
+            Warps,
             Voc,
             Ade20k,
             Cityscapes,
@@ -67,6 +69,7 @@ __all__ = [
     "StandardSet",
     "Voc",
     "VocBoxes",
+    "Warps",
     "measure_standard",
 ]
 

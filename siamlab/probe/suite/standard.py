@@ -87,6 +87,14 @@ HPATCHES = (
             Doc("`matching.matched`", "the same at 5 pixels, where one of the two changes", "0–1"))
       for change in ("illumination", "viewpoint")),
 )
+WARPS = tuple(
+    Probe(f"warps_{limit}", f"Matches of warped images within {limit} px", "spatial",
+          "share of matches", "higher", None,
+          Doc("`matching.distinct`, `matching.matched`", "patches of an image that are clearly "
+              "nearest to one of its homography, within 1, 2, 5 or 10 pixels of the true place; "
+              "over all matches", "0–1"))
+    for limit in (1, 2, 5, 10)
+)
 REGION_SETS = {"voc": "PASCAL VOC 2012", "ade20k": "ADE20K", "cityscapes": "Cityscapes",
                "regions": "Own images and masks,"}
 REGIONS = tuple(
@@ -120,5 +128,5 @@ BOXES = tuple(
           for name in classes),
     )
 )
-STANDARD = (*SPAIR, *DAVIS, *NYU, *NORMALS, *HPATCHES, *REGIONS, *BOXES)
+STANDARD = (*SPAIR, *DAVIS, *NYU, *NORMALS, *HPATCHES, *WARPS, *REGIONS, *BOXES)
 # fmt: on
