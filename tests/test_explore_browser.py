@@ -308,17 +308,51 @@ def test_bars_and_points_are_clicked(page, plane):
     assert page.locator("select[name=model]").input_value() == "zoo:scenes_mae"
 
 
-def test_what_a_page_does_not_hold_is_told_and_the_controls_stay_as_the_picture_is(page, eye):
+def test_what_a_page_does_not_hold_is_told_and_the_controls_stay_as_the_picture_is(page, plane):
+    explorer, url = plane
+    page.goto(url)
+    measure, shown = page.locator("select[name=measure]"), explorer.state["measure"]
+    click(page, "histogram", *bar(0))
+    says(page, explorer.select("histogram", 0).state["text"])
+    measure.select_option(index=3)  # another measure with another bar
+    text = page.locator(".text").text_content()
+    assert "does not hold that" in text and f"histogram of {shown}" in text
+    assert measure.input_value() == shown
+
+
+def test_a_page_of_the_eye_answers_every_sequence(page, eye):
     explorer, url = eye
     page.goto(url)
-    first = page.locator("input[name=image]")
-    shown = str(explorer.state["image"])
-    click(page, "match", 0.1, 0.1)
-    says(page, explorer.select("match", 0).state["text"])
-    first.fill("5")  # another image with another patch
-    text = page.locator(".text").text_content()
-    assert "does not hold that" in text and f"image {shown}" in text
-    assert first.input_value() == shown == page.locator("label output").first.text_content()
+    drawn_as(page, explorer)
+    context = page.locator('[data-panel="context"] svg')
+    low = page.locator("input[name=image]").get_attribute("min")
+    steps = [
+        lambda: context.press("ArrowUp"),
+        lambda: click(page, "match", 0.1, 0.1),
+        lambda: page.locator("select[name=flip]").select_option("mirrored"),
+        lambda: click(page, "target", 0.9, 0.3),
+        lambda: page.locator("input[name=image]").fill(low),
+        lambda: context.press("ArrowRight"),
+    ]
+    changes = [
+        lambda: explorer.move(0.1, 0.2, 0.6, 0.6),
+        lambda: explorer.select("match", 0),
+        lambda: explorer.set(flip="mirrored"),
+        lambda: explorer.select("target", 2 * 8 + 7),
+        lambda: explorer.set(image=int(low)),
+        lambda: explorer.move(0.1, 0.3, 0.6, 0.6),
+    ]
+    for step, change in zip(steps, changes, strict=True):
+        step()
+        drawn_as(page, change())
+        wanted = explorer.data_uris()
+        for name in ("context", "expected", "target"):
+            source = page.locator(f'[data-panel="{name}"] img').get_attribute("src")
+            assert source == wanted[panel_image(explorer, name)], name
+
+
+def panel_image(explorer, name):
+    return next(panel.image for panel in explorer.scene().panels if panel.id == name)
 
 
 def test_only_the_first_button_chooses(page, pair):
@@ -387,8 +421,9 @@ def test_every_box_of_a_page_is_there_for_the_keys(page, eye):
     page.keyboard.press("ArrowUp")
     before = explorer.move(0.3, 0.4, 0.6, 0.6).state["text"]
     says(page, before)
-    page.keyboard.press("+")
-    assert "the box in its present size only" in page.locator(".text").text_content()
+    page.keyboard.press("+")  # of another size there is none
+    says(page, before)
+    assert "in the size that it has" in page.locator(".siamlab-hint").text_content()
 
 
 def test_a_finger_scrolls_over_patches_and_chooses_by_a_tap(browser, pair):
@@ -425,7 +460,7 @@ def test_a_second_view_of_a_widget_goes_on_counting(page):
             const model = { get: (name) => held[name], set, on() {}, save_changes() {} };
             const views = [1, 2].map(() => document.createElement("div"));
             for (const view of views) mount(model, view);
-            for (const i of [0, 1, 0, 1]) views[i].querySelector("button").click();
+            for (const i of [0, 1, 0, 1]) views[i].querySelector(".jumps button").click();
             return seen; }""",
         PairExplorer("zoo:scenes_mae").scene().as_dict(),
     )
@@ -464,6 +499,20 @@ def test_small_panels_stay_beside_each_other_where_it_is_narrow(page, models):
     area = lambda name: page.locator(f'[data-panel="{name}"] .stage').bounding_box()  # noqa: E731
     heads, top = [area(f"head {i}") for i in (1, 2, 3)], area("zoo:scenes_mae attention")
     assert len({round(head["y"]) for head in heads}) == 1 and top["width"] > 400
+
+
+def test_colour_is_turned_down_in_the_browser_alone(page, pair):
+    explorer, url = pair
+    page.goto(url)
+    shown = "getComputedStyle(document.querySelector('[data-panel=a] canvas')).opacity"
+    assert page.evaluate(shown) == "1"
+    page.locator("input[name=colour]").fill("30")
+    assert page.evaluate(shown) == "0.3"
+    click(page, "b", 0.3, 0.7)  # another patch keeps it
+    says(page, explorer.select("b", 16).state["text"])
+    assert page.evaluate(shown) == "0.3" and page.evaluate("window.shown.event.patch") == 16
+    page.locator("input[name=colour]").press("Home")
+    assert page.evaluate(shown) == "0"
 
 
 def test_an_explorer_fills_the_screen_and_goes_on_answering(page, pair):

@@ -5,6 +5,7 @@ EyeExplorer("zoo:siameseim")
 """
 
 import math
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from siamlab.data import Images
 from siamlab.evaluate.images import first_image, pixels_to_show
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
+from siamlab.explore.held import BASE64, BUDGET, Held, limited, packed, window
 from siamlab.explore.kept import kept
 from siamlab.explore.scene import COSINE, Box, Control, Heat, Mark, Panel, Scene, decimal
 from siamlab.figure import components_table
@@ -34,6 +36,11 @@ from siamlab.train import load_branches
 LEAST = 0.15  # smallest side of a query box, a fraction of the image
 STEPS = 5  # boxes along each side of the image in an exported page
 FLIPS = ("not mirrored", "mirrored")
+MATCHED = (
+    "The prediction for {query} is most similar to the target patch in {best} (cosine {found}; "
+    "{own} at its own place). {right} of {count} predictions are most similar to the target patch "
+    "at their own place; 1 is expected at random."
+)
 LEGEND = (
     ("query", "selected patch"),
     ("match", "target patch most similar to the prediction"),
@@ -159,6 +166,43 @@ class EyeExplorer(Explorer):
             f"target {where}": painted[1],
         }
 
+    def held(self) -> Held:
+        """Every patch, for boxes of the present size on a grid, images and mirrorings that fit."""
+        image, flip = self.controls()
+        now = self.values["box"]
+        boxes = list(dict.fromkeys([now, *self.exported_boxes()]))
+        patches, uris = len(self.expected().target), self.data_uris()
+        features = sum(len(u) for key, u in uris.items() if key.startswith(("expected", "target")))
+        place_bytes = features + BASE64 * patches**2 + 30 * patches
+        image_bytes = max(len(u) for key, u in uris.items() if key.startswith("image"))
+        both = 2 * len(boxes) * place_bytes + image_bytes  # of one image
+        flips = list(FLIPS) if both <= BUDGET else [flip.value]
+        images = window(image, max(1, int(BUDGET / both)))
+        shown: dict[str, str] = {}
+        places = {}
+        for number, mirror, (i, box) in product(images, flips, enumerate(boxes)):
+            with self.preview(Change({"image": number, "flip": mirror, "box": box})):
+                places[f"{number} {mirror} {i}"] = self._held_place()
+                own = self.data_uris(shown).items()
+                shown |= {key: uri for key, uri in own if not key.startswith("view ")}
+        data = {"grid": self.grid, "boxes": boxes, "places": places, "text": MATCHED}
+        controls = limited([image, flip], {"image": images, "flip": flips})
+        return Held("eyeScene", data, shown, controls)
+
+    def _held_place(self) -> dict[str, Any]:
+        own, wanted = (F.normalize(x, dim=1) for x in self.expected())
+        cosine = own @ wanted.T
+        best = cosine.argmax(dim=1)
+        shown = [decimal(value, ".2f") for value in cosine.amax(dim=1).tolist()]
+        return {
+            "name": str(self._name()),
+            "cosine": packed(cosine),
+            "best": best.tolist(),
+            "found": shown,
+            "own": [decimal(value, ".2f") for value in cosine.diagonal().tolist()],
+            "right": int((best == torch.arange(len(best))).sum()),
+        }
+
     def expected(self) -> Expected:
         """Return prediction and target for the present box."""
         return self._expected(*self._name())
@@ -210,9 +254,6 @@ class EyeExplorer(Explorer):
             f"row {p // self.grid[1] + 1}, column {p % self.grid[1] + 1}" for p in (patch, best)
         ]
         found, own = (decimal(float(cosine[patch, p]), ".2f") for p in (best, patch))
-        return (
-            f"The prediction for {rows[0]} is most similar to the target patch in {rows[1]} "
-            f"(cosine {found}; {own} at its own place). "
-            f"{right} of {len(cosine)} predictions are most similar to the target patch at their "
-            "own place; 1 is expected at random."
+        return MATCHED.format(
+            query=rows[0], best=rows[1], found=found, own=own, right=right, count=len(cosine)
         )

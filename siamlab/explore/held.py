@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from siamlab.explore.scene import Control
+from siamlab.explore.trained import STEP
 
 BUDGET = 2.2e6  # bytes: a page stays under 3 MB
 BASE64 = 4 / 3  # bytes of text per byte
@@ -35,15 +36,30 @@ class Ranges(NamedTuple):
     image: list[int]
     views: list[int]
     layer: list[int]
+    training_step: list[str]  # "" where no encoders were kept
 
 
 def ranges(controls: Sequence[Control], layer_bytes: float, image_bytes: int) -> Ranges:
-    """Choose all layers if they fit, then as many images and pairs of views as fit BUDGET."""
+    """Choose what fits BUDGET: layers first, then training steps, then pairs of views and images.
+
+    Of the steps either all or only the present one.
+    """
     by_name = {control.name: control for control in controls}
     layers = window(by_name["layer"], max(1, int((BUDGET - image_bytes) / layer_bytes)))
-    pairs = max(1, int(BUDGET / (len(layers) * layer_bytes + image_bytes)))
+    step_bytes = len(layers) * layer_bytes
+    steps = [""]
+    if STEP in by_name:
+        every = list(by_name[STEP].options)
+        fits = len(every) * step_bytes + image_bytes <= BUDGET
+        steps = every if fits else [by_name[STEP].value]
+    pairs = max(1, int(BUDGET / (len(steps) * step_bytes + image_bytes)))
     views = window(by_name["views"], max(1, min(3, pairs // 3)))
-    return Ranges(window(by_name["image"], max(1, pairs // len(views))), views, layers)
+    return Ranges(window(by_name["image"], max(1, pairs // len(views))), views, layers, steps)
+
+
+def place_key(image: int, draw: int, step: str) -> str:
+    """The name of a pair of views under the encoder of a step, as the script of a page makes it."""
+    return f"{image} {draw} {step}".rstrip()
 
 
 def window(control: Control, count: int) -> list[int]:
@@ -52,15 +68,17 @@ def window(control: Control, count: int) -> list[int]:
     return list(range(first, min(control.high, first + count - 1) + 1))
 
 
-def limited(controls: Sequence[Control], held: Mapping[str, Sequence[int]]) -> list[Control]:
-    """The controls, their sliders limited to what is held of each by its name."""
-    ends = {name: (values[0], values[-1]) for name, values in held.items()}
-    return [
-        control._replace(low=ends[control.name][0], high=ends[control.name][1])
-        if control.name in ends
-        else control
-        for control in controls
-    ]
+def limited(controls: Sequence[Control], held: Mapping[str, Sequence[Any]]) -> list[Control]:
+    """The controls, limited to what is held of each by its name."""
+    return [_limited(control, held.get(control.name, ())) for control in controls]
+
+
+def _limited(control: Control, values: Sequence[Any]) -> Control:
+    if not values:
+        return control
+    if control.options:
+        return control._replace(options=values)
+    return control._replace(low=values[0], high=values[-1])
 
 
 def packed(values: Float[Tensor, "*n"], bound: float = 1.0) -> str:

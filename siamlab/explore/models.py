@@ -17,11 +17,12 @@ from siamlab.evaluate.images import pixels_to_show
 from siamlab.evaluate.models import ModelLike, NamedModel, last_layer, open_models
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.held import BASE64, Held, limited, packed, ranges
+from siamlab.explore.held import BASE64, Held, limited, packed, place_key, ranges
 from siamlab.explore.kept import kept
 from siamlab.explore.pair import LEGEND, PairExplorer
 from siamlab.explore.pair_matches import pair_bytes
 from siamlab.explore.scene import COSINE, Control, Heat, Mark, Panel, Scale, Scene
+from siamlab.explore.trained import STEP, kept_by, last_step, step_control
 from siamlab.geometry import Grid, patch_centres
 from siamlab.machine.arguments import typed
 from siamlab.probe.attention import normalised_rows, over_patches
@@ -64,8 +65,10 @@ class ModelsExplorer(Explorer):
         shown = 2 * len(opened)  # attention of all models, in the present and the last setting
         self._attentions = kept(self._attentions, shown)  # per object
         self.depth: int = min(last_layer(m) for m in opened)
+        self.steps: list[int] = sorted({s for pair in self.pairs.values() for s in pair.steps})
         names = list(self.pairs)
         values = self.first.values | {"layer": self.depth, "head": ALL, HEADS: names[0]}
+        values |= last_step(self.steps)
         super().__init__(values, "a", self.first.selected[1])
 
     def scene(self) -> Scene:
@@ -78,11 +81,12 @@ class ModelsExplorer(Explorer):
             "cosine": COSINE,
         }
         panels = [p for name, row in attention.items() for p in self._answers(name, row)]
-        controls = [c for c in self.first.controls() if c.name != "layer"]
+        controls = [c for c in self.first.controls() if c.name not in ("layer", STEP)]
         controls += [
             Control("layer", "layer", self.values["layer"], 1, self.depth),
             Control("head", "head", self.values["head"], options=self._names_of_heads()),
             Control(HEADS, "heads below", self.values[HEADS], options=list(self.pairs)),
+            *step_control(self.steps, self.values.get(STEP, "")),
         ]
         return Scene(
             panels=[*panels, *self._atlas(heads)],
@@ -110,23 +114,29 @@ class ModelsExplorer(Explorer):
 
     def _update_pairs(self) -> None:
         """Bring the pair explorer of each model to the present state."""
-        for pair in self.pairs.values():
-            pair.values = {key: self.values[key] for key in ("image", "views", "layer")}
+        for name, pair in self.pairs.items():
+            image, draw, step, layer = self._place(name)
+            pair.values = {"image": image, "views": draw, "layer": layer}
+            pair.values |= {STEP: step} if step else {}
             pair.selected = self.selected
 
+    def _place(self, name: str) -> tuple[int, int, str, int]:
+        """Image, views, the model's own training step ("" without any) and layer."""
+        image, draw, layer = (self.values[key] for key in ("image", "views", "layer"))
+        return image, draw, kept_by(self.pairs[name].steps, self.values.get(STEP, "")), layer
+
     def _attentions(
-        self, name: str, image: int, draw: int, layer: int
+        self, name: str, image: int, draw: int, step: str, layer: int
     ) -> Float[Tensor, "heads N N"]:
         """Attention between all patches, in one pass; a click only selects a row."""
-        model = self.pairs[name].named.model
+        model = self.pairs[name]._model(step)
         view = self.pairs[name]._views(image, draw)[0].image
         measure = lambda _, matrix: over_patches(matrix, model.num_prefix_tokens)  # noqa: E731
         (maps,) = attended(model, view, measure, layers=[layer - 1])
         return normalised_rows(maps[0].cpu())
 
     def _rows(self, name: str) -> Float[Tensor, "heads N"]:
-        place = (self.values[key] for key in ("image", "views", "layer"))
-        return self._attentions(name, *place)[:, self.selected[1]]
+        return self._attentions(name, *self._place(name))[:, self.selected[1]]
 
     def _row(self, name: str) -> Float[Tensor, " N"]:
         """Attention of the chosen head, or the mean for a model without that head."""
@@ -138,8 +148,7 @@ class ModelsExplorer(Explorer):
 
         That of the model where it is largest; it stays while patches and heads are clicked.
         """
-        place = [self.values[key] for key in ("image", "views", "layer")]
-        maps = (self._attentions(name, *place) for name in self.pairs)
+        maps = (self._attentions(name, *self._place(name)) for name in self.pairs)
         return max(float(a.mean(dim=0).amax(dim=1).median()) for a in maps)
 
     def _heads(self) -> Float[Tensor, "heads N"]:
@@ -189,24 +198,26 @@ class ModelsExplorer(Explorer):
         """Cosines and attention of all patches in all models, for the ranges that fit a page."""
         controls, patches = self.scene().controls, self.grid[0] * self.grid[1]
         images = sum(map(len, self.data_uris().values()))
-        key = [self.values[name] for name in ("image", "views", "layer")]
-        maps = sum(len(self._attentions(name, *key)) + 1 for name in self.pairs)
+        maps = sum(len(self._attentions(name, *self._place(name))) + 1 for name in self.pairs)
         layer_bytes = len(self.pairs) * pair_bytes(patches) + BASE64 * maps * patches**2
         held = ranges(controls, layer_bytes, images)
         shown: dict[str, str] = {}
         models = {n: {"pairs": {}, "attention": {}} for n in self.pairs}
         highest = {}
-        for image, draw in product(held.image, held.views):
-            place = f"{image} {draw}"
+        for image, draw, step in product(held.image, held.views, held.training_step):
+            place = place_key(image, draw, step)
             for name, pair in self.pairs.items():
-                models[name]["pairs"][place] = pair.held_pair(image, draw, held.layer)
+                own = image, draw, kept_by(pair.steps, step)
+                models[name]["pairs"][place] = pair.held_pair(own, held.layer)
                 models[name]["attention"][place] = {}
             for layer in held.layer:
-                with self.preview(Change({"image": image, "views": draw, "layer": layer})):
+                values = {"image": image, "views": draw, "layer": layer}
+                with self.preview(Change(values | ({STEP: step} if step else {}))):
                     high = highest[f"{place} {layer}"] = self._highest()
                     shown |= self.data_uris(shown)
                 for name in self.pairs:
-                    rows = self._attentions(name, image, draw, layer)
+                    own = kept_by(self.pairs[name].steps, step)
+                    rows = self._attentions(name, image, draw, own, layer)
                     rows = torch.cat([rows.mean(dim=0, keepdim=True), rows])
                     part = {"levels": packed(rows, high), "heads": len(rows) - 1}
                     models[name]["attention"][place][layer] = part

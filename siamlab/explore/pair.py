@@ -10,16 +10,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from siamlab import probe
 from siamlab.crop import finest
 from siamlab.data import Images
+from siamlab.evaluate.course import at_step, kept_steps
 from siamlab.evaluate.images import first_image, pixels_to_show
 from siamlab.evaluate.models import ModelLike, NamedModel, last_layer, open_model
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.held import Held, limited, packed, ranges, triangle
+from siamlab.explore.held import Held, limited, packed, place_key, ranges, triangle
 from siamlab.explore.kept import kept
 from siamlab.explore.pair_matches import (
     PairMatches,
@@ -31,6 +32,7 @@ from siamlab.explore.pair_matches import (
     shown_numbers,
 )
 from siamlab.explore.scene import COSINE, Box, Control, Heat, Jump, Mark, Panel, Scene, rounded
+from siamlab.explore.trained import STEP, last_step, step_control
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
 from siamlab.machine.arguments import typed
@@ -74,7 +76,9 @@ class PairExplorer(Explorer):
         named = open_model(model)
         self.named: NamedModel = named._replace(model=on_device(named.model, device))
         self.pixels: UInt8[Tensor, "n 3 H W"] = pixels_to_show(images, self.named.run)
-        self._views = kept(self._views, 32)  # per object
+        self.steps: list[int] = kept_steps(self.named)
+        self._model = kept(self._model, 2)  # per object
+        self._views = kept(self._views, 32)
         self._layers = kept(self._layers, 4)  # 15 MB each for a ViT-B/16
         self._matches = kept(self._matches, 64)
         grid = self.named.model.patch_embed.grid_size
@@ -82,6 +86,7 @@ class PairExplorer(Explorer):
         middle = self.grid[0] // 2 * self.grid[1] + self.grid[1] // 2
         image = first_image(self.pixels) if image is None else image
         values = {"image": image, "views": views, "layer": last_layer(self.named)}
+        values |= last_step(self.steps)
         super().__init__(values, "a", middle)
         self.values: dict[str, Any] = self.checked(values)
 
@@ -128,40 +133,45 @@ class PairExplorer(Explorer):
         """Return the matches of view "a" or "b" in the other view, for the present controls."""
         return self._matches(*self._key(), view)
 
-    def _key(self) -> tuple[int, int, int]:
-        return self.values["image"], self.values["views"], self.values["layer"]
+    def _key(self) -> tuple[int, int, str, int]:
+        image, draw, layer = (self.values[name] for name in ("image", "views", "layer"))
+        return image, draw, self.values.get(STEP, ""), layer
+
+    def _model(self, step: str) -> nn.Module:
+        """The encoder after a step; "" is the finished one."""
+        return at_step(self.named, int(step)) if step else self.named.model
 
     def _views(self, image: int, draw: int) -> tuple[View, View]:
         size = probe.inputs(self.named.model).size
         rng = Generator().manual_seed(draw)
         return next(crop_pairs(self.pixels[image : image + 1], size, rng))
 
-    def _layers(self, image: int, draw: int) -> list[Float[Tensor, "2 N D"]]:
+    def _layers(self, image: int, draw: int, step: str) -> list[Float[Tensor, "2 N D"]]:
         """Unit patch features of both views after each block, on the model's device."""
-        model = self.named.model
+        model = self._model(step)
         both = torch.cat([view.image for view in self._views(image, draw)])
         return [F.normalize(layer, dim=-1) for layer in probe.by_layer(model, both, "patches")]
 
-    def _matches(self, image: int, draw: int, layer: int, view: str) -> PairMatches:
+    def _matches(self, image: int, draw: int, step: str, layer: int, view: str) -> PairMatches:
         views, sides = self._views(image, draw), (0, 1) if view == "a" else (1, 0)
-        features = self._layers(image, draw)[layer - 1]
+        features = self._layers(image, draw, step)[layer - 1]
         cosine = cosines(features[sides[0]], features[sides[1]])
         return pair_matches(cosine, views[sides[0]], views[sides[1]], self.grid)
 
     def _own(self, view: str) -> Float[Tensor, "N N"]:
-        features = self._layers(*self._key()[:2])[self.values["layer"] - 1]["ab".index(view)]
+        features = self._layers(*self._key()[:3])[self.values["layer"] - 1]["ab".index(view)]
         return cosines(features, features)
 
     def _panel(
         self, side: str, cosine: Float[Tensor, " N"], marks: list[Mark], arrows: list
     ) -> Panel:
-        number, draw, _ = self._key()
+        number, draw, *_ = self._key()
         heat = Heat(cosine.tolist(), self.grid, "cosine")
         name = f"{side}-{number}-{draw}"
         return Panel(side, f"view {side}", name, self.grid, heat, marks, arrows=arrows)
 
     def _source(self, query: list[float]) -> Panel:
-        number, draw, _ = self._key()
+        number, draw, *_ = self._key()
         boxes = [
             Box(*view.box[0].tolist(), side, COLOURS[side])
             for side, view in zip("ab", self._views(number, draw), strict=True)
@@ -185,8 +195,9 @@ class PairExplorer(Explorer):
         images = sum(map(len, self.data_uris().values()))
         held = ranges(self.controls(), pair_bytes(patches), images)
         shown, places = {}, {}
-        for image, draw in product(held.image, held.views):
-            places[f"{image} {draw}"] = self.held_pair(image, draw, held.layer)
+        for image, draw, step in product(held.image, held.views, held.training_step):
+            place = image, draw, step
+            places[place_key(*place)] = self.held_pair(place, held.layer)
             with self.preview(Change({"image": image, "views": draw})):
                 shown |= self.data_uris(shown)
         data = {"grid": self.grid, "pairs": places, "text": self.held_text()}
@@ -197,24 +208,24 @@ class PairExplorer(Explorer):
         query = QUERY.format(name=self.named.name, row="{row}", column="{column}")
         return {"query": query, "hidden": HIDDEN, "matched": MATCHED, "jumps": JUMPS}
 
-    def held_pair(self, image: int, draw: int, layers: Sequence[int]) -> dict[str, Any]:
-        """One pair of views: its places, and the cosines of its patches after each layer."""
-        found = {n: {s: self._matches(image, draw, n, s) for s in "ab"} for n in layers}
-        with self.preview(Change({"image": image, "views": draw})):
+    def held_pair(self, place: tuple[int, int, str], layers: Sequence[int]) -> dict[str, Any]:
+        """One pair of views (image, views, step): its places, and the cosines of each layer."""
+        found = {n: {s: self._matches(*place, n, s) for s in "ab"} for n in layers}
+        with self.preview(Change({"image": place[0], "views": place[1]})):
             boxes = rounded([box._asdict() for box in self._source([]).boxes])
         places = {side: held_places(matches) for side, matches in found[layers[0]].items()}
         return {"boxes": boxes, **places, "layers": {
             layer: {"across": packed(sides["a"].cosine)} | {
-                side: self._held_side(image, draw, layer, side, matches)
+                side: self._held_side(self._layers(*place)[layer - 1], side, matches)
                 for side, matches in sides.items()
             }
             for layer, sides in found.items()
         }}  # fmt: skip
 
     def _held_side(
-        self, image: int, draw: int, layer: int, side: str, matches: PairMatches
+        self, both: Float[Tensor, "2 N D"], side: str, matches: PairMatches
     ) -> dict[str, Any]:
-        features = self._layers(image, draw)[layer - 1]["ab".index(side)]
+        features = both["ab".index(side)]
         order = matches.cosine.argsort(dim=1, descending=True)[:, :TOP]
         worst = [[jump.text, jump.patch] for jump in self._jumps(side, matches)]
         return {
@@ -226,12 +237,13 @@ class PairExplorer(Explorer):
         }
 
     def controls(self) -> list[Control]:
-        """Image, pair of views and layer, known without a pass through the model."""
+        """Image, pair of views, layer and training step, known without a pass of the model."""
         last = last_layer(self.named)
         return [
             Control("image", "image", self.values["image"], 0, len(self.pixels) - 1),
             Control("views", "pair of views", self.values["views"], 0, DRAWS - 1),
             Control("layer", "layer", self.values["layer"], 1, last),
+            *step_control(self.steps, self.values.get(STEP, "")),
         ]
 
     def _jumps(self, view: str, matches: PairMatches) -> list[Jump]:

@@ -141,9 +141,10 @@ class ReconstructionExplorer(Explorer):
         """Every patch, for the images and masks that fit a page: about as many of both."""
         image, mask = self.controls()
         sizes = {key.split()[0]: len(uri) for key, uri in self.data_uris().items()}
-        pairs = max(1, int((BUDGET - sizes["image"]) / (sizes["seen"] + sizes["whole"])))
-        masks = window(mask, max(1, math.isqrt(pairs)))
-        images = window(image, max(1, pairs // len(masks)))
+        mask_bytes = sizes["seen"] + sizes["whole"]
+        masks = window(mask, max(1, math.isqrt(int(BUDGET / mask_bytes))))
+        image_bytes = len(masks) * mask_bytes + sizes["image"]
+        images = window(image, max(1, int(BUDGET / image_bytes)))
         shown: dict[str, str] = {}
         places = {}
         for number, draw in product(images, masks):

@@ -120,6 +120,7 @@ class Control(NamedTuple):
     low: int = 0
     high: int = 0
     options: Sequence[str] = ()
+    slider: bool = False  # the options are in order, and a slider goes over them
 
     def checked(self, value: Any) -> Any:
         """The value as one of the options or a plain int. Raises UserError if it is neither."""

@@ -4,7 +4,6 @@ StudyExplorer("studies/headline.py").brush("plane", [0, 1])     # no run is need
 """
 
 from collections.abc import Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,25 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
+from siamlab.explore.held import Held
 from siamlab.explore.kept import kept
 from siamlab.explore.plane.points import plane_chart, values_chart
 from siamlab.explore.plane.results import StudyResults, known_results, study_results
-from siamlab.explore.plane.runs import named_changes
-from siamlab.explore.scene import Control, Panel, Scene, decimal
+from siamlab.explore.plane.told import (
+    CONFIGURATIONS,
+    RUNS,
+    SUMMARY,
+    axis_title,
+    differences,
+    interval,
+    points_of,
+    seed_counts,
+    since,
+)
+from siamlab.explore.scene import Control, Panel, Scene, decimal, rounded
 from siamlab.machine.arguments import typed
-from siamlab.study.statistics import effects, means
 
-CONFIGURATIONS, RUNS = "configurations", "runs"
-SUMMARY = ("semantic", "spatial")
 DESCRIBED = 7  # chosen points that are described and compared
-CHANGES = 4  # changes of a configuration that are named; the others are counted
-FEW = 5  # points of which an exported page holds every selection
 NAMED = 12  # up to this many points all have names; of more, only those that are described
 WHISKERS = {
     CONFIGURATIONS: "means over seeds; whiskers and brackets: 95 % interval of that mean "
@@ -67,8 +72,7 @@ class StudyExplorer(Explorer):
         joined = found.path and kind == CONFIGURATIONS
         plane = plane_chart(table.rename({"name": "model"}), places, named, joined)
         rows = self._values(probe).filter(pl.col("name").is_in(chosen[:DESCRIBED]))
-        first = rows.row(0, named=True)
-        unit = f"{first['title'].partition(':')[0]} ({first['unit']})"
+        unit = axis_title(rows.row(0, named=True))
         return Scene(
             panels=[
                 Panel("plane", f"all {kind}", "", (1, len(names)), chart=plane, span=3,
@@ -107,13 +111,40 @@ class StudyExplorer(Explorer):
         names = self._table(self.values["study"], self.values["points"])["name"]
         return Change({"chosen": tuple(names[part] for part in parts)})
 
-    def exported_brushes(self) -> list[tuple[str, list[int]]]:
-        """Every selection of several points, if there are few."""
-        count = len(self._table(self.values["study"], self.values["points"]))
-        few = range(count if count <= FEW else 0)
-        return [
-            ("plane", list(parts)) for k in range(2, len(few) + 1) for parts in combinations(few, k)
-        ]
+    def held(self) -> Held:
+        """The scores of all points of all studies, for every selection of them and every probe."""
+        states = {}
+        for study in self.places:
+            for kind in (CONFIGURATIONS, RUNS):
+                first = {"study": study, "points": kind} | self._first_of(study, kind)
+                with self.preview(Change(first)):
+                    states[f"{study} {kind}"] = self._held_points()
+        data = {"states": states, "described": DESCRIBED, "named": NAMED}
+        return Held("studyScene", data, {}, self.controls())
+
+    def _held_points(self) -> dict[str, Any]:
+        """The present points; of many, a page places the names itself."""
+        study, kind = self.values["study"], self.values["points"]
+        found, table = self._results(study), self._table(study, kind)
+        names = table["name"].to_list()
+        joined = found.path and kind == CONFIGURATIONS
+        plane = plane_chart(table.rename({"name": "model"}), [], range(len(names)), joined)
+        if len(names) > NAMED:
+            plane = plane._replace(places=[None] * len(names))
+        return {
+            "names": names,
+            "chosen": list(self._chosen()),
+            "head": self._head(found),
+            "plane": rounded(plane._asdict()),
+            "lines": self._between(names if kind == CONFIGURATIONS else names[:1], names),
+            "probes": {probe: self._held_probe(probe) for probe in self.controls()[2].options},
+        }
+
+    def _held_probe(self, probe: str) -> dict[str, Any]:
+        rows = self._values(probe)
+        title = axis_title(rows.row(0, named=True)) if len(rows) else ""
+        values = rows.select("name", "value", "low", "high").fill_nan(None).rows()
+        return {"title": title, "rows": values}
 
     def on_set(self, values: dict[str, Any]) -> Change:
         """Another study, and other points of it, begin with all that fit."""
@@ -138,7 +169,7 @@ class StudyExplorer(Explorer):
     def _table(self, study: str, kind: str) -> pl.DataFrame:
         """name, both scores with _low and _high: one row for each point that has both."""
         sides = [
-            _points(self._results(study).scores, probe, kind).select(
+            points_of(self._results(study).scores, probe, kind).select(
                 "name", pl.col("value").alias(probe), pl.col("low").alias(f"{probe}_low"),
                 pl.col("high").alias(f"{probe}_high"),
             )
@@ -154,7 +185,7 @@ class StudyExplorer(Explorer):
 
     def _values(self, probe: str) -> pl.DataFrame:
         scores = self._results(self.values["study"]).scores
-        return _points(scores, probe, self.values["points"])
+        return points_of(scores, probe, self.values["points"])
 
     def _head(self, found: StudyResults) -> str:
         trials = found.scores.select("point", "seed").n_unique()
@@ -166,11 +197,8 @@ class StudyExplorer(Explorer):
 
     def _lines(self, chosen: Sequence[str]) -> list[str]:
         """One line for each chosen point: scores, changes, and how it differs from the first."""
-        first, *others = chosen[:DESCRIBED]
-        lines = [f"{name}: {self._scores(name)}." for name in (first, *others)]
-        if self.values["points"] == CONFIGURATIONS:
-            more = [self._about(first, first), *(self._about(name, first) for name in others)]
-            lines = [line[:-1] + rest + "." for line, rest in zip(lines, more, strict=True)]
+        between = self._between(chosen[:1], chosen[:DESCRIBED])
+        lines = [between[chosen[0]][name] for name in chosen[:DESCRIBED]]
         if len(chosen) > DESCRIBED:
             lines.append(f"{len(chosen) - DESCRIBED} more are chosen.")
         return lines
@@ -178,47 +206,23 @@ class StudyExplorer(Explorer):
     def _scores(self, name: str) -> str:
         table = self._table(self.values["study"], self.values["points"])
         (row,) = table.filter(name=name).iter_rows(named=True)
-        ends = {key: _interval(row[f"{key}_low"], row[f"{key}_high"]) for key in SUMMARY}
+        ends = {key: interval(row[f"{key}_low"], row[f"{key}_high"]) for key in SUMMARY}
         return ", ".join(f"{key} {decimal(row[key])}{ends[key]}" for key in SUMMARY)
 
-    def _about(self, name: str, first: str) -> str:
-        """Seeds of a configuration; what it changes and by how much its scores differ."""
+    def _between(self, firsts: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """What is told of each point next to each first one, which is the base of differences."""
+        scores = {name: self._scores(name) for name in {*firsts, *names}}
+        if self.values["points"] != CONFIGURATIONS:
+            return {first: {n: f"{n}: {scores[n]}." for n in names} for first in firsts}
         found = self._results(self.values["study"])
-        seeds = found.scores.filter(point=name)["seed"].n_unique()
-        words = [f"{seeds} seed{'s' * (seeds != 1)}"]
-        if name != first:
-            runs = found.runs.get(name), found.runs.get(first)
-            if all(runs):
-                words.append(f"changed from {first}: {named_changes(*runs, CHANGES) or 'nothing'}")
-            words.append(f"less {first}, seed by seed: {_differences(found.scores, first, name)}")
-        return "; " + "; ".join(words)
-
-
-def _points(scores: pl.DataFrame, probe: str, kind: str) -> pl.DataFrame:
-    """name, title, unit, value, low, high of one probe: of configurations, or of runs."""
-    rows = scores.filter(pl.col("probe") == probe, pl.col("value").is_finite())
-    keys = "name", "title", "unit", "value", "low", "high"
-    if rows.is_empty():
-        return pl.DataFrame(schema=dict.fromkeys(keys[:3], pl.String) | dict.fromkeys(
-            keys[3:], pl.Float64))  # fmt: skip
-    if kind == RUNS:
-        return rows.with_columns(name=pl.format("{}, seed {}", "point", "seed")).select(keys)
-    return means(rows).rename({"point": "name", "mean": "value"}).select(keys)
-
-
-def _differences(scores: pl.DataFrame, first: str, name: str) -> str:
-    """Mean differences of both scores over the seeds that both have, with their intervals."""
-    rows = effects(scores.filter(pl.col("probe").is_in(SUMMARY)), [(first, name)])
-    words = []
-    for row in rows.iter_rows(named=True):
-        if row["pairs"]:
-            ends = _interval(row["low"], row["high"], "+")
-            words.append(f"{row['probe']} {decimal(row['difference'], '+.3f')}{ends}")
-    return ", ".join(words) or "no seed in common"
-
-
-def _interval(low: float | None, high: float | None, sign: str = "") -> str:
-    """An interval in brackets; nothing where it is not known, as of one seed."""
-    known = all(end is not None and end == end for end in (low, high))
-    form = f"{sign}.3f"
-    return f" [{decimal(low, form)}, {decimal(high, form)}]" if known else ""
+        pairs = [(first, name) for first in firsts for name in names if name != first]
+        apart, seeds = differences(found.scores, pairs), seed_counts(found.scores)
+        return {
+            first: {
+                name: f"{name}: {scores[name]}; {seeds[name]} seed{'s' * (seeds[name] != 1)}"
+                + (since(found, first, name, apart[first, name]) if name != first else "")
+                + "."
+                for name in names
+            }
+            for first in firsts
+        }

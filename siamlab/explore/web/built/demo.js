@@ -1494,25 +1494,32 @@ function showControls(bar, controls, send, isAhead) {
   controls.forEach((control, i) => {
     const input = bar.querySelector(`[name="${control.name}"]`) ?? makeControl(bar, control, send);
     const label = input.parentElement;
+    const steps = control.slider ? control.options : [];
+    const [low, high] = steps.length ? [0, steps.length - 1] : [control.low, control.high];
     if (input instanceof HTMLSelectElement) offer(input, control.options);
     else {
-      setAll(input, { min: control.low, max: control.high });
+      setAll(input, { min: low, max: high });
+      input.dataset.steps = JSON.stringify(steps);
       label.querySelector("output").textContent = String(control.shown ?? control.value);
     }
     label.style.order = String(i);
-    label.hidden = control.options.length === 0 && control.low === control.high;
-    const value = String(control.value);
+    label.hidden = input instanceof HTMLInputElement && low === high;
+    const value = String(steps.length ? steps.indexOf(String(control.value)) : control.value);
     if (value !== input.value && !isAhead(control.name)) input.value = value;
   });
 }
-function makeControl(bar, { name, label: words, options }, send) {
+function makeControl(bar, { name, label: words, options, slider: slider2 }, send) {
   const label = add(bar, "label");
   add(label, "span", {}, words);
-  const choice2 = options.length > 0;
+  const choice2 = options.length > 0 && !slider2;
   const input = choice2 ? add(label, "select", { name }) : add(label, "input", { name, type: "range", step: 1 });
-  input.addEventListener("input", () => send({ control: name, value: choice2 ? input.value : Number(input.value) }));
+  input.addEventListener("input", () => send({ control: name, value: choice2 ? input.value : valueOf(input) }));
   add(label, "output");
   return input;
+}
+function valueOf({ value, dataset }) {
+  const steps = JSON.parse(dataset.steps ?? "[]");
+  return steps.length ? steps[Number(value)] : Number(value);
 }
 function offer(input, options) {
   const known = [...input.options].map((option) => option.value).join();
@@ -1735,6 +1742,8 @@ function mount(model2, el) {
   const panels = add(body, "div", { class: "panels" });
   const jumps = add(body, "div", { class: "jumps" });
   const foot = add(root, "div", { class: "foot" });
+  const legend = add(foot, "div", { class: "legend" });
+  const colour = addColour(foot, root);
   const all = { views: /* @__PURE__ */ new Map(), pointed: { at: null } };
   const { send, answered, isAhead } = sender(model2, root, gone);
   controls.addEventListener("keydown", keepKeys);
@@ -1748,7 +1757,8 @@ function mount(model2, el) {
     updateControls();
     showPanels(panels, scene, model2.get("images"), all, send);
     showJumps(jumps, scene, send);
-    showFoot(foot, scene);
+    showLegend(legend, scene);
+    colour.hidden = !scene.panels.some((panel) => panel.heat);
   };
   model2.on("change:scene", show2);
   model2.on("change:answered", () => {
@@ -1766,6 +1776,14 @@ function addFullScreen(root) {
   root.addEventListener("fullscreenchange", () => {
     button2.textContent = document.fullscreenElement === root ? "Leave full screen" : "Full screen";
   });
+}
+function addColour(parent, root) {
+  const label = add(parent, "label", { class: "colour" });
+  add(label, "span", {}, "colour");
+  const slider2 = add(label, "input", { name: "colour", type: "range", min: 0, max: 100, value: 100 });
+  slider2.addEventListener("input", () => root.style.setProperty("--opacity", String(Number(slider2.value) / 100)));
+  slider2.addEventListener("keydown", keepKeys);
+  return label;
 }
 function sender(model2, root, gone) {
   const sent2 = {};
@@ -1899,10 +1917,10 @@ function showJumps(list, scene, send) {
     button2.addEventListener("click", () => send({ panel: jump.panel, patch: jump.patch }));
   }
 }
-function showFoot(foot, scene) {
-  foot.replaceChildren();
+function showLegend(legend, scene) {
+  legend.replaceChildren();
   for (const [kind, meaning] of scene.legend) {
-    const entry = add(foot, "span", { class: "entry" });
+    const entry = add(legend, "span", { class: "entry" });
     const svg = shape(entry, "svg", { class: "drawing", viewBox: "-40 -40 80 80", width: 18, height: 18 });
     drawMark(svg, { kind, x: 0, y: 0, text: "2" }, 1, { width: 56, height: 56 });
     add(entry, "span", {}, meaning);

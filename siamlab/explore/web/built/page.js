@@ -300,7 +300,7 @@ function fill(template, words) {
   return template.replace(/\{(\w+)\}/g, (_, name) => String(words[name]));
 }
 var bytes = /* @__PURE__ */ new Map();
-function unpacked(text) {
+function bytesIn(text) {
   const known = bytes.get(text) ?? bytesOf(text);
   bytes.set(text, known);
   return known;
@@ -315,21 +315,24 @@ function halfRow(half, row, count) {
 function withValues(controls, values) {
   return controls.map((control) => ({ ...control, value: values[control.name] }));
 }
+function placeKey({ image, views, training_step: step = "" }) {
+  return `${image} ${views} ${step}`.trimEnd();
+}
 function answerOfPair({ grid, pairs }, values, here, patch) {
   const count = grid[0] * grid[1];
   const there = here === "a" ? "b" : "a";
-  const place2 = pairs[`${values.image} ${values.views}`];
+  const place2 = pairs[placeKey(values)];
   const held2 = place2.layers[values.layer];
   const side = held2[here];
   const inside2 = place2[here].inside[patch] === "1";
-  const across = unpacked(held2.across);
+  const across = bytesIn(held2.across);
   const found = here === "a" ? across.slice(patch * count, (patch + 1) * count) : across.filter((_, i) => i % count === patch);
   const top = side.top[patch].map((each) => centreOf(grid, each));
   const truth = place2[here].true[patch];
   const marks = [markAt(top[0], "match")];
   if (inside2) marks.push(markAt(truth, "true"));
   top.slice(1).forEach((each, i) => marks.push(markAt(each, "next", String(i + 2))));
-  const own = halfRow(unpacked(side.own), patch, count);
+  const own = halfRow(bytesIn(side.own), patch, count);
   const query = {
     heat: heatOf(own, grid, "cosine"),
     arrows: [],
@@ -350,6 +353,7 @@ function answerOfPair({ grid, pairs }, values, here, patch) {
     shown: here === "a" ? { a: query, b: answer2 } : { a: answer2, b: query }
   };
 }
+var EXACT = " Values are exact to 0.4 % of the end of their scale.";
 var HINTS = {
   free: "Move over a patch: its answer is shown at once. A click pins it.",
   pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it."
@@ -416,7 +420,7 @@ var modelsScene = {
     const answers = Object.entries(data2.models).map(([name, model2]) => ({ name, ...answerOfPair({ grid: data2.grid, pairs: model2.pairs }, values, "a", patch) }));
     const heads = headsOf(data2, first2, state2);
     const errors = answers.map(({ name, error }) => `${name} ${error}`).join("; ");
-    const high = data2.highest[`${values.image} ${values.views} ${values.layer}`];
+    const high = data2.highest[`${placeKey(values)} ${values.layer}`];
     const scale = { ...first2.scales.attention, high, bound: high };
     const options = [MEAN, ...heads.map(({ name }) => name)];
     return {
@@ -471,14 +475,14 @@ function headsOf(data2, first2, state2) {
   } }));
 }
 function heldAttention({ models }, { values }, name) {
-  return models[name].attention[`${values.image} ${values.views}`][values.layer];
+  return models[name].attention[placeKey(values)][values.layer];
 }
 function attentionOf(data2, state2, name, head) {
   const { grid } = data2;
   const count = grid[0] * grid[1];
   const { levels, heads } = heldAttention(data2, state2, name);
   const start = ((head <= heads ? head : 0) * count + state2.selected[1]) * count;
-  return heatOf(unpacked(levels).slice(start, start + count), grid, "attention");
+  return heatOf(bytesIn(levels).slice(start, start + count), grid, "attention");
 }
 
 // src/model.ts
@@ -505,25 +509,32 @@ function showControls(bar, controls, send, isAhead) {
   controls.forEach((control, i) => {
     const input = bar.querySelector(`[name="${control.name}"]`) ?? makeControl(bar, control, send);
     const label = input.parentElement;
+    const steps = control.slider ? control.options : [];
+    const [low, high] = steps.length ? [0, steps.length - 1] : [control.low, control.high];
     if (input instanceof HTMLSelectElement) offer(input, control.options);
     else {
-      setAll(input, { min: control.low, max: control.high });
+      setAll(input, { min: low, max: high });
+      input.dataset.steps = JSON.stringify(steps);
       label.querySelector("output").textContent = String(control.shown ?? control.value);
     }
     label.style.order = String(i);
-    label.hidden = control.options.length === 0 && control.low === control.high;
-    const value = String(control.value);
+    label.hidden = input instanceof HTMLInputElement && low === high;
+    const value = String(steps.length ? steps.indexOf(String(control.value)) : control.value);
     if (value !== input.value && !isAhead(control.name)) input.value = value;
   });
 }
-function makeControl(bar, { name, label: words, options }, send) {
+function makeControl(bar, { name, label: words, options, slider }, send) {
   const label = add(bar, "label");
   add(label, "span", {}, words);
-  const choice = options.length > 0;
+  const choice = options.length > 0 && !slider;
   const input = choice ? add(label, "select", { name }) : add(label, "input", { name, type: "range", step: 1 });
-  input.addEventListener("input", () => send({ control: name, value: choice ? input.value : Number(input.value) }));
+  input.addEventListener("input", () => send({ control: name, value: choice ? input.value : valueOf(input) }));
   add(label, "output");
   return input;
+}
+function valueOf({ value, dataset }) {
+  const steps = JSON.parse(dataset.steps ?? "[]");
+  return steps.length ? steps[Number(value)] : Number(value);
 }
 function offer(input, options) {
   const known = [...input.options].map((option) => option.value).join();
@@ -746,6 +757,8 @@ function mount(model2, el) {
   const panels = add(body, "div", { class: "panels" });
   const jumps = add(body, "div", { class: "jumps" });
   const foot = add(root, "div", { class: "foot" });
+  const legend = add(foot, "div", { class: "legend" });
+  const colour = addColour(foot, root);
   const all = { views: /* @__PURE__ */ new Map(), pointed: { at: null } };
   const { send, answered, isAhead } = sender(model2, root, gone);
   controls.addEventListener("keydown", keepKeys);
@@ -759,7 +772,8 @@ function mount(model2, el) {
     updateControls();
     showPanels(panels, scene, model2.get("images"), all, send);
     showJumps(jumps, scene, send);
-    showFoot(foot, scene);
+    showLegend(legend, scene);
+    colour.hidden = !scene.panels.some((panel) => panel.heat);
   };
   model2.on("change:scene", show);
   model2.on("change:answered", () => {
@@ -777,6 +791,14 @@ function addFullScreen(root) {
   root.addEventListener("fullscreenchange", () => {
     button.textContent = document.fullscreenElement === root ? "Leave full screen" : "Full screen";
   });
+}
+function addColour(parent, root) {
+  const label = add(parent, "label", { class: "colour" });
+  add(label, "span", {}, "colour");
+  const slider = add(label, "input", { name: "colour", type: "range", min: 0, max: 100, value: 100 });
+  slider.addEventListener("input", () => root.style.setProperty("--opacity", String(Number(slider.value) / 100)));
+  slider.addEventListener("keydown", keepKeys);
+  return label;
 }
 function sender(model2, root, gone) {
   const sent = {};
@@ -910,21 +932,99 @@ function showJumps(list, scene, send) {
     button.addEventListener("click", () => send({ panel: jump.panel, patch: jump.patch }));
   }
 }
-function showFoot(foot, scene) {
-  foot.replaceChildren();
+function showLegend(legend, scene) {
+  legend.replaceChildren();
   for (const [kind, meaning] of scene.legend) {
-    const entry = add(foot, "span", { class: "entry" });
+    const entry = add(legend, "span", { class: "entry" });
     const svg = shape(entry, "svg", { class: "drawing", viewBox: "-40 -40 80 80", width: 18, height: 18 });
     drawMark(svg, { kind, x: 0, y: 0, text: "2" }, 1, { width: 56, height: 56 });
     add(entry, "span", {}, meaning);
   }
 }
 
+// src/eye.ts
+var MIRRORED = "mirrored";
+var RESTS = " The box snaps to places on a grid, in the size that it has.";
+var eyeScene = {
+  hints: {
+    free: "Move over a patch: its answer is shown at once. A click pins it." + RESTS,
+    pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it." + RESTS
+  },
+  next: (state2, event, { boxes }) => {
+    const set = (values) => ({ ...state2, values: { ...state2.values, ...values } });
+    if ("control" in event) return set({ [event.control]: event.value });
+    if (!("box" in event)) return withPatch(state2, event.panel, event);
+    const found = nearestBox(boxes, state2.values.box, event);
+    return found < 0 ? state2 : set({ box: boxes[found] });
+  },
+  scene: (data2, first2, state2, images2) => {
+    const { grid, boxes } = data2;
+    const { values, pinned, selected: [, patch] } = state2;
+    const number = boxes.findIndex((box) => String(box) === String(values.box));
+    const held2 = data2.places[`${values.image} ${values.flip} ${number}`];
+    const source = `image ${values.image}`;
+    const view = `view ${held2.name}`;
+    images2[view] ??= cutOf(images2[source], values.box, values.flip === MIRRORED, grid);
+    const count = grid[0] * grid[1];
+    const cosines = bytesIn(held2.cosine);
+    const own = [...Array(count).keys()].map((i) => cosines[i * (count + 1)]);
+    const row = cosines.slice(patch * count, (patch + 1) * count);
+    const query = markAt(centreOf(grid, patch), "query");
+    const best = held2.best[patch];
+    const onGrid = { hovers: !pinned, follows: true, marks: [query] };
+    const changes = {
+      context: { image: source, boxes: first2.panels[0].boxes.map((box) => ({ ...box, ...sidesOf(values.box) })) },
+      query: { ...onGrid, image: view, heat: heatOf(own, grid, "cosine") },
+      match: {
+        ...onGrid,
+        image: view,
+        heat: heatOf(row, grid, "cosine"),
+        marks: [query, markAt(centreOf(grid, best), "match")]
+      },
+      expected: { ...onGrid, image: `expected ${held2.name}` },
+      target: { ...onGrid, image: `target ${held2.name}` }
+    };
+    const words = (at) => fill("row {row}, column {column}", rowAndColumn(grid, at));
+    return {
+      ...first2,
+      panels: first2.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),
+      text: fill(data2.text, {
+        query: words(patch),
+        best: words(best),
+        found: held2.found[patch],
+        own: held2.own[patch],
+        right: held2.right,
+        count
+      }),
+      controls: withValues(first2.controls, values)
+    };
+  }
+};
+function sidesOf([top, left, height, width]) {
+  return { top, left, height, width };
+}
+function nearestBox(boxes, now, { box, step = [0, 0] }) {
+  const keyed = step.some(Boolean);
+  const [top, left, height, width] = box;
+  const ahead = ([y, x]) => step[0] * (y - now[0]) + step[1] * (x - now[1]) > 1e-3;
+  const from = keyed ? now : [top, left];
+  const sameSize = ([, , h, w]) => Math.hypot(h - height, w - width) < 1e-3;
+  const distance = (each) => sameSize(each) && (!keyed || ahead(each)) ? Math.hypot(each[0] - from[0], each[1] - from[1]) : Infinity;
+  const distances = boxes.map(distance);
+  const least = Math.min(...distances);
+  return least < Infinity ? distances.indexOf(least) : -1;
+}
+function cutOf(image, [top, left, height, width], mirrored, [rows, columns]) {
+  const turned = mirrored ? ` transform="translate(${2 * left + width} 0) scale(-1 1)"` : "";
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${32 * columns}" height="${32 * rows}" preserveAspectRatio="none" viewBox="${left} ${top} ${width} ${height}"><image href="${image}" width="1" height="1" preserveAspectRatio="none" style="image-rendering: pixelated"${turned}/></svg>`;
+  return `data:image/svg+xml,${encodeURIComponent(svg)}`;
+}
+
 // src/path.ts
 var PANELS = 3;
 var pathScene = {
-  next: (state2, event) => {
-    if ("control" in event || event.panel !== "path") return modelsScene.next(state2, event);
+  next: (state2, event, { models }) => {
+    if ("control" in event || event.panel !== "path") return modelsScene.next(state2, event, models);
     if (!("patch" in event)) return state2;
     return { ...state2, values: { ...state2.values, step: event.patch + 1 } };
   },
@@ -988,12 +1088,184 @@ function partOf(image, [rows, columns], patch) {
   return `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }
 
+// src/labels.ts
+var DIRECTIONS = 16;
+var GAPS = [7, 14, 24, 38, 56, 80];
+var ROUNDS = 6;
+var MARKER = 14;
+function around([x, y], [right, down], [wide, high]) {
+  return [x + right - wide / 2, y + down - high / 2, x + right + wide / 2, y + down + high / 2];
+}
+function covered(a, b) {
+  const side = (low, high) => Math.max(0, Math.min(a[high], b[high]) - Math.max(a[low], b[low]));
+  return side(0, 2) * side(1, 3);
+}
+function sum(boxes, box) {
+  return boxes.reduce((all, other) => all + covered(box, other), 0);
+}
+function candidates([wide, high]) {
+  return GAPS.flatMap((gap) => [...Array(DIRECTIONS).keys()].map((i) => {
+    const angle = 2 * Math.PI * i / DIRECTIONS;
+    return [Math.cos(angle) * (wide / 2 + gap), Math.sin(angle) * (high / 2 + gap)];
+  }));
+}
+function placeLabels(points, sizes, solid, area) {
+  const offered = sizes.map(candidates);
+  const best = offered.map(([first2]) => first2);
+  const markers = points.map((point2) => around(point2, [0, 0], [MARKER, MARKER]));
+  const costOf = (i, offset) => {
+    const labels = points.map((point2, j) => around(point2, best[j], sizes[j])).filter((_, j) => j !== i);
+    const [wide, high] = sizes[i];
+    const box = around(points[i], offset, sizes[i]);
+    const far = Math.hypot(Math.max(0, Math.abs(offset[0]) - wide / 2), Math.max(0, Math.abs(offset[1]) - high / 2));
+    const hit = [...labels, ...markers.filter((_, j) => j !== i)];
+    const line = [1, 2, 3, 4, 5, 6, 7].map((step) => [step * offset[0] / 10, step * offset[1] / 10]);
+    const crossed = line.reduce((all, part) => all + sum(hit, around(points[i], part, [3, 3])), 0);
+    return far + 5 * crossed + 100 * (wide * high - covered(box, area)) + 100 * sum([...labels, ...solid], box) + 4 * sum(solid, box);
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    let moved = false;
+    offered.forEach((offsets, i) => {
+      const costs = offsets.map((offset) => costOf(i, offset));
+      const found = offsets[costs.indexOf(Math.min(...costs))];
+      moved ||= found !== best[i];
+      best[i] = found;
+    });
+    if (!moved) break;
+  }
+  return best;
+}
+
+// src/study.ts
+var UNITS = [800, 600];
+var [LETTER, LINE, DOT] = [18, 38, 20];
+var SUMMARY = "semantic";
+var studyScene = {
+  hints: {
+    free: "A click chooses a point; a rectangle around points, or Shift and a click, several.",
+    pinned: ""
+  },
+  next: (state2, event, data2) => {
+    const own = pointsOf(data2, state2.values);
+    const set = (values) => ({ ...state2, values: { ...state2.values, ...values } });
+    if ("control" in event) return set(controlled(data2, state2.values, event));
+    if ("parts" in event) return set({ chosen: event.parts.map((part) => own.names[part]) });
+    return "patch" in event ? set({ chosen: [own.names[event.patch]] }) : state2;
+  },
+  scene: (data2, first2, { values }) => {
+    const own = pointsOf(data2, values);
+    const described = values.chosen.slice(0, data2.described);
+    const more = values.chosen.length - described.length;
+    const [base] = described;
+    const lines = described.map((name) => (own.lines[base] ?? own.lines[own.names[0]])[name]);
+    const { title, rows } = own.probes[values.probe];
+    const shown2 = rows.filter(([name]) => described.includes(name));
+    const [plane, bars] = first2.panels;
+    return {
+      ...first2,
+      panels: [
+        {
+          ...plane,
+          title: `all ${values.points}`,
+          grid: [1, own.names.length],
+          chart: planeOf(own, values.chosen, own.names.length <= data2.named ? own.names : described)
+        },
+        { ...bars, title: `chosen ${values.points}: ${values.probe}`, chart: valuesOf(own, shown2, title) }
+      ],
+      text: [own.head, ...lines, ...more > 0 ? [`${more} more are chosen.`] : []].join("\n"),
+      controls: withValues(first2.controls, values).map((control) => control.name === "probe" ? { ...control, options: Object.keys(own.probes) } : control)
+    };
+  }
+};
+function pointsOf({ states }, { study, points }) {
+  return states[`${study} ${points}`];
+}
+function controlled(data2, values, { control, value }) {
+  const next = { ...values, [control]: value };
+  if (control === "probe" || value === values[control]) return next;
+  const { chosen: chosen2, probes } = pointsOf(data2, next);
+  return { ...next, chosen: chosen2, probe: next.probe in probes ? next.probe : SUMMARY };
+}
+function planeOf({ names, plane }, chosen2, named) {
+  const numbers = named.map((name) => names.indexOf(name));
+  const points = plane.x.map((x, i) => [x, plane.y[i]]);
+  const isNamed = (_, i) => numbers.includes(i);
+  return {
+    ...plane,
+    chosen: chosen2.map((name) => names.indexOf(name)),
+    places: numbers.length === names.length ? plane.places : besides(points, plane.names, numbers),
+    whiskers: plane.whiskers.map((ends, i) => isNamed(ends, i) ? ends : null)
+  };
+}
+function valuesOf({ names, plane }, rows, title) {
+  const numbers = rows.map(([name]) => names.indexOf(name));
+  const of = (all) => numbers.map((i) => all[i]);
+  const { values, ticks, ends } = axisOf(rows);
+  const x = rows.map((_, i) => (i + 0.5) / rows.length);
+  const points = x.map((at, i) => [at, values[i]]);
+  return {
+    ...plane,
+    x,
+    y: values,
+    names: of(plane.names),
+    colours: of(plane.colours),
+    symbols: of(plane.symbols),
+    x_title: "",
+    y_title: title,
+    x_ticks: [],
+    y_ticks: ticks,
+    chosen: [],
+    places: besides(points, of(plane.names), [...x.keys()]),
+    joined: false,
+    whiskers: ends.map(([low, high], i) => [x[i], x[i], low, high])
+  };
+}
+function axisOf(rows) {
+  const all = rows.map(([, value]) => value);
+  const ends = rows.map(([, value, low2, high2]) => [low2 ?? value, high2 ?? value]);
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const span = high - low || 0.1;
+  const [least, most] = [Math.min(...ends.map(([end]) => end)), Math.max(...ends.map(([, end]) => end))];
+  const bottom = Math.max(low - span, Math.min(low - 0.15 * span, least - 0.05 * span));
+  const top = Math.min(high + span, Math.max(high + 0.15 * span, most + 0.05 * span));
+  const share = (value) => Math.min(1, Math.max(0, (value - bottom) / (top - bottom)));
+  return {
+    values: all.map(share),
+    ticks: ticksOf(bottom, top),
+    ends: ends.map(([start, end]) => [share(start), share(end)])
+  };
+}
+function ticksOf(low, high, gaps = 6) {
+  const power = 10 ** Math.floor(Math.log10((high - low) / 2));
+  const step = [0.5, 1, 2, 5].map((times) => times * power).find((each) => (high - low) / each <= gaps) ?? power;
+  const [first2, last] = [Math.ceil(low / step), Math.floor(high / step)];
+  return [...Array(Math.max(0, last - first2 + 1)).keys()].map((i) => {
+    const mark = (first2 + i) * step;
+    const words = Number(mark.toPrecision(10)).toLocaleString("en", { maximumSignificantDigits: 10 });
+    return [(mark - low) / (high - low), words];
+  });
+}
+function besides(points, names, numbers) {
+  const down = points.map(([x, y]) => [x * UNITS[0], (1 - y) * UNITS[1]]);
+  const sizes = numbers.map((i) => [LETTER * names[i].length + 8, LINE]);
+  const dots = down.map(([x, y]) => [x - DOT, y - DOT, x + DOT, y + DOT]);
+  const offsets = placeLabels(numbers.map((i) => down[i]), sizes, dots, [0, 0, ...UNITS]);
+  const places = points.map(() => null);
+  numbers.forEach((number, i) => {
+    const [x, y] = points[number];
+    places[number] = [x + offsets[i][0] / UNITS[0], y - offsets[i][1] / UNITS[1]];
+  });
+  return places;
+}
+
 // src/page.ts
 var scenesOf = {
   pairScene,
   modelsScene,
   pathScene,
-  reconstructionScene
+  reconstructionScene,
+  studyScene,
+  eyeScene
 };
 var data = JSON.parse(find("#data").textContent ?? "");
 var { first, state, moves, scenes, images, refusal, held } = data;
@@ -1012,7 +1284,7 @@ function answer(event) {
 }
 function computed(from, event) {
   const { next, scene } = scenesOf[from.scene];
-  const changed = "release" in event ? { pinned: false } : next(state, event);
+  const changed = "release" in event ? { pinned: false } : next(state, event, from.data);
   if (changed === state) return shown.scene;
   Object.assign(state, changed);
   return scene(from.data, first, state, images);
@@ -1031,19 +1303,18 @@ function eventName(event) {
   if ("control" in event) return event.control + "=" + event.value;
   if ("parts" in event) return event.panel + " " + event.parts;
   if ("patch" in event) return event.panel + " " + event.patch;
-  return "box" in event ? nearestBox(event.box, event.step || [0, 0]) : void 0;
+  return "box" in event ? boxName(event) : void 0;
 }
-function nearestBox([top, left, height, width], step) {
-  const keyed = step.some(Boolean);
-  const [atTop, atLeft] = state.values.box;
-  const ahead = ([y, x]) => step[0] * (y - atTop) + step[1] * (x - atLeft) > 1e-3;
-  const distance = ([y, x]) => keyed ? Math.hypot(y - atTop, x - atLeft) : Math.hypot(y - top, x - left);
-  const sameSize = ([, , h, w]) => Math.hypot(h - height, w - width) < 1e-3;
-  const boxes = Object.keys(moves).filter((name) => name.startsWith("box ")).map((name) => [name, moves[name].values.box]).filter(([, box]) => sameSize(box) && (!keyed || ahead(box)));
-  return boxes.sort((a, b) => distance(a[1]) - distance(b[1])).map(([name]) => name)[0];
+function boxName(event) {
+  const names = Object.keys(moves).filter((name) => name.startsWith("box "));
+  const found = nearestBox(names.map((name) => moves[name].values.box), state.values.box, event);
+  return found < 0 ? void 0 : names[found];
 }
 function showHint() {
-  if (held) find(".siamlab-hint").textContent = HINTS[state.pinned ? "pinned" : "free"];
+  if (!held) return;
+  const hints = scenesOf[held.scene].hints ?? HINTS;
+  const exact = shown.scene.panels.some((panel) => panel.heat) ? EXACT : "";
+  find(".siamlab-hint").textContent = hints[state.pinned ? "pinned" : "free"] + exact;
 }
 if (held) {
   state.pinned = false;

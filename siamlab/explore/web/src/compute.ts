@@ -56,7 +56,8 @@ export interface ModelsData { // as models.py holds it
 type Part = Pick<Panel, "heat" | "arrows" | "marks">; // of a panel: what answers a patch
 
 export interface PageScene<Data> {
-  next: (state: PageState, event: PanelEvent) => PageState;
+  hints?: typeof HINTS;
+  next: (state: PageState, event: PanelEvent, data: Data) => PageState;
   // `images` gets those that are made here
   scene: (data: Data, first: Scene, state: PageState, images: Record<string, string>) => Scene;
 }
@@ -68,13 +69,13 @@ export function fill(template: string, words: Record<string, Value>): string {
 // Of texts that were unpacked: a pointer needs the same ones again.
 const bytes = new Map<string, Uint8Array>();
 
-function unpacked(text: string): Uint8Array {
+export function bytesIn(text: string): Uint8Array {
   const known = bytes.get(text) ?? bytesOf(text);
   bytes.set(text, known);
   return known;
 }
 
-function heatOf(levels: Iterable<number>, grid: Grid, scale: string): Levels {
+export function heatOf(levels: Iterable<number>, grid: Grid, scale: string): Levels {
   return { levels: btoa(String.fromCharCode(...levels)), grid, scale };
 }
 
@@ -88,16 +89,20 @@ export function withValues(controls: Control[], values: PageState["values"]): Co
   return controls.map((control) => ({ ...control, value: values[control.name] }));
 }
 
+function placeKey({ image, views, training_step: step = "" }: PageState["values"]): string { // as held.py's
+  return `${image} ${views} ${step}`.trimEnd();
+}
+
 // The panels of both views for a patch of one of them, and the text about it.
 export function answerOfPair({ grid, pairs }: Pick<PairData, "grid" | "pairs">, values: PageState["values"],
   here: Side, patch: number) {
   const count = grid[0] * grid[1];
   const there = here === "a" ? "b" : "a";
-  const place = pairs[`${values.image} ${values.views}`];
+  const place = pairs[placeKey(values)];
   const held = place.layers[values.layer];
   const side = held[here];
   const inside = place[here].inside[patch] === "1";
-  const across = unpacked(held.across); // from a, row by row, to b
+  const across = bytesIn(held.across); // from a, row by row, to b
   const found = here === "a" ? across.slice(patch * count, (patch + 1) * count)
     : across.filter((_, i) => i % count === patch);
   const top = side.top[patch].map((each) => centreOf(grid, each));
@@ -105,7 +110,7 @@ export function answerOfPair({ grid, pairs }: Pick<PairData, "grid" | "pairs">, 
   const marks = [markAt(top[0], "match")];
   if (inside) marks.push(markAt(truth, "true"));
   top.slice(1).forEach((each, i) => marks.push(markAt(each, "next", String(i + 2))));
-  const own = halfRow(unpacked(side.own), patch, count);
+  const own = halfRow(bytesIn(side.own), patch, count);
   const query: Part = { heat: heatOf(own, grid, "cosine"), arrows: [],
     marks: [markAt(centreOf(grid, patch), "query")] };
   const answer: Part = { heat: heatOf(found, grid, "cosine"), marks,
@@ -117,6 +122,8 @@ export function answerOfPair({ grid, pairs }: Pick<PairData, "grid" | "pairs">, 
     shown: here === "a" ? { a: query, b: answer } : { a: answer, b: query },
   };
 }
+
+export const EXACT = " Values are exact to 0.4 % of the end of their scale.";
 
 // The pointer shows the patch below it, until a click pins one; a click on it or Escape releases it.
 export const HINTS = { free: "Move over a patch: its answer is shown at once. A click pins it.",
@@ -190,7 +197,7 @@ export const modelsScene: PageScene<ModelsData> = {
       { name, ...answerOfPair({ grid: data.grid, pairs: model.pairs }, values, "a", patch) }));
     const heads = headsOf(data, first, state);
     const errors = answers.map(({ name, error }) => `${name} ${error}`).join("; ");
-    const high = data.highest[`${values.image} ${values.views} ${values.layer}`];
+    const high = data.highest[`${placeKey(values)} ${values.layer}`];
     const scale = { ...first.scales.attention, high, bound: high };
     const options = [MEAN, ...heads.map(({ name }) => name)];
     return { ...first, scales: { ...first.scales, attention: scale },
@@ -232,7 +239,7 @@ function headsOf(data: ModelsData, first: Scene, state: PageState) { // of one m
 }
 
 function heldAttention({ models }: ModelsData, { values }: PageState, name: string) {
-  return models[name].attention[`${values.image} ${values.views}`][values.layer];
+  return models[name].attention[placeKey(values)][values.layer];
 }
 
 // Row 0: the mean over heads, also of a head that is none.
@@ -241,5 +248,5 @@ function attentionOf(data: ModelsData, state: PageState, name: string, head: num
   const count = grid[0] * grid[1];
   const { levels, heads } = heldAttention(data, state, name);
   const start = ((head <= heads ? head : 0) * count + state.selected[1]) * count;
-  return heatOf(unpacked(levels).slice(start, start + count), grid, "attention");
+  return heatOf(bytesIn(levels).slice(start, start + count), grid, "attention");
 }

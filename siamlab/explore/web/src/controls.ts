@@ -1,7 +1,7 @@
 // Controls: the sliders and choices of a scene.
 
 import { add } from "./elements";
-import type { Control, Send } from "./scene";
+import type { Control, Send, Value } from "./scene";
 import { setAll } from "./shapes";
 
 type Input = HTMLInputElement | HTMLSelectElement;
@@ -13,28 +13,38 @@ export function showControls(
   controls.forEach((control, i) => {
     const input = bar.querySelector<Input>(`[name="${control.name}"]`) ?? makeControl(bar, control, send);
     const label = input.parentElement as HTMLElement;
+    const steps = control.slider ? control.options : [];
+    const [low, high] = steps.length ? [0, steps.length - 1] : [control.low, control.high];
     if (input instanceof HTMLSelectElement) offer(input, control.options);
     else {
-      setAll(input, { min: control.low, max: control.high });
+      setAll(input, { min: low, max: high });
+      input.dataset.steps = JSON.stringify(steps);
       (label.querySelector("output") as HTMLElement).textContent = String(control.shown ?? control.value);
     }
     label.style.order = String(i);
-    label.hidden = control.options.length === 0 && control.low === control.high; // nothing to choose
-    const value = String(control.value);
+    label.hidden = input instanceof HTMLInputElement && low === high; // nothing to choose
+    const value = String(steps.length ? steps.indexOf(String(control.value)) : control.value);
     if (value !== input.value && !isAhead(control.name)) input.value = value;
   });
 }
 
-function makeControl(bar: HTMLElement, { name, label: words, options }: Control, send: Send): Input {
+function makeControl(
+  bar: HTMLElement, { name, label: words, options, slider }: Control, send: Send,
+): Input {
   const label = add(bar, "label");
   add(label, "span", {}, words);
-  const choice = options.length > 0;
+  const choice = options.length > 0 && !slider;
   const input = choice ? add(label, "select", { name })
     : add(label, "input", { name, type: "range", step: 1 });
   input.addEventListener("input", () => (
-    send({ control: name, value: choice ? input.value : Number(input.value) })));
+    send({ control: name, value: choice ? input.value : valueOf(input as HTMLInputElement) })));
   add(label, "output");
   return input;
+}
+
+function valueOf({ value, dataset }: HTMLInputElement): Value { // of a slider
+  const steps: string[] = JSON.parse(dataset.steps ?? "[]");
+  return steps.length ? steps[Number(value)] : Number(value);
 }
 
 function offer(input: HTMLSelectElement, options: string[]): void {

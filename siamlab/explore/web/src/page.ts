@@ -1,12 +1,14 @@
 // Page: an exported explorer, which answers clicks without Python: its data holds the answers
 // ready-made, or what they are computed from.
 
-import { HINTS, modelsScene, pairScene, type PageScene, type PageState, type Selected } from "./compute";
+import { EXACT, HINTS, modelsScene, pairScene, type PageScene, type PageState, type Selected } from "./compute";
 import { pageModel } from "./model";
 import { mount } from "./panels";
+import { eyeScene, nearestBox } from "./eye";
 import { pathScene } from "./path";
 import { reconstructionScene } from "./reconstruction";
-import type { Counted, PanelEvent, Scene, Sides, Step } from "./scene";
+import { studyScene } from "./study";
+import type { Boxed, Counted, PanelEvent, Scene } from "./scene";
 
 interface Move { // what an event changes
   values: Record<string, any>;
@@ -29,7 +31,7 @@ interface Data { // as page.py writes it
 }
 
 const scenesOf: Record<string, PageScene<any>> = { pairScene, modelsScene, pathScene,
-  reconstructionScene };
+  reconstructionScene, studyScene, eyeScene };
 const data: Data = JSON.parse(find("#data").textContent ?? "");
 const { first, state, moves, scenes, images, refusal, held } = data;
 const { shown, model, tell } = pageModel({ scene: first, images }, answer);
@@ -50,7 +52,7 @@ function answer(event: Counted | Released) {
 
 function computed(from: NonNullable<Data["held"]>, event: Counted | Released) {
   const { next, scene } = scenesOf[from.scene];
-  const changed = "release" in event ? { pinned: false } : next(state, event);
+  const changed = "release" in event ? { pinned: false } : next(state, event, from.data);
   if (changed === state) return shown.scene;
   Object.assign(state, changed);
   return scene(from.data, first, state, images);
@@ -71,25 +73,20 @@ function eventName(event: PanelEvent): string | undefined {
   if ("control" in event) return event.control + "=" + event.value;
   if ("parts" in event) return event.panel + " " + event.parts;
   if ("patch" in event) return event.panel + " " + event.patch;
-  return "box" in event ? nearestBox(event.box, event.step || [0, 0]) : undefined;
+  return "box" in event ? boxName(event) : undefined;
 }
 
-// The stored box of this size that is nearest; after an arrow key, the nearest in its direction.
-function nearestBox([top, left, height, width]: Sides, step: Step): string | undefined {
-  const keyed = step.some(Boolean);
-  const [atTop, atLeft]: Sides = state.values.box;
-  const ahead = ([y, x]: Sides) => step[0] * (y - atTop) + step[1] * (x - atLeft) > 0.001;
-  const distance = ([y, x]: Sides) =>
-    (keyed ? Math.hypot(y - atTop, x - atLeft) : Math.hypot(y - top, x - left));
-  const sameSize = ([, , h, w]: Sides) => Math.hypot(h - height, w - width) < 0.001;
-  const boxes = Object.keys(moves).filter((name) => name.startsWith("box "))
-    .map((name): [string, Sides] => [name, moves[name].values.box])
-    .filter(([, box]) => sameSize(box) && (!keyed || ahead(box)));
-  return boxes.sort((a, b) => distance(a[1]) - distance(b[1])).map(([name]) => name)[0];
+function boxName(event: Boxed): string | undefined {
+  const names = Object.keys(moves).filter((name) => name.startsWith("box "));
+  const found = nearestBox(names.map((name) => moves[name].values.box), state.values.box, event);
+  return found < 0 ? undefined : names[found];
 }
 
 function showHint() {
-  if (held) find(".siamlab-hint").textContent = HINTS[state.pinned ? "pinned" : "free"];
+  if (!held) return;
+  const hints = scenesOf[held.scene].hints ?? HINTS;
+  const exact = (shown.scene as Scene).panels.some((panel) => panel.heat) ? EXACT : "";
+  find(".siamlab-hint").textContent = hints[state.pinned ? "pinned" : "free"] + exact;
 }
 
 if (held) { // where a pointer is followed at once

@@ -25,6 +25,8 @@ export function mount(model: Model, el: Element): void {
   const panels = add(body, "div", { class: "panels" });
   const jumps = add(body, "div", { class: "jumps" });
   const foot = add(root, "div", { class: "foot" });
+  const legend = add(foot, "div", { class: "legend" });
+  const colour = addColour(foot, root);
   const all: All = { views: new Map(), pointed: { at: null } };
   const { send, answered, isAhead } = sender(model, root, gone);
 
@@ -42,7 +44,8 @@ export function mount(model: Model, el: Element): void {
     updateControls();
     showPanels(panels, scene, model.get("images"), all, send);
     showJumps(jumps, scene, send);
-    showFoot(foot, scene);
+    showLegend(legend, scene);
+    colour.hidden = !scene.panels.some((panel) => panel.heat);
   };
   model.on("change:scene", show);
   model.on("change:answered", () => { updateControls(); answered(); });
@@ -60,6 +63,17 @@ function addFullScreen(root: HTMLElement): void {
   root.addEventListener("fullscreenchange", () => {
     button.textContent = document.fullscreenElement === root ? "Leave full screen" : "Full screen";
   });
+}
+
+// How much of the heat is seen: the less, the more of the picture below it.
+function addColour(parent: Element, root: HTMLElement): HTMLElement {
+  const label = add(parent, "label", { class: "colour" });
+  add(label, "span", {}, "colour");
+  const slider = add(label, "input", { name: "colour", type: "range", min: 0, max: 100, value: 100 });
+  slider.addEventListener("input", () => (
+    root.style.setProperty("--opacity", String(Number(slider.value) / 100))));
+  slider.addEventListener("keydown", keepKeys);
+  return label;
 }
 
 // What sends events, notes that they were answered, and knows whether a control is ahead of answers.
@@ -190,10 +204,10 @@ function showJumps(list: HTMLElement, scene: Scene, send: Send): void {
   }
 }
 
-function showFoot(foot: HTMLElement, scene: Scene): void {
-  foot.replaceChildren();
+function showLegend(legend: HTMLElement, scene: Scene): void {
+  legend.replaceChildren();
   for (const [kind, meaning] of scene.legend) {
-    const entry = add(foot, "span", { class: "entry" });
+    const entry = add(legend, "span", { class: "entry" });
     const svg = shape(entry, "svg", { class: "drawing", viewBox: "-40 -40 80 80", width: 18, height: 18 });
     drawMark(svg, { kind, x: 0, y: 0, text: "2" }, 1, { width: 56, height: 56 });
     add(entry, "span", {}, meaning);

@@ -18,8 +18,8 @@ interface PathData { // as path.py holds it
 }
 
 export const pathScene: PageScene<PathData> = {
-  next: (state, event) => {
-    if ("control" in event || event.panel !== "path") return modelsScene.next(state, event);
+  next: (state, event, { models }) => {
+    if ("control" in event || event.panel !== "path") return modelsScene.next(state, event, models);
     if (!("patch" in event)) return state; // of several points, or of a pointer over them
     return { ...state, values: { ...state.values, step: event.patch + 1 } };
   },

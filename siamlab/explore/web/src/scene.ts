@@ -120,7 +120,8 @@ export interface Control {
   value: Value;
   low: number;
   high: number;
-  options: string[]; // none for a slider
+  options: string[]; // none for a slider over numbers
+  slider?: boolean; // over the options, which are in order
   shown?: string; // in the place of its value
 }
 

@@ -1,0 +1,85 @@
+"""Explorers over the steps of a training: of runs that kept encoders, step by step."""
+
+import pytest
+import torch
+from test_explore import panel
+from test_explore_browser import at, click, drawn_as, watched
+from test_train import noise, tiny
+
+from siamlab import open_models
+from siamlab.evaluate.course import at_step
+from siamlab.evaluate.models import NamedModel
+from siamlab.explore import ModelsExplorer, PairExplorer
+from siamlab.recipes import mae
+from siamlab.train import train
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    for name, every in (("kept", 2), ("sparse", 4), ("none", 0)):
+        train(tiny(mae, f"keep_every={every}"), root / name, noise())
+    return open_models([root / name for name in ("kept", "sparse", "none")])
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return noise().pixels[:3]
+
+
+def alone(named, step):
+    """The encoder after a step, as a model that knows of no others."""
+    return NamedModel(named.name, at_step(named, step), named.run)
+
+
+def same_heat(shown, wanted, name):
+    mine, theirs = (torch.tensor(panel(e, name).heat.values) for e in (shown, wanted))
+    torch.testing.assert_close(mine, theirs)
+
+
+def test_a_pair_is_that_of_the_encoder_after_the_step(models, pixels):
+    shown = PairExplorer(models[0], pixels)
+    (control,) = (c for c in shown.controls() if c.name == "training_step")
+    assert control.value == "6" and list(control.options) == ["0", "2", "4", "6"]
+    finished = panel(shown, "b").heat.values
+    for step in (0, 2, 6):
+        shown.set(training_step=step)
+        for view in "ab":
+            same_heat(shown, PairExplorer(alone(models[0], step), pixels), view)
+    assert panel(shown, "b").heat.values == finished
+
+
+def test_models_show_what_they_kept_by_the_step(models, pixels):
+    shown = ModelsExplorer(models, pixels).set(training_step=2, head=2)
+    for named, step in zip(models, (2, 0, None), strict=True):
+        own = named if step is None else alone(named, step)
+        wanted = ModelsExplorer(own._replace(folder=None), pixels).set(head=2)
+        for kind in ("attention", "similarity", "match"):
+            same_heat(shown, wanted, f"{named.name} {kind}")
+
+
+def test_without_kept_encoders_there_is_no_slider(models, pixels):
+    for explorer in (PairExplorer(models[2], pixels), ModelsExplorer(models[2:], pixels)):
+        assert "training_step" not in explorer.state
+        assert "training_step" not in {c.name for c in explorer.scene().controls}
+
+
+@pytest.mark.parametrize("kind", ["pair", "models"])
+def test_a_page_goes_through_the_steps(browser, models, pixels, kind, tmp_path):
+    explorer = PairExplorer(models[0], pixels) if kind == "pair" else ModelsExplorer(models, pixels)
+    view = "a" if kind == "pair" else f"{models[1].name} similarity"
+    with watched(browser, width=1200, height=900) as page:
+        page.goto(explorer.to_html(tmp_path / "page.html").as_uri())
+        slider = page.locator("input[name=training_step]")
+        assert slider.get_attribute("max") == "3" and slider.input_value() == "3"
+        for place, step in ((0, "0"), (2, "4")):
+            slider.fill(str(place))
+            drawn_as(page, explorer.set(training_step=step))
+            assert slider.locator("xpath=following-sibling::output").text_content() == step
+        click(page, view, 0.9, 0.1)
+        columns = explorer.scene().panels[-1].grid if kind == "pair" else explorer.grid
+        drawn_as(page, explorer.select(view, columns[1] - 1))
+        slider.press("ArrowRight")
+        drawn_as(page, explorer.set(training_step="6"))
+        page.mouse.move(*at(page, view, 0.1, 0.1))  # pinned: the answer stays
+        drawn_as(page, explorer)
