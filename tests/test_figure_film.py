@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import plotly.graph_objects as go
 import polars as pl
 import pytest
 from PIL import Image
@@ -10,7 +11,8 @@ from test_train import noise, tiny
 
 from siamlab.component import UserError
 from siamlab.evaluate.course import course
-from siamlab.figure.film import film_figure, film_table, write_gif
+from siamlab.figure.components import components_figure, components_table
+from siamlab.figure.film import film_figure, film_table, training_film, write_gif
 from siamlab.figure.similarity import similarity_figure, similarity_table
 from siamlab.probe import features
 from siamlab.recipes import mae, siameseim
@@ -74,9 +76,32 @@ def test_a_frame_is_the_figure_of_its_step_on_the_scale_of_all(table):
 
 def test_frames_have_all_that_moves_and_nothing_else(table):
     film = film_figure(IMAGE, table, QUERY)
-    kinds = sorted(trace.type for trace in film.frames[0].data)
-    assert kinds == ["heatmap", "heatmap", "scatter", "scatter"]
+    steps = [{n: part(table, s, n) for n in ("siameseim", "mae")} for s in (0, 2, 4, 6)]
+    drawn = [similarity_figure(IMAGE, models, QUERY) for models in steps]
+    same = lambda i: len({go.Figure(each.data[i]).to_json() for each in drawn}) == 1  # noqa: E731
+    moving = [i for i in range(len(film.data)) if not same(i)]
+    assert [list(frame.traces) for frame in film.frames] == [moving] * 4
+    assert [film.data[i].type for i in moving].count("heatmap") == 2 < len(film.data)
     assert len(film.layout.sliders[0].steps) == 4 and film.layout.updatemenus[0].buttons
+
+
+def test_a_film_of_components_moves_their_colours_alone(courses):
+    films = {}
+    for step, model in courses["mae"].items():
+        found = features(model, IMAGE[None])
+        colours = components_table(found.patches, found.grid)
+        films[step] = components_figure(IMAGE[None], {"mae": colours})
+    film = training_film(dict(reversed(films.items())))  # in the order of the steps all the same
+    assert [step.label for step in film.layout.sliders[0].steps] == [f"step {s}" for s in films]
+    for frame, (step, alone) in zip(film.frames, films.items(), strict=True):
+        (trace,) = frame.data
+        assert frame.name == f"step {step}" and trace.type == "image"
+        assert np.array_equal(trace.z, alone.data[frame.traces[0]].z)
+    assert np.array_equal(film.data[film.frames[0].traces[0]].z, film.frames[-1].data[0].z)
+    two = components_figure(IMAGE[None], {"mae": colours, "again": colours})
+    for odd in ({}, films | {9: two}):
+        with pytest.raises(UserError, match="give one or more of one kind"):
+            training_film(odd)
 
 
 @pytest.mark.slow

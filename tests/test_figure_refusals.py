@@ -106,6 +106,7 @@ OTHERS = {
     "patch_table",
     "similarity_table",
     "spectrum_table",
+    "training_film",
 }
 
 
@@ -149,6 +150,7 @@ def arguments():
         "similarity_figure": picture | dict(tables={"m": CASES["similarity_figure"][1]}),
         "similarity_table": dict(query=TOKENS[0], patches=TOKENS, grid=GRID),
         "spectrum_table": dict(eigenvalues={"m": torch.rand(5) + 0.1}),
+        "training_film": dict(figures={1: F.film_figure(SOURCE, FILM)}),
         "views_figure": dict(source=SOURCE, boxes=BOXES, patches=PATCHES) | views,
     }
 

@@ -25,7 +25,7 @@ from siamlab.figure.curves import (
 )
 from siamlab.figure.disagreement import disagreement_figure, disagreement_table
 from siamlab.figure.effects import effects_figure, effects_table
-from siamlab.figure.film import film_figure, film_table
+from siamlab.figure.film import film_figure, film_table, training_film
 from siamlab.figure.importances import importances_figure, importances_table
 from siamlab.figure.leaderboard import leaderboard_figure, leaderboard_table
 from siamlab.figure.plane import plane, plane_figure, plane_table
@@ -83,5 +83,6 @@ __all__ = [
     "spectrum_figure",
     "spectrum_table",
     "terminal_table",
+    "training_film",
     "views_figure",
 ]

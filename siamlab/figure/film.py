@@ -1,14 +1,14 @@
-"""Film: how the similarity to one patch emerges while models train, step by step.
+"""Film: how features emerge while models train, step by step; any figure of theirs is a frame.
 
+film = training_film({step: components_figure(images, tables[step]) for step in tables})
 table = film_table({"siameseim": course("runs/siameseim")}, photograph, query=(3, 4))
-film = film_figure(photograph, table, query=(3, 4))      # with a slider and a button
+film = film_figure(photograph, table, query=(3, 4))      # of the similarity to one patch
 write_gif(film, "film.gif")
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
@@ -65,14 +65,33 @@ def film_figure(
     All steps must have the same models; the last step is shown first.
     """
     drawn = {step: similarity_figure(image, t, query, title=title) for step, t in _films(table)}
-    figure = go.Figure(list(drawn.values())[-1])
-    moving = [i for i, trace in enumerate(figure.data) if _moves(trace)]
-    figure.frames = [
+    film = training_film(drawn)
+    one_scale(film, [table])
+    return film
+
+
+@typed
+def training_film(figures: Mapping[int, go.Figure]) -> go.Figure:
+    """One figure by step, with a slider and a play button; the last step is shown first.
+
+    The figures are of one kind, with as many traces each: those that differ between steps move,
+    and all else is as in the last one. Raises UserError for other figures, or none.
+    """
+    counts = {len(figure.data) for figure in figures.values()}
+    if len(counts) != 1:
+        raise UserError(
+            f"figures has {len(figures)} figures with {sorted(counts)} traces; give one or more of "
+            "one kind, each of the same models at its step"
+        )
+    drawn = dict(sorted(figures.items()))
+    last = list(drawn.values())[-1]
+    film = go.Figure(last)
+    moving = [i for i in range(*counts) if any(f.data[i] != last.data[i] for f in drawn.values())]
+    film.frames = [
         go.Frame(name=STEP.format(step), data=[each.data[i] for i in moving], traces=moving)
         for step, each in drawn.items()
     ]
-    one_scale(figure, [table])
-    return _with_controls(figure)
+    return _with_controls(film)
 
 
 def write_gif(film: go.Figure, path: str | Path, width: int = 800) -> Path:
@@ -124,11 +143,6 @@ def _films(table: pl.DataFrame) -> list[tuple[int, dict[str, pl.DataFrame]]]:
     if len({tuple(models) for _, models in steps}) > 1:
         raise UserError("the table of a film must have the same models at all steps")
     return steps
-
-
-def _moves(trace: Any) -> bool:
-    """Return whether a trace changes with the model: the query and the images stay."""
-    return trace.type == "heatmap" or (trace.name == "most similar" and trace.x[0] is not None)
 
 
 def _with_controls(figure: go.Figure) -> go.Figure:
