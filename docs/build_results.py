@@ -114,20 +114,32 @@ def headline_section() -> str:
 
 
 def path_section(study: str) -> str:
-    """Return the tables of a path's finished steps as Markdown."""
-    table = scores(study)
-    steps = table["point"].unique(maintain_order=True).to_list()
+    """Return the tables of a path's finished steps as Markdown: each step against the one before."""
+    return configurations_section(scores(study), "step", lambda steps: list(pairwise(steps)))
+
+
+def ablation_section(study: str) -> str:
+    """Return the tables of an ablation's finished choices as Markdown: each against the first."""
+    return configurations_section(
+        scores(study), "choice", lambda choices: [(choices[0], other) for other in choices[1:]]
+    )
+
+
+def configurations_section(
+    table: pl.DataFrame, word: str, compared: Callable[[list[str]], list[tuple[str, str]]]
+) -> str:
+    """Return means and differences; `word` names a configuration, `compared` the pairs."""
+    points = table["point"].unique(maintain_order=True).to_list()
     counts = dict(table.group_by("point").agg(pl.col("seed").n_unique()).iter_rows())
     parts = [
-        "Mean over seeds and its 95 % Student-t interval, step by step:\n",
+        f"Mean over seeds and its 95 % Student-t interval, {word} by {word}:\n",
         markdown(
-            ["step", "seeds", *(SHOWN[probe] for probe in QUICK)],
+            [word, "seeds", *(SHOWN[probe] for probe in QUICK)],
             ([row[0], str(counts[row[0]]), *row[1:]] for row in mean_rows(table, QUICK)),
         ),
-        "What each step changes, seed by seed, with intervals that hold together (Bonferroni):\n",
-        markdown(
-            ["", "semantic score", "spatial score"], difference_rows(table, list(pairwise(steps)))
-        ),
+        f"What each {word} changes, seed by seed, with intervals that hold together "
+        "(Bonferroni):\n",
+        markdown(["", "semantic score", "spatial score"], difference_rows(table, compared(points))),
     ]
     return "\n".join(parts)
 
@@ -191,6 +203,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "headline": headline_section,
     "id_to_siameseim": partial(path_section, "id_to_siameseim"),
     "mim_to_siameseim": partial(path_section, "mim_to_siameseim"),
+    "positional_embedding": partial(ablation_section, "positional_embedding"),
 }
 
 

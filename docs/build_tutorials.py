@@ -53,8 +53,10 @@ def _page(notebook: nbformat.NotebookNode, stem: str) -> tuple[str, dict[str, by
 
 
 def _shown(output: nbformat.NotebookNode, picture: str) -> str:
-    """One output: a picture where there is one, else a table, else text."""
+    """One output: a picture where there is one, else prose, else a table, else text."""
     data = output.get("data", {})
+    if "text/markdown" in data:
+        return data["text/markdown"]
     if "image/png" in data:
         return f"![The output of the cell above]({picture})"
     if "text/html" in data:

@@ -11,7 +11,8 @@ from PIL import Image
 from siamlab.cli.demo import DEMO, LONG, SMALLEST, demo, photographs
 from siamlab.cli.main import main
 from siamlab.data import Folder
-from siamlab.report.demo import below, leader, training_minutes
+from siamlab.report.answers import below, leader
+from siamlab.report.demo import SHORT_BELOW, training_minutes
 from siamlab.train import RunFolder, checkpoint
 from siamlab.train.events import Metrics
 
@@ -86,7 +87,7 @@ def scored(**values):
 
 
 def test_a_model_below_its_untrained_network_is_named_and_explained():
-    told = below(scored(untrained=0.16, mae=0.2, moco_v3=0.154))
+    told = below(scored(untrained=0.16, mae=0.2, moco_v3=0.154), SHORT_BELOW)
     assert "moco_v3 (0.15) on the spatial score (untrained: 0.16)." in told and "mae" not in told
     assert "a random network already tell colours" in told
     assert below(scored(untrained=0.1, mae=0.2, moco_v3=0.15)) == ""

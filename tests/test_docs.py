@@ -196,6 +196,15 @@ def generated():
     return reference() | tutorials()
 
 
+def test_a_tutorial_ends_with_its_answer_as_prose():
+    from build_tutorials import tutorials
+
+    pages = [page for name, page in tutorials().items() if re.search(r"/\d\d_.*\.md$", name)]
+    assert len(pages) == 10
+    for page in pages:
+        assert page.rstrip().rpartition("\n\n")[2].startswith("**Answer.** ")
+
+
 def test_the_readme_fits_three_screens():
     lines = (ROOT / "README.md").read_text().splitlines()
     assert len(lines) <= 100

@@ -14,7 +14,7 @@ import torch
 from siamlab import figure, zoo
 from siamlab.data import Images
 from siamlab.evaluate.models import NamedModel
-from siamlab.figure.scores import SUMMARY
+from siamlab.report.answers import below, leader
 from siamlab.report.page import Section, comparison_table, score_table, write_report
 from siamlab.report.pictures import attention_pictures, match_picture, views_picture
 from siamlab.run import Run
@@ -37,7 +37,7 @@ object, between the two scenes; the mean feature of each position is subtracted 
 position embedding alone scores 0. Whiskers are 95 % bootstrap intervals over test images of one \
 trained network per recipe; they exclude seed-to-seed variation."""
 
-BELOW = """\
+SHORT_BELOW = """\
 Some models end below the untrained network: {models}. The cause is the short training: the \
 patches of a random network already tell colours and edges apart, and training first loses what \
 its loss does not require before it gains anything beyond that."""
@@ -109,41 +109,9 @@ def opening(shipped: "polars.DataFrame", scores: "polars.DataFrame", run: Run) -
         below(shipped, SHIPPED_BELOW),
         f"The networks trained here saw {run.steps * run.batch:,} images of {run.data.kind}.",
         leader(scores),
-        below(scores),
+        below(scores, SHORT_BELOW),
     )
     return f"{' '.join(filter(None, parts))}\n\n{PLANE}"
-
-
-def leader(scores: "polars.DataFrame") -> str:
-    """Return a sentence that names the trained model with the highest value of each score.
-
-    It adds on which scores the interval of that model overlaps that of another trained one.
-    """
-    best, overlapping = {}, []
-    for name in SUMMARY:
-        rows = scores.filter(scores["probe"] == name, scores["model"] != zoo.REFERENCE)
-        rows = rows.sort("value", descending=True)
-        best[name] = rows["model"][0]
-        if any(high >= rows["low"][0] for high in rows["high"][1:]):
-            overlapping.append(f"the {name} score")
-    if len(set(best.values())) == 1:
-        parts = [f"{best[SUMMARY[0]]} is the highest on both scores"]
-    else:
-        parts = [f"{model} is the highest on the {name} score" for name, model in best.items()]
-    where = " and ".join(overlapping)
-    caution = f", though on {where} its interval overlaps another model's" if where else ""
-    return f"{' and '.join(parts)}{caution}."
-
-
-def below(scores: "polars.DataFrame", why: str = BELOW) -> str:
-    """Name the models below the untrained network in the words of `why`; "" if there are none."""
-    lower = []
-    for name in SUMMARY:
-        value = dict(scores.filter(scores["probe"] == name).select("model", "value").rows())
-        start = value.pop(zoo.REFERENCE, float("-inf"))
-        if low := [f"{model} ({v:.2f})" for model, v in value.items() if v < start]:
-            lower.append(f"{', '.join(low)} on the {name} score (untrained: {start:.2f})")
-    return why.format(models=" and ".join(lower)) if lower else ""
 
 
 def in_order(metrics: "polars.DataFrame", runs: list[Run]) -> "polars.DataFrame":

@@ -3,7 +3,7 @@
 views_picture(run, image)      attention_pictures(models, image)      match_picture(named, image)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +20,7 @@ from siamlab.run import Run
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+    from polars import DataFrame
 
 Image = UInt8[Tensor, "3 H W"]
 CROPS_SEED = 1  # of the two crops on which correspondences are shown
@@ -96,8 +97,21 @@ def _patches(named: NamedModel, view: View) -> Tensor:
     return probe.view_features(named.model, view).patches[0].cpu()
 
 
-def attribution_picture(named: NamedModel, image: Image) -> "Figure":
-    """Attribution of the cosine between the features of two crops, by up to three methods."""
+def attribution_picture(
+    named: NamedModel, image: Image, maps: "Mapping[str, DataFrame] | None" = None
+) -> "Figure":
+    """Attribution of the cosine between the features of two crops, by up to three methods.
+
+    `maps` are those of `attribution_maps`, which are computed if they are not given.
+    """
+    (a, _), tables = crops(named, image), maps or attribution_maps(named, image)
+    return figure.attribution_figure(
+        to_bytes(a.image[0]), tables, "the feature of another crop of the image", named.name
+    )
+
+
+def attribution_maps(named: NamedModel, image: Image) -> "dict[str, DataFrame]":
+    """Row, column and attribution of each patch, by method: what `attribution_picture` draws."""
     a, b = crops(named, image)
     other = probe.features(named.model, b.image).pooled[0]
     inputs = named.model, a.image, attribution.ToView(other)
@@ -110,9 +124,7 @@ def attribution_picture(named: NamedModel, image: Image) -> "Figure":
     if attribution.has_attention(named.model):
         weighted = attribution.attention_gradient(*inputs)[0]
         tables["attention × gradient"] = figure.attribution_table(weighted)
-    return figure.attribution_figure(
-        to_bytes(a.image[0]), tables, "the feature of another crop of the image", named.name
-    )
+    return tables
 
 
 def similarity_pictures(models: Sequence[NamedModel], image: Image) -> list["Figure"]:
