@@ -278,3 +278,11 @@ def test_the_command_prints_average_precision(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "probed on PASCAL VOC, protocol fcos-448" in shown and "published" not in shown
     assert torch.is_grad_enabled()
+
+
+def test_a_similar_head_is_told_beside_boxes_of_voc_at_its_size():
+    found = VocBoxes(protocol="fcos-224").published()
+    values = {each.probe: each.value for each in found if each.model.startswith("DINOv2")}
+    assert values == {"voc_boxes": 0.0978, "voc_boxes_50": 0.2895}
+    assert all("another head, 600 images" in each.model for each in found)
+    assert not VocBoxes().published() and not CocoBoxes(protocol="fcos-224").published()

@@ -45,6 +45,28 @@ PROTOCOLS: Mapping[str, BoxProtocol] = MappingProxyType(
         for side in (448, 224)
     }
 )
+# AP and AP50 of an anchor-free head of another make, on the middle squares of 600 photographs
+VISBENCH: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "MAE ViT-B/16": (0.0460, 0.1296),
+        "DINO ViT-B/16": (0.0583, 0.1660),
+        "DINOv2 ViT-B/14": (0.0978, 0.2895),
+        "CLIP ViT-B/16": (0.0622, 0.1894),
+    }
+)
+VOC_PROTOCOLS: Mapping[str, BoxProtocol] = MappingProxyType(
+    {
+        **PROTOCOLS,
+        "fcos-224": PROTOCOLS["fcos-224"]._replace(
+            published=tuple(
+                Published(f"{model}, another head, 600 images of VOC 2012,", key, value,
+                          "VisBench leaderboard, 2026")
+                for model, values in VISBENCH.items()
+                for key, value in zip(("voc_boxes", "voc_boxes_50"), values, strict=True)
+            )
+        ),
+    }
+)  # fmt: skip
 Protocol = Literal["fcos-448", "fcos-224"]
 SIDES = "side of the square that holds a photograph, pixels; a head after FCOS"
 
@@ -55,7 +77,7 @@ class VocBoxes(StandardSet):
     title: ClassVar[str] = "PASCAL VOC"
     licence: ClassVar[str] = "none stated; photographs from Flickr, under its terms"
     origin: ClassVar[str] = "http://host.robots.ox.ac.uk/pascal/VOC"
-    protocols: ClassVar[Mapping[str, Any]] = PROTOCOLS
+    protocols: ClassVar[Mapping[str, Any]] = VOC_PROTOCOLS
 
     kind: Literal["voc_boxes"] = "voc_boxes"
     path: str = Field(default="", description="folder VOC2007 or VOC2012, with JPEGImages/ inside")
