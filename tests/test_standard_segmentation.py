@@ -437,6 +437,26 @@ def test_voc_trains_on_the_masks_of_sbd_where_they_are(tmp_path):
         more()
 
 
+@CALM
+def test_only_the_middle_square_is_seen_and_scored_by_visbenchs_protocol(tmp_path):
+    data = Voc(path=str(write_voc(tmp_path)), protocol="visbench")
+    before = measured(data)
+    for file in tmp_path.glob("SegmentationClass/*.png"):
+        mask = np.array(Image.open(file))
+        height, width = mask.shape
+        across, down = (width - min(mask.shape)) // 2, (height - min(mask.shape)) // 2
+        outside = np.ones(mask.shape, bool)
+        outside[down : height - down, across : width - across] = False
+        photograph = np.array(Image.open(tmp_path / f"JPEGImages/{file.stem}.jpg"))
+        mask[outside], photograph[outside] = 7, 99
+        save(file, mask)
+        save(tmp_path / f"JPEGImages/{file.stem}.jpg", photograph, quality=99, subsampling=0)
+    assert measured(data)["value"] == pytest.approx(before["value"], abs=0.05)
+    assert measured(data)["chance"] == pytest.approx(before["chance"], abs=1e-6)
+    assert measured(data.replace(protocol="dinov2"))["chance"] < before["chance"] - 0.02
+    assert "middle square" in before["settings"] and before["value"] > 0.8 * before["ceiling"]
+
+
 def test_sizes_are_scaled_to_whole_patches_of_a_model_together():
     sizes = Sliding.of(AnySize(colours(14), torch.device("cpu")), 1024, 512, 341)
     assert sizes == (1036, 518, 345)

@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data.frames import decoded, drawn, rgb, sizes_of
+from siamlab.data.decode import central
+from siamlab.data.frames import decoded, drawn, middle, rgb, sizes_of
 from siamlab.data.layouts import Layout
 from siamlab.data.masks import counted, mask_regions, refuse_missing, whole
 from siamlab.geometry import Grid
@@ -51,6 +52,13 @@ class Annotated(NamedTuple):
     images: tuple[Path, ...]
     sizes: Int64[Tensor, "n 2"]  # height, width of each, pixels
     upright: bool = False  # turned as the camera recorded
+    part: Literal["whole", "middle square"] = "whole"  # what is shown and scored of each
+
+    def shape(self, which: int) -> Grid:
+        """Height and width of what is shown of a photograph, in its own pixels."""
+        height, width = self.sizes[which].tolist()
+        side = min(height, width)
+        return (height, width) if self.part == "whole" else (side, side)
 
 
 class Shown(NamedTuple):
@@ -115,8 +123,11 @@ def _shown(pairs: Annotated, job: tuple[int, Grid]) -> Shown | UserError:
     regions = mask_regions(pairs.layout, image, tuple(pairs.sizes[which].tolist()))
     if isinstance(regions, UserError):
         return regions
-    pixels = np.asarray(rgb(image, pairs.upright).resize((width, height), Image.Resampling.BICUBIC))
-    return Shown(torch.from_numpy(pixels.transpose(2, 0, 1).copy()), torch.from_numpy(regions))
+    seen, regions = rgb(image, pairs.upright), torch.from_numpy(regions)
+    if pairs.part == "middle square":
+        seen, regions = central(seen), middle(regions)
+    pixels = np.asarray(seen.resize((width, height), Image.Resampling.BICUBIC))
+    return Shown(torch.from_numpy(pixels.transpose(2, 0, 1).copy()), regions)
 
 
 def _drawn(layout: Layout, most: int, upright: bool) -> Annotated:

@@ -21,10 +21,12 @@ from siamlab.evaluate.standard.base import (
     Report,
     StandardSet,
 )
-from siamlab.evaluate.standard.segmentation_protocols import HUMMINGBIRD, PROTOCOLS
+from siamlab.evaluate.standard.segmentation_protocols import HUMMINGBIRD, PROTOCOLS, VISBENCH
 from siamlab.evaluate.standard.sliding import PART, Classifier, Sliding, fitted, remembered, scored
 from siamlab.probe.score import Reading, Settings, bootstrap
 from siamlab.probe.segmentation import miou
+
+PROTOCOL = "dinov2: a linear layer; hummingbird: the 30 nearest patches of a memory vote"
 
 
 class SegmentationSet(StandardSet):
@@ -33,10 +35,7 @@ class SegmentationSet(StandardSet):
     public: ClassVar[PublicSet]
 
     path: str = Field(default="", description="folder of the set, as it is published")
-    protocol: Literal["dinov2", "hummingbird"] = Field(
-        default="dinov2",
-        description="dinov2: a linear layer; hummingbird: the 30 nearest patches of a memory vote",
-    )
+    protocol: Literal["dinov2", "hummingbird"] = Field(default="dinov2", description=PROTOCOL)
     images: Images = 0
     test_images: int = Field(
         default=0, ge=0, description="most test images, drawn by a seed; 0: all"
@@ -48,7 +47,8 @@ class SegmentationSet(StandardSet):
     )  # fmt: skip
 
     def __call__(self) -> Measurement:
-        train, test = read_annotated(self.path, self._public(), self.images, self.test_images)
+        found = read_annotated(self.path, self._public(), self.images, self.test_images)
+        train, test = (split._replace(part=self.chosen.part) for split in found)
         about = self.settings(
             (name for part in (train, test) for name in self._names(part)),
             patches=self.patches, train_images=len(train.images), test_images=len(test.images),
@@ -83,6 +83,7 @@ class Voc(SegmentationSet):
     protocols: ClassVar[Mapping[str, Any]] = {
         "dinov2": PROTOCOLS["voc"],
         "hummingbird": HUMMINGBIRD["voc"],
+        "visbench": VISBENCH,
     }
     public: ClassVar[PublicSet] = PublicSet(
         title, "JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/", layouts.voc,
@@ -90,6 +91,9 @@ class Voc(SegmentationSet):
     )  # fmt: skip
 
     kind: Literal["voc"] = "voc"
+    protocol: Literal["dinov2", "hummingbird", "visbench"] = Field(
+        default="dinov2", description=f"{PROTOCOL}; visbench: a linear layer, middle square at 224"
+    )
     train: Literal["train", "trainaug"] = Field(
         default="train",
         description="list of training images; trainaug: 10,582, with masks of SBD in "

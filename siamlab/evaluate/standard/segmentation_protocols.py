@@ -1,8 +1,8 @@
-"""Published protocols of segmentation: DINOv2's linear layer, and Hummingbird's memory."""
+"""Published protocols of segmentation: linear layers, and Hummingbird's memory."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from siamlab.evaluate.standard.base import Published
 from siamlab.probe.in_context import TEMPERATURE, K
@@ -19,6 +19,7 @@ class SegmentationProtocol(NamedTuple):
     head: str
     training: str
     published: tuple[Published, ...]
+    part: Literal["whole", "middle square"] = "whole"  # of each photograph, shown and scored
 
 
 def _dinov2(kind: str, side: int, mae: float, dino: float, dinov2: float) -> SegmentationProtocol:
@@ -54,6 +55,15 @@ PROTOCOLS: Mapping[str, SegmentationProtocol] = MappingProxyType(
     }
 )
 
+# its head learns each pixel by gradient descent
+VISBENCH = SegmentationProtocol(
+    "VisBench leaderboard, 2026", 224, 224, 224, *PROTOCOLS["voc"][4:6],
+    "the middle square of each image and patches in it, drawn by seed 0",
+    tuple(Published(f"{name}, linear", "voc", value, "VisBench leaderboard, 2026")
+          for name, value in (("MAE ViT-B/16", 0.3350), ("DINO ViT-B/16", 0.5063),
+                              ("CLIP ViT-B/16", 0.6546), ("DINOv2 ViT-B/14", 0.7533))),
+    "middle square",
+)  # fmt: skip
 VOC_IN_CONTEXT = MappingProxyType(
     {
         "DINO ViT-B/16, memory of 102,400": 0.449,

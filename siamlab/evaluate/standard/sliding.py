@@ -158,7 +158,7 @@ def _part(
     pairs: Annotated, which: Sequence[int], sizes: Sliding, rng: torch.Generator | None = None
 ) -> Part:
     """Photographs with all of their windows, or with one at a place that `rng` draws."""
-    frames = [sizes.frame(tuple(pairs.sizes[i].tolist())) for i in which]
+    frames = [sizes.frame(pairs.shape(i)) for i in which]
     windows = []
     for frame in frames:
         corners = window_corners(frame, sizes.window, sizes.stride)
