@@ -114,7 +114,7 @@ def headline_section() -> str:
 
 
 def path_section(study: str) -> str:
-    """Return the tables of a path's finished steps as Markdown: each step against the one before."""
+    """Return the tables of a path's finished steps as Markdown: each against the one before."""
     return configurations_section(scores(study), "step", lambda steps: list(pairwise(steps)))
 
 
