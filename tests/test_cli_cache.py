@@ -114,3 +114,32 @@ def test_mistakes_remove_nothing(words, message, capsys):
     fill()
     assert main(["cache", *words]) == 2
     assert message in capsys.readouterr().err and len(entries()) == 2
+
+
+def test_folders_of_the_user_are_no_entries_and_stay(root, tmp_path, capsys):
+    """SIAMLAB_CACHE may be a home folder, and its features may lie on another disk."""
+    fill()
+    photos = tmp_path / "photos"
+    for folder in (root / "thesis", photos / "cat"):
+        folder.mkdir(parents=True)
+        (folder / "1.png").touch()
+    (root / "toy-train-0123456789abcdef").symlink_to(photos)
+    (root / "features").symlink_to(photos)
+    shelf = Shelf(root / "features", 10**6)
+    shelf.kept("0a", "key", "zoo:mae", lambda: [torch.zeros(7, 3)])
+    assert main(["cache"]) == 0
+    shown = capsys.readouterr().out
+    assert "features/0a" in shown and "thesis" not in shown and "cat" not in shown
+    assert main(["cache", "remove", "--all"]) == 0 and "removed: 3" in capsys.readouterr().out
+    assert (root / "thesis" / "1.png").exists() and (photos / "cat" / "1.png").exists()
+    assert not (photos / "0a").exists()
+
+
+def test_a_pipe_in_an_entry_is_not_waited_for(capsys):
+    fill()
+    about = entries()[0].path / "about.json"
+    about.unlink()
+    os.mkfifo(about)
+    assert main(["cache"]) == 0 and "damaged" in capsys.readouterr().out
+    with pytest.warns(UserWarning, match="so it is built again"):
+        assert len(cached(KEY, lambda _: [ramp(1)]).labels) == 1

@@ -5,6 +5,7 @@ remove([e for e in entries() if e.idle_days > 30])
 """
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterable
@@ -12,11 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from siamlab.component import UserError
-from siamlab.data.cache import FEATURES, cache_root
-from siamlab.machine.files import hold
+from siamlab.data.cache import cache_root
+from siamlab.machine.files import hold, text_in
 
 DAY = 24 * 60 * 60  # seconds
-OTHERS = (FEATURES, "downloads")  # folders of the cache that do not hold decoded images
+NAME = re.compile(r"[^.].*-(train|test)-[0-9a-f]{16}")  # source, split and digest
 
 
 class Entry(NamedTuple):
@@ -73,7 +74,8 @@ def remove(unwanted: Iterable[Entry]) -> list[Entry]:
 
 
 def _is_entry(path: Path) -> bool:
-    return path.name[:1] != "." and path.name not in OTHERS
+    """Distinguish an entry from a folder of the user's: SIAMLAB_CACHE may name any place."""
+    return bool(NAME.fullmatch(path.name)) and not path.is_symlink()
 
 
 def _entry(folder: Path) -> Entry:
@@ -84,6 +86,6 @@ def _entry(folder: Path) -> Entry:
 
 def _images(about: Path) -> int | None:
     try:
-        return int(json.loads(about.read_text())["shapes"]["labels"][0])
+        return int(json.loads(text_in(about))["shapes"]["labels"][0])
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.machine.files import text_in
 from siamlab.machine.memory import mapped
 from siamlab.machine.sums import KEY, Blocks, Sums, check_when_read, signed, unsigned
 
@@ -58,7 +59,7 @@ def problem(folder: Path) -> str:
 
 def _about(folder: Path) -> dict[str, Any]:
     """Return what an entry holds. Raises ValueError, KeyError or OSError where it is damaged."""
-    about = json.loads((folder / "about.json").read_text())
+    about = json.loads(text_in(folder / "about.json"))
     if KEY not in about:
         raise ValueError("no checksum")
     return unsigned(about)

@@ -150,8 +150,14 @@ class Group(NamedTuple):
 def groups(root: Path) -> list[Group]:
     """Return what lies on the shelf, folder by folder, the largest first."""
     with suppress(OSError):
-        return sorted(map(_group, (p for p in root.iterdir() if p.is_dir())), key=lambda g: -g.size)
+        return sorted(map(_group, filter(_is_group, root.iterdir())), key=lambda g: -g.size)
     return []
+
+
+def _is_group(path: Path) -> bool:
+    """Distinguish a folder of features from one of the user's: it holds nothing else."""
+    own = path.is_dir() and not path.is_symlink()
+    return own and all(file.suffix in (".tensors", ".draft") for file in path.iterdir())
 
 
 def files(root: Path) -> list[Path]:
