@@ -1,6 +1,7 @@
 """The leaderboard: rows carry their origin, boards do not mix protocols, files are refused well."""
 
 import json
+import os
 import shlex
 from datetime import date
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import nn
 from siamlab.cli.board import raw_pixels
 from siamlab.cli.main import main
 from siamlab.component import UserError
+from siamlab.evaluate import leaderboard_sources
 from siamlab.evaluate.leaderboard import (
     HOME,
     SCHEMA,
@@ -33,7 +35,7 @@ from siamlab.evaluate.leaderboard import (
     write_leaderboard,
 )
 from siamlab.evaluate.leaderboard_sources import kept_rows, published_rows, short_hash
-from siamlab.evaluate.models import open_model
+from siamlab.evaluate.models import NamedModel, open_model
 from siamlab.figure import leaderboard_figure, leaderboard_table
 from siamlab.figure.leaderboard import has_plane
 from siamlab.probe import features
@@ -195,12 +197,57 @@ def test_published_values_have_a_source_and_a_protocol(paper):
         ("2023-06-18", "June", "write days as 2023-06-18"),
         (",source", ",where", "no column source"),
         ("DINO,miou", "MAE,miou", "more than one value"),
+        ("0.335", "1_000", "line 2: value=1_000 must be a number"),
+        ("0.335", "０.５", "line 2: value=０.５ must be a number"),
+        ("source,date", "source,low", "line 2: low=2023-06-18 must be a number"),
+        ("2023-06-18", "2023-02-30", "line 2: date=2023-02-30 must be a day"),
+        (PUBLISHED.partition("\n")[2], "", "has no rows; add a line for each"),
+        (PUBLISHED, PUBLISHED.replace(",", ";"), "commas between them, and has board;model"),
+        ("a paper", "un caf\udce9", "is not a table .it is not text in UTF-8.; give a CSV"),
     ],
 )
 def test_a_bad_published_value_is_refused_in_a_sentence(old, new, problem, paper):
-    paper.write_text(PUBLISHED.replace(old, new, 1))
+    paper.write_text(PUBLISHED.replace(old, new, 1), errors="surrogateescape")
     with pytest.raises(UserError, match=problem):
         published_rows(paper)
+
+
+def test_an_interval_holds_its_value(paper):
+    paper.write_text(
+        PUBLISHED.replace("source,date", "source,low,date").replace("paper,2", "paper,0.9,2")
+    )
+    with pytest.raises(UserError, match="line 2: value=0.335 must be from low=0.9 to high=0.335"):
+        published_rows(paper)
+
+
+@pytest.mark.parametrize("old, new, problem", [
+    ("DINO,miou,VOC,semantic,0.506,mIoU", "DINO,miou,VOC,semantic,50.6,%",
+     "board 'paper': unit of miou is 'mIoU' for MAE and '%' for DINO; give both one"),
+    ("34.3,degrees,lower", "34.3,degrees,higher", "direction of normals is 'lower' for MAE"),
+])  # fmt: skip
+def test_a_board_has_one_unit_and_direction_for_each_probe(old, new, problem, paper):
+    paper.write_text(PUBLISHED.replace(old, new))
+    with pytest.raises(UserError, match=problem):
+        added(empty(), published_rows(paper))
+
+
+@pytest.mark.parametrize("column, value, problem", [
+    ("value", pl.lit("high"), "conversion from `str` to `f64` failed"),
+    ("value", pl.struct(a=1), "value is Struct"),
+    ("value", pl.lit(None), "row 1: value is empty"),
+    ("board", pl.lit(None), "row 1: board is empty"),
+    ("date", pl.lit("2023"), "casting from string to date"),
+    ("direction", pl.lit("up"), "row 1: direction=up must be higher, lower, neither"),
+    ("settings", pl.lit("[]"), "row 1: settings must be a JSON object"),
+])  # fmt: skip
+def test_a_damaged_leaderboard_is_one_sentence(column, value, problem, tmp_path):
+    table = rows({"mae": (0.3, 0.6)}).with_columns(value.alias(column))
+    table.write_parquet(path := tmp_path / "board.parquet")
+    with pytest.raises(UserError, match=problem) as error:
+        read_leaderboard(path)
+    assert "\n" not in str(error.value) and "as `siamlab leaderboard add` wrote it" in str(
+        error.value
+    )
 
 
 def test_a_published_value_stands_beside_a_measured_one_only_under_its_protocol(tmp_path):
@@ -392,9 +439,23 @@ def test_models_are_added_shown_and_drawn_from_the_command_line(tmp_path, capsys
             "--name is for one",
         ),
         (("show", "--from", "none.parquet"), "there is no leaderboard none.parquet"),
+        (("show", "--board", ""), "--board: the name is empty"),
+        (("add", "none.csv", "--to", "b.parquet"), "none.csv is not a table (No such file or dir"),
+        (("add", "pipe.csv", "--to", "b.parquet"), "it is a pipe or a device, not a file"),
+        (("add", "p.csv", "--to", "b.parquet", "--name", "x"), "--name is for models and probes"),
+        (("add", "p.csv", "--to", "b.parquet", "--note", "x"), "--note is for models, but only p"),
+        (("add", "zoo:mae", "--to", "folder.parquet"), "--to folder.parquet is not a file"),
+        (("add", "run/probes.json", "--to", "b.parquet"), "run/probes.json is damaged; probe the"),
     ],
 )
 def test_mistakes_are_one_sentence(words, problem, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.csv")
+    Path("folder.parquet").mkdir()
+    Path("run").mkdir()
+    Path("run/probes.json").write_text('[{"model": "run", "probe": "knn"}]')
+    monkeypatch.setattr(
+        leaderboard_sources, "open_model", lambda path: NamedModel("run", None, None)
+    )
     assert main(["leaderboard", *words]) == 2
     assert problem in capsys.readouterr().err

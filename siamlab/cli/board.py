@@ -35,6 +35,7 @@ from siamlab.evaluate.models import NamedModel, distinct, open_model, open_model
 from siamlab.figure.template import broken
 from siamlab.interop.adapter import TokenGrid
 from siamlab.machine.device import device_named
+from siamlab.machine.faults import reason
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import cell, say
 from siamlab.probe import inputs
@@ -69,8 +70,7 @@ def add(models: Sequence[str], files: Sequence[str], options: Addition) -> None:
 
     Nothing is written unless all of them fit their boards.
     """
-    if options.name and len(models) + len(files) != 1:
-        raise UserError("--name is for one model; add each by itself")
+    _check_options(models, files, options)
     device_named(options.device)
     path = leaderboard_file(options.to)
     table = read_leaderboard(path) if path.is_file() else empty()
@@ -84,6 +84,22 @@ def add(models: Sequence[str], files: Sequence[str], options: Addition) -> None:
     count, own = table["model"].n_unique(), boards(table)
     say(f"{path.resolve()}: {count} model{'s' * (count != 1)} on {len(own)} board"
         f"{'s' * (len(own) != 1)}; `siamlab leaderboard show` prints them")  # fmt: skip
+
+
+def _check_options(models: Sequence[str], files: Sequence[str], options: Addition) -> None:
+    """Raise UserError for an option that would have no effect, and for one name of two models."""
+    if options.name and len(models) + len(files) != 1:
+        raise UserError("--name is for one model; add each by itself")
+    own = [file for file in files if not file.endswith(".csv")]
+    of_models = {"--note": options.note, "--baselines": options.baselines, "data=": options.words}
+    of_boards = {"--name": options.name, "--board": options.board}
+    for given, there, what in ((of_models, models, "models"), (of_boards, [*models, *own],
+                               "models and probes.json")):  # fmt: skip
+        for option in (name for name, value in given.items() if value and not there):
+            raise UserError(
+                f"{option} is for {what}, but only {', '.join(files)} is given; leave it out, or "
+                "write it into the file"
+            )
 
 
 def show(source: str | None, board: str | None) -> None:
@@ -106,7 +122,7 @@ def page(source: str | None, board: str | None, to: str) -> None:
     try:
         say(f"Page: {write_leaderboard_page(Path(to), table).resolve()}")
     except OSError as error:
-        raise UserError(f"--to {to} cannot be written ({error}); name another place") from None
+        raise UserError(f"--to {to} cannot be written ({reason(error)}); name another") from None
 
 
 def _from_file(file: Path, table: polars.DataFrame, options: Addition) -> polars.DataFrame:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from siamlab.cli.choices import DEVICES
-from siamlab.cli.sentences import count, one_of, some_path
+from siamlab.cli.sentences import count, one_of, some_name, some_path
 
 SUITES = ("quick", "full")  # those whose numbers a board can hold
 FILE = "the leaderboard (default: docs/leaderboard.parquet of the checkout around this folder)"
@@ -25,7 +25,7 @@ def add_leaderboard_commands(commands: Any) -> None:
     page = _verb(verbs, "page", "write a page with the plane and the table of each board", _page)
     for verb in (show, page):
         verb.add_argument("--from", dest="source", type=some_path, metavar="FILE", help=FILE)
-        verb.add_argument("--board", metavar="NAME", help="only this board")
+        verb.add_argument("--board", type=some_name, metavar="NAME", help="only this board")
     page.add_argument(
         "--to", type=some_path, default="leaderboard.html", metavar="FILE.html",
         help="the page to write (default: leaderboard.html)",
@@ -39,8 +39,12 @@ def _add_command(verbs: Any) -> None:
         help="models as of `siamlab probe`; RUN/probes.json; .csv of published values; data.key=",
     )  # fmt: skip
     add.add_argument("--to", type=some_path, metavar="FILE", help=FILE)
-    add.add_argument("--board", metavar="NAME", help="which one (default: named by the images)")
-    add.add_argument("--name", metavar="NAME", help="what the only model is called there")
+    add.add_argument(
+        "--board", type=some_name, metavar="NAME", help="which one (default: named by the images)"
+    )
+    add.add_argument(
+        "--name", type=some_name, metavar="NAME", help="what the only model is called there"
+    )
     add.add_argument("--note", help="a remark on the weights, such as that they are rounded")
     add.add_argument(
         "--baselines", action="store_true", help="also untrained networks, and the raw pixels"

@@ -60,6 +60,13 @@ def some_path(path: str) -> str:
     return path
 
 
+def some_name(name: str) -> str:
+    """Return the name; an empty one, such as an unset variable's, is refused."""
+    if not name.strip():
+        raise ArgumentTypeError("the name is empty; name something, or leave the option out")
+    return name
+
+
 def whole_number(least: int, most: int | None, what: str) -> Callable[[str], int]:
     """Return a function that takes only whole numbers from `least` to `most`."""
 

@@ -19,7 +19,9 @@ import polars
 from siamlab.component import UserError, unknown
 from siamlab.data import DataChoice
 from siamlab.data.about import about_data
+from siamlab.evaluate.leaderboard_rows import KEYS, LATER, SCHEMA, TEXT, check_alike, of_schema
 from siamlab.machine.device import device_title
+from siamlab.machine.faults import reason
 from siamlab.machine.files import atomic
 from siamlab.probe.suite.bench import PLACES
 from siamlab.probe.table import check_frame, same_protocols
@@ -29,34 +31,6 @@ if TYPE_CHECKING:
     import torch
 
 HOME = "docs/leaderboard.parquet"  # in a checkout of siamlab
-TEXT, NUMBER = polars.String, polars.Float64
-SCHEMA = {
-    "board": TEXT,
-    "model": TEXT,
-    "status": TEXT,  # measured or published
-    "probe": TEXT,
-    "title": TEXT,
-    "property": TEXT,
-    "value": NUMBER,
-    "low": NUMBER,  # of a 95 % interval; null where none was published
-    "high": NUMBER,
-    "chance": NUMBER,
-    "ceiling": NUMBER,
-    "unit": TEXT,
-    "direction": TEXT,
-    "protocol": TEXT,  # its hash
-    "settings": TEXT,  # its fields, as JSON
-    "weights": TEXT,  # hash of the model's; null where there are none
-    "data": TEXT,  # hashes of the training and of the test images
-    "version": TEXT,  # of siamlab
-    "device": TEXT,
-    "date": polars.Date,  # measured, or published
-    "note": TEXT,
-    "source": TEXT,  # of a published value
-    "places": TEXT,  # fields of `data` that said where its files are, such as "path test_path"
-}
-LATER = ("places",)  # columns that older files lack
-KEYS = ("board", "model", "status", "probe")  # of which there is one row
 
 
 class Origin(NamedTuple):
@@ -120,7 +94,7 @@ def read_leaderboard(path: Path) -> polars.DataFrame:
     older = [polars.lit(None, TEXT).alias(key) for key in LATER if key not in table.columns]
     table = table.with_columns(older)
     check_frame(table, SCHEMA, str(path), "`siamlab leaderboard add` adds a model")
-    return checked(table.select(SCHEMA.keys()).cast(dict(SCHEMA)))
+    return checked(of_schema(table, path))
 
 
 def write_leaderboard(table: polars.DataFrame, path: Path) -> None:
@@ -130,7 +104,9 @@ def write_leaderboard(table: polars.DataFrame, path: Path) -> None:
         with atomic(path) as draft:
             table.write_parquet(draft)
     except OSError as error:
-        raise UserError(f"--to {path} cannot be written ({error}); name another place") from None
+        raise UserError(
+            f"--to {path} cannot be written ({reason(error)}); name another place"
+        ) from None
 
 
 def check_target(path: Path) -> None:
@@ -139,6 +115,8 @@ def check_target(path: Path) -> None:
         raise UserError(f"--to {path} must end in .parquet; try {path.stem}.parquet")
     if not path.absolute().parent.is_dir():
         raise UserError(f"--to {path}: the folder {path.parent} does not exist; create it first")
+    if path.exists() and not path.is_file():
+        raise UserError(f"--to {path} is not a file; name another, or move it away")
 
 
 def empty() -> polars.DataFrame:
@@ -168,6 +146,7 @@ def checked(table: polars.DataFrame) -> polars.DataFrame:
     """Return the leaderboard if each of its boards was measured alike."""
     for name in boards(table):
         rows = table.filter(polars.col("board") == name)
+        check_alike(name, rows)
         none = (polars.lit(None, polars.Int64).alias(key) for key in ("layer", "head"))
         try:
             same_protocols(rows.with_columns(*none))

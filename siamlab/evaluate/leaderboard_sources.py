@@ -4,7 +4,10 @@ kept_rows(Path("runs/mine/probes.json"), read_leaderboard(path))
 published_rows(Path("published.csv"))
 """
 
+import io
 import json
+import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +15,21 @@ import polars
 from torch import nn
 
 from siamlab.component import UserError
-from siamlab.evaluate.leaderboard import KEYS, SCHEMA, Origin, board_name, with_origin
+from siamlab.evaluate import leaderboard_rows
+from siamlab.evaluate.leaderboard import Origin, board_name, with_origin
+from siamlab.evaluate.leaderboard_rows import FULL, KEYS, SCHEMA, is_object
 from siamlab.evaluate.models import open_model
 from siamlab.interop.weights import weights_hash
+from siamlab.machine.files import text_in
 from siamlab.machine.sums import unsigned
 from siamlab.probe.table import digest
 
 NEEDED = ("board", "model", "probe", "title", "property", "value", "unit", "direction")
 NEEDED += ("protocol", "source")  # columns of published values
 ALLOWED = {"property": ("semantic", "spatial", "attention", "representation")}
-ALLOWED["direction"] = ("higher", "lower", "neither")
+ALLOWED["direction"] = leaderboard_rows.ALLOWED["direction"]
+KEPT = set(FULL) - {"board", "status"}  # what a row of probes.json has
+NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
 SHARED = ("revision", "resolution", "seed")  # and data.*: the same for all probes of one call
 DIGITS = 16  # of the hash of weights
 
@@ -62,24 +70,35 @@ def published_rows(path: Path) -> polars.DataFrame:
     in siamlab's own fields as a JSON object; low, high, chance, ceiling, date (2023-06-18) and note
     may follow. Raises UserError for a missing column or value, and for a number that is none.
     """
-    try:
-        table = polars.read_csv(path, infer_schema=False)
-    except (OSError, polars.exceptions.PolarsError) as error:
-        why = str(error).splitlines()[0]
-        raise UserError(f"{path} is not a table ({why}); give a CSV") from None
+    table = _table(path)
     if missing := [key for key in NEEDED if key not in table.columns]:
-        raise UserError(f"{path} has no column {', '.join(missing)}; it needs {', '.join(NEEDED)}")
+        raise UserError(
+            f"{path} has no column {', '.join(missing)}; it needs {', '.join(NEEDED)}, with commas "
+            f"between them, and has {', '.join(table.columns)[:200]}"
+        )
+    if table.is_empty():
+        raise UserError(f"{path} has no rows; add a line for each published value")
     for number, row in enumerate(table.iter_rows(named=True), start=2):
         _check_row(row, f"{path}, line {number}")
     rows = [_published(row) for row in table.iter_rows(named=True)]
-    try:
-        frame = polars.DataFrame(rows, schema=dict.fromkeys(SCHEMA, polars.String))
-        frame = frame.with_columns(polars.col("date").str.to_date("%Y-%m-%d")).cast(dict(SCHEMA))
-    except polars.exceptions.PolarsError as error:
-        raise UserError(f"{path}: {str(error).splitlines()[0]}; write days as 2023-06-18") from None
+    frame = polars.DataFrame(rows, schema=dict.fromkeys(SCHEMA, polars.String))
+    frame = frame.with_columns(polars.col("date").str.to_date("%Y-%m-%d")).cast(dict(SCHEMA))
     if twice := frame.select(KEYS).filter(frame.select(KEYS).is_duplicated()).rows():
         raise UserError(f"{path} has more than one value for {twice[0]}; keep one of them")
     return frame
+
+
+def _table(path: Path) -> polars.DataFrame:
+    """Return the table of a CSV file, all of it text."""
+    try:
+        return polars.read_csv(io.StringIO(text_in(path, "utf-8-sig")), infer_schema=False)
+    except OSError as error:
+        why = error.strerror
+    except UnicodeDecodeError:
+        why = "it is not text in UTF-8"
+    except polars.exceptions.PolarsError as error:
+        why = str(error).splitlines()[0]
+    raise UserError(f"{path} is not a table ({why}); give a CSV") from None
 
 
 def _published(row: dict[str, Any]) -> dict[str, Any]:
@@ -98,31 +117,38 @@ def _check_row(row: dict[str, Any], where: str) -> None:
     for key, allowed in ALLOWED.items():
         if row[key] not in allowed:
             raise UserError(f"{where}: {key}={row[key]} must be one of {', '.join(allowed)}")
-    if row["protocol"].startswith("{") and not _is_object(row["protocol"]):
+    if row["protocol"].startswith("{") and not is_object(row["protocol"]):
         raise UserError(f"{where}: protocol must be words, or a whole JSON object of fields")
     for key in ("value", "low", "high", "chance", "ceiling"):
         if not _is_number(row.get(key) or "0"):
             raise UserError(f"{where}: {key}={row[key]} must be a number such as 0.335 or 27.5")
+    low, value, high = (float(row.get(key) or row["value"]) for key in ("low", "value", "high"))
+    if not low <= value <= high:
+        raise UserError(f"{where}: value={value:g} must be from low={low:g} to high={high:g}")
+    if row.get("date") and not _is_day(row["date"]):
+        raise UserError(f"{where}: date={row['date']} must be a day; write days as 2023-06-18")
 
 
 def _is_number(text: str) -> bool:
     try:
-        return abs(float(text)) < float("inf")
+        return bool(NUMBER.fullmatch(text)) and abs(float(text)) < float("inf")
     except ValueError:
         return False
 
 
-def _is_object(text: str) -> bool:
+def _is_day(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
         return False
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     try:
-        rows = json.loads(path.read_text())
-        return [unsigned(row) for row in rows]
+        rows = [unsigned(row) for row in json.loads(text_in(path))]
+        if any(not KEPT <= row.keys() or not is_object(row["settings"]) for row in rows):
+            raise ValueError("it lacks fields of a score")
+        return rows
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({error.strerror}); `siamlab probe` makes it"
