@@ -1,6 +1,7 @@
 """PASCAL VOC and COCO, read from small files in their formats, and boxes found in them."""
 
 import json
+import os
 from functools import partial
 
 import numpy as np
@@ -180,6 +181,7 @@ XML = "Annotations/000004.xml"
         (lambda r: (r / "ImageSets/Main/test.txt").unlink(), "test.txt must list .*split=val"),
         (lambda r: (r / "ImageSets/Main/test.txt").write_text("\n"), "test.txt must list images"),
         (lambda r: (r / "ImageSets/Main/test.txt").write_text("../x\n"), "must list images"),
+        (lambda r: ((r / XML).unlink(), os.mkfifo(r / XML)), "000004.xml is not there, or"),
         (lambda r: (r / XML).unlink(), "annotation .*000004.xml is not there, or is damaged"),
         (lambda r: (r / XML).write_text(annotation(4)[:90]), "000004.xml is not there, or is dam"),
         (lambda r: (r / XML).write_text(BOMB), "000004.xml is not there, or is damaged"),

@@ -86,6 +86,12 @@ def save(root, name, array):
     [
         (lambda r: (r / "ImageSets/2017/val.txt").unlink(), "must be a copy of DAVIS 2017, with"),
         (lambda r: (r / "ImageSets/2017/val.txt").write_text("\n"), "names no video"),
+        (lambda r: (r / "ImageSets/2017/val.txt").write_bytes(b"be\xe9ar"),
+         "val.txt, which lists .*, cannot be read .it is not text.; unpack DAVIS 2017 again"),
+        (lambda r: (r / "ImageSets/2017/val.txt").write_text("../480p/bear"),
+         "val.txt lists '../480p/bear' and must list names without a folder"),
+        (lambda r: (r / "ImageSets/2017/val.txt").write_text("bear bear"),
+         "val.txt lists 'bear' more than once; unpack DAVIS 2017 again"),
         (lambda r: (r / "ImageSets/2017/val.txt").write_text("bear dog"),
          "val.txt names a video that is not there, .dog.: the list or the set is incomplete"),
         (lambda r: [f.unlink() for f in sorted((r / "JPEGImages/480p/bear").iterdir())[2:]],

@@ -1,6 +1,7 @@
 """HPatches, read from small files in its format, and patches matched by homographies."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -80,6 +81,8 @@ def test_a_copy_with_few_sequences_is_said_and_read(tmp_path):
         (lambda r: (r / "v_wall/4.ppm").unlink(), "must have the images .* but 4.ppm is not there"),
         (lambda r: (r / "v_wall/4.ppm").write_bytes(b"P6"), "4.ppm is not there or cannot be read"),
         (lambda r: (r / "v_wall/H_1_3").unlink(), "H_1_3 is not there; unpack HPatches"),
+        (lambda r: ((r / "v_wall/H_1_3").unlink(), os.mkfifo(r / "v_wall/H_1_3")),
+         "H_1_3 must hold the 3 × 3"),
         (lambda r: (r / "v_wall/H_1_3").write_text("1 0 0 0 1 0"), "H_1_3 must hold the 3 × 3"),
         (lambda r: (r / "v_wall/H_1_3").write_text("0 " * 9), "H_1_3 must hold the 3 × 3"),
         (lambda r: (r / "v_wall/H_1_3").write_text("nan " * 9), "H_1_3 must hold the 3 × 3"),

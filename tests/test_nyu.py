@@ -96,6 +96,8 @@ def save(file, array):
          "rgb_00046.jpg has 32 × 24 pixels and its depth 64 × 48; all must have 64 × 48"),
         (lambda r: save(r / "test/bathroom/sync_depth_00046.png", np.zeros((48, 64), np.uint8)),
          r"sync_depth_00046.png cannot be read \(1 of 4 images cannot\)"),
+        (lambda r: [save(f, np.zeros((48, 64), np.uint16)) for f in r.glob("test/*/sync*")],
+         "data.path: no test image of NYU Depth v2 has a pixel whose truth is known; unpack"),
         (lambda r: [save(f, np.zeros((48, 64), np.uint16)) for f in r.glob("train/*/sync*")],
          "depth must have a pixel between 0.001 and 10 metres in one training image"),
     ],

@@ -134,7 +134,7 @@ def test_what_was_passed_is_read_the_next_time(kind, tmp_path, monkeypatch):
 
 @EVERY
 def test_a_set_without_its_folder_is_one_sentence(kind, tmp_path):
-    for path in ("", f"{tmp_path}/none"):
+    for path in ("", f"{tmp_path}/none", "~nouser9/set"):
         with pytest.raises(UserError, match=f"^data.path='{path}' must be .*; set data.path to"):
             SETS[kind](path=path)()
 

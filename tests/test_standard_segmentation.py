@@ -1,6 +1,7 @@
 """VOC 2012, ADE20K, Cityscapes and sets of your own, read from small files and scored whole."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -174,6 +175,10 @@ LIST, MASK = "ImageSets/Segmentation", "SegmentationClass/2007_000101.png"
         (lambda r: (r / "SegmentationClass").rename(r / "SegmentationObject"),
          "^data.path='.*' must be PASCAL VOC 2012 .* with JPEGImages/, .*; set data.path to"),
         (lambda r: (r / LIST / "val.txt").unlink(), "val.txt, which lists .* cannot be read"),
+        (lambda r: (r / LIST / "val.txt").write_text("../2007_000101"),
+         "val.txt lists '../2007_000101' and must list names without a folder"),
+        (lambda r: (r / LIST / "val.txt").write_text("2007_000101 2007_000101"),
+         "val.txt lists '2007_000101' more than once"),
         (lambda r: (r / LIST / "val.txt").write_text(""),
          "must have images to train and to test on, but it has 4 and 0; unpack PASCAL VOC 2012"),
         (lambda r: (r / "JPEGImages/2007_000101.jpg").unlink(),
@@ -203,6 +208,9 @@ def test_mistakes_are_one_sentence_each(spoil, message, tmp_path):
 
 @CALM
 def test_values_that_a_set_does_not_have_are_refused(tmp_path):
+    (write_ade20k(tmp_path / "t") / "objectInfo150.txt").write_text("Idx\tName\n1\twall\n")
+    with pytest.raises(UserError, match="must name 150 classes, .* but names 1; unpack ADE20K"):
+        measured(Ade20k(path=str(tmp_path / "t")))
     file = write_ade20k(tmp_path / "a") / "annotations/validation/ADE_00000101.png"
     save(file, np.full((16, 24), 151, np.uint8))
     with pytest.raises(UserError, match="has the value 151, .* at most 150, or 0 for void"):
@@ -328,6 +336,16 @@ def test_other_files_of_the_same_names_are_another_protocol(tmp_path):
         (lambda r: (r / "val/masks/101.png").unlink(), "101.jpg must have the mask .*, which is"),
         (lambda r: save(r / "val/masks/101.png", blocks(0, (16, 20))),
          "has 16 × 20 pixels and its image 24 × 16; they must be equal: save the mask at that"),
+        (lambda r: ((r / "val/masks/101.png").unlink(), os.mkfifo(r / "val/masks/101.png")),
+         "101.jpg must have the mask .*, which is"),
+        (lambda r: [save(f, np.full((16, 24), -3, np.int32), format="TIFF")
+                    for f in r.glob("*/masks/*")], "has the value -3; values are from 0 to 255"),
+        (lambda r: [save(f, np.full_like(np.array(Image.open(f)), 255))
+                    for f in r.glob("*/masks/*")], "show 1 region, and 2 or more must be told"),
+        (lambda r: (r / "regions.txt").write_text("\n".join(map(str, range(300)))),
+         "must name each region once, 254 at most, but has 300 lines, 300 of them different"),
+        (lambda r: (r / "regions.txt").write_text("sky\nsea\nsky\n"),
+         "must name each region once, 254 at most, but has 3 lines, 2 of them different"),
         (lambda r: (r / "regions.txt").write_text("sky\nsea\n"),
          "has the value 2, but with 2 regions it must be at most 1, or 255 for void; correct the"),
     ],

@@ -98,7 +98,7 @@ def read_annotated(
             f"{public.title} has {public.train:,} and {public.test:,}, so the scores are not "
             "comparable with published ones; unpack the set again"
         )
-    found = found if found[0].regions else counted(found)
+    found = found if found[0].regions else counted(found, least=2)
     learned, asked = (
         _drawn(layout, most, public.upright)
         for layout, most in zip(found, (train, test), strict=True)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from siamlab.component import UserError
 from siamlab.data.boxes import Annotated, BoxSet, Marked, box_set, with_boxes
 from siamlab.data.frames import drawn
+from siamlab.machine.files import expanded, text_in
 from siamlab.machine.terminal import caution
 
 CocoSplit = Literal["train", "val"]
@@ -40,7 +41,7 @@ def read_coco(path: str, split: CocoSplit, most: int = 0, boxes: bool = False) -
     published. Raises UserError for a folder of another layout, and for annotations and images that
     are missing or damaged.
     """
-    root = Path(path).expanduser().absolute()
+    root = expanded(path).absolute()
     folders = ("annotations", f"{split}2017")
     if not path or not all((root / name).is_dir() for name in folders):
         raise UserError(
@@ -79,7 +80,7 @@ def _loaded(file: Path) -> dict[str, Any]:
     if file.stat().st_size > LARGEST:
         raise ValueError(f"{file} has more than {LARGEST} bytes")
     kept = lambda pairs: {key: value for key, value in pairs if key in KEPT}  # noqa: E731
-    return json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=kept)
+    return json.loads(text_in(file), object_pairs_hook=kept)
 
 
 def _label(name: Any, file: Path) -> int:

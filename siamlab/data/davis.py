@@ -17,7 +17,9 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data.decode import check_file
 from siamlab.data.frames import sizes_of
+from siamlab.data.listing import names_in
 from siamlab.geometry import Grid
+from siamlab.machine.files import expanded
 from siamlab.machine.terminal import caution
 
 DavisSplit = Literal["val", "train"]
@@ -42,7 +44,7 @@ def read_davis(path: str, split: DavisSplit = "val", most: int = 0) -> tuple[Vid
     Raises UserError for a folder of another layout, and for frames and masks that are missing,
     cannot be read or differ in size.
     """
-    root = Path(path).expanduser().absolute()
+    root = expanded(path).absolute()
     listing = root / "ImageSets/2017" / f"{split}.txt"
     if not path or not listing.is_file() or not (root / "JPEGImages" / RESOLUTION).is_dir():
         raise UserError(
@@ -50,7 +52,7 @@ def read_davis(path: str, split: DavisSplit = "val", most: int = 0) -> tuple[Vid
             f"Annotations/{RESOLUTION}/ and ImageSets/2017/{split}.txt; set data.path to the "
             "folder that holds these"
         )
-    names = listing.read_text().split()
+    names = names_in(listing, "unpack DAVIS 2017 again")
     if len(names) < WHOLE[split]:
         caution(
             f"{listing} has {len(names)} videos, but DAVIS 2017 has {WHOLE[split]} in {split}, so "

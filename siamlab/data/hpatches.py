@@ -15,6 +15,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data.decode import SUFFIXES
 from siamlab.data.frames import sizes_of
+from siamlab.machine.files import expanded, text_in
 from siamlab.machine.terminal import caution
 
 WHOLE = 116  # sequences
@@ -43,7 +44,7 @@ def read_hpatches(path: str, leave_out: Sequence[str] = (), most: int = 0) -> tu
     H_1_2 to H_1_6. A warning says if some of the 116 are missing. Raises UserError for another
     layout, and for images and homographies that are missing or damaged.
     """
-    root = Path(path).expanduser().absolute()
+    root = expanded(path).absolute()
     folders = sorted(f for f in root.glob("[iv]_*") if f.is_dir()) if path else []
     if not folders:
         raise UserError(
@@ -80,7 +81,7 @@ def _image(folder: Path, number: int) -> Path:
 
 def _homography(file: Path) -> Float[Tensor, "3 3"]:
     try:
-        numbers = torch.tensor([float(word) for word in file.read_text().split()])
+        numbers = torch.tensor([float(word) for word in text_in(file).split()])
         if len(numbers) != 9 or not numbers.isfinite().all() or numbers.view(3, 3).det() == 0:
             raise ValueError
     except FileNotFoundError:

@@ -13,9 +13,10 @@ import numpy as np
 from siamlab.component import UserError
 from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, find_files, split_files
-from siamlab.machine.files import text_in
+from siamlab.data.listing import names_in, text_of
 
 VOID, UNKNOWN = 255, 254  # a region that is not scored, and a value that must not occur
+ADE20K = 150  # classes
 # Everingham et al. 2010
 VOC = (
     "background aeroplane bicycle bird boat bottle bus car cat chair cow dining_table dog horse "
@@ -73,7 +74,7 @@ def voc(root: Path, split: Split, held_out: float) -> Layout | None:
     if not (photos.is_dir() and masks.is_dir()):
         return None
     listing = root / "ImageSets/Segmentation" / {"train": "train.txt", "test": "val.txt"}[split]
-    names = _text(listing).split()
+    names = names_in(listing)
     files = _files(root, [photos / f"{name}.jpg" for name in names])
     regions = tuple(VOC.split())
     return Layout(files, lambda f: masks / f"{f.stem}.png", regions, as_they_are(len(regions)))
@@ -93,7 +94,7 @@ def voc_aug(root: Path, split: Split, held_out: float) -> Layout | None:
             f"data.train=trainaug must have {masks}, the masks of SBD as PNG, and {listing}, the "
             "list of their images; add both, or leave data.train out"
         )
-    names = _text(listing).split()
+    names = names_in(listing)
     files = _files(root, [root / "JPEGImages" / f"{name}.jpg" for name in names])
     return layout._replace(files=files, mask=lambda f: masks / f"{f.stem}.png")
 
@@ -105,7 +106,7 @@ def ade20k(root: Path, split: Split, held_out: float) -> Layout | None:
     if not (photos.is_dir() and masks.is_dir()):
         return None
     values = np.full(256, UNKNOWN, np.uint8)
-    values[0], values[1:151] = VOID, np.arange(150)
+    values[0], values[1 : ADE20K + 1] = VOID, np.arange(ADE20K)
     files = find_files(str(photos), "data.path")
     names = _ade20k_names(root / "objectInfo150.txt")
     return Layout(_unlabelled(files), lambda f: masks / f"{f.stem}.png", names, values)
@@ -114,8 +115,13 @@ def ade20k(root: Path, split: Split, held_out: float) -> Layout | None:
 def _ade20k_names(table: Path) -> tuple[str, ...]:
     """The first name of each class in the set's own table; numbers where it is not there."""
     if not table.exists():
-        return tuple(f"class {i}" for i in range(1, 151))
-    rows = [line.split("\t") for line in _text(table).splitlines()[1:] if line.strip()]
+        return tuple(f"class {i}" for i in range(1, ADE20K + 1))
+    rows = [line.split("\t") for line in text_of(table).splitlines()[1:] if line.strip()]
+    if len(rows) != ADE20K:
+        raise UserError(
+            f"data.path: {table} must name {ADE20K} classes, one on each line below its heading, "
+            f"but names {len(rows)}; unpack ADE20K again, or move the file away"
+        )
     return tuple(row[-1].split(",")[0].strip() for row in rows)
 
 
@@ -155,19 +161,14 @@ def _own(root: Path, split: Split, held_out: float) -> Layout | None:
 
 def _names(file: Path) -> tuple[str, ...]:
     """The lines of a file of names; none if there is no such file."""
-    lines = _text(file).splitlines() if file.exists() else []
-    return tuple(line.strip() for line in lines if line.strip())
-
-
-def _text(file: Path) -> str:
-    try:
-        return text_in(file)
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
+    lines = text_of(file).splitlines() if file.exists() else []
+    names = tuple(line.strip() for line in lines if line.strip())
+    if len(names) > UNKNOWN or len(set(names)) < len(names):
         raise UserError(
-            f"data.path: {file}, which lists images or regions, cannot be read ({why}); set "
-            "data.path to a whole copy"
-        ) from None
+            f"data.path: {file} must name each region once, {UNKNOWN} at most, but has "
+            f"{len(names)} lines, {len(set(names))} of them different; correct it"
+        )
+    return names
 
 
 def _files(root: Path, paths: Sequence[Path]) -> Files:

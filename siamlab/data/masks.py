@@ -14,6 +14,7 @@ from siamlab.component import UserError
 from siamlab.data.decode import decode_all
 from siamlab.data.layouts import UNKNOWN, VOID, Layout, as_they_are
 from siamlab.geometry import Grid
+from siamlab.machine.files import check_file
 
 
 def refuse_missing(images: list[Path], masks: list[Path]) -> None:
@@ -31,6 +32,7 @@ def mask_numbers(mask: Path) -> np.ndarray | UserError:
 
     Palettes only colour the numbers, so they are not applied.
     """
+    check_file(mask)
     with Image.open(mask) as image:
         if image.mode not in ("1", "L", "P", "I", "I;16"):
             return UserError(
@@ -38,9 +40,11 @@ def mask_numbers(mask: Path) -> np.ndarray | UserError:
                 f"it is a picture of mode {image.mode}; save the numbers of regions instead"
             )
         numbers = np.array(image).astype(np.int64)
-    if numbers.max() > VOID:
+    least, most = numbers.min(), numbers.max()
+    if least < 0 or most > VOID:
         return UserError(
-            f"the mask {mask} has the value {numbers.max()}; 255 (void) is the largest"
+            f"the mask {mask} has the value {least if least < 0 else most}; values are from 0 to "
+            "255 (void)"
         )
     return numbers.astype(np.uint8)
 
@@ -71,10 +75,11 @@ def mask_regions(layout: Layout, image: Path, size: Grid) -> np.ndarray | UserEr
     return regions
 
 
-def counted(layouts: Sequence[Layout]) -> list[Layout]:
+def counted(layouts: Sequence[Layout], least: int = 1) -> list[Layout]:
     """The layouts of one set with as many regions as all of their masks have values.
 
-    Masks of only 0 and 255 are black and white pictures of one object, not void.
+    Masks of only 0 and 255 are black and white pictures of one object, not void. Raises UserError
+    for masks that show fewer regions than `least`.
     """
     skipped: list[str] = []
     masks = [layout.mask(file) for layout in layouts for file in layout.files.paths]
@@ -87,6 +92,11 @@ def counted(layouts: Sequence[Layout]) -> list[Layout]:
     values = as_they_are(len(regions))
     if top == 0 and found[VOID]:
         regions, values[VOID] = ("background", "object"), 1
+    if (seen := len(np.unique(values[found & (values < UNKNOWN)]))) < least:
+        raise UserError(
+            f"data.path: the masks of {layouts[0].files.root} show {seen} region, and {least} or "
+            "more must be told apart; give masks of several regions"
+        )
     return [layout._replace(regions=regions, values=values) for layout in layouts]
 
 

@@ -19,6 +19,7 @@ from siamlab.component import UserError
 from siamlab.data.decode import stacked
 from siamlab.data.frames import common_size, decoded, drawn
 from siamlab.geometry import Grid
+from siamlab.machine.files import expanded
 from siamlab.machine.terminal import caution
 
 WHOLE = {"train": 795, "test": 654}
@@ -42,14 +43,14 @@ def read_nyu(path: str, train_path: str = "", most: int = 0) -> tuple[DepthPairs
     `most` of them are taken (0: all), drawn by a seed. A warning says if some are missing. Raises
     UserError for another layout, and for pairs that are incomplete or not of one size.
     """
-    root = Path(path).expanduser().absolute()
+    root = expanded(path).absolute()
     if not path or not (root / "test").is_dir() or not (train_path or (root / "train").is_dir()):
         raise UserError(
             f"data.path={path!r} must be the official splits of NYU Depth v2, as train/ and test/ "
             "with a folder for each scene of rgb_00045.jpg and sync_depth_00045.png; set data.path "
             "to the folder that holds these"
         )
-    train = Path(train_path).expanduser().absolute() if train_path else root / "train"
+    train = expanded(train_path).absolute() if train_path else root / "train"
     found = {"train": _files(train), "test": _files(root / "test")}
     caution_if_few(root, found, "extract")
     return _pairs(drawn(found["train"], most)), _pairs(found["test"])

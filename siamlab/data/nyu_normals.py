@@ -19,7 +19,7 @@ from siamlab.data.decode import stacked
 from siamlab.data.frames import common_size, decoded, drawn
 from siamlab.data.nyu import WHOLE, caution_if_few
 from siamlab.geometry import Grid
-from siamlab.machine.files import check_file
+from siamlab.machine.files import check_file, expanded
 
 IMAGE, NORMAL = "_img.png", "_normal.png"
 SHORT, LONG = 0.5, 1.5  # a vector of another length is no normal
@@ -41,7 +41,7 @@ def read_normals(path: str, most: int = 0) -> tuple[NormalPairs, NormalPairs]:
     UserError for another layout, and for pairs that are incomplete, of another mode or not of one
     size.
     """
-    root = Path(path).expanduser().absolute()
+    root = expanded(path).absolute()
     if not path or not all((root / split).is_dir() for split in WHOLE):
         raise UserError(
             f"data.path={path!r} must be NYU Depth v2 with normals, as train/ and test/ of "

@@ -14,12 +14,16 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.data.frames import sizes_of
+from siamlab.data.listing import is_name, names_in
+from siamlab.machine.files import expanded, text_in
 from siamlab.machine.terminal import caution
 
 SpairSplit = Literal["trn", "val", "test"]
 WHOLE = {"trn": 53_340, "val": 5_384, "test": 12_234}  # pairs
+ENDS = ("src", "trg")
 FIELDS = ("category", "src_imname", "trg_imname", "src_imsize", "trg_imsize", "trg_bndbox",
           "src_kps", "trg_kps", "viewpoint_variation")  # fmt: skip
+WAY = "unpack SPair-71k again"
 VIEWPOINTS = (0, 1, 2)  # how much the viewpoint changes in a pair
 
 
@@ -45,7 +49,7 @@ def read_spair(path: str, split: SpairSplit = "test", most: int = 0) -> Keypoint
     says if they are fewer than published. Raises UserError for a folder of another layout, and for
     annotations and images that are missing or damaged.
     """
-    root = Path(path).expanduser().absolute()
+    root = expanded(path).absolute()
     files = _listed(root, path, split)
     if len(files) < WHOLE[split]:
         caution(
@@ -66,7 +70,7 @@ def _listed(root: Path, path: str, split: str) -> list[Path]:
     if not listing.is_file():
         files = sorted(folder.glob("*.json"))
     else:
-        files = [folder / f"{name}.json" for name in listing.read_text().split()]
+        files = [folder / f"{name}.json" for name in names_in(listing, WAY)]
     missing = [file.name for file in files if not file.is_file()]
     if missing or not files:
         what = f"{missing[0]} of {listing}" if missing else "any .json file"
@@ -79,26 +83,31 @@ def _listed(root: Path, path: str, split: str) -> list[Path]:
 
 def _annotation(file: Path) -> dict[str, Any]:
     try:
-        fields = json.loads(file.read_text())
+        fields = json.loads(text_in(file))
         found = {name: fields[name] for name in FIELDS}
-        points = tuple(torch.tensor(found[f"{end}_kps"]).float() for end in ("src", "trg"))
-        if points[0].shape != points[1].shape or points[0].shape[1:] != (2,):
+        points = tuple(torch.tensor(found[f"{end}_kps"]).float() for end in ENDS)
+        shaped = points[0].shape == points[1].shape and points[0].shape[1:] == (2,)
+        numbers = all(part.isfinite().all() for part in points)
+        numbers &= all(len(found[f"{end}_imsize"]) > 1 for end in ENDS)
+        names = [found["category"], *(found[f"{end}_imname"] for end in ENDS)]
+        if not (shaped and numbers and all(map(is_name, names))):
             raise ValueError
         if found["viewpoint_variation"] not in VIEWPOINTS:
             raise ValueError
         return found | {"points": points, "file": file, "box": _longer_side(found["trg_bndbox"])}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UserError(
             f"data.path: the annotation {file} is damaged or lacks one of {', '.join(FIELDS)} "
-            "(0, 1 or 2), with as many points in both images; unpack SPair-71k again"
+            f"(0, 1 or 2), with as many points in both images; {WAY}"
         ) from None
 
 
 def _longer_side(box: list[Any]) -> float:
     left, top, right, bottom = box
-    if not max(right - left, bottom - top) > 0:
+    side = float(max(right - left, bottom - top))
+    if not 0 < side < float("inf"):
         raise ValueError
-    return float(max(right - left, bottom - top))
+    return side
 
 
 def _drawn(annotations: list[dict[str, Any]], most: int) -> Iterator[dict[str, Any]]:
@@ -114,7 +123,7 @@ def _drawn(annotations: list[dict[str, Any]], most: int) -> Iterator[dict[str, A
 
 def _pairs(root: Path, annotations: list[dict[str, Any]]) -> KeypointPairs:
     names = [
-        [root / "JPEGImages" / a["category"] / a[f"{end}_imname"] for end in ("src", "trg")]
+        [root / "JPEGImages" / a["category"] / a[f"{end}_imname"] for end in ENDS]
         for a in annotations
     ]
     images = sorted({file for pair in names for file in pair})
@@ -143,7 +152,7 @@ def _places(points: list[Tensor], most: int) -> Float[Tensor, "P K 2"]:
 
 
 def _check_sizes(annotation: dict[str, Any], found: list[list[int]]) -> None:
-    for end, size in zip(("src", "trg"), found, strict=True):
+    for end, size in zip(ENDS, found, strict=True):
         width, height = annotation[f"{end}_imsize"][:2]
         if [height, width] != size:
             raise UserError(

@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 from siamlab.component import UserError
 from siamlab.data.boxes import Annotated, BoxSet, Marked, box_set, with_boxes
 from siamlab.data.frames import drawn
+from siamlab.machine.files import check_file, expanded, text_in
 from siamlab.machine.terminal import caution
 
 VocSplit = Literal["train", "val", "trainval", "test"]
@@ -29,7 +30,7 @@ def read_voc(path: str, split: VocSplit, most: int = 0, boxes: bool = False) -> 
     warning says if there are fewer than published. Raises UserError for a folder of another
     layout, and for lists, annotations and images that are missing or damaged.
     """
-    root = Path(path).expanduser().absolute()
+    root = expanded(path).absolute()
     folders = ("Annotations", "ImageSets/Main", "JPEGImages")
     if not path or not all((root / name).is_dir() for name in folders):
         raise UserError(
@@ -50,7 +51,7 @@ def read_voc(path: str, split: VocSplit, most: int = 0, boxes: bool = False) -> 
 def _listed(file: Path) -> list[str]:
     """The names of a list, the first word of each line."""
     try:
-        names = [line.split()[0] for line in file.read_text().splitlines() if line.strip()]
+        names = [line.split()[0] for line in text_in(file).splitlines() if line.strip()]
     except (OSError, ValueError):
         names = []
     if not names or any(Path(name).name != name for name in names):
@@ -82,6 +83,7 @@ def parsed(file: Path) -> Element:
 
     Raises ValueError, OSError or ParseError.
     """
+    check_file(file)
     if file.stat().st_size > LARGEST:
         raise ValueError(f"{file} has more than {LARGEST} bytes")
     parser = XMLParser(target=_Plain())

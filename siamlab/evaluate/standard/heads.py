@@ -94,7 +94,13 @@ def _measured(
     report(f"{about['set']}, test images")
     parts = map(part(test), in_order(len(test.images), task.head.part))
     rows = [task.errors(found, features, truth, grid) for features, truth in parts]
-    yield from image_means(torch.cat(rows), task.numbers, about)
+    errors = torch.cat(rows)
+    if not errors[..., -1].any():  # the last number is 1 for an image that counts
+        raise UserError(
+            f"data.path: no test image of {about['set']} has a pixel whose truth is known; unpack "
+            "the set again"
+        )
+    yield from image_means(errors, task.numbers, about)
 
 
 def patches(passes: Passes, pixels: Tensor) -> Float[Tensor, "n N D"]:
