@@ -149,6 +149,8 @@ FLOAT = {
     "whole numbers": lambda t: t.long(),
     "an array": lambda t: t.numpy(),
     "a list": lambda t: t.tolist(),
+    "sparse": lambda t: t.to_sparse(),
+    "without numbers": lambda t: t.to("meta"),
 }
 WHOLE = {
     "a row less": lambda t: t[:-1],
@@ -156,7 +158,11 @@ WHOLE = {
     "floats": lambda t: t.float(),
     "a dimension more": lambda t: t[None],
     "an array": lambda t: t.numpy(),
+    "sparse": lambda t: t.to_sparse(),
+    "without numbers": lambda t: t.to("meta"),
 }
+PRECISIONS = {"half": (torch.half, torch.int16), "bfloat16": (torch.bfloat16, torch.int32)}
+SUMMED = {"distance", "entropy", "head_similarity", "nmi"}  # rows of 8 bits do not sum to 1
 ALONE = {
     "rare_patches",
     "region_shares",
@@ -216,6 +222,51 @@ def test_an_array_that_cannot_be_measured_is_refused_by_name(name, key, way):
     spoilt = (FLOAT if value.is_floating_point() else WHOLE)[way](value)
     with pytest.raises(UserError, match=rf"\b({NAMES.get(key, key)})\b"):
         call(name, **{key: spoilt})
+
+
+@pytest.mark.parametrize(
+    "name, precision",
+    [
+        (n, p)
+        for n in CALLS
+        for p in PRECISIONS
+        if n != "moves" and (p == "half" or n not in SUMMED)
+    ],
+)
+def test_numbers_of_any_precision_are_measured(name, precision):
+    """As they are read from files: features of 16 bits, labels of 32."""
+    floats, whole = PRECISIONS[precision]
+
+    def stored(value):
+        if not isinstance(value, torch.Tensor) or value.dtype in (torch.bool, torch.uint8):
+            return value
+        return value.to(floats if value.is_floating_point() else whole)
+
+    exact = {key: stored(value) for key, value in CALLS[name].items()}
+    exact = {k: v.float() if v is not CALLS[name][k] and v.is_floating_point() else v
+             for k, v in exact.items()}  # fmt: skip
+    found = call(name, **{key: stored(value) for key, value in CALLS[name].items()})
+    assert values(found) == pytest.approx(values(call(name, **exact)), nan_ok=True)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_features_of_two_precisions_are_measured_together(name):
+    keys = [k for k, v in CALLS[name].items() if torch.is_tensor(v) and v.is_floating_point()]
+    for key in keys[1:]:
+        found = values(call(name, **{key: CALLS[name][key].double()}))
+        assert found == pytest.approx(values(call(name)), rel=1e-3, abs=1e-3, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", [n for n in CALLS if {"labels", "train_labels"} & set(CALLS[n])])
+def test_identifiers_are_no_labels(name):
+    key = next(k for k in CALLS[name] if k.endswith("labels"))
+    with pytest.raises(UserError, match=f"{key} has .*: number the classes from 0"):
+        call(name, **{key: CALLS[name][key] + 2**40})
+
+
+def test_features_of_a_network_in_training_are_measured():
+    train = CALLS["attentive"]["train"].clone().requires_grad_()
+    assert call("attentive", train=train).value == call("attentive").value
 
 
 @pytest.mark.parametrize("name, key", TYPED)

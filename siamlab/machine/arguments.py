@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args
 
 from siamlab.machine.fields import flat
 from siamlab.machine.messages import UserError
-from siamlab.machine.wording import described, kind_of, shown, way_to, words
+from siamlab.machine.wording import described, kind_of, shown, unusual, way_to, words
 
 F = TypeVar("F", bound=Callable[..., Any])
 Fits = Callable[[Any], bool]
@@ -77,7 +77,9 @@ def _parts(annotation: Any, value: Any) -> Iterator[tuple[str, Any, Any]]:
 def typed(function: F) -> F:
     """Return the function with a check before it: UserError for an argument of a wrong type.
 
-    Arguments that are missing or unknown stay Python's TypeError, which names them.
+    Tensors of half precision become float32, floats of several precisions the widest of them, and
+    whole numbers int64, as products and indices need them. Arguments that are missing or unknown
+    stay Python's TypeError, which names them.
     """
     wanted = cache(lambda: _signature(function))
 
@@ -91,9 +93,28 @@ def typed(function: F) -> F:
         for name, value in kwargs.items():
             if name in names and not names[name].fits(value):
                 raise names[name].refusal(value)
-        return function(*args, **kwargs)
+        alike = _alike([*args, *kwargs.values()])
+        return function(*map(alike, args), **{name: alike(value) for name, value in kwargs.items()})
 
     return checked  # pyright: ignore[reportReturnType]
+
+
+def _alike(values: list[Any]) -> Callable[[Any], Any]:
+    """Return what gives all tensors of these arguments numbers of one precision."""
+    tensors = [value for value in values if hasattr(value, "is_floating_point")]
+    if not tensors:
+        return lambda value: value
+    import torch
+
+    kinds = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
+    widest = torch.float64 if torch.float64 in kinds else torch.float32
+
+    def converted(value: Any) -> Any:
+        if not isinstance(value, torch.Tensor) or value.dtype in (torch.bool, torch.uint8):
+            return value
+        return value.to(widest if value.is_floating_point() else torch.int64)
+
+    return converted
 
 
 class _Names(dict[str, Any]):
@@ -166,6 +187,7 @@ def _tensor(annotation: Any) -> Fits:
     return lambda value: (
         isinstance(value, array)
         and kind_of(value.dtype) == kind
+        and not unusual(value)
         and (any_count or value.ndim == len(sizes))
         and all(value.shape[i] == size for i, size in fixed)
     )

@@ -94,9 +94,16 @@ def shown(value: Any) -> str:
 def described(x: Any) -> str:
     """Describe a tensor as `float32 [3, 4]`, and anything else by its type."""
     if hasattr(x, "dtype") and hasattr(x, "shape"):
-        array = "" if hasattr(x, "is_floating_point") else f"{type(x).__name__} "
+        array = unusual(x) if hasattr(x, "is_floating_point") else f"{type(x).__name__} "
         return f"{array}{str(x.dtype).removeprefix('torch.')} {list(x.shape)}"
     return type(x).__name__
+
+
+def unusual(x: Any) -> str:
+    """Return `sparse `, or `meta ` for a tensor without numbers; "" for any other."""
+    if getattr(x, "is_meta", False):
+        return "meta "
+    return "" if str(getattr(x, "layout", "torch.strided")) == "torch.strided" else "sparse "
 
 
 @cache

@@ -69,7 +69,7 @@ def attentive(
     classes = _check(train, train_labels, test, test_labels)
     queries = next(q for q in range(queries, 0, -1) if train.shape[2] % q == 0)
     x, asked = (part.unflatten(0, (-1, train.shape[1])) for part in standardise(
-        train.flatten(0, 1).float(), test.flatten(0, 1).float()))  # fmt: skip
+        train.detach().flatten(0, 1).float(), test.flatten(0, 1).float()))  # fmt: skip
     held = held_out(len(x), seed).to(x.device)
     rights = []
     for rate in RATES:

@@ -13,6 +13,7 @@ from siamlab.component import UserError
 from siamlab.geometry import Grid
 from siamlab.machine.wording import POOL, WAYS, described
 
+MOST_CLASSES = 1_000_000  # tables of all classes are made
 BRIGHTEST = 4.0  # of an image of floats: 1, and what resizing and colouring add to it
 
 
@@ -100,7 +101,17 @@ def class_count(train_labels: Tensor, test_labels: Tensor) -> int:
                 f"{name} must be 0 or more for at least one image and have no unknown "
                 f"(-1) label; got {len(labels)} images: drop those without a label"
             )
+        check_numbered(name, labels)
     return int(max(train_labels.max(), test_labels.max())) + 1
+
+
+def check_numbered(name: str, labels: Tensor) -> None:
+    """Refuse labels that are identifiers rather than the numbers of classes."""
+    if (most := int(labels.max())) >= MOST_CLASSES:
+        raise UserError(
+            f"{name} has {most}, but must be below {MOST_CLASSES:,}: number the classes from 0, as "
+            f"{name}.unique(return_inverse=True)[1] does"
+        )
 
 
 def check_pixels(name: str, x: Any, shape: str, n: int | None = None) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
-from siamlab.probe.checks import check_features, check_labelled, check_labels
+from siamlab.probe.checks import check_features, check_labelled, check_labels, check_numbered
 from siamlab.probe.linear import accuracy, standardise
 from siamlab.probe.score import Groups, Score
 
@@ -81,6 +81,7 @@ def knn_votes(features: Float[Tensor, "n D"], labels: Int[Tensor, " n"], k: int 
     """
     check_features("features", features)
     check_labels("labels", labels, len(features))
+    check_numbered("labels", labels)
     known = (labels >= 0).nonzero()[:, 0]
     if not 1 <= k < len(known):
         raise UserError(

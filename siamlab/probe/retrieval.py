@@ -11,7 +11,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
-from siamlab.probe.checks import check_features, check_labels
+from siamlab.probe.checks import check_features, check_labels, check_numbered
 from siamlab.probe.score import Groups, Score, bootstrap
 
 BLOCK = 2**22  # similarities held at once
@@ -77,6 +77,7 @@ def class_sizes(labels: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
             f"labels must be 0 or more for at least one image and have no unknown (-1) label; "
             f"got {len(labels)} images: drop those without a label"
         )
+    check_numbered("labels", labels)
     return labels.bincount()[labels]
 
 
