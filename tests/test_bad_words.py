@@ -44,6 +44,7 @@ BAD = {
     "show runs/new": "or a .toml file",
     "lab x": "x is not an option",
     "lab --folder notes.txt": "there is no folder notes.txt",
+    "lab --folder ''": "--folder: the path is empty",
     "schema x": "x is not an option",
     "completion fish": "there is no shell 'fish'",
     "axes masking.nope": "no axis or key 'masking.nope'",
@@ -105,6 +106,8 @@ BAD = {
     OWN + "data=cifar10 data.path=text": "the files of CIFAR10 are not in",
     TRAIN.replace("new", "notes.txt") + TINY: "the folder notes.txt cannot be written",
     TRAIN.replace("new", "photos") + TINY: "photos exists and is not empty",
+    TRAIN.replace("new", "loop.toml") + TINY: "symbolic links); move away what is there",
+    TRAIN.replace("new", "y" * 300) + TINY: "(File name too long); choose a shorter name",
     "train mae --small --resume --out run batch=4 " + TINY.replace("batch=8 ", ""): "not 4",
     # probes
     PROBE + "--images ²": "'²' is not a whole number, 1 or more",
@@ -139,6 +142,7 @@ BAD = {
     EMBED: "embed needs --out",
     EMBED + "--out ''": "--out: the path is empty",
     EMBED + "--out x.csv": "must end in .parquet",
+    EMBED + f"--out {'y' * 300}.parquet": "(File name too long); choose a shorter name",
     EMBED + "--out table.parquet": "--out table.parquet is a folder",
     EMBED + "--out /proc/x.parquet": "--out /proc/x.parquet cannot be written (No such file or "
     "directory); name another place",

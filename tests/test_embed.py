@@ -1,5 +1,6 @@
 """Features in a file: the numbers that probes see, with the images that they belong to."""
 
+import os
 import re
 
 import polars
@@ -130,3 +131,20 @@ def test_a_disk_that_is_full(scenes, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="features.parquet cannot be written .the disk is full"):
         write_embeddings(table, tmp_path / "features.parquet")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("patches", [(), ("--patches",)])
+def test_names_that_are_no_utf8_are_written_as_escapes(patches, tmp_path, monkeypatch):
+    """Old cameras and archives name files in Latin-1."""
+    monkeypatch.chdir(tmp_path)
+    for name in (b"caf\xe9/1.png", b"caf\xe9/2.png", b"bar/\xe9.png", b"bar/2.png"):
+        os.makedirs(os.path.dirname(b"photos/" + name), exist_ok=True)
+        with open(b"photos/" + name, "wb") as file:
+            Image.new("RGB", (8, 8)).save(file, "PNG")
+    out = os.fsdecode(b"caf\xe9.parquet")
+    words = ("--data", "photos", "--out", out, *patches)
+    assert main(["embed", "zoo:scenes_mae", *words]) == 0
+    with open(out, "rb") as file:
+        found = polars.read_parquet(file)
+    assert set(found["class"]) == {r"caf\xe9", "bar"}
+    assert {r"caf\xe9/1.png", r"bar/\xe9.png"} <= set(found["file"])

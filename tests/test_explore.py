@@ -412,10 +412,32 @@ def test_files_get_their_folders_and_a_picture_its_name(tmp_path):
     explorer.snapshot(tmp_path / "new" / "pictures" / "a.png")
     assert {file.name for file in tmp_path.rglob("a.*")} == {"a.html", "a.png"}
     with pytest.raises(
-        UserError, match="a snapshot is a PNG or SVG; name its file b.png, not /.*b.jpg"
+        UserError, match="a snapshot is a PNG or SVG; name its file b.png, not '/.*b.jpg'"
     ):
         explorer.snapshot(tmp_path / "b.jpg")
     assert not (tmp_path / "b.jpg").exists()
+
+
+@pytest.mark.parametrize("path, why", [
+    ("folder.svg", "Is a directory.; move away what is there, or name another place"),
+    ("file.svg/page.svg", "(File exists|Not a directory).; move away what is there"),
+    ("x" * 300 + ".svg", "File name too long.; choose a shorter name, or name another place"),
+    ("loop.svg/page.svg", "symbolic links.; move away what is there|File exists"),
+])  # fmt: skip
+def test_a_file_that_cannot_be_written_is_one_sentence_before_the_answers(
+    path, why, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.svg").mkdir()
+    (tmp_path / "file.svg").touch()
+    (tmp_path / "loop.svg").symlink_to("loop.svg")
+    explorer = Brightness()
+    for write in (explorer.to_html, explorer.snapshot):
+        with pytest.raises(UserError, match=f"could not be written .{why}"):
+            write(path)
+    with pytest.raises(UserError, match="name its file snapshot.png, not ''"):
+        explorer.snapshot("")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file.svg", "folder.svg", "loop.svg"]
 
 
 @pytest.mark.parametrize("box", [(0.2, 0.2, 0.6, 0.6), (0.1, 0.3, 1 / 3, 0.71)])

@@ -100,6 +100,13 @@ def test_a_demo_in_the_browser_is_refused_before_its_work(tmp_path, capsys):
     assert f"--to {tmp_path}/closed/site cannot be created" in capsys.readouterr().err
 
 
+def test_the_runs_of_a_demo_have_names_of_their_own(tmp_path, capsys):
+    words = ["demo", "--data", "photographs", "name=x", "--out", str(tmp_path / "new")]
+    assert main(words) == 2
+    assert "name=x would be the name of all runs; leave it out" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("file", ["run.toml", "notes.txt"])
 def test_the_demo_trains_in_no_folder_of_other_things(file, tmp_path, capsys):
     (tmp_path / file).write_text("")

@@ -109,7 +109,12 @@ def demo(scale: Scale, out: str | Path) -> int:
 
 
 def check_demo_folder(out: Path, runs: Sequence[Run]) -> None:
-    """Raise UserError for a folder that cannot be made, or holds anything but this demo."""
+    """Raise UserError for a folder that cannot be made, or holds anything but this demo.
+
+    So it does for runs of one name, which would share a folder.
+    """
+    if len({run.name for run in runs}) < len(runs):
+        raise UserError(f"name={runs[0].name} would be the name of all runs; leave it out")
     check_folder(out)
     names = {path.name for path in listed(out)}
     if "run.toml" in names or (names and not names & {run.name for run in runs}):

@@ -9,7 +9,7 @@ from argparse import Namespace
 from contextlib import suppress
 
 from siamlab.cli.parser import parser
-from siamlab.machine.faults import machine_fault
+from siamlab.machine.faults import machine_fault, way_out
 from siamlab.machine.redact import without_passwords
 
 REFUSED = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
@@ -60,7 +60,7 @@ def _explained(error: Exception) -> str:
     if fault := machine_fault(error):
         return f"{fault} where this works; mend that and start again"
     if isinstance(error, OSError) and error.errno in REFUSED and error.filename:
-        return f"{error.filename} cannot be used ({error.strerror}); make it readable and writable"
+        return f"{error.filename} cannot be used ({error.strerror}); {way_out(error)}"
     return ""
 
 

@@ -78,7 +78,9 @@ def parser() -> Parser:
     add_leaderboard_commands(commands)
     _demo_command(commands)
     lab = _command(commands, "lab", "open JupyterLab on the notebooks", do.open_lab)
-    lab.add_argument("--folder", default="notebooks", help="where they are (default: notebooks)")
+    lab.add_argument(
+        "--folder", type=some_path, default="notebooks", help="where they are (default: notebooks)"
+    )
     _editor_commands(top, commands)
     return top
 

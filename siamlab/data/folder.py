@@ -17,7 +17,7 @@ from siamlab.data.cache import cached, fingerprint
 from siamlab.data.decode import SUFFIXES, decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.images import DataChoice, Drawn, Images, draw, plain
-from siamlab.machine.files import expanded
+from siamlab.machine.files import expanded, legible
 
 MOST_FOLDERS = 10_000  # more than there are images
 TEST_PATH = Field(default="", description="the same for testing; empty: hold out a part of path")
@@ -54,7 +54,7 @@ class Folder(DataChoice):
 
     def file_names(self, split: Split) -> list[str]:
         files = self._files(split)
-        return [str(path.relative_to(files.root)) for path in files.paths]
+        return [legible(str(path.relative_to(files.root))) for path in files.paths]
 
     def _files(self, split: Split) -> Files:
         return split_files(self.path, self.test_path, self.test_fraction, split)
@@ -132,7 +132,8 @@ def find_files(path: str, key: str) -> Files:
             f"{key}={path!r} must hold images ({' '.join(SUFFIXES)}), but it has none; "
             f"set {key} to where your images are"
         )
-    folders = [name.partition("/")[0] if "/" in name else None for name in _below(root, paths)]
+    below = map(legible, _below(root, paths))
+    folders = [name.partition("/")[0] if "/" in name else None for name in below]
     classes = tuple(sorted(set(folders) - {None}))
     _refuse_split_folders(path, key, classes)
     index = {name: i for i, name in enumerate(classes)}

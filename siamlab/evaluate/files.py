@@ -63,8 +63,8 @@ def write_table(scores: "polars.DataFrame", path: Path) -> None:
     """Write the table in the format of the suffix; a crash leaves the old file or none."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as draft:
-            getattr(scores, WRITERS[path.suffix])(draft)
+        with atomic(path) as draft, open(draft, "wb") as file:  # polars takes no odd names
+            getattr(scores, WRITERS[path.suffix])(file)
     except Exception as error:  # polars has its own for a full disk
         if not isinstance(error, OSError) and not machine_fault(error):
             raise

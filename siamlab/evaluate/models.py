@@ -19,7 +19,7 @@ from siamlab.interop.adapter import TokenGrid
 from siamlab.interop.resize import resize
 from siamlab.machine.arguments import typed
 from siamlab.machine.device import device_named, on_device
-from siamlab.machine.files import expanded
+from siamlab.machine.files import expanded, legible
 from siamlab.run import Run
 from siamlab.train.export import open_by_name, run_of, untrained
 
@@ -154,7 +154,7 @@ def distinct(names: Sequence[str], models: Sequence[NamedModel]) -> list[NamedMo
             raise UserError(f"{name} is named twice; name each model once")
     short = [m.name for m in models]
     return [
-        m if short.count(m.name) == 1 else m._replace(name=name)
+        m if short.count(m.name) == 1 else m._replace(name=legible(name))
         for name, m in zip(names, models, strict=True)
     ]
 
@@ -195,11 +195,12 @@ def last_layer(named: NamedModel) -> int:
 
 def _by_name(name: str, weights: bool) -> NamedModel:
     model, about, start, own = open_by_name(name, weights)
+    name = legible(name)  # tables and pages have it
     if own is None:
         return NamedModel(name, model, None, None, about, start)
     if name.startswith(zoo.PREFIX) or own.is_file():
         return NamedModel(name, model, run_of(own))
-    return NamedModel(own.name, model, run_of(own), own)
+    return NamedModel(legible(own.name), model, run_of(own), own)
 
 
 def _from_module(model: nn.Module) -> NamedModel:

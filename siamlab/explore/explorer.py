@@ -18,6 +18,7 @@ from siamlab.explore.held import Held
 from siamlab.explore.scene import Control, Scene, whole_number
 from siamlab.figure.image import data_uri
 from siamlab.machine.files import atomic
+from siamlab.train.access import ELSEWHERE, make_room, written
 
 
 class Explorer:
@@ -178,14 +179,15 @@ class Explorer:
         kind = ".png" if path is None else Path(path).suffix.lower()
         if kind not in (".png", ".svg"):
             raise UserError(
-                f"a snapshot is a PNG or SVG; name its file {Path(path).stem}.png, not {path}"
+                f"a snapshot is a PNG or SVG; name its file {Path(path).stem or 'snapshot'}.png, "
+                f"not {str(path)!r}"
             )
         if path is not None:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            make_room(Path(path))
         shown = self.scene(), self.images()
         picture = png(*shown) if kind == ".png" else svg(*shown).encode()
         if path is not None:
-            with atomic(Path(path)) as draft:
+            with written(Path(path), ELSEWHERE), atomic(Path(path)) as draft:
                 draft.write_bytes(picture)
         return picture
 

@@ -14,6 +14,7 @@ from siamlab.explore.held import Held
 from siamlab.explore.scene import MOST, Control
 from siamlab.explore.web.assets import page_script, style
 from siamlab.machine.files import atomic
+from siamlab.train.access import ELSEWHERE, make_room, written
 
 # parts of a scene that rarely differ between answers: stored once, and again where they differ
 SHARED = "columns", "scales", "stops", "symbols", "legend", "jumps_title"
@@ -28,9 +29,10 @@ def write_page(
 ) -> Path:
     """Write the page and return its path. `controls` are those of the first answer.
 
-    If `hold` returns what a page computes from, only the first answer is made.
+    If `hold` returns what a page computes from, only the first answer is made. Raises UserError
+    for a path that cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)  # fails before the answers take their time
+    make_room(path)  # fails before the answers take their time
     first, held = next(answers), hold()
     moves, scenes, images = {}, {}, dict(first.images)
     if held:
@@ -52,7 +54,7 @@ def write_page(
     }
     heading = title[0].upper() + title[1:]
     page = _template().render(title=heading, style=style(), script=page_script(), data=data)
-    with atomic(path) as draft:
+    with written(path, ELSEWHERE), atomic(path) as draft:
         draft.write_text(page, encoding="utf-8")
     return path
 

@@ -20,7 +20,7 @@ FAULTS = {
     errno.ENOMEM: NO_MEMORY,
 }
 LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS}
-IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}
+IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP}
 # libraries of Rust and C++ report system errors only as text
 NUMBER = re.compile(r"os error (\d+)|Os \{ code: (\d+)")
 WORDS = {
@@ -61,6 +61,8 @@ def way_out(error: BaseException) -> str:
     number = getattr(error, "errno", None)
     if number in LOCKED:
         return "make it readable and writable"
+    if number == errno.ENAMETOOLONG:
+        return "choose a shorter name"
     return "move away what is there" if number in IN_THE_WAY else "free some space"
 
 

@@ -73,6 +73,11 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.expanduser(path))
 
 
+def legible(name: str) -> str:
+    r"""Return the name of a file as text that can be written: bytes that are no UTF-8 as \\xe9."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def check_file(path: Path) -> None:
     """Raise OSError if the path exists but is not a regular file; a read might block for ever."""
     if path.exists() and not path.is_file():

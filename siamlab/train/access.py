@@ -3,6 +3,7 @@
 with written(path), atomic(path) as draft: ...
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from pathlib import Path
 from siamlab.component import UserError
 from siamlab.machine.faults import LOCKED, way_out
 from siamlab.machine.files import check_file, outward_link
+
+ELSEWHERE = "name another place"  # where a file is not that of a run, which could go on
 
 
 def check_links(folder: Path) -> None:
@@ -78,3 +81,11 @@ def written(path: Path, instead: str = "") -> Iterator[None]:
         raise UserError(
             f"{path} could not be written ({cause.strerror or cause}); {way}"
         ) from error
+
+
+def make_room(path: Path) -> None:
+    """Make the folder of a file that is to be written. Raises UserError where none can be."""
+    with written(path, ELSEWHERE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

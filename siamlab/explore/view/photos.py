@@ -21,7 +21,7 @@ from siamlab.component import UserError
 from siamlab.data import Photographs
 from siamlab.data.decode import SUFFIXES, square_pixels, upright
 from siamlab.data.photographs import NAMES
-from siamlab.machine.files import check_file, expanded
+from siamlab.machine.files import check_file, expanded, legible
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MOST_BYTES = 32 * 2**20  # of one file
@@ -174,7 +174,7 @@ def _from_file(file: Path) -> Photo:
         check_file(file)
         if file.stat().st_size > MOST_BYTES:
             raise too_large(str(file))
-        return decoded(file.name, file.read_bytes())
+        return decoded(legible(file.name), file.read_bytes())
     except OSError as error:
         raise UserError(
             f"{file} cannot be read ({error.strerror or error}); name another photograph"
