@@ -231,10 +231,16 @@ class Explorer:
         for box in self.exported_boxes():
             yield f"box {' '.join(map(str, box))}", Change({"box": box})
 
-    def data_uris(self, known: dict[str, str] | None = None) -> dict[str, str]:
-        """Return `images()` as data URIs; those in `known` are not encoded again."""
+    def data_uris(
+        self, known: dict[str, str] | None = None, kinds: Sequence[str] = ()
+    ) -> dict[str, str]:
+        """Return `images()` as data URIs; those in `known` are not encoded again.
+
+        Only those whose keys begin with one of the words `kinds`, if there are any.
+        """
         known, images = known or {}, self.images().items()
-        return {key: known.get(key) or data_uri(image) for key, image in images}
+        wanted = {key: image for key, image in images if not kinds or key.split()[0] in kinds}
+        return {key: known.get(key) or data_uri(image) for key, image in wanted.items()}
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget, and a PNG for places where no script runs."""

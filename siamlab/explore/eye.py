@@ -183,8 +183,7 @@ class EyeExplorer(Explorer):
         for number, mirror, (i, box) in product(images, flips, enumerate(boxes)):
             with self.preview(Change({"image": number, "flip": mirror, "box": box})):
                 places[f"{number} {mirror} {i}"] = self._held_place()
-                own = self.data_uris(shown).items()
-                shown |= {key: uri for key, uri in own if not key.startswith("view ")}
+                shown |= self.data_uris(shown, ("image", "expected", "target"))  # it cuts views
         data = {"grid": self.grid, "boxes": boxes, "places": places, "text": MATCHED}
         controls = limited([image, flip], {"image": images, "flip": flips})
         return Held("eyeScene", data, shown, controls)

@@ -150,8 +150,7 @@ class ReconstructionExplorer(Explorer):
         for number, draw in product(images, masks):
             with self.preview(Change({"image": number, "mask": draw})):
                 places[self._name()] = self._held_place()
-                whole = {f"image {number}", f"seen {self._name()}", f"whole {self._name()}"}
-                shown |= {key: uri for key, uri in self.data_uris(shown).items() if key in whole}
+                shown |= self.data_uris(shown, ("image", "seen", "whole"))
         text = {"seen": SEEN, "unpredicted": UNPREDICTED, "predicted": PREDICTED}
         data = {"grid": self.grid, "places": places, "text": text}
         controls = limited([image, mask], {"image": images, "mask": masks})
