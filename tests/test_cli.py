@@ -390,6 +390,22 @@ def test_a_full_disk_behind_the_output_is_one_sentence(monkeypatch, capsys):
     assert said == "siamlab: the disk is full where this works; mend that and start again\n"
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_closed_stream_is_no_mistake(stream, monkeypatch):
+    monkeypatch.setattr(sys, stream, None)  # as Python does for `>&-`
+    assert main(["axes", "loss"]) == 0 and main(["axes", "nope"]) == 2
+
+
+@pytest.mark.parametrize("words", ["leaderboard show", "probe nope", "train mae --out x"])
+def test_a_working_folder_that_is_gone_is_one_sentence(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(words.split()) == 2
+    assert "the folder that this is started in is gone; change to" in capsys.readouterr().err
+
+
 def test_a_file_that_this_user_may_not_use_is_one_sentence(tmp_path, monkeypatch, capsys):
     def raised(code):
         def command(options):

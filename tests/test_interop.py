@@ -228,11 +228,26 @@ def deeper(weights):
     weights.update({k.replace("blocks.1", "blocks.3"): v for k, v in weights.items()})
 
 
+def stored(form):
+    def change(weights):
+        weights["blocks.1.attn.qkv.weight"] = form(weights["blocks.1.attn.qkv.weight"])
+
+    return change
+
+
 def mixed(weights):
     weights["blocks.1.mlp.fc2.weight"] = torch.zeros(96, 512)
 
 
 BAD = {
+    "complex": (edited(stored(lambda w: w.cfloat())), "blocks.1.attn.qkv.weight as complex64 "),
+    "whole numbers": (edited(stored(lambda w: w.char())), "as int8 .*, but weights are floats"),
+    "sparse": (edited(stored(lambda w: w.to_sparse())), "as sparse float32 .*, but weights are"),
+    "no numbers": (edited(stored(lambda w: w.to("meta"))), "as meta float32 .*, but weights are"),
+    "no rows": (
+        edited(stored(lambda w: w[:0])),
+        "as float32 .0, 128., but weights are floats",
+    ),
     "empty": (lambda path: path.write_bytes(b""), "is empty; expected a PyTorch or safetensors"),
     "text": (lambda path: path.write_text("my weights\n" * 9), "is a text file; expected a"),
     "web page": (lambda path: path.write_text("<!DOCTYPE html><p>404"), "is a web page; expected"),

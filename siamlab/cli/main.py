@@ -31,7 +31,8 @@ def main(words: list[str] | None = None) -> int:
     try:
         options = read(words)
         done = options.command(options) or 0
-        sys.stdout.flush()
+        if sys.stdout:  # None where it was closed, as by `>&-`
+            sys.stdout.flush()
         return done
     except UserError as mistake:
         print(f"siamlab: {without_passwords(str(mistake), *words)}", file=sys.stderr)
@@ -49,7 +50,7 @@ def main(words: list[str] | None = None) -> int:
         if not (sentence := _explained(error)):
             raise
         if machine_fault(error):  # output that is still buffered would fail again
-            with suppress(OSError):  # where the output is not a file
+            with suppress(OSError, AttributeError):  # where the output is not a file, or closed
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"siamlab: {printable(sentence)}", file=sys.stderr)
         return 2
@@ -59,9 +60,20 @@ def _explained(error: Exception) -> str:
     """Return the sentence for a fault of the machine or of permissions; "" for any other."""
     if fault := machine_fault(error):
         return f"{fault} where this works; mend that and start again"
+    if isinstance(error, FileNotFoundError) and not _is_somewhere():
+        return "the folder that this is started in is gone; change to another one"
     if isinstance(error, OSError) and error.errno in REFUSED and error.filename:
         return f"{error.filename} cannot be used ({error.strerror}); {way_out(error)}"
     return ""
+
+
+def _is_somewhere() -> bool:
+    """Return whether the working folder is still there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def read(words: list[str]) -> Namespace:

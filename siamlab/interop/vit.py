@@ -21,6 +21,7 @@ from siamlab.interop.clip import activation, other_activation
 from siamlab.interop.dinov3 import dinov3
 from siamlab.interop.layout import Layout
 from siamlab.interop.vit_sizes import WAY, sizes
+from siamlab.machine.wording import described, unusual
 
 LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H", 1408: "g", 1536: "g"}
 HEADS = {1280: 16, 1408: 16, 1664: 16}  # others have 64 dimensions per head
@@ -32,6 +33,7 @@ def as_vit(found: Layout, path: Path) -> nn.Module:
 
     Raises UserError for weights that do not make one plain vision transformer.
     """
+    _check_floats(found.weights, path)
     weights = {key: value.float() for key, value in found.weights.items()}
     depth = _depth(weights, path)
     relative = [key for key in weights if key.endswith(TABLE)]
@@ -45,6 +47,16 @@ def as_vit(found: Layout, path: Path) -> nn.Module:
     vit.weight_init_mode = ""  # of new random weights, if ever
     _describe(vit, found)
     return vit.eval()
+
+
+def _check_floats(weights: dict[str, Tensor], path: Path) -> None:
+    """Raise UserError for whole, complex, quantised, sparse or missing numbers, named by key."""
+    for key, value in weights.items():
+        if not value.is_floating_point() or unusual(value) or 0 in value.shape:
+            raise UserError(
+                f"{path} holds {key} as {described(value)}, but weights are floats, one or more; "
+                "save the network's own weights, neither quantised nor sparse"
+            )
 
 
 def sentence(found: Layout, vit: nn.Module) -> str:
