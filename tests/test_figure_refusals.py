@@ -18,6 +18,7 @@ from wrong import parameters, raw
 from siamlab import figure as F
 from siamlab.component import UserError
 from siamlab.probe import concat_scores
+from siamlab.probe.table import OPTIONAL, WHOLE
 
 POINTS = torch.rand(6, 2, generator=torch.Generator().manual_seed(0))
 IMAGES = SOURCE[None]
@@ -194,6 +195,32 @@ def test_a_missing_column_is_named_or_not_needed(name):
             function(table.drop(column))
         except UserError as error:
             assert f"'{column}'" in str(error) or name == "learning_table"
+
+
+SPOILT = {
+    "text": pl.lit("x"),
+    "a list": pl.lit([1, 2]),
+    "nothing": pl.lit(None, pl.String),
+    "fractions": pl.lit(2.5),
+    "negative": pl.lit(-3),
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+@pytest.mark.parametrize("column", sorted(WHOLE | {"model", "probe", "unit", "value", "cosine"}))
+def test_a_column_of_another_kind_is_named(column, spoilt):
+    """Of all figures that have it; `layer` and `head` may be empty."""
+    for name, (function, table) in CASES.items():
+        if column not in table.columns or name in ("concat_scores", "leaderboard_table"):
+            continue
+        kind = table[column].dtype
+        fine = {"text": kind == pl.String, "nothing": column in OPTIONAL, "fractions":
+                kind.is_float(), "negative": kind.is_float()}  # fmt: skip
+        if not fine.get(spoilt):
+            try:
+                function(table.with_columns(SPOILT[spoilt].alias(column)))
+            except UserError as error:
+                assert column in str(error) and "\n" not in str(error)
 
 
 @EVERY

@@ -254,6 +254,7 @@ def test_a_published_value_stands_beside_a_measured_one_only_under_its_protocol(
     board = added(empty(), rows({"mae": (0.3, 0.6)}))
     head, line = PUBLISHED.splitlines()[:2]
     line = line.replace("paper,MAE,miou", "b,MAE,semantic")
+    line = line.replace("0.335,mIoU", '0.335,"0 chance, 1 ceiling"')
     (path := tmp_path / "p.csv").write_text(f"{head}\n{line}\n")
     with pytest.raises(UserError, match="mae and MAE were not measured alike"):
         added(board, published_rows(path))

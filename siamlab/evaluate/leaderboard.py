@@ -24,7 +24,7 @@ from siamlab.machine.device import device_title
 from siamlab.machine.faults import reason
 from siamlab.machine.files import atomic
 from siamlab.probe.suite.bench import PLACES
-from siamlab.probe.table import check_frame, same_protocols
+from siamlab.probe.table import check_columns, same_protocols
 from siamlab.train.environment import version_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def read_leaderboard(path: Path) -> polars.DataFrame:
         ) from None
     older = [polars.lit(None, TEXT).alias(key) for key in LATER if key not in table.columns]
     table = table.with_columns(older)
-    check_frame(table, SCHEMA, str(path), "`siamlab leaderboard add` adds a model")
+    check_columns(table, SCHEMA, str(path), "`siamlab leaderboard add` adds a model")
     return checked(of_schema(table, path))
 
 
@@ -146,7 +146,6 @@ def checked(table: polars.DataFrame) -> polars.DataFrame:
     """Return the leaderboard if each of its boards was measured alike."""
     for name in boards(table):
         rows = table.filter(polars.col("board") == name)
-        check_alike(name, rows)
         none = (polars.lit(None, polars.Int64).alias(key) for key in ("layer", "head"))
         try:
             same_protocols(rows.with_columns(*none))
@@ -156,6 +155,7 @@ def checked(table: polars.DataFrame) -> polars.DataFrame:
                 f"board {name!r}: {reason}. Measure the model as the others of the board "
                 "(`siamlab leaderboard show` prints how), or begin another one: --board NAME"
             ) from None
+        check_alike(name, rows)
     return table
 
 

@@ -10,7 +10,7 @@ different protocols; `same_protocols` says which field differs.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from siamlab.component import UserError
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 PROTOCOL = ("probe", "layer", "head", "model", "protocol", "settings")
 DRAW = "there is nothing to draw"
+# what a column holds, by its name in all tables; numbers where none of these has it
+TEXT = set(
+    "arrow base board comparison direction measure model objective of other_model parameter point "
+    "probe property protocol role run sentence settings side status term title unit verdict".split()
+)
+WHOLE = set("column head image images index layer other_layer pair pairs rank row step".split())
+FLAGS = {"flip", "front", "hidden", "predicted"}
+ENDS = ("low", "high", "chance", "ceiling")  # of numbers that a score may not have
+OPTIONAL = {"layer", "head", "verdict", "sentence"}  # empty where they do not apply
 
 
 @typed
@@ -51,7 +60,7 @@ def concat_scores(*tables: "polars.DataFrame") -> "polars.DataFrame":
         raise UserError("concat_scores must have one table of scores or more; `table` makes them")
     for number, part in enumerate(tables, start=1):
         columns = PROTOCOL if number == 1 else tables[0].columns
-        check_frame(part, columns, f"table {number} of concat_scores", "join tables of scores")
+        check_columns(part, columns, f"table {number} of concat_scores", "join tables of scores")
     first, *others = tables
     try:
         joined = polars.concat([first, *(t.select(first.columns) for t in others)])
@@ -66,6 +75,23 @@ def concat_scores(*tables: "polars.DataFrame") -> "polars.DataFrame":
 def check_frame(
     frame: Any, columns: Iterable[str], name: str = "the table of this figure", way: str = DRAW
 ) -> None:
+    """Refuse anything but a polars table that has these columns, each of its kind, and rows."""
+    columns = list(columns)
+    check_columns(frame, columns, name, way)
+    for key in columns:
+        own = frame[key]
+        kind, fits = _kind(key)
+        empty = own.null_count()
+        needed = key not in OPTIONAL and not key.endswith(ENDS) and "/" not in key
+        if needed and (empty == len(own) or (empty and kind != "numbers")):
+            raise UserError(f"{name}: {key} is empty in {empty} of {len(own)} rows; drop them")
+        if empty < len(own) and not fits(own.dtype):
+            raise UserError(f"{name}: {key} must be {kind}, got {own.dtype}; cast the column")
+        if key in WHOLE and empty < len(own) and own.min() < 0:
+            raise UserError(f"{name}: {key} must be 0 or more, got {own.min()}; leave that out")
+
+
+def check_columns(frame: Any, columns: Iterable[str], name: str, way: str) -> None:
     """Refuse anything but a polars table that has these columns, and rows."""
     import polars
 
@@ -75,6 +101,20 @@ def check_frame(
         raise UserError(f"{name} has no column {missing}; it needs {list(columns)}")
     if frame.is_empty():
         raise UserError(f"{name} has no rows; {way}")
+
+
+def _kind(column: str) -> tuple[str, Callable[[Any], bool]]:
+    """Return what a column of this name holds, in words and as a test of its type."""
+    import polars
+
+    text = (polars.String, polars.Categorical, polars.Enum)
+    if column in WHOLE:
+        return "whole numbers", lambda dtype: dtype.is_integer()
+    if column in TEXT or column.endswith(("_title", "_unit", "_direction")):
+        return "text", lambda dtype: dtype in text
+    if column in FLAGS:
+        return "true or false", lambda dtype: dtype == polars.Boolean
+    return "numbers", lambda dtype: dtype.is_numeric()
 
 
 def same_protocols(scores: "polars.DataFrame") -> "polars.DataFrame":
