@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64, Shaped, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -87,7 +87,7 @@ def squares(files: Sequence[Path], side: int) -> UInt8[Tensor, "M 3 S S"]:
     return stacked(decoded(files, lambda file: decode(file, side)))
 
 
-def middle(maps: Float[Tensor, "*B H W"]) -> Float[Tensor, "*B S S"]:
+def middle(maps: Shaped[Tensor, "*B H W"]) -> Shaped[Tensor, "*B S S"]:
     """Return the pixels of the middle square, as `squares` cuts it."""
     height, width = maps.shape[-2:]
     side = min(height, width)
