@@ -50,7 +50,8 @@ SMALLER = {
 UNPUBLISHED = {"regions", "coco_boxes"}  # of your own, or by a head of siamlab's
 FIELDS = {"nyu": dict(crop="whole")}
 UNTOLD = {("ade20k", "hummingbird"), ("cityscapes", "hummingbird"), ("spair", "probe3d"),
-          ("voc_boxes", "fcos-448")}  # fmt: skip  # none in text we may cite
+          ("voc_boxes", "fcos-448"), ("voc", "capi"),
+          ("cityscapes", "capi")}  # fmt: skip  # none in text we may cite
 EVERY = pytest.mark.parametrize("kind", SETS)
 CPU = torch.device("cpu")
 

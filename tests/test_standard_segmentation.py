@@ -12,6 +12,7 @@ from torch import nn
 
 from siamlab.cli.main import main
 from siamlab.component import UserError
+from siamlab.data.annotated import read_annotated, shown
 from siamlab.evaluate.models import open_model
 from siamlab.evaluate.standard import (
     Ade20k,
@@ -453,6 +454,35 @@ def test_voc_trains_on_the_masks_of_sbd_where_they_are(tmp_path):
     (tmp_path / "SegmentationClassAug/2008_000008.png").unlink()
     with pytest.raises(UserError, match="2008_000008.jpg must have the mask .*Aug.*not there"):
         more()
+
+
+@CALM
+@EVERY
+def test_whole_photographs_are_asked_of_their_nearest_patches_by_capis_protocol(cls, tmp_path):
+    data = cls(path=str(SETS[cls](tmp_path)), protocol="capi")
+    row = measured(data)
+    assert row["probe"] == f"{data.kind}_knn"
+    assert row["chance"] + 0.2 < row["value"] <= row["ceiling"] <= 1
+    assert "k of 1, 3, 10, 30" in row["settings"] and "stretched" in row["settings"]
+    assert row["chance"] == pytest.approx(measured(data.replace(protocol="dinov2"))["chance"])
+
+
+@CALM
+def test_a_stretched_photograph_is_a_square_with_all_of_its_mask(tmp_path):
+    train, _ = read_annotated(str(write_voc(tmp_path)), Voc.public)
+    pairs, sizes = train._replace(part="stretched"), Sliding(SIDE, SIDE, SIDE)
+    assert train.sizes[0].tolist() == [20, 16] and sizes.frame(train.shape(0)) == (20, 16)
+    frame = sizes.frame(pairs.shape(0))
+    (seen,) = shown(pairs, [0], [frame])
+    assert seen.pixels.shape == (3, SIDE, SIDE) and seen.regions.shape == (20, 16)
+    assert pairs.some([2, 0]).images == (pairs.images[2], pairs.images[0])
+
+
+@CALM
+def test_one_training_image_cannot_choose_and_be_held_out(tmp_path):
+    data = Voc(path=str(write_voc(tmp_path)), protocol="capi", images=1)
+    with pytest.raises(UserError, match="data.protocol=capi needs two training images or more"):
+        measured(data)
 
 
 @CALM

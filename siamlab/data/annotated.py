@@ -52,13 +52,19 @@ class Annotated(NamedTuple):
     images: tuple[Path, ...]
     sizes: Int64[Tensor, "n 2"]  # height, width of each, pixels
     upright: bool = False  # turned as the camera recorded
-    part: Literal["whole", "middle square"] = "whole"  # what is shown and scored of each
+    # what is shown and scored of each; all of it, but as a square, if stretched
+    part: Literal["whole", "middle square", "stretched"] = "whole"
 
     def shape(self, which: int) -> Grid:
-        """Height and width of what is shown of a photograph, in its own pixels."""
+        """Height and width in whose ratio a photograph is shown, in its own pixels."""
         height, width = self.sizes[which].tolist()
         side = min(height, width)
         return (height, width) if self.part == "whole" else (side, side)
+
+    def some(self, index: Sequence[int]) -> "Annotated":
+        """Some of the photographs."""
+        images = tuple(self.images[i] for i in index)
+        return self._replace(images=images, sizes=self.sizes[list(index)])
 
 
 class Shown(NamedTuple):

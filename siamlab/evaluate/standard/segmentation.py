@@ -21,12 +21,27 @@ from siamlab.evaluate.standard.base import (
     Report,
     StandardSet,
 )
-from siamlab.evaluate.standard.segmentation_protocols import HUMMINGBIRD, PROTOCOLS, VISBENCH
-from siamlab.evaluate.standard.sliding import PART, Classifier, Sliding, fitted, remembered, scored
+from siamlab.evaluate.standard.segmentation_protocols import CAPI, HUMMINGBIRD, PROTOCOLS, VISBENCH
+from siamlab.evaluate.standard.sliding import (
+    PART,
+    Classifier,
+    Sliding,
+    fitted,
+    remembered,
+    scored,
+    voted,
+)
 from siamlab.probe.score import Reading, Settings, bootstrap
 from siamlab.probe.segmentation import miou
 
-PROTOCOL = "dinov2: a linear layer; hummingbird: the 30 nearest patches of a memory vote"
+PROTOCOL = (
+    "dinov2: a linear layer; hummingbird: the 30 nearest patches of a memory vote; capi: k-NN, "
+    "whole photographs at 224"
+)
+
+
+# what learns the regions, and the end of the key of its score
+LEARNERS = {"hummingbird": (remembered, "_in_context"), "capi": (voted, "_knn")}
 
 
 class SegmentationSet(StandardSet):
@@ -35,7 +50,9 @@ class SegmentationSet(StandardSet):
     public: ClassVar[PublicSet]
 
     path: str = Field(default="", description="folder of the set, as it is published")
-    protocol: Literal["dinov2", "hummingbird"] = Field(default="dinov2", description=PROTOCOL)
+    protocol: Literal["dinov2", "hummingbird", "capi"] = Field(
+        default="dinov2", description=PROTOCOL
+    )
     images: Images = 0
     test_images: int = Field(
         default=0, ge=0, description="most test images, drawn by a seed; 0: all"
@@ -54,9 +71,8 @@ class SegmentationSet(StandardSet):
             patches=self.patches, train_images=len(train.images), test_images=len(test.images),
             **self._own(),
         )  # fmt: skip
-        learn, key = (fitted, self.kind)
-        if self.protocol == "hummingbird":
-            learn, key = remembered, f"{self.kind}_in_context"
+        learn, name = LEARNERS.get(self.protocol, (fitted, ""))
+        key = f"{self.kind}{name}"
         sizes = self.chosen[1:4]
         return partial(_measured, train, test, sizes, partial(learn, patches=self.patches), key,
                        about)  # fmt: skip
@@ -83,6 +99,7 @@ class Voc(SegmentationSet):
     protocols: ClassVar[Mapping[str, Any]] = {
         "dinov2": PROTOCOLS["voc"],
         "hummingbird": HUMMINGBIRD["voc"],
+        "capi": CAPI["voc"],
         "visbench": VISBENCH,
     }
     public: ClassVar[PublicSet] = PublicSet(
@@ -91,7 +108,7 @@ class Voc(SegmentationSet):
     )  # fmt: skip
 
     kind: Literal["voc"] = "voc"
-    protocol: Literal["dinov2", "hummingbird", "visbench"] = Field(
+    protocol: Literal["dinov2", "hummingbird", "capi", "visbench"] = Field(
         default="dinov2", description=f"{PROTOCOL}; visbench: a linear layer, middle square at 224"
     )
     train: Literal["train", "trainaug"] = Field(
@@ -117,6 +134,7 @@ class Ade20k(SegmentationSet):
     protocols: ClassVar[Mapping[str, Any]] = {
         "dinov2": PROTOCOLS["ade20k"],
         "hummingbird": HUMMINGBIRD["ade20k"],
+        "capi": CAPI["ade20k"],
     }
     public: ClassVar[PublicSet] = PublicSet(
         title, "images/ and annotations/, and training/ and validation/ in both", layouts.ade20k,
@@ -135,6 +153,7 @@ class Cityscapes(SegmentationSet):
     protocols: ClassVar[Mapping[str, Any]] = {
         "dinov2": PROTOCOLS["cityscapes"],
         "hummingbird": HUMMINGBIRD["cityscapes"],
+        "capi": CAPI["cityscapes"],
     }
     public: ClassVar[PublicSet] = PublicSet(
         title, "leftImg8bit/ and gtFine/, and train/ and val/ in both", layouts.cityscapes,
@@ -153,6 +172,7 @@ class Regions(SegmentationSet):
     protocols: ClassVar[Mapping[str, Any]] = {
         "dinov2": PROTOCOLS["voc"]._replace(published=()),
         "hummingbird": HUMMINGBIRD["regions"],
+        "capi": CAPI["regions"],
     }
     public: ClassVar[PublicSet] = PublicSet(title, layouts.KNOWN, layouts.known, upright=True)
 

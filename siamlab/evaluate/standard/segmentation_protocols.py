@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from siamlab.evaluate.standard.base import Published
 from siamlab.probe.in_context import TEMPERATURE, K
+from siamlab.probe.votes import DISTANCES, KS
 
 
 class SegmentationProtocol(NamedTuple):
@@ -19,7 +20,8 @@ class SegmentationProtocol(NamedTuple):
     head: str
     training: str
     published: tuple[Published, ...]
-    part: Literal["whole", "middle square"] = "whole"  # of each photograph, shown and scored
+    # of each photograph, shown and scored
+    part: Literal["whole", "middle square", "stretched"] = "whole"
 
 
 def _dinov2(kind: str, side: int, mae: float, dino: float, dinov2: float) -> SegmentationProtocol:
@@ -63,6 +65,33 @@ VISBENCH = SegmentationProtocol(
           for name, value in (("MAE ViT-B/16", 0.3350), ("DINO ViT-B/16", 0.5063),
                               ("CLIP ViT-B/16", 0.6546), ("DINOv2 ViT-B/14", 0.7533))),
     "middle square",
+)  # fmt: skip
+
+
+def _capi(published: Mapping[str, float]) -> SegmentationProtocol:
+    """Darcet et al. 2025, of their eval_segmentation.py; numbers are those of their README."""
+    return SegmentationProtocol(
+        "CAPI, Darcet et al. 2025", 224, 224, 224, "patches, after the final norm",
+        f"commonest region of the nearest patches, standardised; k of {', '.join(map(str, KS))}, "
+        f"{' or '.join(DISTANCES)}, best on a tenth of the training images",
+        "patches of each image, drawn by seed 0",
+        tuple(Published(name, "ade20k_knn", value, "CAPI's README, 2025")
+              for name, value in published.items()),
+        "stretched",
+    )  # fmt: skip
+
+
+CAPI_ADE20K = MappingProxyType(
+    {
+        "CAPI ViT-L/14 of Places205,": 0.352,
+        "CAPI ViT-L/14 of LVD-142M,": 0.321,
+        "CAPI ViT-L/14 of ImageNet-22k,": 0.297,
+        "CAPI ViT-L/14 of ImageNet-1k,": 0.292,
+    }
+)
+CAPI: Mapping[str, SegmentationProtocol] = MappingProxyType(
+    {kind: _capi(CAPI_ADE20K if kind == "ade20k" else {})
+     for kind in ("voc", "ade20k", "cityscapes", "regions")}
 )  # fmt: skip
 VOC_IN_CONTEXT = MappingProxyType(
     {

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Generator, Tensor
 
@@ -18,6 +19,7 @@ from siamlab.evaluate.standard.any_size import AnySize
 from siamlab.geometry import Grid
 from siamlab.probe.in_context import K, rarest, recall, remember
 from siamlab.probe.segmentation import pixel_counts
+from siamlab.probe.votes import fit_votes
 from siamlab.probe.windows import (
     Window,
     answers,
@@ -92,6 +94,25 @@ def remembered(train: Annotated, sizes: Sliding, patches: int, eye: AnySize) -> 
     memory = remember(features, shares)
     vote = lambda x: recall(x.flatten(0, 1), memory).unflatten(0, x.shape[:2])  # noqa: E731
     return Classifier(vote, lambda shares: shares)
+
+
+def voted(train: Annotated, sizes: Sliding, patches: int, eye: AnySize) -> Classifier:
+    """The commonest region of the nearest patches; a tenth of the images chooses how many."""
+    count = len(train.images)
+    if count < 2:
+        raise UserError(
+            "data.protocol=capi needs two training images or more, of which one is held out; "
+            "add some"
+        )
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    tenth = max(1, count // 10)
+    held, known = (train.some(part.sort().values.tolist())
+                   for part in (order[:tenth], order[tenth:]))  # fmt: skip
+    shares = (round(patches * len(part.images) / count) for part in (known, held))
+    memory = fit_votes(*(_learned(part, sizes, most, eye, _any)
+                         for part, most in zip((known, held), shares, strict=True)))  # fmt: skip
+    vote = lambda x: memory.of(x.flatten(0, 1)).unflatten(0, x.shape[:2])  # noqa: E731
+    return Classifier(vote, lambda x: F.one_hot(x.argmax(dim=-1), x.shape[-1]).to(x.dtype))
 
 
 def _any(shares: Float[Tensor, "N C"], each: int, rng: Generator) -> Int64[Tensor, " c"]:

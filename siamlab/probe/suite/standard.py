@@ -111,6 +111,13 @@ REGIONS = tuple(
               "shares of regions, without training", "0–1"))
     for key, title in REGION_SETS.items()
 )
+KNN_REGIONS = tuple(
+    Probe(f"{key}_knn", f"{title} k-NN segmentation, mIoU", "spatial", "mean IoU", "higher", None,
+          Doc("`votes.fit_votes`", "the same with `data.protocol=capi`: the commonest region of "
+              "the nearest patches, whose number and distance are best on held-out images; whole "
+              "photographs as squares of 224 pixels", "0–1"))
+    for key, title in REGION_SETS.items()
+)
 BOXES = tuple(
     probe
     for kind, title, classes in (
@@ -128,5 +135,5 @@ BOXES = tuple(
           for name in classes),
     )
 )
-STANDARD = (*SPAIR, *DAVIS, *NYU, *NORMALS, *HPATCHES, *WARPS, *REGIONS, *BOXES)
+STANDARD = (*SPAIR, *DAVIS, *NYU, *NORMALS, *HPATCHES, *WARPS, *REGIONS, *KNN_REGIONS, *BOXES)
 # fmt: on
