@@ -150,7 +150,7 @@ def test_a_figure_is_a_file_and_two_names_of_the_package():
     for module in pkgutil.iter_modules(F.__path__):
         functions = vars(importlib.import_module(f"siamlab.figure.{module.name}"))
         defined |= {n for n in functions if n.endswith(("_table", "_figure")) and n[0] != "_"}
-    assert defined | {"plane"} == set(F.__all__)
+    assert defined | {"plane", "training_film"} == set(F.__all__)
 
 
 def test_tables_are_not_written_to():
