@@ -16,6 +16,7 @@ def table(probe="spatial", direction="higher", title="Spatial score: corresponde
         value, low, high = value if isinstance(value, tuple) else (value, value, value)
         row = dict.fromkeys(COLUMNS) | {"model": model, "probe": probe, "title": title}
         row |= {"value": value, "low": low, "high": high, "direction": direction}
+        row |= {"property": "spatial", "protocol": "0"}
         rows.append(row | {"chance": 0.1, "ceiling": 1.0, "unit": "", "settings": ""})
     return pl.DataFrame(rows, infer_schema_length=None)
 

@@ -414,12 +414,13 @@ def test_a_file_that_this_user_may_not_use_is_one_sentence(tmp_path, monkeypatch
         monkeypatch.setattr("siamlab.cli.commands.print_axes", command)
         return main(["axes"])
 
-    for code, why in ((errno.EACCES, "Permission denied"), (errno.EISDIR, "Is a directory")):
+    ways = {
+        errno.EACCES: "(Permission denied); make it readable and writable",
+        errno.EISDIR: "(Is a directory); move away what is there",
+    }
+    for code, way in ways.items():
         assert raised(code) == 2
-        said = capsys.readouterr().err
-        assert (
-            said == rf"siamlab: a\x1b[2J cannot be used ({why}); make it readable and writable" "\n"
-        )
+        assert capsys.readouterr().err == rf"siamlab: a\x1b[2J cannot be used {way}" "\n"
     with pytest.raises(OSError):  # a mistake of siamlab's
         raised(errno.ENOENT)
 

@@ -101,8 +101,8 @@ def write_leaderboard(table: polars.DataFrame, path: Path) -> None:
     """Write the rows; a crash leaves the old file or none."""
     check_target(path)
     try:
-        with atomic(path) as draft, open(draft, "wb") as file:
-            table.write_parquet(file)
+        with atomic(path) as draft, open(draft, "wb") as drafted:
+            table.write_parquet(drafted)
     except OSError as error:
         raise UserError(
             f"--to {path} cannot be written ({reason(error)}); name another place"

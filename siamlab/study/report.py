@@ -107,8 +107,8 @@ def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: f
     out.mkdir(parents=True, exist_ok=True)
     tables = {"scores": scores, "means": means(scores), "trials": trials(study)}
     for stem, table in (tables | ({} if compared is None else {"effects": compared})).items():
-        with atomic(out / f"{stem}.parquet") as draft, open(draft, "wb") as file:
-            table.write_parquet(file)
+        with atomic(out / f"{stem}.parquet") as draft, open(draft, "wb") as drafted:
+            table.write_parquet(drafted)
     if compared is not None:
         for sentence in verdict_sentences(compared):
             say(f"- {sentence}")

@@ -77,8 +77,8 @@ def probe_trial(run: Run, path: Path, study: Study, images: StudyImages) -> "pol
     device = choose_device(run.compute)
     settings = dict(suite=study.suite, about=images.about, device=device)
     scores = table({run.name: probe_model(open_model(path).model, train, images.test, **settings)})
-    with atomic(path / "scores.parquet") as draft, open(draft, "wb") as file:
-        scores.write_parquet(file)
+    with atomic(path / "scores.parquet") as draft, open(draft, "wb") as drafted:
+        scores.write_parquet(drafted)
     return scores
 
 
