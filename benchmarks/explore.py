@@ -10,7 +10,6 @@ kernel.
 
 import argparse
 import os
-import shutil
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -18,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.browser import chromium
 from benchmarks.lab import IDLE, notebook
 from benchmarks.measure import table
-from siamlab.component import UserError
 from siamlab.train.environment import environment
 
 CELL = """
@@ -114,19 +113,12 @@ def click(page: Any, panel: str, x: float, y: float) -> float:
 @contextmanager
 def open_page(folder: Path, code: str, options: argparse.Namespace) -> Iterator[Any]:
     """Open a page of JupyterLab that shows an explorer."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        raise UserError("there is no chromium on the PATH; install it to measure clicks")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 1600})
         with notebook(page, folder, CELL.format(explorer=code, **vars(options))):
             page.wait_for_function(IDLE)
             page.wait_for_timeout(2000)  # milliseconds, for all pictures to load
             yield page
-        browser.close()
 
 
 if __name__ == "__main__":
