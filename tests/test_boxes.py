@@ -205,6 +205,12 @@ JSON = "annotations/instances_val2017.json"
 DAMAGED = "instances_val2017.json is not there, or is damaged, or lacks"
 
 
+def has_an_image_twice(root):
+    content = json.loads((root / JSON).read_text())
+    content["images"].append(content["images"][0])
+    (root / JSON).write_text(json.dumps(content))
+
+
 @CALM
 @pytest.mark.parametrize(
     "spoil, message",
@@ -216,6 +222,8 @@ DAMAGED = "instances_val2017.json is not there, or is damaged, or lacks"
         (replaced(JSON, '"bbox"', '"box"'), DAMAGED),
         (replaced(JSON, "[4, 8,", "[NaN, 8,"), DAMAGED),
         (replaced(JSON, '"image_id": 100', '"image_id": 7'), DAMAGED),
+        (replaced(JSON, '"iscrowd": 0', '"iscrowd": "no"'), DAMAGED),
+        (has_an_image_twice, DAMAGED),
         (replaced(JSON, '"000000000000.jpg', '"../000000000000.jpg'), DAMAGED),
         (replaced(JSON, '"name": "dog"', '"name": "fox"'), "has the category 'fox', which is none"),
         (replaced(JSON, "[4, 8, 28", "[4, 8, 99"), "has a box from 4, 8 to 103, 40 in 00000000000"),

@@ -63,6 +63,8 @@ def _annotated(file: Path, folder: Path) -> list[Annotated]:
         found = _loaded(file)
         labels = {entry["id"]: _label(entry["name"], file) for entry in found["categories"]}
         boxes: dict[int, list[Marked]] = {entry["id"]: [] for entry in found["images"]}
+        if len(boxes) < len(found["images"]):
+            raise ValueError(f"{file} has an image twice")
         for entry in found["annotations"]:
             boxes[entry["image_id"]].append(_marked(entry, labels))
         return [_image(entry, boxes[entry["id"]], file, folder) for entry in found["images"]]
@@ -96,9 +98,10 @@ def _marked(entry: dict[str, Any], labels: dict[int, int]) -> Marked:
     left, top, width, height = (float(number) for number in entry["bbox"])
     if not isfinite(left + top + width + height):
         raise ValueError(entry)
-    crowd = bool(entry.get("iscrowd", 0))
+    if (crowd := entry.get("iscrowd", 0)) not in (0, 1):
+        raise ValueError(entry)
     box = top, left, top + height, left + width
-    return Marked(labels[entry["category_id"]], box, crowd, crowd)
+    return Marked(labels[entry["category_id"]], box, bool(crowd), bool(crowd))
 
 
 def _image(entry: dict[str, Any], boxes: list[Marked], file: Path, folder: Path) -> Annotated:
