@@ -1,9 +1,5 @@
 """The static demo: graphs give torch's numbers, in a real browser too, and bad input a sentence."""
 
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 import timm
 import torch
@@ -12,6 +8,7 @@ from PIL import Image
 from test_explore_browser import watched
 from test_view_browser import cosines, heat, hover, layer, opened, waits
 
+from benchmarks.site import served
 from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.evaluate.models import NamedModel
@@ -60,12 +57,8 @@ def folder(models, photos, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(folder):
-    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with served(folder) as address:
+        yield address
 
 
 @pytest.mark.slow

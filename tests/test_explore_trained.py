@@ -4,22 +4,17 @@ import pytest
 import torch
 from test_explore import panel
 from test_explore_browser import at, click, drawn_as, watched
-from test_train import noise, tiny
+from test_train import noise
+from test_view_film import keeping
 
-from siamlab import open_models
 from siamlab.evaluate.course import at_step
 from siamlab.evaluate.models import NamedModel
 from siamlab.explore import ModelsExplorer, PairExplorer
-from siamlab.recipes import mae
-from siamlab.train import train
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    root = tmp_path_factory.mktemp("runs")
-    for name, every in (("kept", 2), ("sparse", 4), ("none", 0)):
-        train(tiny(mae, f"keep_every={every}"), root / name, noise())
-    return open_models([root / name for name in ("kept", "sparse", "none")])
+    return keeping(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

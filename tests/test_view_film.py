@@ -24,12 +24,16 @@ from siamlab.recipes import mae
 from siamlab.train import train
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    root = tmp_path_factory.mktemp("runs")
+def keeping(root):
+    """Models of runs that kept their encoder every two steps, every four, and never."""
     for name, every in (("kept", 2), ("sparse", 4), ("none", 0)):
         train(tiny(mae, f"keep_every={every}"), root / name, noise())
     return open_models([root / name for name in ("kept", "sparse", "none")])
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return keeping(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
