@@ -14,7 +14,8 @@ from siamlab.component import UserError
 from siamlab.data import Folder, Scenes
 from siamlab.evaluate.embed import embed, embed_source
 from siamlab.evaluate.models import open_model
-from siamlab.probe import features
+from siamlab.probe import features, inputs
+from siamlab.probe.suite.passes import Passes
 
 MODEL = "zoo:scenes_mae"
 
@@ -54,6 +55,42 @@ def test_a_row_per_patch_goes_row_by_row(scenes):
     ]
     seven = table.filter(row=1, column=2)
     assert torch.equal(seven["patch"].to_torch(), found.patches[:, 7])
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("patches", [False, True])
+def test_16_bits_change_the_features_as_in_probes(patches, precision, scenes):
+    named, images = open_model(MODEL), scenes("test")
+    table = embed(named, images, patches, precision)
+    exact = embed(named, images, patches)
+    found = Passes(named.model, inputs(named.model), precision=precision).features(images.pixels)
+    own = found.patches.flatten(0, 1) if patches else found.pooled
+    column = "patch" if patches else "pooled"
+    assert torch.equal(table[column].to_torch(), own) and table.schema == exact.schema
+    apart = (own - exact[column].to_torch()).norm() / own.norm()
+    assert 1e-5 < apart < (2e-2 if precision == "bfloat16" else 2e-3)
+
+
+def test_the_command_and_its_file_tell_the_precision(photos, tmp_path, capsys):
+    words = ["embed", MODEL, "--data", str(photos[0])]
+    for precision, told in (("float32", ""), ("bfloat16", ", computed in bfloat16")):
+        out = tmp_path / f"{precision}.parquet"
+        assert main([*words, "--precision", precision, "--out", str(out)]) == 0
+        assert f" numbers each{told}: {out}" in capsys.readouterr().out
+        about = polars.read_parquet_metadata(out)
+        assert about["precision"] == precision and about["model"] == MODEL
+        assert about["size"] == "40 × 40"
+
+
+def test_features_that_are_not_finite_are_not_written(scenes):
+    named, images = open_model(MODEL), scenes("test")
+    with torch.no_grad():
+        named.model.patch_embed.proj.bias.fill_(1e5)  # float16 ends at 65,504
+    with pytest.raises(UserError, match="exceed float16; choose --precision bfloat16"):
+        embed(named, images, precision="float16")
+    torch.nn.init.constant_(named.model.norm.bias, torch.nan)
+    with pytest.raises(UserError, match="are not finite"):
+        embed(named, images)
 
 
 def test_labels_that_are_not_known_are_null(scenes):
@@ -123,7 +160,7 @@ def test_mistakes_are_said_in_one_sentence(words, sentence, tmp_path, monkeypatc
 def test_a_disk_that_is_full(scenes, tmp_path, monkeypatch):
     from siamlab.evaluate.embed import write_embeddings
 
-    def full(*args):
+    def full(*args, **options):
         raise OSError("no space left on device")
 
     table = embed(open_model(MODEL), scenes("test"))

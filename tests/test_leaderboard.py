@@ -349,6 +349,8 @@ def test_a_board_says_how_to_add_to_it(paper):
     assert "data.test_images" not in how_to_add(usual)  # as many as scenes have by default
     full = board.with_columns(probe=pl.col("probe").replace("spatial", "segmentation"))
     assert "--suite full" in how_to_add(full) and "--suite" not in how_to_add(board)
+    half = rows({"mae": (0.3, 0.6)}, precision="bfloat16")
+    assert "--precision bfloat16" in how_to_add(half) and "--precision" not in how_to_add(board)
     assert how_to_add(published_rows(paper)) == ""
     assert board_name(json.dumps(SETTINGS)) == "scenes at 40 pixels"
     assert main_probes(board) == ["semantic", "spatial"]
@@ -380,6 +382,21 @@ def test_the_printed_command_measures_the_row_again(tmp_path, capsys):
     filled = [_filled(word, places) for word in printed[4:]]
     assert main(["leaderboard", "add", "zoo:scenes_mae", *filled, "--to", str(again)]) == 0
     assert read_leaderboard(again).drop("date").equals(table.drop("date"))
+
+
+def test_precision_is_of_the_board_and_of_the_printed_command(tmp_path, capsys):
+    file = tmp_path / "board.parquet"
+    few = ["data=scenes", "data.images=16", "data.test_images=12", "--to", str(file)]
+    add = ["leaderboard", "add", "zoo:scenes_mae"]
+    assert main([*add, *few, "--precision", "bfloat16"]) == 0
+    table = read_leaderboard(file)
+    assert {json.loads(row)["precision"] for row in table["settings"]} == {"bfloat16"}
+    printed = shlex.split(how_to_add(table))
+    assert main([*add, *printed[4:], "--to", str(file)]) == 0
+    assert read_leaderboard(file).drop("date").equals(table.drop("date"))
+    capsys.readouterr()
+    assert main([*add[:2], "zoo:scenes_moco_v3", *few]) == 2
+    assert "precision" in capsys.readouterr().err and read_leaderboard(file).equals(table)
 
 
 def test_a_runs_own_scores_know_which_folders_were_named(tmp_path):
@@ -445,6 +462,8 @@ def test_models_are_added_shown_and_drawn_from_the_command_line(tmp_path, capsys
         (("add", "pipe.csv", "--to", "b.parquet"), "it is a pipe or a device, not a file"),
         (("add", "p.csv", "--to", "b.parquet", "--name", "x"), "--name is for models and probes"),
         (("add", "p.csv", "--to", "b.parquet", "--note", "x"), "--note is for models, but only p"),
+        (("add", "p.csv", "--precision", "float16"), "--precision is for models, but only p"),
+        (("add", "zoo:mae", "--precision", "half"), "there is no precision 'half'"),
         (("add", "zoo:mae", "--to", "folder.parquet"), "--to folder.parquet is not a file"),
         (("add", "run/probes.json", "--to", "b.parquet"), "run/probes.json is damaged; probe the"),
     ],

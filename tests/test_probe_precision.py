@@ -1,6 +1,7 @@
 """Features whose products were computed in 16 bits: where they are, and that all rows say so."""
 
 import json
+from copy import deepcopy
 
 import polars
 import pytest
@@ -87,6 +88,16 @@ def test_what_float16_cannot_hold_is_told(monkeypatch):
     assert probe_model(model, images, images, suite, WANT, precision="bfloat16")
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_a_pass_keeps_nothing_that_is_not_finite(part, tmp_path):
+    model, pixels = network().eval(), squares(4, 0).pixels
+    torch.nn.init.constant_(model.patch_embed.proj.bias, torch.nan)
+    passes = Passes(model, WANT, kept=Kept(Shelf(tmp_path, 10**9)))
+    with pytest.raises(UserError, match="VisionTransformer are not finite"):
+        PARTS[part](passes, pixels)
+    assert not files(tmp_path)
+
+
 @pytest.mark.filterwarnings("ignore:.*scores are not comparable with published ones")
 def test_standard_sets_say_it_too(tmp_path, monkeypatch):
     monkeypatch.setenv("SIAMLAB_CACHE", str(tmp_path / "cache"))
@@ -96,6 +107,10 @@ def test_standard_sets_say_it_too(tmp_path, monkeypatch):
     found = measure_standard([model], data, "cpu", **how)
     assert {json.loads(row)["precision"] for row in found["settings"]} == {"bfloat16"}
     assert found["value"][0] > found["chance"][0]
+    broken = model._replace(model=deepcopy(model.model))
+    torch.nn.init.constant_(next(broken.model.parameters()), torch.nan)
+    with pytest.raises(UserError, match="are not finite"):
+        measure_standard([broken], data, "cpu", cache=False)
 
 
 def test_the_command_takes_it(tmp_path, capsys):

@@ -39,6 +39,7 @@ from siamlab.machine.faults import reason
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import cell, say
 from siamlab.probe import inputs
+from siamlab.probe.suite.passes import Precision
 from siamlab.report.leaderboard import (
     board_text,
     how_to_add,
@@ -63,6 +64,7 @@ class Addition(NamedTuple):
     size: int | None = None
     suite: str = "quick"
     device: str = "auto"
+    precision: Precision = "float32"  # of the models' products
 
 
 def add(models: Sequence[str], files: Sequence[str], options: Addition) -> None:
@@ -92,6 +94,7 @@ def _check_options(models: Sequence[str], files: Sequence[str], options: Additio
         raise UserError("--name is for one model; add each by itself")
     own = [file for file in files if not file.endswith(".csv")]
     of_models = {"--note": options.note, "--baselines": options.baselines, "data=": options.words}
+    of_models["--precision"] = options.precision != "float32"
     of_boards = {"--name": options.name, "--board": options.board}
     for given, there, what in ((of_models, models, "models"), (of_boards, [*models, *own],
                                "models and probes.json")):  # fmt: skip
@@ -148,7 +151,8 @@ def _measured(names: Sequence[str], options: Addition) -> polars.DataFrame:
         models.append(raw_pixels(models[0]))
         origins[models[-1].name] = origin(None, **made)
     limits = options.images, options.test_images
-    found = evaluate(models, data, *limits, options.suite, device=options.device)
+    how = dict(device=options.device, precision=options.precision)
+    found = evaluate(models, data, *limits, options.suite, **how)
     board = options.board or board_name(found.scores["settings"][0])
     return measured_rows(found.scores, board, origins)
 

@@ -85,7 +85,7 @@ def embed(options: Namespace) -> None:
 
     chosen = Options(
         options.out, options.split, options.images, options.patches, options.size, options.data,
-        options.device,
+        options.device, options.precision,
     )  # fmt: skip
     embed_images(options.model, words, chosen)
 

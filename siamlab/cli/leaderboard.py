@@ -7,8 +7,14 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import Any
 
-from siamlab.cli.choices import DEVICES
-from siamlab.cli.sentences import count, one_of, some_name, some_path
+from siamlab.cli.sentences import (
+    add_device,
+    add_precision,
+    count,
+    one_of,
+    some_name,
+    some_path,
+)
 
 SUITES = ("quick", "full")  # those whose numbers a board can hold
 FILE = "the leaderboard (default: docs/leaderboard.parquet of the checkout around this folder)"
@@ -54,10 +60,8 @@ def _add_command(verbs: Any) -> None:
     add.add_argument("--test-images", type=count, default=2000, help="test images (default 2000)")
     add.add_argument("--size", type=count, help="side of every model's input, pixels")
     add.add_argument("--suite", type=one_of("suite", SUITES), default="quick", help="quick or full")
-    add.add_argument(
-        "--device", type=one_of("device", DEVICES), default="auto",
-        help="where to compute (default auto: a GPU if there is one)",
-    )  # fmt: skip
+    add_device(add)
+    add_precision(add)
 
 
 def _verb(verbs: Any, name: str, text: str, function: Callable) -> ArgumentParser:

@@ -143,6 +143,7 @@ def _embed_command(commands: Any) -> None:
     )
     embed.add_argument("--images", type=count, help="at most this many of each split")
     add_device(embed, "to compute features")
+    add_precision(embed)
     embed.add_argument("--patches", action="store_true", help="a row per patch, not per image")
     embed.add_argument("--size", type=count, help="side of the model's input, pixels")
 

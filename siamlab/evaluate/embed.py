@@ -1,9 +1,10 @@
 """Embed: the features of images under a model as a table, and as a file.
 
 table = embed(open_model("zoo:mae"), images)        # a row per image
-write_embeddings(table, Path("features.parquet"))
+write_embeddings(table, Path("features.parquet"), {"model": "zoo:mae"})
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,8 @@ from siamlab.evaluate.models import NamedModel, check_opened
 if TYPE_CHECKING:
     import polars
 
+    from siamlab.probe.suite.passes import Precision
+
 
 def embed_source(
     named: NamedModel,
@@ -27,6 +30,7 @@ def embed_source(
     split: Literal["train", "test"],
     count: int | None = None,
     patches: bool = False,
+    precision: "Precision" = "float32",
 ) -> "polars.DataFrame":
     """Return the table of `embed` for at most `count` images of a source, with their places in it.
 
@@ -44,7 +48,7 @@ def embed_source(
         "file": _files(source, split, images, index),
     }
     kinds = {"split": polars.String, "image": polars.UInt32, "file": polars.String}
-    table = embed(named, take(images, index), patches)
+    table = embed(named, take(images, index), patches, precision)
     places = polars.DataFrame(about, schema=kinds)
     if patches:
         each = len(table) // len(index)
@@ -52,23 +56,27 @@ def embed_source(
     return polars.concat([places, table], how="horizontal")
 
 
-def embed(named: NamedModel, images: Images, patches: bool = False) -> "polars.DataFrame":
+def embed(
+    named: NamedModel, images: Images, patches: bool = False, precision: "Precision" = "float32"
+) -> "polars.DataFrame":
     """Return label, class, pooled [D] and cls [D] of each image; or, with `patches`, each patch.
 
     A row per patch has label, class, row, column (from 0) and patch [D]. Features are those that
-    probes see: of the last block, after the final norm, in float32. Label and class are null where
-    they are unknown.
+    probes see: of the last block, after the final norm, in float32 (`precision` bfloat16 or
+    float16: of products in 16 bits). Label and class are null where they are unknown. Raises
+    UserError for features that are not finite.
     """
     import polars
 
-    from siamlab.probe.features import features, features_without_patches
+    from siamlab.probe import inputs
+    from siamlab.probe.suite.passes import Passes
 
     check_opened("embed", named)
     if not isinstance(images, Images):
         kind = type(images).__name__
         raise UserError(f"embed expects the images that open_images returns, not {kind}")
-    passed = features if patches else features_without_patches
-    found = passed(named.model, images.pixels)
+    passes = Passes(named.model, inputs(named.model), precision=precision)
+    found = (passes.features if patches else passes.features_without_patches)(images.pixels)
     vectors = polars.Array(polars.Float32, found.pooled.shape[1])
     labels = [label if label >= 0 else None for label in images.labels.tolist()]
     classes = [None if label is None else images.classes[label] for label in labels]
@@ -99,9 +107,14 @@ def check_embeddings(out: str) -> Path:
     return path
 
 
-def write_embeddings(table: "polars.DataFrame", path: Path) -> None:
-    """Write the table as parquet; a crash leaves the old file or none."""
-    write_table(table, path)
+def write_embeddings(
+    table: "polars.DataFrame", path: Path, about: Mapping[str, str] | None = None
+) -> None:
+    """Write the table as parquet; a crash leaves the old file or none.
+
+    `about` becomes metadata of the file, such as the model and the precision.
+    """
+    write_table(table, path, metadata=dict(about or {}))
 
 
 def _files(

@@ -59,12 +59,15 @@ def check_folder(path: Path, option: str = "--out") -> None:
         ) from None
 
 
-def write_table(scores: "polars.DataFrame", path: Path) -> None:
-    """Write the table in the format of the suffix; a crash leaves the old file or none."""
+def write_table(scores: "polars.DataFrame", path: Path, **options: Any) -> None:
+    """Write the table in the format of the suffix; a crash leaves the old file or none.
+
+    `options` are those of polars for the format.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic(path) as draft, open(draft, "wb") as file:  # polars takes no odd names
-            getattr(scores, WRITERS[path.suffix])(file)
+            getattr(scores, WRITERS[path.suffix])(file, **options)
     except Exception as error:  # polars has its own for a full disk
         if not isinstance(error, OSError) and not machine_fault(error):
             raise

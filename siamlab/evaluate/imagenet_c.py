@@ -75,6 +75,7 @@ def corruption_errors(
     test: int | None = None,
     device: str = "auto",
     report: Callable[[str], None] = lambda step: None,
+    precision: Precision = "float32",
 ) -> CorruptionErrors:
     """Return mCE and the CE of each corruption, for a linear probe that is fitted once.
 
@@ -83,7 +84,7 @@ def corruption_errors(
     images are decoded each time, 2,000 at once, and not kept; their features are. `report` is
     called with each set. Raises UserError for a set that is missing.
     """
-    wrong = _answers(named, data, train, test, device, report).wrong
+    wrong = _answers(named, data, train, test, device, report, precision).wrong
     shares = wrong.double().mean(dim=2).tolist()
     return mean_corruption_error(dict(zip(ALEXNET, shares, strict=True)))
 

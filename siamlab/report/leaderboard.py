@@ -94,6 +94,7 @@ def how_to_add(rows: pl.DataFrame) -> str:
         words += [option, str(fields[f"data.{key}"])] if f"data.{key}" in fields else []
     more = {probe.key for probe in FULL.probes} - {probe.key for probe in QUICK.probes}
     words += ["--suite", "full"] if more & set(measured["probe"]) else []
+    words += ["--precision", fields["precision"]] if "precision" in fields else []
     return shlex.join([*words, "--board", board])
 
 

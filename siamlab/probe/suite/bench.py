@@ -138,7 +138,6 @@ def extract(
     cropped = subsample(bench.test, PAIRED, bench.seed)
     passes.check_memory(2 * len(cropped.index), "crops of test images")
     train, test = (SplitFeatures(passes, images) for images in (bench.train, bench.test))
-    _check_finite(model, precision, train, test)
     return Extracted(
         model, inputs, bench, passes, train, test, cropped, *_crops(passes, bench, cropped.index),
         bootstrap_groups(bench.test), settings(bench, inputs) | told(precision),
@@ -214,19 +213,6 @@ def cropped_settings(extracted: Extracted) -> Settings:
     """The part of a protocol that says which test images were cropped; empty if all were."""
     all_of_them = len(extracted.cropped.index) == len(extracted.bench.test.labels)
     return {} if all_of_them else extracted.cropped.settings
-
-
-def _check_finite(model: nn.Module, precision: Precision, *features: SplitFeatures) -> None:
-    """Refuse features that are not finite; a mean over patches shows each of them."""
-    if not all(part.isfinite().all() for each in features for part in (each.pooled, each.cls)):
-        name = type(model).__name__
-        if precision == "float16":  # its largest number is 65,504
-            raise UserError(f"features of {name} exceed float16; choose --precision bfloat16")
-        raise UserError(
-            f"features of {name} are not finite (NaN or infinite), so they say nothing: training "
-            "has diverged, or the weights are broken; leave the model out, download its file again "
-            "or, if it is a run of yours, train it again with a lower learning rate"
-        )
 
 
 def _crops(

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +20,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from siamlab.component import UserError
 from siamlab.geometry import View
 from siamlab.machine.device import device_title, numbers_on
 from siamlab.machine.shelf import Shelf
@@ -85,7 +87,7 @@ class Passes:
     def features_without_patches(self, images: Pixels) -> Features:
         """`siamlab.probe.features.features_without_patches` of the images."""
         how = self.inputs, self.batch
-        compute = self._lowered(lambda: features_without_patches(self.model, images, *how)[:2])
+        compute = self._checked(lambda: features_without_patches(self.model, images, *how)[:2])
         pooled, cls = self._found("pooled and class token", images, self.inputs, compute)
         none = pooled.new_empty(len(pooled), 0, pooled.shape[1])
         return Features(pooled, cls, none, grid_of(self.model, self.inputs.size))
@@ -98,13 +100,13 @@ class Passes:
     def by_layer(self, images: Pixels, part: Part) -> list[Tensor]:
         """`siamlab.probe.by_layer` of the images."""
         how = self.inputs, self.batch
-        compute = self._lowered(lambda: by_layer(self.model, images, part, *how))
+        compute = self._checked(lambda: by_layer(self.model, images, part, *how))
         return self._found(f"{part} by layer", images, self.inputs, compute)
 
     def blocks(self, images: Pixels, blocks: Sequence[int]) -> Float[Tensor, "n B N D"]:
         """`siamlab.probe.layers.block_patches` of the images: patches after some blocks only."""
         how = self.inputs, blocks, self.batch
-        compute = self._lowered(lambda: [block_patches(self.model, images, *how)])
+        compute = self._checked(lambda: [block_patches(self.model, images, *how)])
         what = f"patches of blocks {', '.join(map(str, blocks))}"
         return self._found(what, images, self.inputs, compute)[0]
 
@@ -148,19 +150,24 @@ class Passes:
     def _passed(
         self, what: str, images: Pixels, inputs: Inputs, function: Callable[..., Tensor]
     ) -> Tensor:
-        compute = self._lowered(lambda: [function(self.model, images, inputs, self.batch)])
+        compute = self._checked(lambda: [function(self.model, images, inputs, self.batch)])
         return self._found(what, images, inputs, compute)[0]
 
-    def _lowered(self, compute: Compute) -> Compute:
-        """The same with the model's products in 16 bits, where that is asked for."""
+    def _checked(self, compute: Compute) -> Compute:
+        """The same in the precision that is asked for; raises UserError for NaN and infinity."""
+
+        def checked() -> Sequence[Tensor]:
+            with self._lowered():
+                found = compute()
+            check_finite(type(self.model).__name__, found, self.precision)
+            return found
+
+        return checked
+
+    def _lowered(self) -> AbstractContextManager[Any]:
         if self.precision == "float32":
-            return compute
-
-        def lowered() -> Sequence[Tensor]:
-            with torch.autocast(self._device.type, getattr(torch, self.precision)):
-                return compute()
-
-        return lowered
+            return nullcontext()
+        return torch.autocast(self._device.type, getattr(torch, self.precision))
 
     def _found(self, what: str, images: Pixels, inputs: Inputs, compute: Compute) -> list[Tensor]:
         if self.kept is None or self._identity is None:
@@ -186,6 +193,20 @@ class Passes:
             return {"format": FORMAT, "on": device_title(self._device)}
         kind, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
         return {"format": FORMAT, "on": kind, "threads": threads}
+
+
+def check_finite(name: str, features: Sequence[Tensor], precision: Precision) -> None:
+    """Refuse features of a model that are NaN or infinite, before they are kept."""
+    # the least and the largest number are NaN if any is: no copy, as isfinite of all has
+    if all(torch.stack(torch.aminmax(part)).isfinite().all() for part in features if len(part)):
+        return
+    if precision == "float16":  # its largest number is 65,504
+        raise UserError(f"features of {name} exceed float16; choose --precision bfloat16")
+    raise UserError(
+        f"features of {name} are not finite (NaN or infinite), so they say nothing: training has "
+        "diverged, or the weights are broken; leave the model out, download its file again or, if "
+        "it is a run of yours, train it again with a lower learning rate"
+    )
 
 
 def told(precision: Precision) -> dict[str, Any]:
