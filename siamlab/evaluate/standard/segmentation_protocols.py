@@ -36,14 +36,15 @@ def _dinov2(kind: str, side: int, mae: float, dino: float, dinov2: float) -> Seg
     )  # fmt: skip
 
 
-def _hummingbird(kind: str, side: int, published: Mapping[str, float]) -> SegmentationProtocol:
-    """Balažević et al. 2023, with the sizes of `dinov2`; numbers of Pariza et al. 2024."""
+def _hummingbird(
+    kind: str, side: int, published: Mapping[str, float], source: str = ""
+) -> SegmentationProtocol:
+    """Balažević et al. 2023, with the sizes of `dinov2`; numbers are those of `source`."""
     return SegmentationProtocol(
         "Hummingbird, Balažević et al. 2023", side, 512, 341, "patches, after the final norm",
         f"shares of regions of the {K} nearest patches, weighted by exp(cos / {TEMPERATURE})",
         "a memory of patches of one window of each image, rare regions first, drawn by seed 0",
-        tuple(Published(f"{name}, in context,", f"{kind}_in_context", value,
-                        "Pariza et al. 2024, open-hummingbird-eval")
+        tuple(Published(f"{name}, in context,", f"{kind}_in_context", value, source)
               for name, value in published.items()),
     )  # fmt: skip
 
@@ -101,10 +102,21 @@ VOC_IN_CONTEXT = MappingProxyType(
         "DINOv2 ViT-B/14, memory of 10,240,000": 0.769,
     }
 )
+# of open-hummingbird-eval; trained at 224 pixels, DINOv2 by the authors of Franca
+ADE20K_IN_CONTEXT = MappingProxyType(
+    {
+        "Franca ViT-B/14 of ImageNet-21k": 0.316,
+        "Franca ViT-L/14 of LAION-600M": 0.345,
+        "DINOv2 ViT-B/14 of ImageNet-21k": 0.300,
+        "DINOv2 ViT-L/14 of ImageNet-21k": 0.335,
+    }
+)
 HUMMINGBIRD: Mapping[str, SegmentationProtocol] = MappingProxyType(
     {
-        "voc": _hummingbird("voc", 512, VOC_IN_CONTEXT),
-        "ade20k": _hummingbird("ade20k", 512, {}),
+        "voc": _hummingbird(
+            "voc", 512, VOC_IN_CONTEXT, "Pariza et al. 2024, open-hummingbird-eval"
+        ),
+        "ade20k": _hummingbird("ade20k", 512, ADE20K_IN_CONTEXT, "Franca's README, 2025"),
         "cityscapes": _hummingbird("cityscapes", 1024, {}),
         "regions": _hummingbird("regions", 512, {}),
     }
