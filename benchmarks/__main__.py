@@ -4,6 +4,7 @@ python -m benchmarks step                       # seven rounds; a table and a Pa
 python -m benchmarks views --peer lightly       # also lightly, in a separate environment
 python -m benchmarks data --help                # from JPEGs to training, with separate options
 python -m benchmarks explore --help             # clicks in JupyterLab, with separate options
+python -m benchmarks features --help            # features beside a bare forward pass
 python -m benchmarks site --help                # photographs in an exported demo
 python -m benchmarks profile --help             # the time of a step by kind of operation
 python -m benchmarks gpu --help                 # all suites for a GPU, in ten minutes
@@ -34,7 +35,14 @@ SUITES = {
     "growth": "cost of a step by tokens, batch, width and processes",
 }
 BY_CASE = ("step", "loop")  # suites that can run a single case
-SEPARATE = ("data", "explore", "gpu", "profile", "site")  # suites that parse their own options
+SEPARATE = (
+    "data",
+    "explore",
+    "features",
+    "gpu",
+    "profile",
+    "site",
+)  # suites that parse their own options
 COLUMNS = "work rate least most unit ratio gflop share wait megabytes note".split()
 
 

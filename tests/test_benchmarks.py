@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.autograd import DeviceType
 
-from benchmarks import gpu, measure, peer, step
+from benchmarks import features, gpu, measure, peer, step
 from benchmarks.__main__ import arguments, show
 from benchmarks.measure import Seconds, Work, measured, operations
 from benchmarks.profile import WAITS, parts_of, profiled
@@ -39,6 +39,24 @@ def test_a_row_has_the_median_rate_its_spread_and_the_ratio_to_the_first():
 def test_a_number_that_a_work_returns_is_not_taken_for_seconds():
     (row,) = measured([Work("a probe", lambda: 1000.0)], CPU, repeats=1)
     assert row["seconds"] < 500
+
+
+def test_features_and_bare_passes_take_turns_on_parts_of_the_images(monkeypatch):
+    words = "--images 5 --part 2 --device cpu --model test_vit"
+    first, taken = [], []
+
+    def clock(call, device):
+        found = call()
+        side, number = ("bare", 2.0) if isinstance(found, list) else ("features", 3.0)
+        first.append(side), taken.append(len(found[0]) if side == "features" else None)
+        return number
+
+    monkeypatch.setattr(features, "timed", clock)
+    found = list(features.turns(features.arguments(words.split())))
+    assert found == [(2, 2, 3), (2, 2, 3), (1, 2, 3)]
+    assert first == ["features", "bare", "bare", "features"] * 2
+    assert [number for number in taken if number] == [8, 2, 2, 1]
+    assert features.summary(found).splitlines()[-1].endswith("| 1.500 (1.500 to 1.500) |")
 
 
 def test_works_take_turns():
