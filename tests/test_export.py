@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from functools import partial
 
 import pytest
 import timm
@@ -55,6 +56,14 @@ def test_a_graph_that_computes_something_else_is_refused(tmp_path):
     compare(named, packaged, packaged)
     with pytest.raises(UserError, match="differs from torch by 1.0e-03.*nothing was written"):
         compare(named, packaged, lambda x: [part + 1e-3 for part in packaged(x)])
+    for broken in range(3):
+        with pytest.raises(UserError, match="differs from torch by nan"):
+            compare(named, packaged, partial(spoilt, packaged, broken))
+
+
+def spoilt(graph, which, x):
+    """The outputs of a graph, of which one is NaN."""
+    return [part * torch.nan if i == which else part for i, part in enumerate(graph(x))]
 
 
 def test_a_folder_that_is_read_differently_is_not_written(tmp_path, monkeypatch):

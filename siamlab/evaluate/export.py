@@ -167,7 +167,7 @@ def compare(named: NamedModel, packaged: Packaged, other: Callable) -> None:
     images = packaged.example(3)
     with torch.no_grad():
         parts = zip(packaged(images), other(images), strict=True)
-        apart = max((a - b).abs().max().item() for a, b in parts)
+        apart = torch.stack([(a - b).abs().max() for a, b in parts]).max().item()  # NaN if any is
     if not apart <= CLOSE:
         raise UserError(
             f"the exported {named.name} differs from torch by {apart:.1e}, more than {CLOSE:.0e}; "
