@@ -275,6 +275,10 @@ def test_a_runs_own_scores_are_those_of_its_board(tmp_path, monkeypatch):
     assert found["places"].null_count() == len(found)  # as in files of earlier versions
     there = rows({"mae": (0.3, 0.6)}, board="b")
     assert kept_rows(path, there, "b")["value"].to_list() == [0.1, 0.2]
+    half = scores({"run": (0.5, 0.6)}, precision="bfloat16")  # of the same images
+    path.write_text(json.dumps(pl.concat([old, half]).to_dicts()))
+    assert kept_rows(path, empty())["value"].to_list() == [0.5, 0.6]
+    assert kept_rows(path, there, "b")["value"].to_list() == [0.1, 0.2]
     path.write_text("{")
     with pytest.raises(UserError, match="probes.json is damaged"):
         kept_rows(path, empty())

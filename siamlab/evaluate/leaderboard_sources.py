@@ -30,7 +30,8 @@ ALLOWED = {"property": ("semantic", "spatial", "attention", "representation")}
 ALLOWED["direction"] = leaderboard_rows.ALLOWED["direction"]
 KEPT = set(FULL) - {"board", "status"}  # what a row of probes.json has
 NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
-SHARED = ("revision", "resolution", "seed")  # and data.*: the same for all probes of one call
+# and data.*: the same for all probes of one call
+SHARED = ("revision", "resolution", "seed", "precision")
 DIGITS = 16  # of the hash of weights
 
 
