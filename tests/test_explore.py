@@ -213,7 +213,8 @@ def test_a_click_is_answered_as_the_features_say(here, there, layer):
         assert ("does not show" in explorer.state["text"]) != shown
         if shown:
             error = ((centres[cosine.argmax()] - true) * 40).norm()
-            assert f"matched {error:.1f} pixels" in explorer.state["text"]
+            told = f"matched {error:.1f} px, {error / 8:.1f} patches from"  # patches of 8 pixels
+            assert told in explorer.state["text"]
         order = cosine.argsort(descending=True)[1:5]
         nexts = [(m.y, m.x) for m in marks(explorer, there, "next")]
         assert nexts == [pytest.approx(centres[i].tolist()) for i in order]
@@ -233,9 +234,10 @@ def test_the_worst_matches_lead_to_themselves():
     errors = [float(found.error[jump.patch]) for jump in jumps]
     inside = found.error[found.inside]
     assert errors == sorted(inside.tolist(), reverse=True)[: len(jumps)]
-    assert all(f"{e:.1f} px" in jump.text for e, jump in zip(errors, jumps, strict=True))
+    told = [f"{e:.1f} px, {e / 8:.1f} patches" for e in errors]
+    assert [jump.text.split(": ")[1] for jump in jumps] == told
     explorer.handle({"panel": jumps[0].panel, "patch": jumps[0].patch})
-    assert f"matched {errors[0]:.1f} pixels" in explorer.state["text"]
+    assert f"matched {told[0]} from its true place" in explorer.state["text"]
 
 
 def test_an_image_passes_a_model_once_for_all_clicks():
@@ -263,6 +265,10 @@ def test_every_model_answers_the_one_click_on_one_scale():
         alone = PairExplorer(name).set(layer=2).select("a", 8)
         assert panel(explorer, f"{name} match").heat == panel(alone, "b").heat
     assert "view b does not show it, so no model can match it" in explorer.state["text"]
+    own = f"{names[0]} attention"
+    error = explorer.select(own, 12).pairs[names[2]].matches("a").error[12]
+    assert explorer.state["text"].endswith(f"; {names[2]} {error:.1f} px, {error / 8:.1f} patches.")
+    explorer.select(own, 8)
     high = explorer.scene().scales["attention"].high
     assert (
         explorer.select("zoo:scenes_mae attention", 20).scene().scales["attention"].high == high

@@ -20,7 +20,7 @@ from siamlab.explore.explorer import Explorer
 from siamlab.explore.held import BASE64, Held, limited, packed, place_key, ranges
 from siamlab.explore.kept import kept
 from siamlab.explore.pair import LEGEND, PairExplorer
-from siamlab.explore.pair_matches import pair_bytes
+from siamlab.explore.pair_matches import APART, apart, pair_bytes
 from siamlab.explore.scene import COSINE, Control, Heat, Mark, Panel, Scale, Scene
 from siamlab.explore.trained import STEP, kept_by, last_step, step_control
 from siamlab.geometry import Grid, patch_centres
@@ -34,7 +34,7 @@ HEADS = "heads of"
 
 QUERY = "Patch in row {row}, column {column} of view a"
 HIDDEN = QUERY + ": view b does not show it, so no model can match it there."
-MATCHED = QUERY + "; distance of its match in view b from its true place, in pixels: {errors}."
+MATCHED = QUERY + "; distance of its match in view b from its true place: {errors}."
 
 
 class ModelsExplorer(Explorer):
@@ -191,7 +191,9 @@ class ModelsExplorer(Explorer):
         place, patch = dict(row=row + 1, column=column + 1), self.selected[1]
         if not matches[self.first.named.name].inside[patch]:
             return HIDDEN.format(**place)
-        errors = [f"{name} {m.error[patch]:.1f}" for name, m in matches.items()]
+        errors = [
+            f"{name} {apart(m.error[patch], m.error_patches[patch])}" for name, m in matches.items()
+        ]
         return MATCHED.format(**place, errors="; ".join(errors))
 
     def held(self) -> Held:
@@ -221,7 +223,7 @@ class ModelsExplorer(Explorer):
                     rows = torch.cat([rows.mean(dim=0, keepdim=True), rows])
                     part = {"levels": packed(rows, high), "heads": len(rows) - 1}
                     models[name]["attention"][place][layer] = part
-        text = {"hidden": HIDDEN, "matched": MATCHED}
+        text = {"hidden": HIDDEN, "matched": MATCHED, "apart": APART}
         data = {"grid": self.grid, "models": models, "highest": highest, "text": text}
         return Held("modelsScene", data, shown, limited(controls, held._asdict()))
 

@@ -23,13 +23,16 @@ from siamlab.explore.explorer import Explorer
 from siamlab.explore.held import Held, limited, packed, place_key, ranges, triangle
 from siamlab.explore.kept import kept
 from siamlab.explore.pair_matches import (
+    APART,
     PairMatches,
+    apart,
     cosines,
     held_places,
     pair_bytes,
     pair_matches,
     shared_means,
-    shown_numbers,
+    shown,
+    shown_distances,
 )
 from siamlab.explore.scene import COSINE, Box, Control, Heat, Jump, Mark, Panel, Scene, rounded
 from siamlab.explore.trained import STEP, last_step, step_control
@@ -52,9 +55,9 @@ LEGEND = (
 QUERY = "{name}, patch in row {row}, column {column}"
 HIDDEN = "{query}: view {there} does not show this place; the most similar patch is marked."
 MATCHED = (
-    "{query}: matched {error} pixels from its true place in view {there} (nearest patch centre: "
-    "{least}). Mean over the {shared} patches that both views show: {mean}; {mean_least} is the "
-    "least possible."
+    "{query}: matched {error} from its true place in view {there} (nearest patch centre: {least}). "
+    "Mean over the {shared} patches that both views show: {mean}; {mean_least} is the least "
+    "possible."
 )
 JUMPS = "Worst matches of view {here}"
 
@@ -183,11 +186,16 @@ class PairExplorer(Explorer):
         query = QUERY.format(name=self.named.name, row=row + 1, column=column + 1)
         if not inside:
             return HIDDEN.format(query=query, there=there)
-        shared, mean, least = shared_means(matches)
+        count, mean, least = shared_means(matches)
         return MATCHED.format(
-            query=query, there=there, error=f"{matches.error[patch]:.1f}", shared=shared,
-            least=f"{matches.ceiling[patch]:.1f}", mean=f"{mean:.1f}", mean_least=f"{least:.1f}",
-        )  # fmt: skip
+            query=query,
+            there=there,
+            error=apart(matches.error[patch], matches.error_patches[patch]),
+            least=apart(matches.ceiling[patch], matches.ceiling_patches[patch]),
+            shared=count,
+            mean=apart(*mean),
+            mean_least=apart(*least),
+        )
 
     def held(self) -> Held:
         """The cosines of all patches, for the ranges of the controls that fit a page."""
@@ -206,7 +214,9 @@ class PairExplorer(Explorer):
     def held_text(self) -> dict[str, str]:
         """The sentences of this model, with names for what a page fills in."""
         query = QUERY.format(name=self.named.name, row="{row}", column="{column}")
-        return {"query": query, "hidden": HIDDEN, "matched": MATCHED, "jumps": JUMPS}
+        return {
+            "query": query, "hidden": HIDDEN, "matched": MATCHED, "jumps": JUMPS, "apart": APART,
+        }  # fmt: skip
 
     def held_pair(self, place: tuple[int, int, str], layers: Sequence[int]) -> dict[str, Any]:
         """One pair of views (image, views, step): its places, and the cosines of each layer."""
@@ -231,8 +241,8 @@ class PairExplorer(Explorer):
         return {
             "own": packed(triangle(cosines(features, features))),
             "top": order.tolist(),
-            "error": shown_numbers(matches.error),
-            "mean": shown_numbers(shared_means(matches)[1])[0],
+            "error": shown_distances(matches.error, matches.error_patches),
+            "mean": shown(shared_means(matches).error),
             "worst": worst,
         }
 
@@ -249,8 +259,9 @@ class PairExplorer(Explorer):
     def _jumps(self, view: str, matches: PairMatches) -> list[Jump]:
         error = matches.error.where(matches.inside, torch.tensor(-1.0))
         worst = error.argsort(descending=True)[: min(WORST, int(matches.inside.sum()))].tolist()
-        rows = [(patch, *divmod(patch, self.grid[1])) for patch in worst]
-        return [
-            Jump(f"row {r + 1}, column {c + 1}: {error[patch]:.1f} px", view, patch)
-            for patch, r, c in rows
-        ]
+        jumps = []
+        for patch in worst:
+            row, column = divmod(patch, self.grid[1])
+            away = apart(error[patch], matches.error_patches[patch])
+            jumps.append(Jump(f"row {row + 1}, column {column + 1}: {away}", view, patch))
+        return jumps

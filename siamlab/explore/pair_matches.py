@@ -3,6 +3,7 @@
 matches = pair_matches(cosines(features_a, features_b), a, b, grid)
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -12,11 +13,13 @@ from torch import Tensor
 from siamlab.explore.held import BASE64
 from siamlab.geometry import Grid, View, match_patches, patch_centres
 
+APART = "{pixels} px, {patches} patches"  # how a distance is told, here and by a page
+
 
 class PairMatches(NamedTuple):
     """The match of every patch of one view in the other view.
 
-    Places are (y, x) fractions of the other view, distances are in its pixels.
+    Places are (y, x) fractions of the other view; distances are in its pixels, and in its patches.
     """
 
     cosine: Float[Tensor, "N N"]  # to each patch of the other view
@@ -24,16 +27,21 @@ class PairMatches(NamedTuple):
     inside: Bool[Tensor, " N"]  # whether the other view shows the true place
     error: Float[Tensor, " N"]  # from the most similar patch to the true place
     ceiling: Float[Tensor, " N"]  # from the nearest patch centre: no match can be closer
+    error_patches: Float[Tensor, " N"]
+    ceiling_patches: Float[Tensor, " N"]
 
 
 def pair_matches(cosine: Float[Tensor, "N N"], here: View, there: View, grid: Grid) -> PairMatches:
     """The matches of the patches of the first view in the second, by the cosines of features."""
     match, centres = match_patches(here, there, grid), patch_centres(grid)
-    size = torch.tensor(there.image.shape[2:])
     true, inside = match.points[0], match.inside[0]
-    error = ((centres[cosine.argmax(dim=1)] - true) * size).norm(dim=1)
-    ceiling = ((centres[None] - true[:, None]) * size).norm(dim=2).amin(dim=1)
-    return PairMatches(cosine, true, inside, error, ceiling)
+    offset = centres[cosine.argmax(dim=1)] - true
+    least = centres[None] - true[:, None]
+    found = []
+    for units in (torch.tensor(there.image.shape[2:]), torch.tensor(grid)):
+        found += [(offset * units).norm(dim=1), (least * units).norm(dim=2).amin(dim=1)]
+    error, ceiling, *in_patches = found
+    return PairMatches(cosine, true, inside, error, ceiling, *in_patches)
 
 
 def cosines(a: Float[Tensor, "N D"], b: Float[Tensor, "N D"]) -> Float[Tensor, "N N"]:
@@ -41,29 +49,54 @@ def cosines(a: Float[Tensor, "N D"], b: Float[Tensor, "N D"]) -> Float[Tensor, "
     return (a @ b.T).cpu()
 
 
-def shared_means(matches: PairMatches) -> tuple[int, Tensor, Tensor]:
+class Shared(NamedTuple):
+    """Means over the patches that both views show; of pixels and patches each."""
+
+    count: int
+    error: tuple[float, float]
+    least: tuple[float, float]
+
+
+def shared_means(matches: PairMatches) -> Shared:
     """Number of patches that both views show, their mean error and mean least error."""
-    error, ceiling = (x[matches.inside] for x in (matches.error, matches.ceiling))
-    return len(error), error.mean(), ceiling.mean()
+    inside = matches.inside
+    error, least = (
+        (float(pixels[inside].mean()), float(patches[inside].mean()))
+        for pixels, patches in (
+            (matches.error, matches.error_patches),
+            (matches.ceiling, matches.ceiling_patches),
+        )
+    )
+    return Shared(int(inside.sum()), error, least)
+
+
+def apart(pixels: float | Tensor, patches: float | Tensor) -> str:
+    """A distance in words."""
+    return APART.format(pixels=f"{float(pixels):.1f}", patches=f"{float(patches):.1f}")
 
 
 def held_places(matches: PairMatches) -> dict[str, Any]:
     """Places of one view's patches in the other, whatever the layer."""
-    shared, _, least = shared_means(matches)
+    shared = shared_means(matches)
     return {
         "true": [[round(v, 4) for v in place] for place in matches.true.tolist()],
         "inside": "".join("1" if shown else "0" for shown in matches.inside.tolist()),
-        "ceiling": shown_numbers(matches.ceiling),
-        "shared": shared,
-        "least": shown_numbers(least)[0],
+        "ceiling": shown_distances(matches.ceiling, matches.ceiling_patches),
+        "shared": shared.count,
+        "least": shown(shared.least),
     }
 
 
-def shown_numbers(values: Tensor) -> list[float]:
+def shown_distances(pixels: Float[Tensor, " N"], patches: Float[Tensor, " N"]) -> list[list[float]]:
+    """Distances in pixels and in patches, rounded to the one decimal that is shown."""
+    return [shown(both) for both in zip(pixels.tolist(), patches.tolist(), strict=True)]
+
+
+def shown(values: Iterable[float]) -> list[float]:
     """The values, rounded to the one decimal that is shown; 0 for nan, which is never shown."""
-    return [float(f"{v:.1f}") if v == v else 0.0 for v in values.flatten().tolist()]
+    return [float(f"{v:.1f}") if v == v else 0.0 for v in values]
 
 
 def pair_bytes(patches: int) -> float:
-    """Bytes of one layer of a pair of views in a page: the cosines, and some 60 per patch."""
-    return BASE64 * 2 * patches**2 + 60.0 * patches
+    """Bytes of one layer of a pair of views in a page: the cosines, and some 75 per patch."""
+    return BASE64 * 2 * patches**2 + 75.0 * patches

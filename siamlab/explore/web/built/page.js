@@ -348,8 +348,8 @@ function answerOfPair({ grid, pairs }, values, here, patch) {
     side,
     inside: inside2,
     there,
-    error: side.error[patch].toFixed(1),
-    least: place2[here].ceiling[patch].toFixed(1),
+    error: side.error[patch],
+    least: place2[here].ceiling[patch],
     shown: here === "a" ? { a: query, b: answer2 } : { a: answer2, b: query }
   };
 }
@@ -390,16 +390,20 @@ var pairScene = {
 };
 function textOfPair(text, grid, answer2, here, patch) {
   const { side, place: place2, inside: inside2, there, error, least } = answer2;
+  const away = (both) => apart(text, both);
   const numbers = {
-    error,
-    least,
+    error: away(error),
+    least: away(least),
     shared: place2[here].shared,
-    mean: side.mean.toFixed(1),
-    mean_least: place2[here].least.toFixed(1),
+    mean: away(side.mean),
+    mean_least: away(place2[here].least),
     there
   };
   const query = fill(text.query, rowAndColumn(grid, patch));
   return fill(inside2 ? text.matched : text.hidden, { query, ...numbers });
+}
+function apart(text, [pixels, patches]) {
+  return fill(text.apart, { pixels: pixels.toFixed(1), patches: patches.toFixed(1) });
 }
 function sideOf(panel) {
   return panel === "b" ? "b" : "a";
@@ -419,7 +423,7 @@ var modelsScene = {
     const { values, selected: [, patch] } = state2;
     const answers = Object.entries(data2.models).map(([name, model2]) => ({ name, ...answerOfPair({ grid: data2.grid, pairs: model2.pairs }, values, "a", patch) }));
     const heads = headsOf(data2, first2, state2);
-    const errors = answers.map(({ name, error }) => `${name} ${error}`).join("; ");
+    const errors = answers.map(({ name, error }) => `${name} ${apart(data2.text, error)}`).join("; ");
     const high = data2.highest[`${placeKey(values)} ${values.layer}`];
     const scale = { ...first2.scales.attention, high, bound: high };
     const options = [MEAN, ...heads.map(({ name }) => name)];

@@ -6,6 +6,8 @@ import type { Side } from "./facts";
 import { centreOf, markAt, rowAndColumn } from "./places";
 import type { Control, Grid, Levels, Panel, PanelEvent, Place, Scene, Value } from "./scene";
 
+type Apart = [pixels: number, patches: number];
+
 export type Selected = [panel: string, patch: number];
 
 export interface PageState {
@@ -17,16 +19,16 @@ export interface PageState {
 interface HeldPlaces { // of one view: for each of its patches
   inside: string; // 1: the other view shows it
   true: Place[];
-  ceiling: number[];
+  ceiling: Apart[];
   shared: number; // patches that both show
-  least: number;
+  least: Apart;
 }
 
 interface HeldSide { // of one view in one layer
   own: string; // similarities within it, half of a symmetric matrix
   top: number[][]; // the patches of the other view that are most similar to each
-  error: number[];
-  mean: number;
+  error: Apart[];
+  mean: Apart;
   worst: [text: string, patch: number][];
 }
 
@@ -40,7 +42,7 @@ interface HeldPair { // of an image and two views of it
 export interface PairData { // as pair.py holds it
   grid: Grid;
   pairs: Record<string, HeldPair>;
-  text: Record<"query" | "matched" | "hidden" | "jumps", string>;
+  text: Record<"query" | "matched" | "hidden" | "jumps" | "apart", string>;
 }
 
 export interface ModelsData { // as models.py holds it
@@ -50,7 +52,7 @@ export interface ModelsData { // as models.py holds it
     attention: Record<string, Record<string, { levels: string; heads: number }>>;
   }>;
   highest: Record<string, number>;
-  text: Record<"matched" | "hidden", string>;
+  text: Record<"matched" | "hidden" | "apart", string>;
 }
 
 type Part = Pick<Panel, "heat" | "arrows" | "marks">; // of a panel: what answers a patch
@@ -117,8 +119,8 @@ export function answerOfPair({ grid, pairs }: Pick<PairData, "grid" | "pairs">, 
     arrows: inside ? [[...top[0], ...truth]] : [] };
   return {
     place, side, inside, there,
-    error: side.error[patch].toFixed(1),
-    least: place[here].ceiling[patch].toFixed(1),
+    error: side.error[patch],
+    least: place[here].ceiling[patch],
     shown: here === "a" ? { a: query, b: answer } : { a: answer, b: query },
   };
 }
@@ -169,10 +171,15 @@ export function textOfPair(
   text: PairData["text"], grid: Grid, answer: ReturnType<typeof answerOfPair>, here: Side, patch: number,
 ): string {
   const { side, place, inside, there, error, least } = answer;
-  const numbers = { error, least, shared: place[here].shared, mean: side.mean.toFixed(1),
-    mean_least: place[here].least.toFixed(1), there };
+  const away = (both: Apart) => apart(text, both);
+  const numbers = { error: away(error), least: away(least), shared: place[here].shared,
+    mean: away(side.mean), mean_least: away(place[here].least), there };
   const query = fill(text.query, rowAndColumn(grid, patch));
   return fill(inside ? text.matched : text.hidden, { query, ...numbers });
+}
+
+function apart(text: { apart: string }, [pixels, patches]: Apart): string {
+  return fill(text.apart, { pixels: pixels.toFixed(1), patches: patches.toFixed(1) });
 }
 
 function sideOf(panel: string): Side {
@@ -196,7 +203,7 @@ export const modelsScene: PageScene<ModelsData> = {
     const answers = Object.entries(data.models).map(([name, model]) => (
       { name, ...answerOfPair({ grid: data.grid, pairs: model.pairs }, values, "a", patch) }));
     const heads = headsOf(data, first, state);
-    const errors = answers.map(({ name, error }) => `${name} ${error}`).join("; ");
+    const errors = answers.map(({ name, error }) => `${name} ${apart(data.text, error)}`).join("; ");
     const high = data.highest[`${placeKey(values)} ${values.layer}`];
     const scale = { ...first.scales.attention, high, bound: high };
     const options = [MEAN, ...heads.map(({ name }) => name)];
