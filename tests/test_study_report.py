@@ -14,6 +14,7 @@ from siamlab.study import description as description_module
 from siamlab.study.attach import attach_study
 from siamlab.study.claims import requeue
 from siamlab.study.definition import SCORES
+from siamlab.study.matches_page import file_name
 from siamlab.study.plan import open_study, stored_definition
 from siamlab.study.report import pareto_front, report_study, sections
 from siamlab.study.results import importances, results, trials
@@ -176,9 +177,10 @@ def test_a_comparison_of_runs_on_this_machine_leads_to_the_places_of_disagreemen
     titles = [section.title for section in page]
     found = page[titles.index("Verdicts") + 1]
     assert found.title == "Whose match is right?"
-    assert found.links == {"cosine against UniGrad": "matches/cosine-UniGrad.html"}
+    file = file_name("cosine", "UniGrad")
+    assert found.links == {"cosine against UniGrad": f"matches/{file}"}
     assert found.table["comparison"].to_list() == list(found.links)
-    places = tmp_path / "matches" / "cosine-UniGrad.html"
+    places = tmp_path / "matches" / file
     text = places.read_text()
     assert "Two crops are cut from each of 8 test images" in text and "plotly.min.js" in text
     means = re.search(r"in patches: UniGrad (\d\.\d\d); cosine (\d\.\d\d)\.", text).groups()
@@ -186,6 +188,14 @@ def test_a_comparison_of_runs_on_this_machine_leads_to_the_places_of_disagreemen
     before = places.stat().st_mtime_ns
     list(sections(LOSSES, study, results(study), compared, tmp_path))
     assert places.stat().st_mtime_ns == before  # made once
+
+
+def test_pairs_whose_labels_differ_only_in_signs_have_pages_of_their_own():
+    pairs = [("a-b", "c"), ("a/b", "c"), ("a", "b-c"), ("A-b", "c"), ("c", "a-b"), ("x" * 300, "c")]
+    files = [file_name(*pair) for pair in pairs]
+    assert len({file.lower() for file in files}) == len(pairs)  # of any file system
+    assert max(map(len, files)) <= 255
+    assert file_name("cosine", "UniGrad") == "cosine-UniGrad-d25277a6.html"  # in every process
 
 
 def test_the_front_of_a_search_is_over_all_its_objectives(tmp_path):

@@ -3,6 +3,7 @@
 write_match_pages([("UniGrad", "cosine")], folders, test, out)   # {"cosine, UniGrad": "matches/…"}
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -14,6 +15,7 @@ from torch import Generator
 from siamlab import figure
 from siamlab.data import Images, sample
 from siamlab.evaluate.models import open_model
+from siamlab.machine.sums import text_sum
 from siamlab.probe import Features, features
 from siamlab.probe.pairs import crop_pairs
 from siamlab.report.page import Section, write_report
@@ -23,6 +25,7 @@ from siamlab.train import RunFolder
 FOLDER = "matches"  # in the folder of the study
 IMAGES = 24  # test images, of each of which two crops are compared
 SHOWN = 8  # places
+LONGEST = 80  # letters of a label in the name of a file
 
 MATCHES = """\
 The first seed of each. Two crops are cut from each of {images} test images, so that the true \
@@ -52,7 +55,7 @@ def write_match_pages(
 
     links = {}
     for base, changed in pairs:
-        page = out / FOLDER / f"{_slug(changed)}-{_slug(base)}.html"
+        page = out / FOLDER / file_name(changed, base)
         encoders = [folders[name].encoder for name in (base, changed)]
         if not page.exists() or page.stat().st_mtime < max(e.stat().st_mtime for e in encoders):
             found = {name: both(name) for name in (base, changed)}
@@ -65,6 +68,15 @@ def write_match_pages(
                          out / LIBRARY)  # fmt: skip
         links[f"{changed} against {base}"] = f"{FOLDER}/{quote(page.name)}"
     return links
+
+
+def file_name(changed: str, base: str) -> str:
+    """Return the file of a pair, such as cosine-UniGrad-d25277a6.html.
+
+    Its end is a checksum of both names: labels may differ only in signs, or be very long.
+    """
+    words = [_slug(name)[:LONGEST] for name in (changed, base)]
+    return f"{'-'.join(words)}-{text_sum(json.dumps([changed, base]))}.html"
 
 
 def _slug(name: str) -> str:
