@@ -1,6 +1,7 @@
 """The film of a training: frames by step, one colour scale, and what runs keep for it."""
 
 import shutil
+import sys
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,8 +12,9 @@ from test_train import noise, tiny
 
 from siamlab.component import UserError
 from siamlab.evaluate.course import course
+from siamlab.figure import film as film_module
 from siamlab.figure.components import components_figure, components_table
-from siamlab.figure.film import film_figure, film_table, training_film, write_gif
+from siamlab.figure.film import film_figure, film_table, training_film, write_film
 from siamlab.figure.similarity import similarity_figure, similarity_table
 from siamlab.probe import features
 from siamlab.recipes import mae, siameseim
@@ -107,7 +109,7 @@ def test_a_film_of_components_moves_their_colours_alone(courses):
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromium"), reason="kaleido needs Chromium")
 def test_the_gif_has_a_picture_of_each_step(table, tmp_path):
-    path = write_gif(film_figure(IMAGE, table, QUERY), tmp_path / "film.gif", width=300)
+    path = write_film(film_figure(IMAGE, table, QUERY), tmp_path / "film.gif", width=300)
     with Image.open(path) as film:
         pictures = []
         for i in range(film.n_frames):
@@ -115,6 +117,37 @@ def test_the_gif_has_a_picture_of_each_step(table, tmp_path):
             pictures.append(np.array(film.convert("RGB")))
     assert len(pictures) == 4 and pictures[0].shape[1] == 300
     assert (pictures[0] != pictures[3]).any()
+
+
+def grey(monkeypatch):
+    """Pictures of odd sides in the place of those by Chromium: one for each step, of one grey."""
+    shades = [Image.new("RGB", (301, 203), (60 * i,) * 3) for i in range(4)]
+    monkeypatch.setattr(film_module, "_pictures", lambda film, width: shades)
+
+
+def test_an_mp4_shows_every_step_for_half_a_second(monkeypatch, tmp_path):
+    av = pytest.importorskip("av")
+    grey(monkeypatch)
+    with av.open(str(write_film(go.Figure(), tmp_path / "film.MP4"))) as film:
+        stream = film.streams.video[0]
+        assert stream.codec_context.name == "h264" and stream.duration * stream.time_base == 2
+        pictures = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert [picture.shape for picture in pictures] == [(202, 300, 3)] * 4
+    assert [picture.mean() for picture in pictures] == pytest.approx([0, 60, 120, 180], abs=2)
+
+
+def test_the_suffix_of_a_film_is_its_format(monkeypatch, table, tmp_path):
+    grey(monkeypatch)
+    with Image.open(write_film(go.Figure(), tmp_path / "film.gif")) as film:
+        assert film.format == "GIF" and film.n_frames == 4
+    page = write_film(film_figure(IMAGE, table, QUERY), tmp_path / "new" / "film.html")
+    assert "step 6" in page.read_text() and "Play" in page.read_text()
+    with pytest.raises(UserError, match="is .gif, .mp4 or .html; name its file film.gif"):
+        write_film(go.Figure(), tmp_path / "film.avi")
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(UserError, match=r"MP4 needs PyAV, .* pip install 'siamlab\[film\]'"):
+        write_film(go.Figure(), tmp_path / "film.mp4")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.gif", "new"]
 
 
 def test_steps_of_other_models_are_refused(table):

@@ -59,7 +59,11 @@ def imported(folder):
 def test_what_the_package_imports_is_what_it_depends_on():
     found, core = imported(ROOT / "siamlab"), names(PROJECT["dependencies"])
     assert core - found == set(), "declared, and never imported"
-    extras = (line for name in ("map", "notebook", "onnx", "study") for line in EXTRAS[name])
+    extras = (
+        line
+        for name in ("film", "map", "notebook", "onnx", "study", "umap")
+        for line in EXTRAS[name]
+    )
     assert found - names([*PROJECT["dependencies"], *extras]) == set()
 
 

@@ -3,16 +3,20 @@
 film = training_film({step: components_figure(images, tables[step]) for step in tables})
 table = film_table({"siameseim": course("runs/siameseim")}, photograph, query=(3, 4))
 film = film_figure(photograph, table, query=(3, 4))      # of the similarity to one patch
-write_gif(film, "film.gif")
+write_film(film, "film.mp4")     # or .gif, or .html, a page with a slider
 """
 
 from collections.abc import Mapping
+from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
 from jaxtyping import UInt8
+from PIL import Image
 from torch import Tensor, nn
 
 from siamlab.component import UserError
@@ -21,6 +25,7 @@ from siamlab.machine.arguments import typed
 from siamlab.machine.files import atomic
 from siamlab.probe.features import features
 from siamlab.probe.table import check_frame
+from siamlab.train.access import ELSEWHERE, make_room, written
 
 COLUMNS = ("step", "model", "row", "column", "cosine", "rank")
 PAUSE = 500  # milliseconds a frame
@@ -94,21 +99,70 @@ def training_film(figures: Mapping[int, go.Figure]) -> go.Figure:
     return _with_controls(film)
 
 
-def write_gif(film: go.Figure, path: str | Path, width: int = 800) -> Path:
-    """Write the frames of a film as an animated GIF, `width` pixels wide; return its path.
+@typed
+def write_film(film: go.Figure, path: str | Path, width: int = 800) -> Path:
+    """Write a film in the format of its suffix, .gif, .mp4 or .html, and return its path.
 
-    Draws with kaleido, which needs Chrome or Chromium.
+    A GIF or MP4 is `width` pixels wide and is drawn with kaleido, which needs Chrome or Chromium;
+    MP4 (H.264) also needs PyAV. The page has a slider and needs neither. Raises UserError for
+    another suffix, and for MP4 without PyAV.
     """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (*WRITERS, ".html"):
+        raise UserError(
+            f"a film is .gif, .mp4 or .html; name its file {path.stem or 'film'}.gif, not "
+            f"{str(path)!r}"
+        )
+    if suffix == ".mp4":
+        _pyav()  # before the pictures take their time
+    make_room(path)
+    with written(path, ELSEWHERE), atomic(path) as draft:
+        if suffix == ".html":
+            film.write_html(draft)
+        else:
+            WRITERS[suffix](_pictures(film, width), draft)
+    return path
+
+
+def _pictures(film: go.Figure, width: int) -> list[Image.Image]:
     import plotly.io as pio
-    from PIL import Image
 
     with TemporaryDirectory() as folder:
         paths = [Path(folder, f"{i}.png") for i in range(len(film.frames))]
         pio.write_images([_still(film, frame) for frame in film.frames], paths, width=width)
-        first, *others = [Image.open(file).convert("RGB") for file in paths]
-    with atomic(Path(path)) as draft:
-        first.save(draft, "GIF", save_all=True, append_images=others, duration=PAUSE, loop=0)
-    return Path(path)
+        return [Image.open(file).convert("RGB") for file in paths]
+
+
+def _write_gif(pictures: list[Image.Image], path: Path) -> None:
+    first, *others = pictures
+    first.save(path, "GIF", save_all=True, append_images=others, duration=PAUSE, loop=0)
+
+
+def _write_mp4(pictures: list[Image.Image], path: Path) -> None:
+    """H.264 with half as many colours as pixels, which every player reads; so sides are even."""
+    av = _pyav()
+    width, height = (side // 2 * 2 for side in pictures[0].size)
+    with av.open(str(path), "w", format="mp4") as file:
+        stream = file.add_stream("libx264", rate=Fraction(1000, PAUSE), options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for picture in pictures:
+            frame = av.VideoFrame.from_image(picture.crop((0, 0, width, height)))
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())  # what the encoder still holds
+
+
+WRITERS = {".gif": _write_gif, ".mp4": _write_mp4}  # by suffix
+
+
+def _pyav() -> Any:
+    try:
+        return import_module("av")
+    except ImportError as error:
+        raise UserError(
+            "an MP4 needs PyAV, which is not installed: pip install 'siamlab[film]' adds it; .gif "
+            "and .html do without it"
+        ) from error
 
 
 def _still(film: go.Figure, frame: go.Frame) -> go.Figure:
