@@ -10,6 +10,7 @@ import time
 import webbrowser
 import zipfile
 import zlib
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from siamlab.cli.main import main
 from siamlab.cli.words import view_words
 from siamlab.component import UserError
 from siamlab.data import Fashion, Scenes, sample, take
+from siamlab.explore.view import collection as collection_module
 from siamlab.explore.view import encoders, photos, responses, routes, server
 from siamlab.explore.view.collection import Collection
 from siamlab.explore.view.crops import Crops
@@ -208,11 +210,38 @@ def test_neighbours_vote_on_the_images_of_a_map(models, ships, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     said = sentence(client.get("map/1/tsne"), 409)
     assert "pip install 'siamlab[map]'" in said
+    monkeypatch.setitem(sys.modules, "umap", None)
+    assert "pip install 'siamlab[umap]'" in sentence(client.get("map/0/umap"), 409)
     one = Collection(images._replace(labels=torch.full((40,), -1)), "mine")
     app = server.application(Encoders(models), Album(ships), TOKEN, one)
     client = TestClient(app, base_url=f"http://{server.HERE}/{TOKEN}/")
     assert client.get("about").json()["map"]["k"] == 0
     assert "mine has no two classes" in sentence(client.get("map/0/votes"), 409)
+
+
+def test_umap_is_offered_where_it_is_installed_and_keeps_what_is_alike_together(models, ships):
+    pytest.importorskip("umap")
+    collection = Collection(sample(Fashion()("test"), 40), "fashion")
+    app = server.application(Encoders(models), Album(ships), TOKEN, collection)
+    client = TestClient(app, base_url=f"http://{server.HERE}/{TOKEN}/")
+    assert client.get("about").json()["map"]["layouts"] == ["components", "tsne", "umap"]
+    pooled = numbers(client.get("map/0"), 40, -1)
+    places = numbers(client.get("map/0/umap"), 40, 2)
+    near = torch.cdist(places, places).fill_diagonal_(torch.inf).argmin(dim=1)
+    unit = torch.nn.functional.normalize(pooled, dim=1)
+    ranks = (unit @ unit.T).argsort(dim=1, descending=True).argsort(dim=1)
+    assert ranks[torch.arange(40), near].float().mean() < 8  # of 39; 20 at random
+    assert torch.equal(places.half(), collection_module.umap(pooled.half()))  # no chance in it
+    few = collection_module.umap(pooled[:3].half())
+    assert few.shape == (3, 2) and few.isfinite().all()
+
+
+def test_umap_is_not_offered_where_it_is_not_installed(monkeypatch):
+    def version(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(collection_module, "version", version)
+    assert collection_module.layouts() == ["components", "tsne"]
 
 
 def test_the_places_on_which_models_disagree_are_those_of_the_figure(models, ships):

@@ -6,6 +6,9 @@ collection.votes(pooled);  tsne(pooled)         # what neighbours say of each im
 
 import io
 import math
+import warnings
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ MOST = 4000  # images: their thumbnails are one picture, which browsers show up 
 FEWEST = 3  # for a plane through their features
 K = 20  # neighbours that vote, as in the probe
 PERPLEXITY = 30.0  # of t-SNE: about as many neighbours of an image stay near it
+NEIGHBOURS = 15  # of UMAP, the default of its authors
 
 
 class Collection:
@@ -48,6 +52,7 @@ class Collection:
             "tile": TILE,
             "across": self._across(),
             "k": self.k,
+            "layouts": layouts(),
         }
 
     @property
@@ -108,6 +113,38 @@ def tsne(pooled: Float16[Tensor, "n D"]) -> Float16[Tensor, "n 2"]:
     perplexity = min(PERPLEXITY, (len(pooled) - 1) / 3)
     unit = F.normalize(pooled.float(), dim=1).numpy()
     return halved(torch.from_numpy(TSNE(perplexity=perplexity, random_state=0).fit_transform(unit)))
+
+
+def umap(pooled: Float16[Tensor, "n D"]) -> Float16[Tensor, "n 2"]:
+    """Return places in which images of a high cosine are near each other, by UMAP.
+
+    After McInnes et al. (2018), from the first two principal components. Raises Refused without
+    umap-learn.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ImportWarning)  # that it could do more with Tensorflow
+            model = import_module("umap").UMAP
+    except ImportError as error:
+        raise Refused(
+            "UMAP needs umap-learn, which is not installed: pip install 'siamlab[umap]' adds it, "
+            "and the principal components need nothing",
+            409,
+        ) from error
+    few = min(NEIGHBOURS, len(pooled) - 1)
+    unit = F.normalize(pooled.float(), dim=1).numpy()
+    # one job, as any number of them with a fixed seed
+    places = model(n_neighbors=few, init="pca", random_state=0, n_jobs=1).fit_transform(unit)
+    return halved(torch.from_numpy(places))
+
+
+def layouts() -> list[str]:
+    """Return the ways in which a map can place images; UMAP only where umap-learn is installed."""
+    try:
+        version("umap-learn")  # its import takes seconds
+    except PackageNotFoundError:
+        return ["components", "tsne"]
+    return ["components", "tsne", "umap"]
 
 
 def halved(features: Float[Tensor, "n D"]) -> Float16[Tensor, "n D"]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from siamlab import probe
 from siamlab.evaluate.course import at_step, kept_steps
 from siamlab.evaluate.models import NamedModel, last_layer
-from siamlab.explore.view.collection import Collection, halved, tsne
+from siamlab.explore.view.collection import Collection, halved, tsne, umap
 from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.photos import Photo, Refused
 from siamlab.machine.shortage import explain_shortage
@@ -86,6 +86,11 @@ class Encoders:
         """Places of all images of a collection by t-SNE."""
         pooled = self.pooled(model, collection, step)
         return self._once((model, step, "tsne"), lambda: [tsne(pooled)])[0]
+
+    def umap(self, model: int, collection: Collection, step: int | None = None) -> Half:
+        """Places of all images of a collection by UMAP."""
+        pooled = self.pooled(model, collection, step)
+        return self._once((model, step, "umap"), lambda: [umap(pooled)])[0]
 
     def both(
         self, model: int, crops: Crops, step: int | None = None

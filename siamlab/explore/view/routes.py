@@ -125,6 +125,9 @@ def _map_routes(encoders: Encoders, album: Album, collection: Collection) -> lis
     def tsne(request: Request) -> Response:
         return numbers(encoders.tsne(request.path_params["model"], collection, step_of(request)))
 
+    def umap(request: Request) -> Response:
+        return numbers(encoders.umap(request.path_params["model"], collection, step_of(request)))
+
     def sheet(_: Request) -> Response:
         return picture(collection.sheet(), "jpeg")
 
@@ -136,6 +139,7 @@ def _map_routes(encoders: Encoders, album: Album, collection: Collection) -> lis
         Route("/map/{model:number}", pooled),
         Route("/map/{model:number}/votes", votes),
         Route("/map/{model:number}/tsne", tsne),
+        Route("/map/{model:number}/umap", umap),
         Route("/map/sheet", sheet),
         Route("/map/look/{image:number}", look, methods=["POST"]),
     ]

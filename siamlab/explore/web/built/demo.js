@@ -45,7 +45,11 @@ var ROLLOUT = "class token, by rollout";
 var FROM = [PATCH, START, ROLLOUT];
 var COSINES = ["as it is", "less the mean patch"];
 var SIDES_OF_FIRST = ["foreground", "the other side", "all"];
-var PLACES = { components: "principal components", tsne: "t-SNE" };
+var PLACES = {
+  components: "principal components",
+  tsne: "t-SNE",
+  umap: "UMAP"
+};
 var MISTAKES = "mistakes";
 var POINTS = ["configurations", "runs"];
 var START_STATE = {
@@ -96,7 +100,7 @@ function choicesOf(about2) {
     from: FROM,
     head: [MEAN, ...heads],
     heads: ["", ...names],
-    places: Object.keys(PLACES),
+    places: about2.map?.layouts ?? [],
     only: ["", MISTAKES],
     first: names,
     second: names,
@@ -107,7 +111,7 @@ function choicesOf(about2) {
 
 // src/lasso.ts
 var CORNERS = 60;
-var WORD = /^(components|tsne) (\d+)((?: -?\d+\.-?\d+){3,64})$/;
+var WORD = /^(components|tsne|umap) (\d+)((?: -?\d+\.-?\d+){3,64})$/;
 function lassoWord({ places, map, corners }) {
   const every = Math.max(1, Math.ceil(corners.length / CORNERS));
   const kept = corners.filter((_, i) => i % every === 0);
@@ -250,8 +254,10 @@ function restored(about2, fragment) {
   const words = Object.fromEntries(new URLSearchParams(fragment.replace(/^#/, "")));
   const start2 = startState(about2);
   const made = { ...start2, ...chosenIn(about2, words), ...numbersIn(about2, start2, words) };
-  const map = lassoOf(words.lasso || "")?.map;
-  if (about2.map && map !== void 0 && map < about2.models.length) made.lasso = words.lasso;
+  const lasso = lassoOf(words.lasso || "");
+  if (lasso && about2.map?.layouts.includes(lasso.places) && lasso.map < about2.models.length) {
+    made.lasso = words.lasso;
+  }
   if (words.probe) made.probe = words.probe;
   if (NUMBERS.test(words.runs)) made.runs = words.runs;
   if (made.first === made.second) Object.assign(made, namesOf(about2));
@@ -1216,7 +1222,8 @@ function needed(about2, state2) {
 function neededByMap(about2, state2) {
   const lasso = lassoOf(state2.lasso);
   const further = about2.map?.k ? ["/votes"] : [];
-  if ([state2.places, lasso?.places].includes("tsne")) further.push("/tsne");
+  const layouts = /* @__PURE__ */ new Set([state2.places, lasso?.places ?? state2.places]);
+  further.push(...[...layouts].filter((each) => each !== "components").map((each) => `/${each}`));
   return about2.models.flatMap((_, i) => ["", ...further].map((part) => mapAddress(about2, state2, i, part)));
 }
 function viewEvent(about2, state2, event) {
@@ -1379,7 +1386,7 @@ async function answerAt(address) {
     return { ...rowsOf(Int32Array.from(label), 1), share };
   }
   const { width, grid } = about.models[Number(index)];
-  const lengths = { attention: grid[0] * grid[1], map: part === "tsne" ? 2 : width };
+  const lengths = { attention: grid[0] * grid[1], map: part ? 2 : width };
   return rowsOf(await numbersAt(address), lengths[kind] || width);
 }
 function rowsOf(data, width) {
@@ -2276,12 +2283,12 @@ function showCounts(table, atlas2) {
 }
 
 // src/atlas.ts
-var HOW = { components: "the first two principal components", tsne: "t-SNE" };
+var HOW = { ...PLACES, components: "the first two principal components" };
 function makeMap(section, whole, about2, act2) {
   const text = add(section, "p", { class: "text", role: "status", "aria-live": "polite" });
   const bar = add(section, "div", { class: "bar" });
   const showStep = makeStepSlider(bar, whole, act2.set);
-  const places = makePlaces(bar, act2);
+  const places = makePlaces(bar, about2, act2);
   const mistakes = button(
     bar,
     "mistakes",
@@ -2323,10 +2330,10 @@ function makeMap(section, whole, about2, act2) {
   new ResizeObserver(() => drawMaps(atlas2)).observe(grid);
   return atlas2;
 }
-function makePlaces(bar, act2) {
+function makePlaces(bar, { layouts }, act2) {
   const label = add(bar, "label", {}, "places by ");
   const places = add(label, "select", { name: "places" });
-  for (const [value, words] of Object.entries(PLACES)) add(places, "option", { value }, words);
+  for (const value of layouts) add(places, "option", { value }, PLACES[value]);
   places.addEventListener("input", () => act2.set({ places: places.value }));
   return places;
 }
@@ -2390,7 +2397,7 @@ function makeLegend(legend, atlas2) {
 function showMap(atlas2, state2, got2) {
   const { labels, k } = atlas2.about;
   const address = (i, part = "") => mapAddress(atlas2.whole, state2, i, part);
-  const pointsOf = (i, places) => places === "tsne" ? got2("places", address(i, "/tsne"), placesOf) : got2("plane", address(i), (rows) => planeOf(rows, labels));
+  const pointsOf = (i, places) => places === "components" ? got2("plane", address(i), (rows) => planeOf(rows, labels)) : got2("places", address(i, `/${places}`), placesOf);
   atlas2.chosen = state2.image >= 0 && state2.image < labels.length ? state2.image : -1;
   Object.assign(atlas2, { places: state2.places, mistakes: state2.only === MISTAKES });
   atlas2.showStep(state2);

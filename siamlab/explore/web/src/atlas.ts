@@ -14,13 +14,13 @@ import { mapAddress, stepOf, stepsOf, stepText } from "./steps";
 import { COLOURS, SHAPES, symbolOf } from "./symbols";
 import { showInside, showNear, showVerdict } from "./verdicts";
 
-const HOW: Record<Places, string> = { components: "the first two principal components", tsne: "t-SNE" };
+const HOW: Record<Places, string> = { ...PLACES, components: "the first two principal components" };
 
 export function makeMap(section: Element, whole: About, about: MapFacts, act: Act): Atlas {
   const text = add(section, "p", { class: "text", role: "status", "aria-live": "polite" });
   const bar = add(section, "div", { class: "bar" });
   const showStep = makeStepSlider(bar, whole, act.set);
-  const places = makePlaces(bar, act);
+  const places = makePlaces(bar, about, act);
   const mistakes = button(bar, "mistakes", "Only mistakes of k-NN",
     () => act.set({ only: atlas.mistakes ? "" : MISTAKES }));
   mistakes.hidden = !about.k;
@@ -42,10 +42,10 @@ export function makeMap(section: Element, whole: About, about: MapFacts, act: Ac
   return atlas;
 }
 
-function makePlaces(bar: Element, act: Act): HTMLSelectElement {
+function makePlaces(bar: Element, { layouts }: MapFacts, act: Act): HTMLSelectElement {
   const label = add(bar, "label", {}, "places by ");
   const places = add(label, "select", { name: "places" });
-  for (const [value, words] of Object.entries(PLACES)) add(places, "option", { value }, words);
+  for (const value of layouts) add(places, "option", { value }, PLACES[value]);
   places.addEventListener("input", () => act.set({ places: places.value as Places }));
   return places;
 }
@@ -104,9 +104,9 @@ function makeLegend(legend: Element, atlas: Atlas): void { // a class that is ch
 export function showMap(atlas: Atlas, state: State, got: Got): void {
   const { labels, k } = atlas.about;
   const address = (i: number, part = "") => mapAddress(atlas.whole, state, i, part);
-  const pointsOf = (i: number, places: Places): Point[] => (places === "tsne"
-    ? got("places", address(i, "/tsne"), placesOf)
-    : got("plane", address(i), (rows) => planeOf(rows, labels)));
+  const pointsOf = (i: number, places: Places): Point[] => (places === "components"
+    ? got("plane", address(i), (rows) => planeOf(rows, labels))
+    : got("places", address(i, `/${places}`), placesOf));
   atlas.chosen = state.image >= 0 && state.image < labels.length ? state.image : -1;
   Object.assign(atlas, { places: state.places, mistakes: state.only === MISTAKES });
   atlas.showStep(state);

@@ -10,7 +10,8 @@ export const ROLLOUT = "class token, by rollout";
 export const FROM = [PATCH, START, ROLLOUT];
 export const COSINES = ["as it is", "less the mean patch"];
 export const SIDES_OF_FIRST = ["foreground", "the other side", "all"]; // of the first component
-export const PLACES: Record<Places, string> = { components: "principal components", tsne: "t-SNE" };
+export const PLACES: Record<Places, string> = { components: "principal components", tsne: "t-SNE",
+  umap: "UMAP" };
 export const MISTAKES = "mistakes";
 export const POINTS = ["configurations", "runs"];
 
@@ -36,6 +37,6 @@ export function choicesOf(about: About): Partial<Record<keyof State, string[]>> 
   const most = Math.max(0, ...about.models.map((model) => model.heads));
   const heads = [...Array(most).keys()].map((i) => String(i + 1));
   return { show: showsOf(about), photo: ids, beside: ["", ...ids], cosine: COSINES, patches: SIDES_OF_FIRST,
-    from: FROM, head: [MEAN, ...heads], heads: ["", ...names], places: Object.keys(PLACES),
+    from: FROM, head: [MEAN, ...heads], heads: ["", ...names], places: about.map?.layouts ?? [],
     only: ["", MISTAKES], first: names, second: names, study: about.studies, points: POINTS };
 }

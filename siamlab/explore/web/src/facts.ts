@@ -37,6 +37,7 @@ export interface MapFacts {
   tile: number; // pixels: side of a thumbnail
   across: number; // thumbnails in a row of the sheet
   k: number; // neighbours that vote; 0: no classes
+  layouts: Places[]; // by which points can be placed
 }
 
 export interface About {
@@ -53,7 +54,7 @@ export type Way = "similarity" | "components" | "segments" | "attention"; // to 
 export type Show = Way | "matches" | "map" | "plane";
 export type Section = "matches" | "map"; // shown in the place of panels
 export type Side = "a" | "b"; // the first or the second photograph
-export type Places = "components" | "tsne";
+export type Places = "components" | "tsne" | "umap";
 
 export interface State {
   show: Show;

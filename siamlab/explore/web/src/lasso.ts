@@ -5,7 +5,7 @@ import type { Places } from "./facts";
 import type { Point } from "./scene";
 
 const CORNERS = 60; // at most: a link must not become too long
-const WORD = /^(components|tsne) (\d+)((?: -?\d+\.-?\d+){3,64})$/;
+const WORD = /^(components|tsne|umap) (\d+)((?: -?\d+\.-?\d+){3,64})$/;
 
 export interface Lasso {
   places: Places;

@@ -33,8 +33,10 @@ export function restored(about: About, fragment: string): State {
   const words = Object.fromEntries(new URLSearchParams(fragment.replace(/^#/, "")));
   const start = startState(about);
   const made: State = { ...start, ...chosenIn(about, words), ...numbersIn(about, start, words) };
-  const map = lassoOf(words.lasso || "")?.map;
-  if (about.map && map !== undefined && map < about.models.length) made.lasso = words.lasso;
+  const lasso = lassoOf(words.lasso || "");
+  if (lasso && about.map?.layouts.includes(lasso.places) && lasso.map < about.models.length) {
+    made.lasso = words.lasso;
+  }
   if (words.probe) made.probe = words.probe;
   if (NUMBERS.test(words.runs)) made.runs = words.runs;
   if (made.first === made.second) Object.assign(made, namesOf(about));

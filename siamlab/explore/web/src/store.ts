@@ -63,7 +63,7 @@ async function answerAt(address: string): Promise<Fetched> {
     return { ...rowsOf(Int32Array.from(label), 1), share };
   }
   const { width, grid } = about.models[Number(index)];
-  const lengths: Record<string, number> = { attention: grid[0] * grid[1], map: part === "tsne" ? 2 : width };
+  const lengths: Record<string, number> = { attention: grid[0] * grid[1], map: part ? 2 : width };
   return rowsOf(await numbersAt(address), lengths[kind] || width);
 }
 

@@ -56,7 +56,8 @@ export function needed(about: About, state: State): string[] {
 function neededByMap(about: About, state: State): string[] {
   const lasso = lassoOf(state.lasso);
   const further = about.map?.k ? ["/votes"] : [];
-  if ([state.places, lasso?.places].includes("tsne")) further.push("/tsne");
+  const layouts = new Set([state.places, lasso?.places ?? state.places]);
+  further.push(...[...layouts].filter((each) => each !== "components").map((each) => `/${each}`));
   return about.models.flatMap((_, i) => ["", ...further].map((part) => mapAddress(about, state, i, part)));
 }
 

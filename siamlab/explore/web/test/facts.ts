@@ -1,6 +1,6 @@
 // Facts for tests: a page about two models and three photographs, two of them crops of one image.
 
-import type { About, Got, ModelFacts, Photo, Rows, State } from "../src/facts";
+import type { About, Got, ModelFacts, Photo, Places, Rows, State } from "../src/facts";
 import { startState } from "../src/link";
 
 export const rowsOf = (rows: number[][]): Rows => (
@@ -20,7 +20,8 @@ export const aboutOf = (more: Partial<About> = {}): About => ({
   stops: ["rgb(0, 0, 0)", "rgb(255, 255, 255)"], most_bytes: 100, map: null, pairs: 0, studies: [],
   ...more });
 
-export const mapFacts = { name: "images", labels: [0, 1, 1], classes: ["x", "y"], tile: 48, across: 2, k: 1 };
+export const mapFacts = { name: "images", labels: [0, 1, 1], classes: ["x", "y"], tile: 48, across: 2, k: 1,
+  layouts: ["components", "tsne", "umap"] satisfies Places[] };
 
 export const stateOf = (about: About, more: Partial<State> = {}): State => (
   { ...startState(about), ...more });

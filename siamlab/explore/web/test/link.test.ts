@@ -17,6 +17,7 @@ test("a state comes back from its link", () => {
   const states = [
     stateOf(ABOUT, { show: "attention", head: "2", heads: "two", from: "class token", opacity: 40 }),
     stateOf(ABOUT, { show: "map", image: 2, places: "tsne", only: "mistakes", lasso: "tsne 1 1.1 2.2 3.3" }),
+    stateOf(ABOUT, { show: "map", places: "umap", lasso: "umap 0 1.1 2.2 3.3" }),
     stateOf(ABOUT, { show: "matches", first: "two", second: "one", step: 0 }),
     stateOf(ABOUT, { show: "plane", study: "s", points: "runs", probe: "knn", runs: "0.12" }),
     stateOf(ABOUT, { beside: "r", side: "b", y: 0.25, x: 0.125, pinned: true, least: 0, k: 8 }),
@@ -28,6 +29,13 @@ test("what this page does not have is left out of a link", () => {
   const wrong = ["layer=3", "layer=1.5", "step=2", "k=9", "image=3", "show=umap", "photo=z", "only=x",
     "runs=1.a", "lasso=tsne+2+1.1+2.2+3.3", "heads=three", "first=two", "constructor=1", "pinned=true", "y=0.1"];
   for (const word of wrong) assert.deepEqual(restored(ABOUT, `#${word}`), startState(ABOUT), word);
+});
+
+test("a layout that this page does not offer is left out of a link", () => {
+  const about = aboutOf({ map: { ...mapFacts, layouts: ["components", "tsne"] } });
+  assert.deepEqual(restored(about, "#show=map&places=umap"), stateOf(about, { show: "map" }));
+  assert.equal(restored(about, "#show=map&places=tsne").places, "tsne");
+  assert.equal(restored(about, "#show=map&lasso=umap+0+1.1+2.2+3.3").lasso, "");
 });
 
 test("a place outside a photograph is moved into it", () => {
