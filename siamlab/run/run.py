@@ -114,7 +114,9 @@ class Compute(Component):
 
 
 # fields that do not change what is trained, so that a run may resume with other values
-BESIDE = ("compute", "log_every", "save_every", "keep_every", "probe_every", "probe_images")
+BESIDE = (
+    "compute", "log_every", "save_every", "keep_every", "keep", "probe_every", "probe_images",
+)  # fmt: skip
 
 
 class Run(Component):
@@ -152,6 +154,11 @@ class Run(Component):
     save_every: int = Field(default=1000, ge=1, description="steps between checkpoints")
     keep_every: int = Field(
         default=0, ge=0, description="steps between encoders that are kept for good; 0: none"
+    )
+    keep: Literal["encoder", "branches"] = Field(
+        default="encoder",
+        description="what is kept then; branches: predictor and target too, for explorers of "
+        "predictions",
     )
     probe_every: int = Field(
         default=0, ge=0, description="steps between probes of the encoder; 0: none"

@@ -151,12 +151,26 @@ def _form(tensor: Tensor) -> str:
     return f"{tuple(tensor.shape)}{kind}"
 
 
+def write_branches(draft: Path, state: State) -> None:
+    """Write the weights of both branches into a new folder, with their checksums."""
+    _write_weights(draft, state)
+    _write_sums(draft)
+
+
 def _write(draft: Path, step: int, state: State) -> None:
+    _write_weights(draft, state)
+    with (draft / "optimiser.pt").open("wb") as file:
+        torch.save({"optimiser": state.optimiser.state_dict(), "step": step}, file)
+    _write_sums(draft)
+
+
+def _write_weights(draft: Path, state: State) -> None:
     draft.mkdir(parents=True)
     write_weights(state.model, draft / "model.safetensors")
     write_weights(state.teacher, draft / "teacher.safetensors")
-    with (draft / "optimiser.pt").open("wb") as file:
-        torch.save({"optimiser": state.optimiser.state_dict(), "step": step}, file)
+
+
+def _write_sums(draft: Path) -> None:
     sums = {file.name: checksum(file) for file in sorted(draft.iterdir())}
     (draft / "checksums.json").write_text(json.dumps(sums, indent=1))
 

@@ -22,6 +22,7 @@ from siamlab.train.due import due_after
 from siamlab.train.events import Event
 from siamlab.train.export import write_encoder
 from siamlab.train.folder import RunFolder
+from siamlab.train.kept import keep_branches
 from siamlab.train.precision import note_precision
 from siamlab.train.progress import Meter
 from siamlab.train.resume import claim_folder, resume_state
@@ -122,6 +123,8 @@ def _loop(
             checkpoint.save(folder.checkpoints, done, state)
         if due.keep and main:
             _write_encoder(run, setup, folder.encoder_at(done))
+            if run.keep == "branches":
+                keep_branches(folder, done, state)
         if due.stop:
             distributed.wait()  # torchrun kills every process when one exits
             raise Stopped(f"stopped after step {done} of {run.steps}: add --resume to continue")
