@@ -33,8 +33,8 @@ from siamlab.explore import (
     StudyExplorer,
 )
 from siamlab.explore.answers import Change
+from siamlab.explore.boxes import inside
 from siamlab.explore.explorer import Explorer
-from siamlab.explore.eye import inside
 from siamlab.explore.page import state_key
 from siamlab.explore.scene import MOST, Control, Mark, Panel, Scene
 from siamlab.geometry import patch_centres, to_source, to_view
@@ -266,7 +266,8 @@ def test_every_model_answers_the_one_click_on_one_scale():
         assert panel(explorer, f"{name} match").heat == panel(alone, "b").heat
     assert "view b does not show it, so no model can match it" in explorer.state["text"]
     own = f"{names[0]} attention"
-    error = explorer.select(own, 12).pairs[names[2]].matches("a").error[12]
+    explorer.select(own, 12)
+    error = PairExplorer(names[2]).set(layer=2).matches("a").error[12]
     assert explorer.state["text"].endswith(f"; {names[2]} {error:.1f} px, {error / 8:.1f} patches.")
     explorer.select(own, 8)
     high = explorer.scene().scales["attention"].high
@@ -328,6 +329,20 @@ def assert_refused(explorer, mistake, sentence):
     before = explorer.state
     with pytest.raises(UserError, match=sentence):
         mistake(explorer)
+    assert explorer.state == before
+
+
+def test_an_explorer_in_another_state_leaves_this_one_as_it_is(explorer):
+    before, shown = explorer.state, (explorer.scene().as_dict(), explorer.data_uris())
+    control = next(c for c in explorer.controls() if len(c.nearby()) > 1)
+    value = next(value for value in control.nearby() if value != control.value)
+    other = explorer.at(explorer.on_set({control.name: value}))
+    found = other.scene().as_dict(), other.data_uris()
+    assert explorer.state == before != other.state
+    assert (explorer.scene().as_dict(), explorer.data_uris()) == shown
+    explorer.set(**{control.name: value})
+    assert (explorer.scene().as_dict(), explorer.data_uris()) == found
+    explorer.apply(Change({key: before[key] for key in explorer.values}))
     assert explorer.state == before
 
 
@@ -451,8 +466,8 @@ def test_a_page_calls_each_box_as_javascript_writes_it(box):
     explorer = EyeExplorer("zoo:siameseim").move(*box)
     assert len(set(explorer.exported_boxes())) == 25
     for place in explorer.exported_boxes():
-        with explorer.preview(Change({"box": place})):
-            key = state_key(explorer.values, explorer.selected)
+        there = explorer.at(Change({"box": place}))
+        key = state_key(there.values, there.selected)
         (words,) = [word for word in key.split() if word.startswith("box=")]
         numbers = json.loads(json.dumps(place))  # the shortest digits, as in JavaScript
         assert words == "box=" + ",".join(f"{n:g}" if n == int(n) else repr(n) for n in numbers)
@@ -595,7 +610,7 @@ def test_the_plane_leads_to_the_patches_behind_a_bar():
     top = max(errors)
     explorer.select("histogram", max(i for i, count in enumerate(counts) if count))
     example = panel(explorer, "0 b")
-    assert example.title == f"view b: {top[0]:.3g}" and f"-{top[1]}-1" in example.image
+    assert example.title == f"View b: {top[0]:.3g}" and f"-{top[1]}-1" in example.image
     assert f"{counts[explorer.state['patch']]} patches" in explorer.state["text"]
     with pytest.raises(UserError, match="view '0 b'"):
         explorer.select("0 b", 0)  # a picture, not a question

@@ -17,7 +17,7 @@ from siamlab.evaluate.models import open_model
 from siamlab.explore import PairExplorer, PlaneExplorer
 from siamlab.explore.plane import measures as plane_measures
 from siamlab.explore.plane import runs as plane_runs
-from siamlab.explore.plane.charts import ROOM, bar_index, curve_panels
+from siamlab.explore.plane.charts import bar_index, curve_panels
 from siamlab.explore.plane.explorer import BARS, DESCRIBED
 from siamlab.explore.plane.measures import MEASURES, class_margin
 from siamlab.explore.plane.points import DOT, LETTER, LINE, LONGEST, UNITS, plane_chart
@@ -187,7 +187,7 @@ def test_bars_are_counted_and_pictured(explorer, measure):
     shown = [p for p in explorer.scene().panels if p.id[0].isdigit()]
     largest = behind[behind[:, 2].argsort()[::-1]]
     pairs = measure.endswith("of the match") or measure.startswith("error")
-    titles = [f"view b: {v:.3g}" if pairs else f"image {int(i)}: {v:.3g}" for i, _, v in largest]
+    titles = [f"View b: {v:.3g}" if pairs else f"Image {int(i)}: {v:.3g}" for i, _, v in largest]
     wanted = [p.title for p in shown if not p.title.endswith("view a")]
     assert wanted == titles[: 3 if pairs else 6]
     queries = [mark for p in shown for mark in p.marks if mark.kind == "query"]
@@ -358,7 +358,7 @@ def test_of_many_and_long_names_there_is_room_in_the_charts():
     assert len(set(zip(chart.colours, chart.symbols, strict=True))) == 1  # one configuration
     (loss, _) = curve_panels(dict.fromkeys(names, []), names)
     first, *lines = loss.chart.note.splitlines()
-    assert first == "no metrics for" and max(map(len, lines)) <= ROOM
+    assert first == "no metrics for" and max(map(len, lines)) <= 40
     assert " ".join(lines) == ", ".join(chart.names[:3]) + " and 3 more"
     logged = dict.fromkeys(names, []) | {names[5]: [{"step": 1, "loss": 1.0}]}
     assert curve_panels(logged, names)[0].title.endswith(f"{chart.names[2]} and 2 more")

@@ -59,7 +59,7 @@ def test_a_perfect_prediction_is_the_image_and_loses_nothing(monkeypatch):
     def perfect(image, places, mask):
         return teacher(View(image, BOX, STILL), places.own, mask.predict)
 
-    monkeypatch.setattr(shown, "model", perfect)
+    monkeypatch.setattr(shown.branches, "model", perfect)
     images = shown.set(mask=5).images()  # of a mask that has no kept answer
     whole, image = (images[panel(shown, name).image].int() for name in ("reconstruction", "image"))
     assert (whole - image).abs().max() <= 1

@@ -1,15 +1,22 @@
 """Explorers over the steps of a training: of runs that kept encoders, step by step."""
 
+import shutil
+
 import pytest
 import torch
 from test_explore import panel
 from test_explore_browser import at, click, drawn_as, watched
-from test_train import noise
+from test_train import noise, tiny
 from test_view_film import keeping
 
+from siamlab.component import UserError
 from siamlab.evaluate.course import at_step
 from siamlab.evaluate.models import NamedModel
-from siamlab.explore import ModelsExplorer, PairExplorer
+from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer, ReconstructionExplorer
+from siamlab.recipes import mae, siameseim
+from siamlab.train import train
+from siamlab.train.device import build
+from siamlab.train.kept import branch_steps, branches_at
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +27,77 @@ def models(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pixels():
     return noise().pixels[:3]
+
+
+PREDICTED = {"eye": (siameseim, EyeExplorer), "reconstruction": (mae, ReconstructionExplorer)}
+
+
+@pytest.fixture(scope="module", params=PREDICTED)
+def predicted(request, tmp_path_factory):
+    """A run that kept both branches every two steps, and its explorer."""
+    recipe, explorer = PREDICTED[request.param]
+    run = tiny(recipe, "keep_every=2", "keep=branches", "save_every=2")
+    return train(run, tmp_path_factory.mktemp(request.param) / "run", noise()).path, explorer
+
+
+def numbers_of(explorer):
+    """What its model predicts and what its target has, in the present state."""
+    found = explorer.expected() if isinstance(explorer, EyeExplorer) else explorer.reconstructed()
+    return found.prediction, found.target
+
+
+def same_numbers(shown, wanted):
+    for mine, theirs in zip(numbers_of(shown), numbers_of(wanted), strict=True):
+        torch.testing.assert_close(mine, theirs, equal_nan=True)
+
+
+def test_a_prediction_is_that_of_both_branches_after_the_step(predicted, pixels, tmp_path):
+    folder, explorer = predicted
+    shown = explorer(folder, pixels)
+    (control,) = (c for c in shown.controls() if c.name == "training_step")
+    assert control.value == "6" and list(control.options) == ["0", "2", "4", "6"]
+    before = shutil.copytree(folder, tmp_path / "before")  # the same run after four steps
+    shutil.rmtree(before / "checkpoints" / "step_00000006")
+    shutil.rmtree(before / "branches")
+    earlier = explorer(before, pixels)
+    assert "training_step" not in earlier.state and branch_steps(before) == []
+    finished = numbers_of(shown)
+    same_numbers(shown.set(training_step=4), earlier)
+    state = build(shown.run, torch.device("cpu"))
+    for mine, theirs in zip(shown.branches.at("0"), (state.model, state.teacher), strict=True):
+        torch.testing.assert_close(mine.state_dict(), theirs.state_dict())
+    assert not torch.equal(numbers_of(shown.set(training_step=0))[0].nan_to_num(),
+                           finished[0].nan_to_num())  # fmt: skip
+    for mine, theirs in zip(numbers_of(shown.set(training_step=6)), finished, strict=True):
+        torch.testing.assert_close(mine, theirs, equal_nan=True, rtol=0, atol=0)
+
+
+def test_a_step_that_was_not_kept_or_is_damaged_is_told(predicted, tmp_path):
+    copy = shutil.copytree(predicted[0], tmp_path / "copy")
+    with pytest.raises(UserError, match=r"branches of step 3 .*; choose one of \[0, 2, 4, 6\]"):
+        branches_at(copy, 3)
+    file = copy / "branches" / "step_00000002" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match="branches of step 2 .model.safetensors changed"):
+        branches_at(copy, 2)
+
+
+def test_a_page_of_predictions_goes_through_the_steps(browser, predicted, pixels, tmp_path):
+    folder, made = predicted
+    explorer = made(folder, pixels)
+    view = "expected" if made is EyeExplorer else "reconstruction"
+    with watched(browser, width=1200, height=900) as page:
+        page.goto(explorer.to_html(tmp_path / "page.html").as_uri())
+        slider = page.locator("input[name=training_step]")
+        assert slider.get_attribute("max") == "3" and slider.input_value() == "3"
+        for place, step in ((0, "0"), (2, "4")):
+            slider.fill(str(place))
+            drawn_as(page, explorer.set(training_step=step))
+            assert page.evaluate("shown.scene.panels.every((each) => shown.images[each.image])")
+        click(page, view, 0.9, 0.1)
+        drawn_as(page, explorer.select(view, explorer.grid[1] - 1))
+        slider.press("ArrowRight")
+        drawn_as(page, explorer.set(training_step="6"))
 
 
 def alone(named, step):

@@ -4,9 +4,9 @@ explorer.select("a", 17); explorer.brush("plane", [0, 2]); explorer.set(layer=3)
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jaxtyping import UInt8
 from torch import Tensor
@@ -20,9 +20,15 @@ from siamlab.figure.image import data_uri
 from siamlab.machine.files import atomic
 from siamlab.train.access import ELSEWHERE, make_room, written
 
+E = TypeVar("E", bound="Explorer")  # not typing.Self: beartype's import hook refuses it
+
 
 class Explorer:
-    """Subclasses define `scene()` and `images()` from `values` (of controls) and `selected`."""
+    """Subclasses define `scene()` and `images()` from `values` (of controls) and `selected`.
+
+    These two are the state. It is replaced as a whole, by `apply` alone, and `at` gives an explorer
+    in another state: answers that depend on it change no explorer.
+    """
 
     title = "explorer"
 
@@ -30,6 +36,7 @@ class Explorer:
         self.values: dict[str, Any] = values
         self.selected: tuple[str, int] = panel, patch
         self._widget: Any = None
+        self._origin: Explorer | None = None
 
     def scene(self) -> Scene:
         """Return what is shown in the present state."""
@@ -113,28 +120,24 @@ class Explorer:
         return self.values | {"view": panel, "patch": patch, "text": self.scene().text}
 
     def apply(self, change: Change) -> "Explorer":
-        """Change the state and update the widget; a state without a scene is undone."""
-        before = self.values, self.selected
-        try:
-            self._change(change)
-            return self._update_widget(self.scene())
-        except BaseException:  # an interrupt too
-            self.values, self.selected = before
-            raise
+        """Change the state and update the widget; a state without a scene is not entered."""
+        after = self.at(change)
+        scene = after.scene()
+        images = after.data_uris(self._widget.images) if self._widget is not None else {}
+        self.values, self.selected = after.values, after.selected
+        if self._widget is not None:
+            with self._widget.hold_sync():
+                self._widget.images, self._widget.scene = images, scene.as_dict()
+        return self
 
-    @contextmanager
-    def preview(self, change: Change) -> Iterator["Explorer"]:
-        """Change the state until the block ends, without updating the widget."""
-        before = self.values, self.selected
-        try:
-            self._change(change)
-            yield self
-        finally:
-            self.values, self.selected = before
-
-    def _change(self, change: Change) -> None:
-        self.values = self.values | change.values
-        self.selected = change.selected or self.selected
+    def at(self: E, change: Change) -> E:
+        """Return this explorer in another state, without its widget; what is kept is shared."""
+        other = copy(self)
+        other.values = self.values | change.values
+        other.selected = change.selected or self.selected
+        other._widget = None
+        other._origin = self  # whose methods have the kept results
+        return other
 
     def widget(self) -> Any:
         """Return the anywidget of this explorer; all its displays share one state."""
@@ -163,13 +166,6 @@ class Explorer:
             self.brush(event["panel"], event["parts"])
         elif "box" in event:
             self.move(*event["box"])
-
-    def _update_widget(self, scene: Scene) -> "Explorer":
-        if self._widget is not None:
-            images = self.data_uris(self._widget.images)
-            with self._widget.hold_sync():
-                self._widget.images, self._widget.scene = images, scene.as_dict()
-        return self
 
     def snapshot(self, path: str | Path | None = None) -> bytes:
         """Return a PNG of what is shown, or SVG for a path that ends in it; needs no browser.
@@ -212,10 +208,10 @@ class Explorer:
         """Yield the present state, then the answer to every event of an exported page."""
         images: dict[str, str] = {}
         for event, change in [("", Change({})), *self.events()]:
-            with self.preview(change):
-                images |= self.data_uris(images)
-                scene = self.scene().as_dict()
-                yield Answer(event, change, self.values, self.selected, scene, images)
+            after = self.at(change)
+            images |= after.data_uris(images)
+            scene = after.scene().as_dict()
+            yield Answer(event, change, after.values, after.selected, scene, images)
 
     def events(self) -> Iterator[tuple[str, Change]]:
         """Yield the events of an exported page, as its script names them, and what they change."""

@@ -4,7 +4,6 @@ EyeExplorer("runs/mine")        # the folder of a run, whose checkpoints hold th
 EyeExplorer("zoo:siameseim")
 """
 
-import math
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 
 from siamlab import zoo
 from siamlab.component import UserError
@@ -20,21 +19,20 @@ from siamlab.crop import cut, finest
 from siamlab.data import Images
 from siamlab.evaluate.images import first_image, pixels_to_show
 from siamlab.explore.answers import Change
+from siamlab.explore.boxes import box_from, spread
+from siamlab.explore.branches import Branches
 from siamlab.explore.explorer import Explorer
 from siamlab.explore.held import BASE64, BUDGET, Held, limited, packed, window
 from siamlab.explore.kept import kept
 from siamlab.explore.scene import COSINE, Box, Control, Heat, Mark, Panel, Scene, decimal
+from siamlab.explore.trained import STEP, last_step, step_control
 from siamlab.figure import components_table
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
 from siamlab.machine.arguments import typed
-from siamlab.machine.device import device_named
 from siamlab.masking import Mask
 from siamlab.run import Run
-from siamlab.train import load_branches
 
-LEAST = 0.15  # smallest side of a query box, a fraction of the image
-STEPS = 5  # boxes along each side of the image in an exported page
 FLIPS = ("not mirrored", "mirrored")
 MATCHED = (
     "The prediction for {query} is most similar to the target patch in {best} (cosine {found}; "
@@ -45,13 +43,6 @@ LEGEND = (
     ("query", "selected patch"),
     ("match", "target patch most similar to the prediction"),
 )
-
-
-def inside(top: float, left: float, height: float, width: float) -> tuple[float, ...]:
-    """Return the box with its sides clamped to LEAST..1 and moved inside the image."""
-    height, width = (min(1.0, max(LEAST, side)) for side in (height, width))
-    top, left = min(1 - height, max(0.0, top)), min(1 - width, max(0.0, left))
-    return tuple(round(side, 4) for side in (top, left, height, width))
 
 
 class Expected(NamedTuple):
@@ -88,12 +79,9 @@ class EyeExplorer(Explorer):
             )
         zoo_name = str(folder).removeprefix(zoo.PREFIX)
         place = zoo.branches(zoo_name) if zoo_name != str(folder) else folder
-        run, model, teacher = load_branches(place)
-        self.run: Run = run
-        self.device: torch.device = device_named(device)
-        self.model: nn.Module = model.to(self.device)
-        self.teacher: nn.Module = teacher.to(self.device)
-        self.head: int | None = asked_anywhere(run)
+        self.branches: Branches = Branches(place, device)
+        self.run: Run = self.branches.run
+        self.head: int | None = asked_anywhere(self.run)
         if self.head is None:
             raise UserError(
                 f"{folder} has prediction={self.run.prediction.kind} and "
@@ -101,12 +89,13 @@ class EyeExplorer(Explorer):
                 "features: name the folder of such a run, for example of siameseim. Predicted "
                 "pixels are shown by ReconstructionExplorer"
             )
-        self.pixels: UInt8[Tensor, "n 3 H W"] = pixels_to_show(images, run)
-        self.grid: Grid = run.grid
+        self.pixels: UInt8[Tensor, "n 3 H W"] = pixels_to_show(images, self.run)
+        self.grid: Grid = self.run.grid
         self._expected = kept(self._expected, 64)  # per object
         self._cut = kept(self._cut, 64)
         image = first_image(self.pixels) if image is None else image
         values = {"image": image, "flip": FLIPS[0], "box": (0.2, 0.2, 0.6, 0.6)}
+        values |= last_step(self.branches.steps)
         super().__init__(values, "query", self.grid[0] // 2 * self.grid[1] + self.grid[1] // 2)
         self.values: dict[str, Any] = values | self.checked({"image": image})
 
@@ -123,14 +112,14 @@ class EyeExplorer(Explorer):
         view = dict(image=f"view {where}", grid=self.grid)
         return Scene(
             panels=[
-                Panel("context", "context: the whole image", f"image {where[0]}", boxes=[box]),
-                Panel("query", "query view: prediction against target", marks=[query], **view,
+                Panel("context", "Context: the whole image", f"image {where[0]}", boxes=[box]),
+                Panel("query", "Query view: prediction against target", marks=[query], **view,
                       heat=Heat(cosine.diagonal().tolist(), self.grid, "cosine")),
-                Panel("match", "selected prediction against all patches", marks=marks, **view,
+                Panel("match", "Selected prediction against all patches", marks=marks, **view,
                       heat=Heat(cosine[patch].tolist(), self.grid, "cosine")),
-                Panel("expected", "predicted, less the mean", f"expected {where}", self.grid,
+                Panel("expected", "Predicted, less the mean", f"expected {where}", self.grid,
                       marks=[query]),
-                Panel("target", "target, less the mean", f"target {where}", self.grid,
+                Panel("target", "Target, less the mean", f"target {where}", self.grid,
                       marks=[query]),
             ],
             columns=3,
@@ -141,10 +130,11 @@ class EyeExplorer(Explorer):
         )  # fmt: skip
 
     def controls(self) -> list[Control]:
-        """Image and mirroring, known without a pass through the model."""
+        """Image, mirroring and training step, known without a pass through the model."""
         return [
             Control("image", "image", self.values["image"], 0, len(self.pixels) - 1),
             Control("flip", "query view", self.values["flip"], options=FLIPS),
+            *step_control(self.branches.steps, self.values.get(STEP, "")),
         ]
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
@@ -161,14 +151,17 @@ class EyeExplorer(Explorer):
         source = self.pixels[self.values["image"]]
         return {
             f"image {where[0]}": source,
-            f"view {where}": to_bytes(finest(source[None], self._views()[1])),
+            f"view {where}": to_bytes(finest(source[None], self._views(*where[:3])[1])),
             f"expected {where}": painted[0],
             f"target {where}": painted[1],
         }
 
     def held(self) -> Held:
-        """Every patch, for boxes of the present size on a grid, images and mirrorings that fit."""
-        image, flip = self.controls()
+        """Every patch, for boxes of the present size on a grid, and what else fits.
+
+        Mirroring first, then training steps, all or the present one, then images.
+        """
+        image, flip, *_ = controls = self.controls()
         now = self.values["box"]
         boxes = list(dict.fromkeys([now, *self.exported_boxes()]))
         patches, uris = len(self.expected().target), self.data_uris()
@@ -177,15 +170,19 @@ class EyeExplorer(Explorer):
         image_bytes = max(len(u) for key, u in uris.items() if key.startswith("image"))
         both = 2 * len(boxes) * place_bytes + image_bytes  # of one image
         flips = list(FLIPS) if both <= BUDGET else [flip.value]
-        images = window(image, max(1, int(BUDGET / both)))
+        every = [str(step) for step in self.branches.steps]
+        steps = every if len(every) * both <= BUDGET else [self.values[STEP]]
+        images = window(image, max(1, int(BUDGET / (max(1, len(steps)) * both))))
         shown: dict[str, str] = {}
         places = {}
-        for number, mirror, (i, box) in product(images, flips, enumerate(boxes)):
-            with self.preview(Change({"image": number, "flip": mirror, "box": box})):
-                places[f"{number} {mirror} {i}"] = self._held_place()
-                shown |= self.data_uris(shown, ("image", "expected", "target"))  # it cuts views
+        for number, mirror, step in product(images, flips, steps or [""]):
+            for i, box in enumerate(boxes):
+                values = {"image": number, "flip": mirror, "box": box}
+                there = self.at(Change(values | ({STEP: step} if step else {})))
+                places[f"{number} {mirror} {i} {step}".rstrip()] = there._held_place()
+                shown |= there.data_uris(shown, ("image", "expected", "target"))  # it cuts views
         data = {"grid": self.grid, "boxes": boxes, "places": places, "text": MATCHED}
-        controls = limited([image, flip], {"image": images, "flip": flips})
+        controls = limited(controls, {"image": images, "flip": flips, STEP: steps})
         return Held("eyeScene", data, shown, controls)
 
     def _held_place(self) -> dict[str, Any]:
@@ -208,29 +205,17 @@ class EyeExplorer(Explorer):
 
     def move(self, top: float, left: float, height: float, width: float) -> "EyeExplorer":
         """Move the query box, kept inside the image and at least LEAST high and wide."""
-        try:
-            box = [float(side) for side in (top, left, height, width)]
-        except (TypeError, ValueError):
-            box = [math.nan]
-        if not all(map(math.isfinite, box)):
-            raise UserError(
-                f"the box {top!r}, {left!r}, {height!r}, {width!r} must be four numbers: top, "
-                "left, height and width, in fractions of the image"
-            )
-        return self.apply(Change({"box": inside(*box)}))
+        return self.apply(Change({"box": box_from(top, left, height, width)}))
 
     def exported_boxes(self) -> list[tuple[float, ...]]:
         """Boxes of the present size on a regular grid over the image."""
-        _, _, height, width = self.values["box"]
-        tops, lefts = ([i / (STEPS - 1) * (1 - side) for i in range(STEPS)]
-                       for side in (height, width))  # fmt: skip
-        return [inside(top, left, height, width) for top in tops for left in lefts]
+        return spread(*self.values["box"][2:])
 
-    def _name(self) -> tuple[int, str, tuple[float, ...]]:
-        return self.values["image"], self.values["flip"], self.values["box"]
+    def _name(self) -> tuple[int, str, tuple[float, ...], str]:
+        image, flip, box = (self.values[key] for key in ("image", "flip", "box"))
+        return image, flip, box, self.values.get(STEP, "")
 
-    def _views(self) -> tuple[View, View]:
-        image, flip, box = self._name()
+    def _views(self, image: int, flip: str, box: tuple[float, ...]) -> tuple[View, View]:
         return self._cut(image, FLIPS[0], (0.0, 0.0, 1.0, 1.0)), self._cut(image, flip, box)
 
     def _cut(self, image: int, flip: str, box: tuple[float, ...]) -> View:
@@ -238,13 +223,15 @@ class EyeExplorer(Explorer):
         return cut(self.pixels[image : image + 1], place, mirror, self.run.size)
 
     @torch.no_grad()
-    def _expected(self, image: int, flip: str, box: tuple[float, ...]) -> Expected:
-        context, target = (View(*(part.to(self.device) for part in v)) for v in self._views())
+    def _expected(self, image: int, flip: str, box: tuple[float, ...], step: str) -> Expected:
+        (model, teacher), device = self.branches.at(step), self.branches.device
+        views = self._views(image, flip, box)
+        context, target = (View(*(part.to(device) for part in v)) for v in views)
         # nothing is masked: the encoder sees the whole context and predicts the whole query view
         places = self.run.positions(context, target, self.grid)
-        every = torch.ones(1, self.grid[0] * self.grid[1], dtype=torch.bool, device=self.device)
-        prediction = self.model(context.image, places, Mask(every, every))[self.head][0]
-        goal = self.teacher(target, places.own, every)[self.head][0]
+        every = torch.ones(1, self.grid[0] * self.grid[1], dtype=torch.bool, device=device)
+        prediction = model(context.image, places, Mask(every, every))[self.head][0]
+        goal = teacher(target, places.own, every)[self.head][0]
         return Expected(prediction.cpu(), goal.cpu())
 
     def _text(self, cosine: Float[Tensor, "N N"], patch: int, best: int) -> str:

@@ -3,7 +3,7 @@
 ModelsExplorer(["zoo:siameseim", "zoo:mae", "zoo:moco_v3"])
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -73,15 +73,16 @@ class ModelsExplorer(Explorer):
 
     def scene(self) -> Scene:
         """Three panels per model, then one panel per head of one model."""
-        self._update_pairs()
-        attention = {name: self._row(name) for name in self.pairs}
+        pairs = self._pairs_now()
+        attention = {name: self._row(name) for name in pairs}
         heads = self._heads()
         scales = {
             "attention": Scale("share of attention", 0.0, self._highest(), open=True),
             "cosine": COSINE,
         }
-        panels = [p for name, row in attention.items() for p in self._answers(name, row)]
-        controls = [c for c in self.first.controls() if c.name not in ("layer", STEP)]
+        panels = [p for name, row in attention.items() for p in self._answers(pairs[name], row)]
+        first = pairs[self.first.named.name]
+        controls = [c for c in first.controls() if c.name not in ("layer", STEP)]
         controls += [
             Control("layer", "layer", self.values["layer"], 1, self.depth),
             Control("head", "head", self.values["head"], options=self._names_of_heads()),
@@ -91,7 +92,7 @@ class ModelsExplorer(Explorer):
         return Scene(
             panels=[*panels, *self._atlas(heads)],
             columns=6,
-            text=self._text(),
+            text=self._text(pairs),
             controls=controls,
             scales=scales,
             legend=LEGEND[:3],
@@ -99,8 +100,7 @@ class ModelsExplorer(Explorer):
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
         """The two views, which all models share."""
-        self._update_pairs()
-        return self.first.images()
+        return self._pairs_now()[self.first.named.name].images()
 
     def on_select(self, panel: str, patch: int) -> Change:
         """A patch of view a becomes the query; a head below becomes the head shown above."""
@@ -112,13 +112,15 @@ class ModelsExplorer(Explorer):
         """Show the mean of heads when another model's are chosen: it may have fewer."""
         return Change({"head": ALL} | values if HEADS in values else values)
 
-    def _update_pairs(self) -> None:
-        """Bring the pair explorer of each model to the present state."""
+    def _pairs_now(self) -> dict[str, PairExplorer]:
+        """The pair explorer of each model, in the present state."""
+        found = {}
         for name, pair in self.pairs.items():
             image, draw, step, layer = self._place(name)
-            pair.values = {"image": image, "views": draw, "layer": layer}
-            pair.values |= {STEP: step} if step else {}
-            pair.selected = self.selected
+            values = {"image": image, "views": draw, "layer": layer}
+            values |= {STEP: step} if step else {}
+            found[name] = pair.at(Change(values, self.selected))
+        return found
 
     def _place(self, name: str) -> tuple[int, int, str, int]:
         """Image, views, the model's own training step ("" without any) and layer."""
@@ -157,9 +159,8 @@ class ModelsExplorer(Explorer):
     def _names_of_heads(self) -> list[str]:
         return [ALL, *(str(i + 1) for i in range(len(self._heads())))]
 
-    def _answers(self, name: str, attention: Float[Tensor, " N"]) -> list[Panel]:
-        own = self.pairs[name].scene()
-        _, a, b = own.panels
+    def _answers(self, pair: PairExplorer, attention: Float[Tensor, " N"]) -> list[Panel]:
+        name, (_, a, b) = pair.named.name, pair.scene().panels
         query = [Mark(*patch_centres(self.grid)[self.selected[1]].tolist(), "query")]
         heat = Heat(attention.tolist(), self.grid, "attention")
         match = [mark for mark in b.marks if mark.kind != "next"]
@@ -185,9 +186,9 @@ class ModelsExplorer(Explorer):
             for i, row in enumerate(heads, 1)
         ]
 
-    def _text(self) -> str:
+    def _text(self, pairs: Mapping[str, PairExplorer]) -> str:
         row, column = divmod(self.selected[1], self.grid[1])
-        matches = {name: pair.matches("a") for name, pair in self.pairs.items()}
+        matches = {name: pair.matches("a") for name, pair in pairs.items()}
         place, patch = dict(row=row + 1, column=column + 1), self.selected[1]
         if not matches[self.first.named.name].inside[patch]:
             return HIDDEN.format(**place)
@@ -195,6 +196,10 @@ class ModelsExplorer(Explorer):
             f"{name} {apart(m.error[patch], m.error_patches[patch])}" for name, m in matches.items()
         ]
         return MATCHED.format(**place, errors="; ".join(errors))
+
+    def text_of(self, name: str) -> str:
+        """The sentence of one model on its match, as its pair explorer has it."""
+        return self._pairs_now()[name].scene().text
 
     def held(self) -> Held:
         """Cosines and attention of all patches in all models, for the ranges that fit a page."""
@@ -214,9 +219,9 @@ class ModelsExplorer(Explorer):
                 models[name]["attention"][place] = {}
             for layer in held.layer:
                 values = {"image": image, "views": draw, "layer": layer}
-                with self.preview(Change(values | ({STEP: step} if step else {}))):
-                    high = highest[f"{place} {layer}"] = self._highest()
-                    shown |= self.data_uris(shown)
+                there = self.at(Change(values | ({STEP: step} if step else {})))
+                high = highest[f"{place} {layer}"] = there._highest()
+                shown |= there.data_uris(shown)
                 for name in self.pairs:
                     own = kept_by(self.pairs[name].steps, step)
                     rows = self._attentions(name, image, draw, own, layer)

@@ -34,9 +34,8 @@ def write_page(
     """
     make_room(path)  # fails before the answers take their time
     first, held = next(answers), hold()
-    moves, scenes, images = {}, {}, dict(first.images)
+    moves, scenes, images = {}, {}, dict(held.images if held else first.images)
     if held:
-        images |= held.images
         limits = [control._asdict() for control in held.controls]
         first = first._replace(scene=first.scene | {"controls": limits})
     for answer in () if held else answers:

@@ -24,10 +24,13 @@ from siamlab.explore.held import Held, limited, packed, place_key, ranges, trian
 from siamlab.explore.kept import kept
 from siamlab.explore.pair_matches import (
     APART,
+    HIDDEN,
+    MATCHED,
     PairMatches,
     apart,
     cosines,
     held_places,
+    match_text,
     pair_bytes,
     pair_matches,
     shared_means,
@@ -53,12 +56,6 @@ LEGEND = (
     ("next", "2nd to 5th most similar"),
 )
 QUERY = "{name}, patch in row {row}, column {column}"
-HIDDEN = "{query}: view {there} does not show this place; the most similar patch is marked."
-MATCHED = (
-    "{query}: matched {error} from its true place in view {there} (nearest patch centre: {least}). "
-    "Mean over the {shared} patches that both views show: {mean}; {mean_least} is the least "
-    "possible."
-)
 JUMPS = "Worst matches of view {here}"
 
 
@@ -114,7 +111,7 @@ class PairExplorer(Explorer):
         return Scene(
             panels=[self._source(query), *(self._panel(side, *shown[side]) for side in "ab")],
             columns=3,
-            text=self._text(matches, patch, inside, there),
+            text=self._text(matches, patch, there),
             controls=self.controls(),
             scales={"cosine": COSINE},
             legend=LEGEND,
@@ -171,7 +168,7 @@ class PairExplorer(Explorer):
         number, draw, *_ = self._key()
         heat = Heat(cosine.tolist(), self.grid, "cosine")
         name = f"{side}-{number}-{draw}"
-        return Panel(side, f"view {side}", name, self.grid, heat, marks, arrows=arrows)
+        return Panel(side, f"View {side}", name, self.grid, heat, marks, arrows=arrows)
 
     def _source(self, query: list[float]) -> Panel:
         number, draw, *_ = self._key()
@@ -179,23 +176,12 @@ class PairExplorer(Explorer):
             Box(*view.box[0].tolist(), side, COLOURS[side])
             for side, view in zip("ab", self._views(number, draw), strict=True)
         ]
-        return Panel("source", "source, with both views", f"source-{number}", boxes=boxes)
+        return Panel("source", "Source, with both views", f"source-{number}", boxes=boxes)
 
-    def _text(self, matches: PairMatches, patch: int, inside: bool, there: str) -> str:
+    def _text(self, matches: PairMatches, patch: int, there: str) -> str:
         row, column = divmod(patch, self.grid[1])
         query = QUERY.format(name=self.named.name, row=row + 1, column=column + 1)
-        if not inside:
-            return HIDDEN.format(query=query, there=there)
-        count, mean, least = shared_means(matches)
-        return MATCHED.format(
-            query=query,
-            there=there,
-            error=apart(matches.error[patch], matches.error_patches[patch]),
-            least=apart(matches.ceiling[patch], matches.ceiling_patches[patch]),
-            shared=count,
-            mean=apart(*mean),
-            mean_least=apart(*least),
-        )
+        return match_text(query, matches, patch, there)
 
     def held(self) -> Held:
         """The cosines of all patches, for the ranges of the controls that fit a page."""
@@ -206,8 +192,7 @@ class PairExplorer(Explorer):
         for image, draw, step in product(held.image, held.views, held.training_step):
             place = image, draw, step
             places[place_key(*place)] = self.held_pair(place, held.layer)
-            with self.preview(Change({"image": image, "views": draw})):
-                shown |= self.data_uris(shown)
+            shown |= self.at(Change({"image": image, "views": draw})).data_uris(shown)
         data = {"grid": self.grid, "pairs": places, "text": self.held_text()}
         return Held("pairScene", data, shown, limited(self.controls(), held._asdict()))
 
@@ -221,8 +206,8 @@ class PairExplorer(Explorer):
     def held_pair(self, place: tuple[int, int, str], layers: Sequence[int]) -> dict[str, Any]:
         """One pair of views (image, views, step): its places, and the cosines of each layer."""
         found = {n: {s: self._matches(*place, n, s) for s in "ab"} for n in layers}
-        with self.preview(Change({"image": place[0], "views": place[1]})):
-            boxes = rounded([box._asdict() for box in self._source([]).boxes])
+        source = self.at(Change({"image": place[0], "views": place[1]}))._source([])
+        boxes = rounded([box._asdict() for box in source.boxes])
         places = {side: held_places(matches) for side, matches in found[layers[0]].items()}
         return {"boxes": boxes, **places, "layers": {
             layer: {"across": packed(sides["a"].cosine)} | {

@@ -14,6 +14,12 @@ from siamlab.explore.held import BASE64
 from siamlab.geometry import Grid, View, match_patches, patch_centres
 
 APART = "{pixels} px, {patches} patches"  # how a distance is told, here and by a page
+HIDDEN = "{query}: view {there} does not show this place; the most similar patch is marked."
+MATCHED = (
+    "{query}: matched {error} from its true place in view {there} (nearest patch centre: {least}). "
+    "Mean over the {shared} patches that both views show: {mean}; {mean_least} is the least "
+    "possible."
+)
 
 
 class PairMatches(NamedTuple):
@@ -68,6 +74,22 @@ def shared_means(matches: PairMatches) -> Shared:
         )
     )
     return Shared(int(inside.sum()), error, least)
+
+
+def match_text(query: str, matches: PairMatches, patch: int, there: str) -> str:
+    """What is told of the match of one patch in the view `there`."""
+    if not matches.inside[patch]:
+        return HIDDEN.format(query=query, there=there)
+    shared = shared_means(matches)
+    return MATCHED.format(
+        query=query,
+        there=there,
+        error=apart(matches.error[patch], matches.error_patches[patch]),
+        least=apart(matches.ceiling[patch], matches.ceiling_patches[patch]),
+        shared=shared.count,
+        mean=apart(*shared.error),
+        mean_least=apart(*shared.least),
+    )
 
 
 def apart(pixels: float | Tensor, patches: float | Tensor) -> str:

@@ -71,33 +71,36 @@ class PathExplorer(Explorer):
 
     def scene(self) -> Scene:
         """The model of the present step on the photograph, and all steps on the plane."""
-        whole, i = self._of_models(), self.values["step"] - 1
+        models, i = self._models_now(), self.values["step"] - 1
+        whole = models.scene()
         rows = [{"model": step.name} | _ends(step) for step in self.steps]
         chart = plane_chart(pl.DataFrame(rows), [i], range(len(rows)), joined=True)
-        plane = Panel("path", "the path on the plane", "", (1, len(rows)), chart=chart, span=3)
+        plane = Panel("path", "The path on the plane", "", (1, len(rows)), chart=chart, span=3)
         return Scene(
             panels=[*whole.panels[PANELS * i : PANELS * (i + 1)], plane],
             columns=6,
-            text=f"{self._step_text(i)}\n{self._match_text(i)}",
-            controls=self.controls(),
+            text=f"{self._step_text(i)}\n{models.text_of(self.steps[i].name)}",
+            controls=self._controls(whole),
             scales=whole.scales,
             legend=whole.legend,
         )
 
     def controls(self) -> list[Control]:
         """The step, and those of the models explorer but the choice of a model."""
-        others = [control for control in self._of_models().controls if control.name != HEADS]
+        return self._controls(self._models_now().scene())
+
+    def _controls(self, models: Scene) -> list[Control]:
+        others = [control for control in models.controls if control.name != HEADS]
         return [Control("step", "step", self.values["step"], 1, len(self.steps)), *others]
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
         """The two views, which all steps share."""
-        self._of_models()
-        return self.models.images()
+        return self._models_now().images()
 
     def held(self) -> Held:
         """Those of the models explorer for all steps, and what is told of each step."""
-        whole = self._of_models()
-        models = self.models.held()
+        now = self._models_now()
+        whole, models = now.scene(), now.held()
         data = {
             "models": models.data,
             "whole": whole.as_dict(),
@@ -106,19 +109,18 @@ class PathExplorer(Explorer):
             "text": {step.name: self.models.pairs[step.name].held_text() for step in self.steps},
         }
         limits = {control.name: control for control in models.controls}
-        controls = [limits.get(control.name, control) for control in self.controls()]
+        controls = [limits.get(control.name, control) for control in self._controls(whole)]
         return Held("pathScene", data, models.images, controls)
 
     def on_select(self, panel: str, patch: int) -> Change:
         """A point of the plane chooses its step, a patch becomes the query."""
         return Change({"step": patch + 1}) if panel == "path" else Change({}, ("a", patch))
 
-    def _of_models(self) -> Scene:
-        """Bring the models explorer to the present state, and return its scene."""
+    def _models_now(self) -> ModelsExplorer:
+        """The models explorer in the present state."""
         values = {key: value for key, value in self.values.items() if key != "step"}
         name = self.steps[self.values["step"] - 1].name
-        self.models.values, self.models.selected = values | {HEADS: name}, self.selected
-        return self.models.scene()
+        return self.models.at(Change(values | {HEADS: name}, self.selected))
 
     def _step_text(self, i: int) -> str:
         step, last = self.steps[i], self.steps[i - 1] if i else None
@@ -134,10 +136,6 @@ class PathExplorer(Explorer):
         return (
             f"Step {i + 1} of {len(self.steps)}, {step.name}{changed}: {'; '.join(told)}; {seeds}."
         )
-
-    def _match_text(self, i: int) -> str:
-        pair = self.models.pairs[self.steps[i].name]
-        return pair.scene().text
 
 
 def _ends(step: Step) -> dict[str, float]:

@@ -10,25 +10,25 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, UInt8
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from siamlab.component import UserError
 from siamlab.crop import cut
 from siamlab.data import Images
 from siamlab.evaluate.images import first_image, pixels_to_show
 from siamlab.explore.answers import Change
+from siamlab.explore.branches import Branches
 from siamlab.explore.explorer import Explorer
 from siamlab.explore.held import BUDGET, Held, limited, window
 from siamlab.explore.kept import kept
 from siamlab.explore.scene import Control, Heat, Mark, Panel, Scale, Scene
+from siamlab.explore.trained import STEP, last_step, step_control
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
 from siamlab.machine.arguments import typed
-from siamlab.machine.device import device_named
 from siamlab.masking import Mask
 from siamlab.model.standard import from_patches, patch_pixels
 from siamlab.run import Run
-from siamlab.train import load_branches
 
 MASKS = 20  # masks to choose from
 GREY = 128  # of hidden patches
@@ -69,8 +69,9 @@ class ReconstructionExplorer(Explorer):
         image: int | None = None,
         device: str | torch.device = "auto",
     ):
-        run, model, _ = load_branches(folder)
-        self.run: Run = run
+        self.branches: Branches = Branches(folder, device)
+        self.run: Run = self.branches.run
+        run = self.run
         self.head: int | None = head_of_pixels(run)
         if self.head is None or run.masking.hidden(run.grid) == 0:
             raise UserError(
@@ -78,13 +79,11 @@ class ReconstructionExplorer(Explorer):
                 f"masking={run.masking.kind}; a reconstruction needs pixels predicted for hidden "
                 "patches: name the folder of such a run, for example of mae or simmim"
             )
-        self.device: torch.device = device_named(device)
-        self.model: nn.Module = model.to(self.device)
         self.pixels: UInt8[Tensor, "n 3 H W"] = pixels_to_show(images, run)
         self.grid: Grid = run.grid
         self._reconstructed = kept(self._reconstructed, 64)  # per object
         image = first_image(self.pixels) if image is None else image
-        values = {"image": image, "mask": 0}
+        values = {"image": image, "mask": 0} | last_step(self.branches.steps)
         super().__init__(values, "reconstruction", 0)
         self.values: dict[str, Any] = values | self.checked({"image": image})
         found = self.reconstructed()
@@ -95,16 +94,16 @@ class ReconstructionExplorer(Explorer):
         """What is seen, what is predicted, the image, and the selected patch of both."""
         found, patch = self.reconstructed(), self.selected[1]
         query = [Mark(*patch_centres(self.grid)[patch].tolist(), "query")]
-        view, own = dict(grid=self.grid, marks=query, span=2), f"{self._name()} {patch}"
+        view = dict(grid=self.grid, marks=query, span=2)
+        masked, name = self._masked(), self._name()
         return Scene(
             panels=[
-                Panel("seen", "what the model sees", f"seen {self._name()}", **view),
-                Panel("reconstruction", "hidden patches predicted", f"whole {self._name()}",
-                      **view),
-                Panel("image", "image, with what was lost", f"image {self.values['image']}",
+                Panel("seen", "What the model sees", f"seen {masked}", **view),
+                Panel("reconstruction", "Hidden patches predicted", f"whole {name}", **view),
+                Panel("image", "Image, with what was lost", f"image {self.values['image']}",
                       heat=Heat(found.lost.tolist(), self.grid, "lost"), **view),
-                Panel("predicted", "selected patch: predicted", f"predicted {own}"),
-                Panel("true", "selected patch: true", f"true {own}"),
+                Panel("predicted", "Selected patch: predicted", f"predicted {name} {patch}"),
+                Panel("true", "Selected patch: true", f"true {masked} {patch}"),
             ],
             columns=6,
             text=self._text(found, patch),
@@ -114,15 +113,17 @@ class ReconstructionExplorer(Explorer):
         )  # fmt: skip
 
     def controls(self) -> list[Control]:
-        """Image and mask, known without a pass through the model."""
+        """Image, mask and training step, known without a pass through the model."""
         return [
             Control("image", "image", self.values["image"], 0, len(self.pixels) - 1),
             Control("mask", "mask", self.values["mask"], 0, MASKS - 1),
+            *step_control(self.branches.steps, self.values.get(STEP, "")),
         ]
 
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
         """The image as it is, without its hidden patches, with these predicted, and one patch."""
-        found, patch, name = self.reconstructed(), self.selected[1], self._name()
+        found, patch = self.reconstructed(), self.selected[1]
+        masked, name = self._masked(), self._name()
         whole, side = self._view().image[0].cpu(), self.run.model.patch
         hidden = found.hidden.view(self.grid).repeat_interleave(side, 0).repeat_interleave(side, 1)
         seen = torch.where(hidden, GREY / 255, whole)
@@ -131,29 +132,35 @@ class ReconstructionExplorer(Explorer):
         rows, columns = (slice(i * side, (i + 1) * side) for i in divmod(patch, self.grid[1]))
         return {
             f"image {self.values['image']}": to_bytes(whole),
-            f"seen {name}": to_bytes(seen),
+            f"seen {masked}": to_bytes(seen),
             f"whole {name}": to_bytes(predicted),
             f"predicted {name} {patch}": to_bytes(predicted[:, rows, columns]),
-            f"true {name} {patch}": to_bytes(whole[:, rows, columns]),
+            f"true {masked} {patch}": to_bytes(whole[:, rows, columns]),
         }
 
     def held(self) -> Held:
-        """Every patch, for the images and masks that fit a page: about as many of both."""
-        image, mask = self.controls()
+        """Every patch, for the images and masks that fit a page: about as many of both.
+
+        Training steps, all or the present one, come before more than one of each.
+        """
+        image, mask, *_ = controls = self.controls()
         sizes = {key.split()[0]: len(uri) for key, uri in self.data_uris().items()}
-        mask_bytes = sizes["seen"] + sizes["whole"]
+        every = [str(step) for step in self.branches.steps]
+        steps = every if len(every) * sum(sizes.values()) <= BUDGET else [self.values[STEP]]
+        mask_bytes = sizes["seen"] + max(1, len(steps)) * sizes["whole"]
         masks = window(mask, max(1, math.isqrt(int(BUDGET / mask_bytes))))
         image_bytes = len(masks) * mask_bytes + sizes["image"]
         images = window(image, max(1, int(BUDGET / image_bytes)))
         shown: dict[str, str] = {}
         places = {}
-        for number, draw in product(images, masks):
-            with self.preview(Change({"image": number, "mask": draw})):
-                places[self._name()] = self._held_place()
-                shown |= self.data_uris(shown, ("image", "seen", "whole"))
+        for number, draw, step in product(images, masks, steps or [""]):
+            values = {"image": number, "mask": draw} | ({STEP: step} if step else {})
+            there = self.at(Change(values))
+            places[there._name()] = there._held_place()
+            shown |= there.data_uris(shown, ("image", "seen", "whole"))
         text = {"seen": SEEN, "unpredicted": UNPREDICTED, "predicted": PREDICTED}
         data = {"grid": self.grid, "places": places, "text": text}
-        controls = limited([image, mask], {"image": images, "mask": masks})
+        controls = limited(controls, {"image": images, "mask": masks, STEP: steps})
         return Held("reconstructionScene", data, shown, controls)
 
     def _held_place(self) -> dict[str, Any]:
@@ -168,10 +175,15 @@ class ReconstructionExplorer(Explorer):
 
     def reconstructed(self) -> Reconstructed:
         """Return the patches of the present image, by the present mask."""
-        return self._reconstructed(self.values["image"], self.values["mask"])
+        step = self.values.get(STEP, "")
+        return self._reconstructed(self.values["image"], self.values["mask"], step)
+
+    def _masked(self) -> str:
+        """What a model sees, whatever it makes of it."""
+        return f"{self.values['image']} {self.values['mask']}"
 
     def _name(self) -> str:
-        return f"{self.values['image']} {self.values['mask']}"
+        return f"{self._masked()} {self.values.get(STEP, '')}".rstrip()
 
     def _view(self, image: int | None = None) -> View:
         image = self.values["image"] if image is None else image
@@ -179,12 +191,12 @@ class ReconstructionExplorer(Explorer):
         return cut(self.pixels[image : image + 1], whole, still, self.run.size)
 
     @torch.no_grad()
-    def _reconstructed(self, image: int, draw: int) -> Reconstructed:
-        view = View(*(part.to(self.device) for part in self._view(image)))
+    def _reconstructed(self, image: int, draw: int, step: str) -> Reconstructed:
+        view = View(*(part.to(self.branches.device) for part in self._view(image)))
         mask = self.run.masking(1, self.grid, Generator().manual_seed(draw))
         places = self.run.positions(view, view, self.grid)
-        moved = Mask(*(part.to(self.device) for part in mask))
-        found = self.model(view.image, places, moved)[self.head][0].cpu()  # [P, d]
+        moved = Mask(*(part.to(self.branches.device) for part in mask))
+        found = self.branches.at(step)[0](view.image, places, moved)[self.head][0].cpu()  # [P, d]
         target = patch_pixels(self._view(image).image, self.run.model.patch, "none")[0]
         prediction = torch.full_like(target, torch.nan)
         prediction[mask.predict[0]] = found

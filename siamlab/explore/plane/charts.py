@@ -5,7 +5,6 @@ curve_panels({name: folder.lines()}, names)
 """
 
 import math
-import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,10 +17,28 @@ from siamlab.explore.plane.points import LONGEST, styles, ticks
 from siamlab.explore.scene import Chart, Panel, shortened
 from siamlab.train.folder import Line
 
-ROOM = 40  # letters of a line across a chart, at most
 FEW = 3  # names that are listed one by one
 LOGGED = 100  # points of a curve, at most
 TICKS = 4  # labels below a histogram
+
+
+class Kind(NamedTuple):
+    """One chart of curves."""
+
+    key: str  # in metrics.jsonl
+    title: str
+    axis: str
+    relative: bool = False  # to its first value
+    always: bool = False  # also where no run logged it
+
+
+KINDS = (
+    Kind("loss", "Loss, relative to its first value", "loss / first logged loss", True, True),
+    Kind("context/spread", "Sign of collapse, pooled features", "spread (0: collapsed)",
+         always=True),
+    *(Kind(f"probe/{score}", f"{score.capitalize()} score, from probes during training",
+           f"{score} score (0: chance)") for score in ("semantic", "spatial")),
+)  # fmt: skip
 
 
 class Curve(NamedTuple):
@@ -63,7 +80,13 @@ def histogram(
 
 def bar_index(values: Float[Tensor, " M"], edges: Sequence[float]) -> Tensor:
     """The index of the bar of each value; a value on an edge belongs to the bar above it."""
-    return torch.bucketize(values.contiguous(), torch.tensor(edges[1:-1]), right=True)
+    inner = torch.tensor(edges[1:-1], dtype=torch.double)
+    return torch.bucketize(values.double().contiguous(), inner, right=True)
+
+
+def bar_edges(low: float, high: float, bars: int) -> list[float]:
+    """Edges of bars of one width, in the arithmetic of a page."""
+    return [low + (high - low) * i / bars for i in range(bars + 1)]
 
 
 def curve_panels(logged: dict[str, list[Line]], names: Sequence[str]) -> list[Panel]:
@@ -73,25 +96,14 @@ def curve_panels(logged: dict[str, list[Line]], names: Sequence[str]) -> list[Pa
     The two scores are added if a run was probed while it trained.
     """
     without = _listed([name for name, lines in logged.items() if not lines])
-    more = f"; no metrics for {without}" if without and any(logged.values()) else ""
-    note = "\n".join(["no metrics for", *textwrap.wrap(without, ROOM)])
-    loss, spread = curves(logged, "loss", True), curves(logged, "context/spread", False)
-    charts = {
-        "loss, relative to its first value": curve_chart(
-            loss, "loss / first logged loss", names, note
-        ),
-        "sign of collapse, pooled features": curve_chart(
-            spread, "spread (0: collapsed)", names, note
-        ),
-    }
-    for score in ("semantic", "spatial"):
-        if scored := curves(logged, f"probe/{score}", False):
-            title = f"{score} score, from probes during training"
-            charts[title] = curve_chart(scored, f"{score} score (0: chance)", names, note)
+    more = f"; no metrics for {', '.join(without)}" if without and any(logged.values()) else ""
+    note = "\n".join(["no metrics for", *(f"{n}," for n in without[:-1]), *without[-1:]])
+    found = [(kind, curves(logged, kind.key, kind.relative)) for kind in KINDS]
     return [
-        Panel(title.split(",")[0], f"{title}{more}", "", chart=chart, span=3)
-        for title, chart in charts.items()
-    ]
+        Panel(kind.title.split(",")[0].lower(), f"{kind.title}{more}", "",
+              chart=curve_chart(shown, kind.axis, names, note), span=3)
+        for kind, shown in found if shown or kind.always
+    ]  # fmt: skip
 
 
 def curves(lines: dict[str, list[Line]], key: str, relative: bool) -> list[Curve]:
@@ -135,7 +147,7 @@ def curve_chart(shown: Sequence[Curve], title: str, names: Sequence[str], note: 
     )
 
 
-def _listed(names: Sequence[str]) -> str:
-    """The first few names, and the number of the others."""
-    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-    return ", ".join(shortened(name, LONGEST) for name in names[:FEW]) + more
+def _listed(names: Sequence[str]) -> list[str]:
+    """The first few names, the last one with the number of the others."""
+    listed = [shortened(name, LONGEST) for name in names[:FEW]]
+    return [*listed[:-1], f"{listed[-1]} and {len(names) - FEW} more"] if names[FEW:] else listed

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from jaxtyping import UInt8
 from torch import Tensor
 
+from siamlab.explore.answers import Change
 from siamlab.explore.pair import LEGEND
 from siamlab.explore.plane.measures import WHOLE, ModelOnImages
 from siamlab.explore.scene import Mark, Panel
@@ -49,21 +50,20 @@ def example_images(
 
 
 def _pair(model: ModelOnImages, number: int, example: Example) -> list[Panel]:
-    pair = model.at(example.image)
-    pair.selected = "a", example.patch
+    pair = model.at(example.image).at(Change({}, ("a", example.patch)))
     _, a, b = pair.scene().panels
     shown = [mark for mark in b.marks if mark.kind != "next"]
     bare = dict(still=True, heat=None)
-    title = f"image {example.image}, view a"
+    title = f"Image {example.image}, view a"
     return [
         a._replace(id=f"{number} a", title=title, marks=_query(model, example), **bare),
-        b._replace(id=f"{number} b", title=f"view b: {example.value:.3g}", marks=shown, **bare),
+        b._replace(id=f"{number} b", title=f"View b: {example.value:.3g}", marks=shown, **bare),
     ]
 
 
 def _image(model: ModelOnImages, number: int, example: Example) -> list[Panel]:
     name = f"image {example.image}"
-    title = f"{name}: {example.value:.3g}"
+    title = f"Image {example.image}: {example.value:.3g}"
     marks = _query(model, example)
     return [Panel(f"{number} image", title, name, model.pair.grid, marks=marks, still=True)]
 

@@ -5,7 +5,6 @@ PlaneExplorer.of_study("runs/studies/loss_form").brush("plane", [0, 2]).brush("h
 """
 
 from collections.abc import Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,22 @@ from siamlab.evaluate.images import pixels_to_show, test_images
 from siamlab.evaluate.models import NamedModel
 from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
+from siamlab.explore.held import Held
 from siamlab.explore.kept import kept
 from siamlab.explore.pair import PairExplorer
-from siamlab.explore.plane.charts import bar_index, curve_panels, histogram
+from siamlab.explore.plane.charts import bar_edges, bar_index, curve_panels, histogram
 from siamlab.explore.plane.examples import LEGENDS, SHOWN, Example, example_images, example_panels
+from siamlab.explore.plane.held import (
+    held_curves,
+    held_measures,
+    held_model,
+    held_views,
+    small_images,
+)
 from siamlab.explore.plane.measures import MEASURES, Measure, ModelOnImages, possible
 from siamlab.explore.plane.points import plane_chart
 from siamlab.explore.plane.runs import PlanePoint, base_of, changes, points_by_name, study_points
-from siamlab.explore.scene import Control, Panel, Scene, decimal
+from siamlab.explore.scene import Control, Panel, Scene, decimal, rounded
 from siamlab.figure import plane_table
 from siamlab.machine.arguments import typed
 from siamlab.machine.device import device_named
@@ -37,8 +44,8 @@ from siamlab.train.folder import Line
 IMAGES = 40  # test images behind the histogram
 BARS = 12
 DESCRIBED = 7  # chosen models that are described: one for each colour
+PICTURES = 1.2e6  # bytes of the images in a page
 NAMED = 12  # up to this many points all have names; of more, only those that are described
-FEW = 4  # models of which an exported page holds every selection
 
 
 class PlaneExplorer(Explorer):
@@ -101,7 +108,7 @@ class PlaneExplorer(Explorer):
         wide = dict(image="", span=3, several=True)
         return Scene(
             panels=[
-                Panel("plane", "all models", grid=(1, len(self.names)), chart=plane, **wide),
+                Panel("plane", "All models", grid=(1, len(self.names)), chart=plane, **wide),
                 Panel(
                     "histogram", f"{model}: all {measure.part}", grid=(1, BARS), chart=bars, **wide
                 ),
@@ -134,15 +141,6 @@ class PlaneExplorer(Explorer):
         bars = tuple(range(min(parts), max(parts) + 1))
         return Change({"bars": bars}, (panel, bars[0]))
 
-    def exported_brushes(self) -> list[tuple[str, list[int]]]:
-        """Every range of bars and, with few models, every selection of several."""
-        ends = combinations(range(BARS), 2)
-        brushes = [("histogram", list(range(low, high + 1))) for low, high in ends]
-        few = len(self.names) if len(self.names) <= FEW else 0
-        for count in range(2, few + 1):
-            brushes += [("plane", list(parts)) for parts in combinations(range(few), count)]
-        return brushes
-
     def on_set(self, values: dict[str, Any]) -> Change:
         """Choose another measure where the present one is not possible for the model."""
         possible = self._possible(values.get("model", self.values["model"]))
@@ -173,14 +171,14 @@ class PlaneExplorer(Explorer):
         measure = self.values["measure"]
         names = (name for name in self._described() if measure in self._possible(name))  # lazily
         values = torch.cat([self._measured(name, measure)[:, 2] for name in names])
-        return torch.linspace(float(values.min()), float(values.max()), BARS + 1).tolist()
+        return bar_edges(float(values.min()), float(values.max()), BARS)
 
     def _in_bars(self) -> list[Example]:
         """All values in the chosen bars, the largest first."""
         rows = self._measured(self.values["model"], self.values["measure"])
         bar = bar_index(rows[:, 2], self._edges())
         rows = rows[torch.isin(bar, torch.tensor(self.values["bars"]))]
-        rows = rows[rows[:, 2].argsort(descending=True)]
+        rows = rows[rows[:, 2].argsort(descending=True, stable=True)]
         return [Example(int(image), int(patch), value) for image, patch, value in rows.tolist()]
 
     def _examples(self) -> list[Example]:
@@ -209,11 +207,37 @@ class PlaneExplorer(Explorer):
             f"from {edges[bars[0]]:.3g} to {edges[bars[-1] + 1]:.3g}{examples}."
         ]
         rows = self.table.filter(pl.col("model").is_in(chosen[:DESCRIBED]))
-        for row in rows.iter_rows(named=True):
-            semantic, spatial = (decimal(row[key]) for key in ("semantic", "spatial"))
-            scores = f"{row['model']}: semantic {semantic}, spatial {spatial}"
-            changed = changes(self.points[row["model"]], self.base)
-            lines.append(f"{scores}; {changed}." if changed else f"{scores}.")
+        lines += [self._line(row) for row in rows.iter_rows(named=True)]
         if len(chosen) > DESCRIBED:
             lines.append(f"{len(chosen) - DESCRIBED} more are chosen.")
         return "\n".join(lines)
+
+    def _line(self, row: dict[str, Any]) -> str:
+        """What is told of a model of the table: its scores, and what it changes."""
+        scores = ", ".join(f"{key} {decimal(row[key])}" for key in ("semantic", "spatial"))
+        changed = changes(self.points[row["model"]], self.base)
+        return f"{row['model']}: {scores}; {changed}." if changed else f"{row['model']}: {scores}."
+
+    def held(self) -> Held:
+        """All values of all models, which answer any brushing, and the images, maybe smaller."""
+        models: dict[str, Any] = {}
+        views: dict[str, Any] = {}
+        for row in self.table.iter_rows(named=True):  # in the order of the names
+            name = row["model"]
+            case = self._case(name)
+            measured = {each: self._measured(name, each) for each in self._possible(name)}
+            models[name] = held_model(case, measured, self._line(row))
+            if (key := models[name]["views"]) not in views:
+                views[key] = held_views(case)
+        count = len(self.names)
+        plane = plane_chart(self.table, [], range(count))
+        if count > NAMED:  # the page places the names of those that are described
+            plane = plane._replace(places=[None] * count)
+        logged = {name: self._logged(name) for name in self.names}
+        data = {
+            "names": self.names, "base": self.base.name, "plane": rounded(plane._asdict()),
+            "models": models, "views": views, "measures": held_measures(),
+            "curves": held_curves(logged) if self._has_metrics() else None,
+            "bars": BARS, "described": DESCRIBED, "named": NAMED,
+        }  # fmt: skip
+        return Held("linkedScene", data, small_images(self.pixels, PICTURES), self.scene().controls)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from siamlab import probe
 from siamlab.evaluate.models import last_layer
+from siamlab.explore.answers import Change
 from siamlab.explore.pair import PairExplorer
 from siamlab.explore.pair_matches import PairMatches
 from siamlab.geometry import patch_centres
@@ -30,9 +31,8 @@ class ModelOnImages(NamedTuple):
     labels: Int[Tensor, " n"]  # -1 unknown
 
     def at(self, image: int) -> PairExplorer:
-        """Return the pair explorer, set to this image."""
-        self.pair.values = self.pair.values | {"image": image}
-        return self.pair
+        """Return the pair explorer at this image."""
+        return self.pair.at(Change({"image": image}))
 
 
 class Measure(NamedTuple):

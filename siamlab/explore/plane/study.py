@@ -75,9 +75,9 @@ class StudyExplorer(Explorer):
         unit = axis_title(rows.row(0, named=True))
         return Scene(
             panels=[
-                Panel("plane", f"all {kind}", "", (1, len(names)), chart=plane, span=3,
+                Panel("plane", f"All {kind}", "", (1, len(names)), chart=plane, span=3,
                       several=True),
-                Panel("values", f"chosen {kind}: {probe}", "", span=3,
+                Panel("values", f"Chosen {kind}: {probe}", "", span=3,
                       chart=values_chart(rows, names, unit)),
             ],
             columns=6,
@@ -117,8 +117,7 @@ class StudyExplorer(Explorer):
         for study in self.places:
             for kind in (CONFIGURATIONS, RUNS):
                 first = {"study": study, "points": kind} | self._first_of(study, kind)
-                with self.preview(Change(first)):
-                    states[f"{study} {kind}"] = self._held_points()
+                states[f"{study} {kind}"] = self.at(Change(first))._held_points()
         data = {"states": states, "described": DESCRIBED, "named": NAMED}
         return Held("studyScene", data, {}, self.controls())
 

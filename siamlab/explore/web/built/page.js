@@ -239,8 +239,8 @@ function shadeLevels(data2, levels, table) {
 var TABLES = /* @__PURE__ */ new Map();
 function tableOf(stops) {
   const key2 = stops.join();
-  const known = TABLES.get(key2);
-  if (known) return known;
+  const known2 = TABLES.get(key2);
+  if (known2) return known2;
   const made = [...Array(256).keys()].map((level) => {
     const opacity = 255 * OPACITY * Math.abs(level - 128) / 127;
     return [...shade(stops, (level - 1) / 254), opacity];
@@ -301,9 +301,9 @@ function fill(template, words) {
 }
 var bytes = /* @__PURE__ */ new Map();
 function bytesIn(text) {
-  const known = bytes.get(text) ?? bytesOf(text);
-  bytes.set(text, known);
-  return known;
+  const known2 = bytes.get(text) ?? bytesOf(text);
+  bytes.set(text, known2);
+  return known2;
 }
 function heatOf(levels, grid, scale) {
   return { levels: btoa(String.fromCharCode(...levels)), grid, scale };
@@ -541,8 +541,8 @@ function valueOf({ value, dataset }) {
   return steps.length ? steps[Number(value)] : Number(value);
 }
 function offer(input, options) {
-  const known = [...input.options].map((option) => option.value).join();
-  if (known === options.join()) return;
+  const known2 = [...input.options].map((option) => option.value).join();
+  if (known2 === options.join()) return;
   input.replaceChildren();
   for (const option of options) add(input, "option", { value: option }, option);
 }
@@ -965,7 +965,8 @@ var eyeScene = {
     const { grid, boxes } = data2;
     const { values, pinned, selected: [, patch] } = state2;
     const number = boxes.findIndex((box) => String(box) === String(values.box));
-    const held2 = data2.places[`${values.image} ${values.flip} ${number}`];
+    const step = values.training_step ?? "";
+    const held2 = data2.places[`${values.image} ${values.flip} ${number} ${step}`.trimEnd()];
     const source = `image ${values.image}`;
     const view = `view ${held2.name}`;
     images2[view] ??= cutOf(images2[source], values.box, values.flip === MIRRORED, grid);
@@ -1021,74 +1022,6 @@ function nearestBox(boxes, now, { box, step = [0, 0] }) {
 function cutOf(image, [top, left, height, width], mirrored, [rows, columns]) {
   const turned = mirrored ? ` transform="translate(${2 * left + width} 0) scale(-1 1)"` : "";
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${32 * columns}" height="${32 * rows}" preserveAspectRatio="none" viewBox="${left} ${top} ${width} ${height}"><image href="${image}" width="1" height="1" preserveAspectRatio="none" style="image-rendering: pixelated"${turned}/></svg>`;
-  return `data:image/svg+xml,${encodeURIComponent(svg)}`;
-}
-
-// src/path.ts
-var PANELS = 3;
-var pathScene = {
-  next: (state2, event, { models }) => {
-    if ("control" in event || event.panel !== "path") return modelsScene.next(state2, event, models);
-    if (!("patch" in event)) return state2;
-    return { ...state2, values: { ...state2.values, step: event.patch + 1 } };
-  },
-  scene: (data2, first2, state2, images2) => {
-    const i = state2.values.step - 1;
-    const values = { ...state2.values, [HEADS_OF]: data2.names[i] };
-    const whole = modelsScene.scene(data2.models, data2.whole, { ...state2, values }, images2);
-    const { controls, panels } = first2;
-    return {
-      ...whole,
-      columns: first2.columns,
-      legend: first2.legend,
-      panels: [...whole.panels.slice(PANELS * i, PANELS * (i + 1)), chosen(panels[panels.length - 1], i)],
-      text: `${data2.steps[i]}
-${matchText(data2, data2.names[i], state2)}`,
-      controls: withValues(controls, state2.values)
-    };
-  }
-};
-function chosen(plane, step) {
-  return { ...plane, chart: plane.chart && { ...plane.chart, chosen: [step] } };
-}
-function matchText({ models, text }, name, { values, selected: [, patch] }) {
-  const { grid } = models;
-  const answer2 = answerOfPair({ grid, pairs: models.models[name].pairs }, values, "a", patch);
-  return textOfPair(text[name], grid, answer2, "a", patch);
-}
-
-// src/reconstruction.ts
-var reconstructionScene = {
-  next: (state2, event) => "control" in event ? { ...state2, values: { ...state2.values, [event.control]: event.value } } : withPatch(state2, event.panel, event),
-  scene: ({ grid, places, text }, first2, { values, pinned, selected: [, patch] }, images2) => {
-    const name = `${values.image} ${values.mask}`;
-    const { hidden, lost, levels, rest } = places[name];
-    const image = `image ${values.image}`;
-    const onGrid = { marks: [markAt(centreOf(grid, patch), "query")], hovers: !pinned, follows: true };
-    const part = (word, source) => {
-      const key2 = `${word} ${name} ${patch}`;
-      images2[key2] ??= partOf(images2[source], grid, patch);
-      return { image: key2 };
-    };
-    const changes = {
-      seen: { image: `seen ${name}`, ...onGrid },
-      reconstruction: { image: `whole ${name}`, ...onGrid },
-      image: { image, heat: { levels, grid, scale: "lost" }, ...onGrid },
-      predicted: part("predicted", `whole ${name}`),
-      true: part("true", image)
-    };
-    const own = hidden[patch] === "0" ? text.seen : lost[patch] ? text.predicted : text.unpredicted;
-    return {
-      ...first2,
-      panels: first2.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),
-      text: fill(own, { ...rowAndColumn(grid, patch), lost: lost[patch] }) + rest,
-      controls: withValues(first2.controls, values)
-    };
-  }
-};
-function partOf(image, [rows, columns], patch) {
-  const [top, left] = [Math.floor(patch / columns), patch % columns];
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64" viewBox="${left} ${top} 1 1"><image href="${image}" width="${columns}" height="${rows}" preserveAspectRatio="none" style="image-rendering: pixelated"/></svg>`;
   return `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }
 
@@ -1170,11 +1103,11 @@ var studyScene = {
       panels: [
         {
           ...plane,
-          title: `all ${values.points}`,
+          title: `All ${values.points}`,
           grid: [1, own.names.length],
           chart: planeOf(own, values.chosen, own.names.length <= data2.named ? own.names : described)
         },
-        { ...bars, title: `chosen ${values.points}: ${values.probe}`, chart: valuesOf(own, shown2, title) }
+        { ...bars, title: `Chosen ${values.points}: ${values.probe}`, chart: valuesOf(own, shown2, title) }
       ],
       text: [own.head, ...lines, ...more > 0 ? [`${more} more are chosen.`] : []].join("\n"),
       controls: withValues(first2.controls, values).map((control) => control.name === "probe" ? { ...control, options: Object.keys(own.probes) } : control)
@@ -1262,6 +1195,275 @@ function besides(points, names, numbers) {
   return places;
 }
 
+// src/curves.ts
+var FEW = 3;
+function curvePanels({ curves, names, plane }, first2, shown2) {
+  if (!curves) return [];
+  const without = listed(shown2.filter((name) => !curves.logged.includes(name)).map((name) => plane.names[names.indexOf(name)]));
+  const all = shown2.every((name) => !curves.logged.includes(name));
+  const more = without.length && !all ? `; no metrics for ${without.join(", ")}` : "";
+  const note = ["no metrics for", without.join(",\n")].join("\n").trim();
+  const like = first2.panels.find(({ chart }) => chart?.kind === "lines");
+  return curves.kinds.flatMap((kind) => {
+    const runs = shown2.filter((name) => name in kind.runs);
+    if (runs.length === 0 && !kind.always) return [];
+    return [{
+      ...like,
+      id: kind.title.split(",")[0].toLowerCase(),
+      title: kind.title + more,
+      chart: curveChart(like.chart, kind, runs, { names, plane }, note)
+    }];
+  });
+}
+function curveChart(like, { axis, runs }, shown2, { names, plane }, note) {
+  const steps = shown2.flatMap((name) => runs[name][0]);
+  const values = shown2.flatMap((name) => runs[name][1]);
+  const [low, high, last] = [Math.min(0, ...values), Math.max(1, ...values), Math.max(1, ...steps)];
+  const of = (all) => shown2.map((name) => all[names.indexOf(name)]);
+  return {
+    ...like,
+    y_title: axis,
+    note: shown2.length ? "" : note,
+    x: shown2.map((name) => runs[name][0].map((step) => step / last)),
+    y: shown2.map((name) => runs[name][1].map((value) => (value - low) / (high - low))),
+    names: of(plane.names),
+    colours: of(plane.colours),
+    symbols: of(plane.symbols),
+    x_ticks: shown2.length ? ticksOf(0, last, 4) : [],
+    y_ticks: shown2.length ? ticksOf(low, high) : []
+  };
+}
+function listed(names) {
+  const few = names.slice(0, FEW);
+  const more = names.length - FEW;
+  return more > 0 ? [...few.slice(0, -1), `${few[FEW - 1]} and ${more} more`] : few;
+}
+
+// src/linked.ts
+var linkedScene = {
+  hints: {
+    free: "A click chooses a point or a bar; a rectangle around points, or Shift and a click, several.",
+    pinned: ""
+  },
+  next: (state2, event, data2) => {
+    const set = (values) => ({ ...state2, values: { ...state2.values, ...values } });
+    if ("control" in event) return set(withMeasure(data2, state2, { [event.control]: event.value }));
+    const parts = "parts" in event ? event.parts : "patch" in event ? [event.patch] : [];
+    if (parts.length === 0) return state2;
+    if (event.panel !== "plane") return { ...set({ bars: rangeOf(parts) }), selected: [event.panel, parts[0]] };
+    const chosen2 = parts.map((part) => data2.names[part]);
+    return set({ chosen: chosen2, ...withMeasure(data2, state2, { model: chosen2[0] }) });
+  },
+  scene: (data2, first2, state2, images2) => {
+    const { model: model2, measure } = state2.values;
+    const rows = rowsOf(data2, model2, measure);
+    const edges = edgesOf(data2, state2);
+    const inside2 = rows.filter(({ value }) => state2.values.bars.includes(barOf(value, edges))).sort((a, b) => b.value - a.value);
+    return {
+      ...first2,
+      panels: [
+        planePanel(data2, first2, state2),
+        barsPanel(data2, first2, state2, rows, edges),
+        ...curvePanels(data2, first2, state2.values.chosen.slice(0, data2.described)),
+        ...inside2.slice(0, data2.measures[measure].shown).flatMap((row, i) => example(data2, first2, state2, row, i, images2))
+      ],
+      text: textOf(data2, state2, rows.length, inside2.length, edges),
+      legend: data2.measures[measure].legend,
+      controls: withValues(first2.controls, state2.values).map((control) => ({
+        ...control,
+        options: control.name === "model" ? state2.values.chosen : Object.keys(data2.models[model2].values)
+      }))
+    };
+  }
+};
+function withMeasure(data2, { values }, changes) {
+  const possible = data2.models[changes.model ?? values.model].values;
+  return { ...values.measure in possible ? {} : { measure: Object.keys(possible)[0] }, ...changes };
+}
+function rangeOf(parts) {
+  const [low, high] = [Math.min(...parts), Math.max(...parts)];
+  return [...Array(high - low + 1).keys()].map((i) => low + i);
+}
+var known = /* @__PURE__ */ new Map();
+function rowsOf(data2, name, measure) {
+  const key2 = `${name} ${measure}`;
+  const found = known.get(key2) ?? makeRows(data2, data2.models[name], measure);
+  known.set(key2, found);
+  return found;
+}
+function makeRows({ measures, views }, model2, measure) {
+  const { values, images: images2 } = model2.values[measure];
+  const numbers = new Float32Array(bytesOf(values).buffer);
+  const { of } = measures[measure];
+  const best = of === "pairs" ? new Uint16Array(bytesOf(model2.best).buffer) : [];
+  const places = images2 ? images2.map((image) => [image, -1]) : views[model2.views].images.flatMap(({ inside: inside2 }, image) => [...inside2].flatMap((shown2, patch) => of === "pairs" && shown2 === "0" ? [] : [[image, patch]]));
+  return places.map(([image, patch], i) => ({ image, patch, value: numbers[i], best: best[i] }));
+}
+function describedIn({ described, base }, { values }) {
+  return [.../* @__PURE__ */ new Set([...values.chosen.slice(0, described), values.model, base])];
+}
+function edgesOf(data2, state2) {
+  const { measure } = state2.values;
+  const able = describedIn(data2, state2).filter((name) => measure in data2.models[name].values);
+  let [low, high] = [Infinity, -Infinity];
+  for (const name of able) {
+    for (const { value } of rowsOf(data2, name, measure)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  }
+  return [...Array(data2.bars + 1).keys()].map((i) => low + (high - low) * i / data2.bars);
+}
+function barOf(value, edges) {
+  return edges.slice(1, -1).filter((edge) => value >= edge).length;
+}
+function planePanel(data2, first2, state2) {
+  const { names, named } = data2;
+  const described = describedIn(data2, state2);
+  const shown2 = names.filter((name) => names.length <= named || described.includes(name));
+  return { ...first2.panels[0], chart: planeOf(data2, state2.values.chosen, shown2) };
+}
+function barsPanel(data2, first2, { values }, rows, edges) {
+  const counts = Array(data2.bars).fill(0);
+  for (const { value } of rows) counts[barOf(value, edges)] += 1;
+  const shares = counts.map((count) => count / Math.max(1, rows.length));
+  const most = Math.max(...shares);
+  const { part } = data2.measures[values.measure];
+  const panel = first2.panels[1];
+  const ticks = edges.map((edge, i) => [i / data2.bars, general(edge)]);
+  const chart = {
+    ...panel.chart,
+    x: ticks.map(([at]) => at),
+    y: shares.map((share) => share / (1.05 * most)),
+    names: counts.map((count, i) => `${general(edges[i])} to ${general(edges[i + 1])}: ${count}`),
+    x_title: values.measure,
+    y_title: `share of ${part}`,
+    chosen: values.bars,
+    x_ticks: ticks.filter((_, i) => i % Math.max(1, Math.floor(data2.bars / 4)) === 0),
+    y_ticks: [[0, "0 %"], [1 / 1.05, `${evenly(100 * most)} %`]]
+  };
+  return { ...panel, title: `${values.model}: all ${part}`, chart };
+}
+function example(data2, first2, { values }, row, i, images2) {
+  const { grid, views } = data2.models[values.model];
+  const { image, patch, value, best } = row;
+  const query = patch < 0 ? [] : [markAt(centreOf(grid, patch), "query")];
+  const bare = { ...first2.panels[0], chart: null, several: false, span: 1, grid, still: true };
+  if (data2.measures[values.measure].of !== "pairs") {
+    const name = `image ${image}`;
+    return [{ ...bare, id: `${i} image`, title: `Image ${image}: ${general(value)}`, image: name, marks: query }];
+  }
+  const { draw: draw2, images: all } = data2.views[views];
+  const { boxes, flips, true: truth } = all[image];
+  const keys = ["a", "b"].map((side) => `${side}-${image}-${draw2}`);
+  keys.forEach((key2, side) => {
+    images2[key2] ??= cutOf(images2[`image ${image}`], boxes[side], flips[side], grid);
+  });
+  const [found, wanted] = [centreOf(grid, best), truth[patch]];
+  const arrow = [...found, ...wanted];
+  return [
+    { ...bare, id: `${i} a`, title: `Image ${image}, view a`, image: keys[0], marks: query },
+    {
+      ...bare,
+      id: `${i} b`,
+      title: `View b: ${general(value)}`,
+      image: keys[1],
+      arrows: [arrow],
+      marks: [markAt(found, "match"), markAt(wanted, "true")]
+    }
+  ];
+}
+function textOf(data2, { values }, total, inside2, edges) {
+  const { part, shown: shown2 } = data2.measures[values.measure];
+  const { bars, chosen: chosen2, model: model2, measure } = values;
+  const [low, high] = [edges[bars[0]], edges[bars[bars.length - 1] + 1]].map(general);
+  const examples = inside2 > shown2 ? `; the ${shown2} with the largest values are shown` : "";
+  const described = chosen2.slice(0, data2.described);
+  const lines = data2.names.filter((name) => described.includes(name)).map((name) => data2.models[name].line);
+  const more = chosen2.length - described.length;
+  return [
+    `${model2}: ${inside2} ${part} of ${total} with ${measure} from ${low} to ${high}${examples}.`,
+    ...lines,
+    ...more > 0 ? [`${more} more are chosen.`] : []
+  ].join("\n");
+}
+function general(value) {
+  const [digits, power] = value.toExponential(2).split("e");
+  const exponent = Number(power);
+  if (exponent >= -4 && exponent < 3) return String(Number(value.toPrecision(3)));
+  const sign = exponent < 0 ? "-" : "+";
+  return `${Number(digits)}e${sign}${String(Math.abs(exponent)).padStart(2, "0")}`;
+}
+function evenly(value) {
+  const near = Math.round(value);
+  return near - value === 0.5 && near % 2 ? near - 1 : near;
+}
+
+// src/path.ts
+var PANELS = 3;
+var pathScene = {
+  next: (state2, event, { models }) => {
+    if ("control" in event || event.panel !== "path") return modelsScene.next(state2, event, models);
+    if (!("patch" in event)) return state2;
+    return { ...state2, values: { ...state2.values, step: event.patch + 1 } };
+  },
+  scene: (data2, first2, state2, images2) => {
+    const i = state2.values.step - 1;
+    const values = { ...state2.values, [HEADS_OF]: data2.names[i] };
+    const whole = modelsScene.scene(data2.models, data2.whole, { ...state2, values }, images2);
+    const { controls, panels } = first2;
+    return {
+      ...whole,
+      columns: first2.columns,
+      legend: first2.legend,
+      panels: [...whole.panels.slice(PANELS * i, PANELS * (i + 1)), chosen(panels[panels.length - 1], i)],
+      text: `${data2.steps[i]}
+${matchText(data2, data2.names[i], state2)}`,
+      controls: withValues(controls, state2.values)
+    };
+  }
+};
+function chosen(plane, step) {
+  return { ...plane, chart: plane.chart && { ...plane.chart, chosen: [step] } };
+}
+function matchText({ models, text }, name, { values, selected: [, patch] }) {
+  const { grid } = models;
+  const answer2 = answerOfPair({ grid, pairs: models.models[name].pairs }, values, "a", patch);
+  return textOfPair(text[name], grid, answer2, "a", patch);
+}
+
+// src/reconstruction.ts
+var reconstructionScene = {
+  next: (state2, event) => "control" in event ? { ...state2, values: { ...state2.values, [event.control]: event.value } } : withPatch(state2, event.panel, event),
+  scene: ({ grid, places, text }, first2, { values, pinned, selected: [, patch] }, images2) => {
+    const masked = `${values.image} ${values.mask}`;
+    const name = `${masked} ${values.training_step ?? ""}`.trimEnd();
+    const { hidden, lost, levels, rest } = places[name];
+    const image = `image ${values.image}`;
+    const onGrid = { marks: [markAt(centreOf(grid, patch), "query")], hovers: !pinned, follows: true };
+    const part = (key2, source) => {
+      images2[key2] ??= partOf(images2[source], grid, patch);
+      return { image: key2 };
+    };
+    const changes = {
+      seen: { image: `seen ${masked}`, ...onGrid },
+      reconstruction: { image: `whole ${name}`, ...onGrid },
+      image: { image, heat: { levels, grid, scale: "lost" }, ...onGrid },
+      predicted: part(`predicted ${name} ${patch}`, `whole ${name}`),
+      true: part(`true ${masked} ${patch}`, image)
+    };
+    const own = hidden[patch] === "0" ? text.seen : lost[patch] ? text.predicted : text.unpredicted;
+    return {
+      ...first2,
+      panels: first2.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),
+      text: fill(own, { ...rowAndColumn(grid, patch), lost: lost[patch] }) + rest,
+      controls: withValues(first2.controls, values)
+    };
+  }
+};
+function partOf(image, [rows, columns], patch) {
+  const [top, left] = [Math.floor(patch / columns), patch % columns];
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64" viewBox="${left} ${top} 1 1"><image href="${image}" width="${columns}" height="${rows}" preserveAspectRatio="none" style="image-rendering: pixelated"/></svg>`;
+  return `data:image/svg+xml,${encodeURIComponent(svg)}`;
+}
+
 // src/page.ts
 var scenesOf = {
   pairScene,
@@ -1269,7 +1471,8 @@ var scenesOf = {
   pathScene,
   reconstructionScene,
   studyScene,
-  eyeScene
+  eyeScene,
+  linkedScene
 };
 var data = JSON.parse(find("#data").textContent ?? "");
 var { first, state, moves, scenes, images, refusal, held } = data;

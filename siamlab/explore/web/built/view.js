@@ -473,7 +473,7 @@ function lookOf({ grid }, state2) {
 function headPanels(model2, state2, map, base) {
   return [...Array(model2 ? model2.heads : 0).keys()].map((i) => `${i + 1}`).map((head) => panelOf(model2, base, {
     id: `head ${head}`,
-    title: `head ${head}`,
+    title: `Head ${head}`,
     grid: [1, 1],
     heat: heatOf(model2, state2, map, Number(head)),
     chosen: state2.head === head

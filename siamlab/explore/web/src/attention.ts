@@ -44,7 +44,7 @@ function lookOf({ grid }: ModelNow, state: State): Partial<Panel> {
 
 function headPanels(model: ModelNow | undefined, state: State, map: Maps, base: Base): Panel[] {
   return [...Array(model ? model.heads : 0).keys()].map((i) => `${i + 1}`).map((head) => (
-    panelOf(model as ModelNow, base, { id: `head ${head}`, title: `head ${head}`, grid: [1, 1],
+    panelOf(model as ModelNow, base, { id: `head ${head}`, title: `Head ${head}`, grid: [1, 1],
       heat: heatOf(model as ModelNow, state, map, Number(head)), chosen: state.head === head })));
 }
 

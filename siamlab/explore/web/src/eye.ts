@@ -6,7 +6,7 @@ import {
 import { centreOf, markAt, rowAndColumn } from "./places";
 import type { Boxed, Grid, Panel, Sides } from "./scene";
 
-interface HeldPlace { // of an image, a mirroring and a box
+interface HeldPlace { // of an image, a mirroring, a box and a training step
   name: string; // of its images
   cosine: string; // of each prediction with every patch of the target, row by row
   best: number[];
@@ -18,7 +18,7 @@ interface HeldPlace { // of an image, a mirroring and a box
 interface EyeData { // as eye.py holds it
   grid: Grid;
   boxes: Sides[];
-  places: Record<string, HeldPlace>; // by image, mirroring and number of the box
+  places: Record<string, HeldPlace>; // by image, mirroring, number of the box and training step
   text: string;
 }
 
@@ -41,7 +41,8 @@ export const eyeScene: PageScene<EyeData> = {
     const { grid, boxes } = data;
     const { values, pinned, selected: [, patch] } = state;
     const number = boxes.findIndex((box) => String(box) === String(values.box));
-    const held = data.places[`${values.image} ${values.flip} ${number}`];
+    const step = values.training_step ?? "";
+    const held = data.places[`${values.image} ${values.flip} ${number} ${step}`.trimEnd()];
     const source = `image ${values.image}`;
     const view = `view ${held.name}`;
     images[view] ??= cutOf(images[source], values.box, values.flip === MIRRORED, grid);
@@ -89,7 +90,7 @@ export function nearestBox(boxes: Sides[], now: Sides, { box, step = [0, 0] }: B
 }
 
 // A part of an image as an image.
-function cutOf(
+export function cutOf(
   image: string, [top, left, height, width]: Sides, mirrored: boolean, [rows, columns]: Grid,
 ): string {
   const turned = mirrored ? ` transform="translate(${2 * left + width} 0) scale(-1 1)"` : "";

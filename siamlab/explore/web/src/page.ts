@@ -5,6 +5,7 @@ import { EXACT, HINTS, modelsScene, pairScene, type PageScene, type PageState, t
 import { pageModel } from "./model";
 import { mount } from "./panels";
 import { eyeScene, nearestBox } from "./eye";
+import { linkedScene } from "./linked";
 import { pathScene } from "./path";
 import { reconstructionScene } from "./reconstruction";
 import { studyScene } from "./study";
@@ -31,7 +32,7 @@ interface Data { // as page.py writes it
 }
 
 const scenesOf: Record<string, PageScene<any>> = { pairScene, modelsScene, pathScene,
-  reconstructionScene, studyScene, eyeScene };
+  reconstructionScene, studyScene, eyeScene, linkedScene };
 const data: Data = JSON.parse(find("#data").textContent ?? "");
 const { first, state, moves, scenes, images, refusal, held } = data;
 const { shown, model, tell } = pageModel({ scene: first, images }, answer);

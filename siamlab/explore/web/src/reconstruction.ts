@@ -4,7 +4,7 @@ import { fill, withPatch, withValues, type PageScene, type Picked } from "./comp
 import { centreOf, markAt, rowAndColumn } from "./places";
 import type { Grid, Panel } from "./scene";
 
-interface HeldPlace { // of an image and a mask
+interface HeldPlace { // of an image, a mask and a training step
   hidden: string; // 1 for each patch that the model does not see
   lost: string[]; // as it is shown; "" where nothing is predicted
   levels: string; // the same as heat
@@ -22,21 +22,21 @@ export const reconstructionScene: PageScene<ReconstructionData> = {
     ? { ...state, values: { ...state.values, [event.control]: event.value } }
     : withPatch(state, event.panel, event as Picked)),
   scene: ({ grid, places, text }, first, { values, pinned, selected: [, patch] }, images) => {
-    const name = `${values.image} ${values.mask}`;
+    const masked = `${values.image} ${values.mask}`;
+    const name = `${masked} ${values.training_step ?? ""}`.trimEnd();
     const { hidden, lost, levels, rest } = places[name];
     const image = `image ${values.image}`;
     const onGrid = { marks: [markAt(centreOf(grid, patch), "query")], hovers: !pinned, follows: true };
-    const part = (word: string, source: string) => {
-      const key = `${word} ${name} ${patch}`;
+    const part = (key: string, source: string) => {
       images[key] ??= partOf(images[source], grid, patch);
       return { image: key };
     };
     const changes: Record<string, Partial<Panel>> = {
-      seen: { image: `seen ${name}`, ...onGrid },
+      seen: { image: `seen ${masked}`, ...onGrid },
       reconstruction: { image: `whole ${name}`, ...onGrid },
       image: { image, heat: { levels, grid, scale: "lost" }, ...onGrid },
-      predicted: part("predicted", `whole ${name}`),
-      true: part("true", image),
+      predicted: part(`predicted ${name} ${patch}`, `whole ${name}`),
+      true: part(`true ${masked} ${patch}`, image),
     };
     const own = hidden[patch] === "0" ? text.seen : lost[patch] ? text.predicted : text.unpredicted;
     return { ...first, panels: first.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),

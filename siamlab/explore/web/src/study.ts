@@ -46,9 +46,9 @@ export const studyScene: PageScene<StudyData> = {
     const [plane, bars] = first.panels;
     return { ...first,
       panels: [
-        { ...plane, title: `all ${values.points}`, grid: [1, own.names.length],
+        { ...plane, title: `All ${values.points}`, grid: [1, own.names.length],
           chart: planeOf(own, values.chosen, own.names.length <= data.named ? own.names : described) },
-        { ...bars, title: `chosen ${values.points}: ${values.probe}`, chart: valuesOf(own, shown, title) },
+        { ...bars, title: `Chosen ${values.points}: ${values.probe}`, chart: valuesOf(own, shown, title) },
       ],
       text: [own.head, ...lines, ...(more > 0 ? [`${more} more are chosen.`] : [])].join("\n"),
       controls: withValues(first.controls, values).map((control) => (
@@ -70,7 +70,7 @@ function controlled(
   return { ...next, chosen, probe: next.probe in probes ? next.probe : SUMMARY };
 }
 
-function planeOf({ names, plane }: HeldPoints, chosen: string[], named: string[]): Bars {
+export function planeOf({ names, plane }: Pick<HeldPoints, "names" | "plane">, chosen: string[], named: string[]): Bars {
   const numbers = named.map((name) => names.indexOf(name));
   const points = plane.x.map((x, i): Point => [x, plane.y[i]]);
   const isNamed = (_: unknown, i: number) => numbers.includes(i);
@@ -105,7 +105,7 @@ function axisOf(rows: Row[]) {
     ends: ends.map(([start, end]): Point => [share(start), share(end)]) };
 }
 
-function ticksOf(low: number, high: number, gaps = 6): [number, string][] { // round numbers
+export function ticksOf(low: number, high: number, gaps = 6): [number, string][] { // round numbers
   const power = 10 ** Math.floor(Math.log10((high - low) / 2));
   const step = [0.5, 1, 2, 5].map((times) => times * power).find((each) => (high - low) / each <= gaps) ?? power;
   const [first, last] = [Math.ceil(low / step), Math.floor(high / step)];

@@ -1,0 +1,102 @@
+"""The page of the linked plane: any brushing of any models, answered without Python."""
+
+import polars as pl
+import pytest
+from test_explore import REST
+from test_explore_browser import bar, click, drag, says, watched
+from test_explore_plane import study  # noqa: F401
+from test_explore_study_page import flat
+
+from siamlab.data import Scenes
+from siamlab.evaluate.models import open_model
+from siamlab.explore import PlaneExplorer
+
+KINDS = ("siameseim", "mae", "moco_v3")
+
+
+def many(count):
+    """As many models, those of the zoo under several names, from the upper left to the right."""
+    names = [f"zoo:scenes_{KINDS[i % 3]}" for i in range(count)]
+    models = [open_model(name)._replace(name=f"run {i}") for i, name in enumerate(names)]
+    places = {"semantic": lambda i: 0.05 * i, "spatial": lambda i: 0.9 - 0.04 * i}
+    rows = [
+        dict(model=f"run {i}", probe=probe, value=place(i), low=place(i) - 0.01,
+             high=place(i) + 0.01, layer=None, head=None) | REST
+        for i in range(count) for probe, place in places.items()
+    ]  # fmt: skip
+    few = Scenes(images=8, test_images=10)("test")
+    return PlaneExplorer(models, pl.DataFrame(rows, infer_schema_length=None), few)
+
+
+def drawn_as(page, explorer):
+    """Text, controls, charts and marks are those of the object."""
+    says(page, explorer.state["text"])
+    shown, wanted = page.evaluate("window.shown.scene"), explorer.scene().as_dict()
+    assert shown["legend"] == wanted["legend"]
+    for ours, theirs in zip(shown["controls"], wanted["controls"], strict=True):
+        assert (ours["name"], ours["value"]) == (theirs["name"], theirs["value"])
+        assert list(ours["options"]) == list(theirs["options"])
+    for ours, theirs in zip(shown["panels"], wanted["panels"], strict=True):
+        for key in ("id", "title", "image", "grid", "span", "still", "several"):
+            assert ours[key] == theirs[key], key
+        assert [m["kind"] for m in ours["marks"]] == [m["kind"] for m in theirs["marks"]]
+        for mine, mark in zip(ours["marks"], theirs["marks"], strict=True):
+            assert [mine["y"], mine["x"]] == flat([mark["y"], mark["x"]])
+        assert [flat(ends) for ends in ours["arrows"]] == theirs["arrows"]
+        if theirs["chart"]:
+            same_chart(ours["chart"], theirs["chart"])
+    images = "shown.scene.panels.every((each) => each.chart || shown.images[each.image])"
+    assert page.evaluate(images)
+
+
+def same_chart(mine, chart):
+    for key in ("kind", "names", "colours", "symbols", "x_title", "y_title", "note"):
+        assert mine[key] == chart[key], key
+    assert list(mine["chosen"]) == list(chart["chosen"])
+    for key in ("x_ticks", "y_ticks"):
+        assert [words for _, words in mine[key]] == [words for _, words in chart[key]], key
+        assert [place for place, _ in mine[key]] == flat([place for place, _ in chart[key]])
+    for key in ("x", "y"):
+        for ours, theirs in zip(mine[key], chart[key], strict=True):
+            assert ours == flat(theirs)
+    named = [bool(place) for place in chart["places"]]
+    assert [bool(place) for place in mine["places"]] == named
+
+
+@pytest.fixture(scope="module")
+def dozen():
+    return many(13)  # more than those that all have names
+
+
+def test_any_brushing_of_many_models_is_answered(browser, dozen, tmp_path):
+    file = dozen.to_html(tmp_path / "page.html")
+    assert file.stat().st_size < 3e6
+    with watched(browser, width=1280, height=900) as page:
+        page.goto(file.as_uri())
+        drawn_as(page, dozen)
+        drag(page, "plane", (0.02, 0.02), (0.98, 0.7))
+        chosen = page.evaluate("shown.scene.panels[0].chart.chosen")
+        assert len(chosen) > 4
+        drawn_as(page, dozen.brush("plane", chosen))
+        measures = dozen.controls()[1].options  # the last one has no patches
+        for measure in measures:
+            page.locator("select[name=measure]").select_option(measure)
+            drawn_as(page, dozen.set(measure=measure))
+        drag(page, "histogram", bar(2), bar(6))
+        drawn_as(page, dozen.brush("histogram", range(2, 7)))
+        other = dozen.controls()[0].options[2]
+        page.locator("select[name=model]").select_option(other)
+        drawn_as(page, dozen.set(model=other))
+        page.locator("select[name=measure]").select_option(measures[0])
+        drawn_as(page, dozen.set(measure=measures[0]))
+        click(page, "histogram", *bar(1))
+        drawn_as(page, dozen.select("histogram", 1))
+
+
+def test_curves_of_runs_are_those_of_the_object(browser, study, tmp_path):  # noqa: F811
+    explorer = PlaneExplorer.of_study(study)
+    with watched(browser, width=1280, height=900) as page:
+        page.goto(explorer.to_html(tmp_path / "page.html").as_uri())
+        drawn_as(page, explorer)
+        drag(page, "plane", (0.18, 0.02), (0.98, 0.7))
+        drawn_as(page, explorer.brush("plane", [0, 1]))
