@@ -127,7 +127,13 @@ def test_the_figure_marks_place_truth_and_matches_in_pixels():
             (row["found_x"] * width, row["found_y"] * height)
         )
     texts = [note.text for note in drawn.layout.annotations]
-    pair, errors = first["pair"][0] + 1, [f"{error:.0f} px" for error in first["error"]]
+    pair, errors = (
+        first["pair"][0] + 1,
+        [
+            f"{error:.0f} px, {patches:.1f} patches"
+            for error, patches in zip(first["error"], first["patches"], strict=True)
+        ],
+    )
     assert texts == [f"1: pair {pair}", f"knows {errors[0]}<br>mae {errors[1]}"]
     assert len(drawn.layout.images) == 2
     assert len(disagreement_figure(HALVES, OTHER, GAPS).layout.images) == 12

@@ -100,10 +100,16 @@ def test_names_and_settings_in_a_text_are_shown_verbatim():
     assert re.sub(r"</?p>|\s", "", html.unescape(shown)) == re.sub(r"\s", "", text)
 
 
+def test_a_title_that_asks_is_not_ended_twice():
+    figure = go.Figure(layout_meta={"title": "Whose match is right?", "caption": "The nearer one."})
+    page = report_html("Report", [Section("Matches", "", [figure])], "plotly.min.js")
+    assert "<strong>Whose match is right?</strong> The nearer one." in page
+
+
 def test_captions_are_text_below_their_figures(own):
     captions = re.findall(r"<figcaption>(.*)</figcaption>", own)
     assert len(captions) == len(FIGURES)
-    assert captions[0].startswith("<strong>Semantic–spatial plane</strong> Up and right is better.")
+    assert captions[0].startswith("<strong>Semantic–spatial plane.</strong> Up and right is")
 
 
 def test_numbers_align_and_text_does_not(own):

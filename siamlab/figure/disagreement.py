@@ -35,8 +35,8 @@ from siamlab.probe.table import check_frame
 KEYS = ("rank", "pair", "y", "x", "true_y", "true_x", "gap")
 COLUMNS = (*KEYS, "model", "found_y", "found_x", "error", "patches")
 ACROSS = 4  # panels in a row: two pairs
-PANEL, LINE, BELOW = 136, 14, 64  # pixels: a panel, a line of its title, below all panels
-LETTERS = 24  # in a line of a title
+PANEL, LINE, BELOW = 208, 14, 64  # pixels: a panel, a line of its title, below all panels
+LETTERS = 30  # in a line of a title
 EDGE = dict(color="white", width=1)
 QUERY = dict(symbol="square-open", size=12, color=INK, line=dict(width=2.5))
 UNDER = QUERY | dict(color="white", line=dict(width=5))
@@ -112,9 +112,9 @@ def disagreement_figure(
     figure.update_layout(margin=dict(l=12, r=12, b=64), showlegend=True)
     caption = "A place in view a (left), and in view b (right) its true place and the most similar "
     caption += (
-        "patch under each model. Ranked by the difference of the errors, which are in pixels "
+        "patch under each model. Ranked by the difference of the errors, which are in pixels of "
+        "view b and in patches of each model."
     )
-    caption += "of view b."
     height = -(-2 * len(shown) // ACROSS) * (PANEL + LINE * lines) + BELOW
     finish(figure, title, caption, height)
     return figure.update_layout(margin_t=figure.layout.margin.t + LINE * (lines - 2))
@@ -169,7 +169,10 @@ def _panels(shown: list[pl.DataFrame]) -> tuple[go.Figure, int]:
     """Empty panels, those of view b with the errors above, and the lines of the longest title."""
     titles: list[list[str]] = []
     for part in shown:
-        errors = [f"{row['model']} {row['error']:.0f} px" for row in part.to_dicts()]
+        errors = [
+            f"{row['model']} {row['error']:.0f} px, {row['patches']:.1f} patches"
+            for row in part.to_dicts()
+        ]
         titles += [[f"{part['rank'][0]}: pair {part['pair'][0] + 1}"]]
         titles += [[line for error in errors for line in broken(error, LETTERS)]]
     lines = max(map(len, titles), default=1)
