@@ -137,15 +137,28 @@ class PlaneExplorer(Explorer):
         """Points choose their models, the first one for the histogram; bars choose a range."""
         if panel == "plane":
             chosen = tuple(self.names[part] for part in parts)
-            return Change({"chosen": chosen} | self.on_set({"model": chosen[0]}).values)
+            return self._with_examples({"chosen": chosen} | self._with_measure(chosen[0], {}))
         bars = tuple(range(min(parts), max(parts) + 1))
         return Change({"bars": bars}, (panel, bars[0]))
 
     def on_set(self, values: dict[str, Any]) -> Change:
-        """Choose another measure where the present one is not possible for the model."""
-        possible = self._possible(values.get("model", self.values["model"]))
+        """Choose another measure, and other bars, where the present ones have nothing to show."""
+        model = values.get("model", self.values["model"])
+        return self._with_examples(self._with_measure(model, values))
+
+    def _with_measure(self, model: str, values: dict[str, Any]) -> dict[str, Any]:
+        """These changes, with a measure that is possible for the model."""
+        possible = self._possible(model)
         measure = {} if self.values["measure"] in possible else {"measure": possible[0]}
-        return Change(measure | values)
+        return measure | {"model": model} | values
+
+    def _with_examples(self, values: dict[str, Any]) -> Change:
+        """These changes, with the highest bar that has any values where the chosen have none."""
+        after = self.at(Change(values))
+        if after._in_bars():
+            return Change(values)
+        rows = after._measured(after.values["model"], after.values["measure"])
+        return Change(values | {"bars": (int(bar_index(rows[:, 2], after._edges()).max()),)})
 
     def _described(self) -> list[str]:
         """The chosen models that are described, and the base."""

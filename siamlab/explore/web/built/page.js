@@ -69,6 +69,7 @@ function drawPoints({ svg, chosen: chosen2, symbols }, chart, px, py) {
     if (!ends) return;
     const [[x, y], [left, right, low, high]] = [places[i], ends];
     const d = `M${px(left)} ${y}H${px(right)}M${x} ${py(low)}V${py(high)}`;
+    shape(svg, "path", { d, class: "under" });
     shape(svg, "path", { d, class: "whisker", style: `stroke: ${chart.colours[i]}` });
   });
   const order = [...places.keys()].sort((a, b) => Number(chosen2.includes(a)) - Number(chosen2.includes(b)));
@@ -1246,11 +1247,13 @@ var linkedScene = {
     pinned: ""
   },
   next: (state2, event, data2) => {
-    const set = (values) => ({ ...state2, values: { ...state2.values, ...values } });
+    const set = (values) => withExamples(data2, { ...state2, values: { ...state2.values, ...values } });
     if ("control" in event) return set(withMeasure(data2, state2, { [event.control]: event.value }));
     const parts = "parts" in event ? event.parts : "patch" in event ? [event.patch] : [];
     if (parts.length === 0) return state2;
-    if (event.panel !== "plane") return { ...set({ bars: rangeOf(parts) }), selected: [event.panel, parts[0]] };
+    if (event.panel !== "plane") {
+      return { ...state2, values: { ...state2.values, bars: rangeOf(parts) }, selected: [event.panel, parts[0]] };
+    }
     const chosen2 = parts.map((part) => data2.names[part]);
     return set({ chosen: chosen2, ...withMeasure(data2, state2, { model: chosen2[0] }) });
   },
@@ -1279,6 +1282,13 @@ var linkedScene = {
 function withMeasure(data2, { values }, changes) {
   const possible = data2.models[changes.model ?? values.model].values;
   return { ...values.measure in possible ? {} : { measure: Object.keys(possible)[0] }, ...changes };
+}
+function withExamples(data2, state2) {
+  const { model: model2, measure, bars } = state2.values;
+  const edges = edgesOf(data2, state2);
+  const filled = rowsOf(data2, model2, measure).map(({ value }) => barOf(value, edges));
+  if (filled.some((bar) => bars.includes(bar))) return state2;
+  return { ...state2, values: { ...state2.values, bars: [Math.max(...filled)] } };
 }
 function rangeOf(parts) {
   const [low, high] = [Math.min(...parts), Math.max(...parts)];

@@ -121,6 +121,7 @@ function drawPoints({ svg, chosen, symbols }, chart, px, py) {
     if (!ends) return;
     const [[x, y], [left, right, low, high]] = [places[i], ends];
     const d = `M${px(left)} ${y}H${px(right)}M${x} ${py(low)}V${py(high)}`;
+    shape(svg, "path", { d, class: "under" });
     shape(svg, "path", { d, class: "whisker", style: `stroke: ${chart.colours[i]}` });
   });
   const order = [...places.keys()].sort((a, b) => Number(chosen.includes(a)) - Number(chosen.includes(b)));

@@ -54,11 +54,14 @@ export const linkedScene: PageScene<LinkedData> = {
   hints: { free: "A click chooses a point or a bar; a rectangle around points, or Shift and a click, several.",
     pinned: "" },
   next: (state, event, data) => {
-    const set = (values: PageState["values"]) => ({ ...state, values: { ...state.values, ...values } });
+    const set = (values: PageState["values"]) => (
+      withExamples(data, { ...state, values: { ...state.values, ...values } }));
     if ("control" in event) return set(withMeasure(data, state, { [event.control]: event.value }));
     const parts = "parts" in event ? event.parts : "patch" in event ? [event.patch] : [];
     if (parts.length === 0) return state;
-    if (event.panel !== "plane") return { ...set({ bars: rangeOf(parts) }), selected: [event.panel, parts[0]] };
+    if (event.panel !== "plane") {
+      return { ...state, values: { ...state.values, bars: rangeOf(parts) }, selected: [event.panel, parts[0]] };
+    }
     const chosen = parts.map((part) => data.names[part]);
     return set({ chosen, ...withMeasure(data, state, { model: chosen[0] }) });
   },
@@ -83,6 +86,15 @@ export const linkedScene: PageScene<LinkedData> = {
 function withMeasure(data: LinkedData, { values }: PageState, changes: PageState["values"]) {
   const possible = data.models[changes.model ?? values.model].values;
   return { ...(values.measure in possible ? {} : { measure: Object.keys(possible)[0] }), ...changes };
+}
+
+// The highest bar that has any values, where the chosen ones have none.
+function withExamples(data: LinkedData, state: PageState): PageState {
+  const { model, measure, bars } = state.values;
+  const edges = edgesOf(data, state);
+  const filled = rowsOf(data, model, measure).map(({ value }) => barOf(value, edges));
+  if (filled.some((bar) => bars.includes(bar))) return state;
+  return { ...state, values: { ...state.values, bars: [Math.max(...filled)] } };
 }
 
 function rangeOf(parts: number[]): number[] {
