@@ -236,12 +236,12 @@ def test_points_are_brushed_and_one_of_them_is_looked_at():
 
 
 def test_bars_without_values_give_way_to_the_highest_that_has_some(monkeypatch):
-    explorer = plane_explorer("zoo:scenes_siameseim", NAME)
-    rows = {"zoo:scenes_siameseim": [1.0, 12.0], NAME: [0.0, 2.0]}
+    explorer = plane_explorer(NAME, "zoo:scenes_siameseim")
+    rows = {NAME: [0.0, 2.0], "zoo:scenes_siameseim": [1.0, 12.0]}
     values = lambda name, _: torch.tensor([[i, 0.0, v] for i, v in enumerate(rows[name])])  # noqa: E731
     monkeypatch.setattr(explorer, "_measured", values)
     assert explorer.select("plane", 0).state["bars"] == (11,)
-    explorer.brush("plane", [1, 0])  # from 0 to 12: the second one ends in the third bar
+    explorer.brush("plane", [0, 1])  # from 0 to 12: the values of the first end in the third bar
     assert explorer.state["bars"] == (2,) and ": 1 patches of 2 with" in _lines(explorer)[0]
     explorer.select("histogram", 7)  # chosen on purpose
     assert explorer.state["bars"] == (7,) and ": 0 patches of 2 with" in _lines(explorer)[0]

@@ -56,10 +56,11 @@ def test_a_perfect_prediction_is_the_image_and_loses_nothing(monkeypatch):
     shown = explorer()
     _, _, teacher = load_branches(masked_run()[0])
 
-    def perfect(image, places, mask):
-        return teacher(View(image, BOX, STILL), places.own, mask.predict)
+    class Perfect(torch.nn.Module):
+        def forward(self, image, places, mask):
+            return teacher(View(image, BOX, STILL), places.own, mask.predict)
 
-    monkeypatch.setattr(shown.branches, "model", perfect)
+    monkeypatch.setattr(shown.branches, "model", Perfect())
     images = shown.set(mask=5).images()  # of a mask that has no kept answer
     whole, image = (images[panel(shown, name).image].int() for name in ("reconstruction", "image"))
     assert (whole - image).abs().max() <= 1
