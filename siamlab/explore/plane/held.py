@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from siamlab.explore.pair import PairExplorer
 from siamlab.explore.plane.charts import KINDS, Curve, curves
 from siamlab.explore.plane.examples import LEGENDS, SHOWN
 from siamlab.explore.plane.measures import MEASURES, ModelOnImages
@@ -51,13 +50,14 @@ def held_model(
     ])  # fmt: skip
     grid = case.pair.grid
     return {
-        "line": line, "grid": grid, "views": views_key(case.pair), "values": values,
+        "line": line, "grid": grid, "views": views_key(case), "values": values,
         "best": _bytes(best.numpy().astype("<u2")),
     }  # fmt: skip
 
 
-def views_key(pair: PairExplorer) -> str:
+def views_key(case: ModelOnImages) -> str:
     """The name of the views, which models of one input size and grid share."""
+    pair = case.pair
     return f"{pair._views(0, pair.values['views'])[0].image.shape[2:]} {pair.grid}"
 
 
