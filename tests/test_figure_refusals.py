@@ -223,6 +223,51 @@ def test_a_column_of_another_kind_is_named(column, spoilt):
                 assert column in str(error) and "\n" not in str(error)
 
 
+HELD = {
+    "lists": lambda own: pl.Series([[1, 2]] * len(own)),
+    "a gap at the start": lambda own: pl.Series([None, *own[1:]], dtype=own.dtype),
+    "a list of names": lambda own: own.cast(pl.Enum(own.drop_nulls().unique().to_list())),
+    "decimals": lambda own: own.cast(pl.Decimal(20, 4), strict=False),
+    "the largest": lambda own: pl.Series([2**64 - 1] * len(own), dtype=pl.UInt64),
+    "infinite": lambda own: pl.Series([float("inf"), *own[1:]]),
+    "another": lambda own: pl.Series([own.max() + 7 if own.dtype.is_integer() else "z", *own[1:]]),
+}
+
+
+@EVERY
+@pytest.mark.parametrize("held", HELD)
+def test_a_table_is_drawn_or_refused_whatever_a_column_holds(name, held):
+    function, table = CASES[name]
+    for column in table.columns:
+        own, text = table[column], table[column].dtype == pl.String
+        if text != (held == "a list of names") and held not in ("lists", "another"):
+            continue
+        if own.dtype in (pl.Boolean, pl.Date) or (held == "another" and own.dtype.is_float()):
+            continue
+        try:
+            function(table.with_columns(HELD[held](own).alias(column)))
+        except UserError as error:
+            assert "\n" not in str(error)
+            assert held != "a list of names", error
+
+
+@EVERY
+@pytest.mark.parametrize("changed", ["twice", "without its first row", "backwards"])
+def test_a_table_of_other_rows_is_drawn_or_refused(name, changed):
+    function, table = CASES[name]
+    rows = {"twice": pl.concat([table, table]), "without its first row": table[1:]}
+    try:
+        function(rows.get(changed, table.reverse()))
+    except UserError as error:
+        assert changed != "backwards" and "\n" not in str(error)
+
+
+def test_protocols_that_were_changed_are_refused():
+    changed = SCORES.with_columns(protocol=pl.Series(["z", *SCORES["protocol"][1:]]))
+    with pytest.raises(UserError, match="different protocols of .* with the same settings"):
+        F.score_table(changed)
+
+
 @EVERY
 def test_one_row_is_drawn_or_refused(name):
     function, table = CASES[name]

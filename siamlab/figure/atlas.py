@@ -42,7 +42,7 @@ def atlas_table(scores: pl.DataFrame) -> pl.DataFrame:
     One row per head that has both probes, "attention_distance" and "attention_nmi", in the long
     table. `even` is the distance of uniform attention, `unit` that of distances.
     """
-    check_frame(scores, COLUMNS, "scores", "probe the attention of a model first")
+    scores = check_frame(scores, COLUMNS, "scores", "probe the attention of a model first")
     heads = scores.drop_nulls(KEYS).filter(pl.col("value").is_finite())
     sides = [
         heads.filter(pl.col("probe") == probe).select(
@@ -63,7 +63,7 @@ def atlas_table(scores: pl.DataFrame) -> pl.DataFrame:
 @typed
 def atlas_figure(table: pl.DataFrame, title: str = "Attention heads") -> go.Figure:
     """One panel per model of an `atlas_table`: NMI over distance, coloured by layer."""
-    check_frame(table, DRAWN)
+    table = check_frame(table, DRAWN, needed=KEYS)
     models = table["model"].unique(maintain_order=True).to_list()
     across, rows = min(ACROSS, len(models) or 1), -(-len(models) // ACROSS)
     gaps = dict(horizontal_spacing=0.1, vertical_spacing=0.22 / max(rows, 1))
@@ -84,7 +84,7 @@ def atlas_figure(table: pl.DataFrame, title: str = "Attention heads") -> go.Figu
         figure.update_xaxes(title_text=f"mean distance ({unit})", **place)
     figure.update_yaxes(title_text="query–key NMI", col=1)
     first, last = table["layer"].min(), table["layer"].max()
-    ticks = list(range(first, last + 1, -(-last // TICKS)))
+    ticks = list(range(first, last + 1, max(1, -(-last // TICKS))))
     bar = dict(title=dict(text="layer"), tickvals=ticks)
     scale = dict(colorscale=SCALE, cmin=first, cmax=last, colorbar=bar)
     figure.update_layout(coloraxis=scale, showlegend=False)

@@ -17,6 +17,7 @@ from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
 COLUMNS = ("model", "layer", "other_model", "other_layer", "cka")
+LAYERS = ("layer", "other_layer")
 SCALE = "Viridis_r"  # darker is more similar
 WRITTEN = 16  # values are written into the cells of rows of at most this many
 NAME, FEWEST = 22, 12  # characters in a line of a name, at most; a name with less room is turned
@@ -43,9 +44,9 @@ def cka_table(
     Models are in the order of `models`, by default all in order of appearance; layers ascend.
     """
     table = pl.DataFrame(rows)
-    check_frame(table, COLUMNS, "rows", "cka_pairs makes them")
+    table = check_frame(table, COLUMNS, "rows", "cka_pairs makes them", needed=LAYERS)
     here, there = COLUMNS[:2], COLUMNS[2:4]
-    table = table.select(COLUMNS).cast({"layer": pl.Int64, "other_layer": pl.Int64})
+    table = table.select(COLUMNS)
     mirrored = table.rename(dict(zip(here + there, there + here, strict=True))).select(COLUMNS)
     table = pl.concat([table, mirrored]).unique(here + there, keep="first", maintain_order=True)
     known = table["model"].unique(maintain_order=True).to_list()
@@ -65,7 +66,7 @@ def cka_table(
 @typed
 def cka_figure(table: pl.DataFrame, title: str = "Similarity of layers (CKA)") -> go.Figure:
     """A heat map of a `cka_table`, one block per pair of models; missing pairs are white."""
-    check_frame(table, COLUMNS)
+    table = check_frame(table, COLUMNS, needed=LAYERS)
     down, across = _blocks(table, "model", "layer"), _blocks(table, "other_model", "other_layer")
     left = NUMBERS + 12 + _wide(down, NAME)
     cell = (WIDTH - left - RIGHT) / _count(across)  # pixels

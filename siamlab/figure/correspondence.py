@@ -72,7 +72,7 @@ def correspondence_figure(
 
     At most `most` rows are drawn, spread over the table.
     """
-    check_frame(table, COLUMNS)
+    table = check_frame(table, COLUMNS)
     shown = _spread(table, most)
     start = a.shape[2] * (1 + GAP)  # where b begins, in pixels
     size = (max(a.shape[1], b.shape[1]), start + b.shape[2])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import polars as pl
 
-from siamlab.component import UserError
+from siamlab.component import UserError, unknown
 from siamlab.figure.template import (
     colours,
     finish,
@@ -42,7 +42,7 @@ def loss_table(metrics: pl.DataFrame) -> pl.DataFrame:
     Terms are the keys `loss/...` without their prefix, or `loss` if there is none. Values that are
     missing or not finite are left out; of a step logged twice (a resumed run) the last is kept.
     """
-    check_frame(metrics, ("run", "images"), "metrics")
+    metrics = check_frame(metrics, ("run", "images"), "metrics")
     keys = [key for key in metrics.columns if key.startswith("loss/")]
     return _long(metrics, keys or ["loss"], "term").with_columns(
         pl.col("term").str.strip_prefix("loss/")
@@ -56,7 +56,7 @@ def collapse_table(metrics: pl.DataFrame) -> pl.DataFrame:
     side: context or target; measure: rankme (1..dimensions) or spread (0 collapsed); of: image
     (pooled features) or patch.
     """
-    check_frame(metrics, ("run", "images"), "metrics")
+    metrics = check_frame(metrics, ("run", "images"), "metrics")
     meaning = {
         f"{side}/{prefix}{measure}": (side, measure, of)
         for side in SIDES
@@ -77,7 +77,7 @@ def learning_table(metrics: pl.DataFrame, probes: Sequence[str] = LEARNED) -> pl
     Scores are from 0 (chance) to 1 (ceiling), all other values in percent. Raises UserError if no
     run was probed during training.
     """
-    check_frame(metrics, ("run", "images"), "metrics")
+    metrics = check_frame(metrics, ("run", "images"), "metrics")
     keys = [f"probe/{probe}" for probe in probes if f"probe/{probe}" in metrics.columns]
     if not keys:
         raise UserError(
@@ -95,7 +95,7 @@ def learning_table(metrics: pl.DataFrame, probes: Sequence[str] = LEARNED) -> pl
 @typed
 def loss_figure(table: pl.DataFrame, title: str = "Loss") -> go.Figure:
     """One panel per loss term and one line per run of a `loss_table`."""
-    check_frame(table, ("run", "images", "term", "value"))
+    table = check_frame(table, ("run", "images", "term", "value"))
     terms = table["term"].unique(maintain_order=True).to_list()
     figure, places = _panels([f"loss: {term}" for term in terms], columns=3)
     for term, place in zip(terms, places, strict=True):
@@ -109,7 +109,7 @@ def loss_figure(table: pl.DataFrame, title: str = "Loss") -> go.Figure:
 @typed
 def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go.Figure:
     """RankMe and spread of context and target, one line per run of a `collapse_table`."""
-    check_frame(table, ("run", "images", "side", "measure", "of", "value"))
+    table = check_frame(table, ("run", "images", "side", "measure", "of", "value"))
     sides = [side for side in SIDES if side in table["side"]]
     shown = [(measure, side) for measure in MEASURES for side in sides]
     titles = [f"{MEASURES[measure].split(' (')[0]} · {side}" for measure, side in shown]
@@ -129,8 +129,10 @@ def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go
 @typed
 def learning_figure(table: pl.DataFrame, title: str = "Learning curves") -> go.Figure:
     """One panel per probe and one line per run of a `learning_table`."""
-    check_frame(table, ("run", "images", "probe", "value"))
+    table = check_frame(table, ("run", "images", "probe", "value"))
     probes = table["probe"].unique(maintain_order=True).to_list()
+    if wrong := [probe for probe in probes if probe not in PROBES]:
+        raise UserError(unknown("the table of this figure: no probe", wrong[0], PROBES))
     figure, places = _panels([PROBES[probe].title.split(":")[0] for probe in probes], columns=3)
     for probe, place in zip(probes, places, strict=True):
         _lines(figure, table.filter(pl.col("probe") == probe), table, SOLID, **place)
@@ -143,7 +145,7 @@ def learning_figure(table: pl.DataFrame, title: str = "Learning curves") -> go.F
 
 
 def _long(metrics: pl.DataFrame, keys: Sequence[str], name: str) -> pl.DataFrame:
-    check_frame(metrics, ("run", "images", *keys), "metrics")
+    metrics = check_frame(metrics, ("run", "images", *keys), "metrics")
     numbers = metrics.with_columns(pl.col(keys).cast(pl.Float64, strict=False)) if keys else metrics
     table = numbers.unpivot(keys, index=["run", "images"], variable_name=name)
     table = table.filter(pl.col("value").is_not_null() & pl.col("value").is_finite())

@@ -92,7 +92,12 @@ def disagreement_figure(
     title: str = "Whose match is right?",
 ) -> go.Figure:
     """Both views of the first `most` ranks of a `disagreement_table`, with truth and matches."""
-    check_frame(table, COLUMNS, "the table of disagreements")
+    table = check_frame(table, COLUMNS, "the table of disagreements")
+    if (last := table["pair"].max()) >= (count := min(len(a.image), len(b.image))):
+        raise UserError(
+            f"the table of disagreements has a pair {last}, from 0, but the views have {count}: "
+            "give the views that it was made of"
+        )
     shown = table.filter(pl.col("rank") <= most).partition_by("rank", maintain_order=True)
     names = table["model"].unique(maintain_order=True).to_list()
     colour = colours(names)

@@ -60,7 +60,7 @@ def effects_table(
     named by its `point` if all have the same base, else "base → point". With a single pair of runs
     there is no interval, and its ends are nan.
     """
-    _check(effects, probes)
+    effects = _checked(effects, probes)
     one_base = effects["base"].n_unique() == 1
     names = pl.col("point") if one_base else pl.format("{} → {}", "base", "point")
     table = effects.filter(pl.col("probe").is_in(list(probes))).with_columns(comparison=names)
@@ -76,7 +76,8 @@ def effects_table(
 @typed
 def effects_figure(table: pl.DataFrame, title: str = "Effects of the ablations") -> go.Figure:
     """Points with a thick and a thin whisker each, for an `effects_table`."""
-    check_frame(table, KEPT)
+    table = check_frame(table, KEPT)
+    _check_verdicts(table)
     parts = table.partition_by("probe", maintain_order=True)
     names = table["comparison"].unique(maintain_order=True).to_list()
     verdicts = [verdict for verdict in VERDICTS if verdict in table["verdict"]]
@@ -102,17 +103,20 @@ def effects_figure(table: pl.DataFrame, title: str = "Effects of the ablations")
     return finish(figure, title, _caption(table, clipped), TOP + plots + below)
 
 
-def _check(effects: pl.DataFrame, probes: Sequence[str]) -> None:
-    check_frame(effects, NEEDED, "effects")
+def _checked(effects: pl.DataFrame, probes: Sequence[str]) -> pl.DataFrame:
+    effects = check_frame(effects, NEEDED, "effects")
     if not probes:
         raise UserError("probes is empty; there is nothing to draw")
-    for column, asked, allowed in (
-        ("probe", probes, set(effects["probe"])),
-        ("verdict", set(effects["verdict"]), VERDICTS),
-        ("direction", set(effects["direction"]), ARROWS),
-    ):
-        if wrong := [name for name in asked if name not in allowed]:
-            raise UserError(unknown(f"effects: no {column}", str(wrong[0]), allowed))
+    allowed = set(effects["probe"])
+    if wrong := [probe for probe in probes if probe not in allowed]:
+        raise UserError(unknown("effects: no probe", str(wrong[0]), allowed))
+    _check_verdicts(effects)
+    return effects
+
+
+def _check_verdicts(effects: pl.DataFrame) -> None:
+    if wrong := [verdict for verdict in effects["verdict"] if verdict not in VERDICTS]:
+        raise UserError(unknown("effects: no verdict", str(wrong[0]), VERDICTS))
 
 
 def _ranks(names: Iterable[str], column: str) -> pl.Expr:

@@ -187,7 +187,7 @@ def _table(model: nn.Module, image: Tensor, query: tuple[int, int]) -> pl.DataFr
 
 def _films(table: pl.DataFrame) -> list[tuple[int, dict[str, pl.DataFrame]]]:
     """The steps in order, each with the `similarity_table` of every model."""
-    check_frame(table, COLUMNS, "the table of a film")
+    table = check_frame(table, COLUMNS, "the table of a film")
     steps = [
         (step, {name: part.drop("step", "model")
                 for (name,), part in of_step.partition_by("model", as_dict=True).items()})

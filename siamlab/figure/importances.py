@@ -82,7 +82,7 @@ def importances_figure(
     table: pl.DataFrame, title: str = "What matters", measure: Importance = EXPLAINED
 ) -> go.Figure:
     """One horizontal bar per parameter and objective of an `importances_table`."""
-    check_frame(table, ("objective", "parameter", "importance", "chance"))
+    table = check_frame(table, ("objective", "parameter", "importance", "chance"))
     names = table["parameter"].unique(maintain_order=True).to_list()
     objectives = table["objective"].unique(maintain_order=True).to_list()
     labels = [broken(name, 22) for name in names]

@@ -41,7 +41,7 @@ def leaderboard_table(rows: pl.DataFrame) -> pl.DataFrame:
     on. Models without both are left out. Raises UserError for rows that were not measured alike,
     and for a board without two such probes.
     """
-    check_frame(rows, COLUMNS, "the rows of a board", "add models to it first")
+    rows = check_frame(rows, COLUMNS, "the rows of a board", "add models to it first")
     empty = (pl.lit(None, pl.Int64).alias(key) for key in ("layer", "head"))
     same_protocols(rows.with_columns(*empty))
     sides = [_side(rows, name) for name in SUMMARY]
@@ -60,7 +60,7 @@ def leaderboard_figure(
     table: pl.DataFrame, title: str = "Leaderboard", reference: str = "untrained"
 ) -> go.Figure:
     """The plane of a `leaderboard_table`."""
-    check_frame(table, ("model", "status", *PLACED, *ABOUT, "front"))
+    table = check_frame(table, ("model", "status", *PLACED, *ABOUT, "front"))
     axes = _axis(table, 0), _axis(table, 1)
     figure = draw_models(_named_apart(table), axes, _marks(table, reference), reference)
     caption = WHISKERS.format(what="axes")

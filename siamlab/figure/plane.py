@@ -90,7 +90,7 @@ def plane_figure(
     title: str = "Semantic–spatial plane",
 ) -> go.Figure:
     """The plane of a `plane_table`, with arrows from one model to another."""
-    check_frame(table, ("model", *PLACED, "front"))
+    table = check_frame(table, ("model", *PLACED, "front"))
     figure = draw_models(table, SCORES, symbols(table["model"], reference), reference, arrows)
     caption = WHISKERS.format(what="scores")
     if reference in table["model"]:

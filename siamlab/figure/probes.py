@@ -48,16 +48,15 @@ def probes_figure(
     table: pl.DataFrame, reference: str = "untrained", title: str = "Probes"
 ) -> go.Figure:
     """Dots with whiskers for a `probes_table`; each panel shows chance and ceiling."""
-    check_frame(table, (*KEPT[1:], "arrow"))
+    table = check_frame(table, (*KEPT[1:], "arrow"))
     probes = table["probe"].unique(maintain_order=True).to_list()
     models = table["model"].unique(maintain_order=True).to_list()
     names = [broken(name, 22) for name in models]
     inner = len(models) * (8 + 14 * max(map(len, names), default=0)) + 16
     height = -(-len(probes) // COLUMNS) * (inner + BETWEEN)
     gaps = dict(vertical_spacing=BETWEEN / max(height, 1), horizontal_spacing=0.06)
-    figure = panels(
-        table["title"].unique(maintain_order=True).to_list(), COLUMNS, shared_yaxes=True, **gaps
-    )
+    titles = table.unique("probe", keep="first", maintain_order=True)["title"].to_list()
+    figure = panels(titles, COLUMNS, shared_yaxes=True, **gaps)
     for i, probe in enumerate(probes):
         place = dict(row=i // COLUMNS + 1, col=i % COLUMNS + 1)
         _panel(figure, table.filter(pl.col("probe") == probe), models, reference, **place)

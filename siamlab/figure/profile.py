@@ -46,9 +46,8 @@ def profile_table(scores: pl.DataFrame, probes: Sequence[str] | None = None) -> 
     `head` is null in rows over all heads; if a probe has only single heads, their mean is added
     without an interval.
     """
-    check_frame(scores, COLUMNS, "scores", "probe the layers of a model first")
+    scores = check_frame(scores, COLUMNS, "scores", "probe the layers of a model first")
     table = scores.filter(pl.col("layer").is_not_null()).select(COLUMNS)
-    table = table.with_columns(pl.col(NUMBERS).cast(pl.Float64), pl.col("head").cast(pl.Int64))
     if table.is_empty():
         raise UserError("scores has no row with a layer; probe the layers of a model first")
     known = table["probe"].unique(maintain_order=True).to_list()
@@ -71,7 +70,7 @@ def profile_figure(
     table: pl.DataFrame, reference: str = "untrained", title: str = "Profiles over layers"
 ) -> go.Figure:
     """One panel per probe of a `profile_table`: lines with bands by model, a dot per head."""
-    check_frame(table, COLUMNS)
+    table = check_frame(table, COLUMNS, needed=["layer"])
     probes = table["probe"].unique(maintain_order=True).to_list()
     models = table["model"].unique(maintain_order=True).to_list()
     titles = [table.filter(pl.col("probe") == name)["title"][0] for name in probes]

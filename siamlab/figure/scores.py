@@ -117,7 +117,7 @@ def compared(row: dict[str, Any], other: dict[str, Any] | None) -> str:
 
 def checked(scores: pl.DataFrame) -> pl.DataFrame:
     """Return the table. Raises UserError for missing columns, duplicates or mixed protocols."""
-    check_frame(scores, COLUMNS, "scores", "probe at least one model first")
+    scores = check_frame(scores, COLUMNS, "scores", "probe at least one model first")
     same_protocols(scores)
     keys = scores.select("model", "probe", "layer", "head")
     if twice := keys.filter(keys.is_duplicated()).unique(maintain_order=True).rows():

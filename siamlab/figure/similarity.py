@@ -30,7 +30,7 @@ from siamlab.figure.template import (
 )
 from siamlab.geometry import Grid
 from siamlab.machine.arguments import typed
-from siamlab.probe.table import check_frame
+from siamlab.probe.table import check_frame, check_grid
 
 MARGIN = dict(l=12, r=84, b=44)  # pixels; the colour bar is on the right
 GAP, LINE = 10, 15  # pixels between panels; height of a line of a panel's title
@@ -93,6 +93,7 @@ def similarity_figure(
     tables describe the patches of `other`, by default of `image` itself. All panels share one
     colour scale.
     """
+    tables = {name: _checked(table, name) for name, table in tables.items()}
     grids = _grids(tables)
     _check(grids, query)
     searched = image if other is None else other
@@ -119,12 +120,17 @@ def similarity_figure(
     return figure.update_layout(margin_t=figure.layout.margin.t + lines * LINE)
 
 
+def _checked(table: pl.DataFrame, model: str) -> pl.DataFrame:
+    name = f"the table of {model!r}"
+    table = check_frame(table, ("row", "column", "cosine", "rank"), name)
+    check_grid(table, name)
+    return table
+
+
 def _grids(tables: Mapping[str, pl.DataFrame]) -> list[Grid]:
     """The grid of each table."""
     if not tables:
         raise UserError("tables={} must name at least one model; pass its similarity_table")
-    for model, table in tables.items():
-        check_frame(table, ("row", "column", "cosine", "rank"), f"the table of {model!r}")
     return [(table["row"].max() + 1, table["column"].max() + 1) for table in tables.values()]
 
 

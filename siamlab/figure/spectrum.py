@@ -62,7 +62,7 @@ def spectrum_figure(
     table: pl.DataFrame, reference: str = "untrained", title: str = "Spectrum of features"
 ) -> go.Figure:
     """One line per model of a `spectrum_table`, on logarithmic axes, with a guide of slope -1."""
-    check_frame(table, COLUMNS)
+    table = check_frame(table, COLUMNS)
     shown = table.filter(pl.col("share") >= LEAST)
     if shown.is_empty():
         raise UserError("the table of this figure has no rows; there is nothing to draw")

@@ -81,8 +81,8 @@ def views_figure(
     title: str = "Two views of one image",
 ) -> go.Figure:
     """The source with both boxes, the context with hidden and the target with predicted patches."""
-    check_frame(boxes, ("role", *SIDES, "flip"), "the table of boxes")
-    check_frame(patches, ("role", *SIDES, "hidden", "predicted"), "the table of patches")
+    boxes = check_frame(boxes, ("role", *SIDES, "flip"), "the table of boxes")
+    patches = check_frame(patches, ("role", *SIDES, "hidden", "predicted"), "the table of patches")
     if missing := set(ROLES) - set(boxes["role"]):
         raise UserError(
             f"the table of boxes has no row for {sorted(missing)}; box_table makes both"

@@ -10,10 +10,12 @@ different protocols; `same_protocols` says which field differs.
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from siamlab.component import UserError
+from siamlab.component import unknown as unknown_name
 from siamlab.machine.arguments import typed
 from siamlab.probe.catalogue import Measured
 from siamlab.probe.score import Score, Settings
@@ -32,6 +34,17 @@ WHOLE = set("column head image images index layer other_layer pair pairs rank ro
 FLAGS = {"flip", "front", "hidden", "predicted"}
 ENDS = ("low", "high", "chance", "ceiling")  # of numbers that a score may not have
 OPTIONAL = {"layer", "head", "verdict", "sentence"}  # empty where they do not apply
+UNKNOWN = {"value", "cka"}  # numbers that may be nan
+DIRECTIONS = ("higher", "lower", "neither")
+POSITIVE = WHOLE | {"error"}  # 0 or more
+
+
+class Kind(NamedTuple):
+    """What a column holds, in words, as a test of its type, and as the type of figures."""
+
+    words: str
+    fits: Callable[[Any], bool]
+    plain: Any  # a type of polars
 
 
 @typed
@@ -73,22 +86,20 @@ def concat_scores(*tables: "polars.DataFrame") -> "polars.DataFrame":
 
 
 def check_frame(
-    frame: Any, columns: Iterable[str], name: str = "the table of this figure", way: str = DRAW
-) -> None:
-    """Refuse anything but a polars table that has these columns, each of its kind, and rows."""
+    frame: Any,
+    columns: Iterable[str],
+    name: str = "the table of this figure",
+    way: str = DRAW,
+    needed: Iterable[str] = (),
+) -> "polars.DataFrame":
+    """Return the table with these columns as plain text, Int64, Float64 or true and false.
+
+    Refuses anything but a polars table with these columns, each of its kind, and rows. `needed`
+    must be there in every row of this table, although they may be empty in others.
+    """
     columns = list(columns)
     check_columns(frame, columns, name, way)
-    for key in columns:
-        own = frame[key]
-        kind, fits = _kind(key)
-        empty = own.null_count()
-        needed = key not in OPTIONAL and not key.endswith(ENDS) and "/" not in key
-        if needed and (empty == len(own) or (empty and kind != "numbers")):
-            raise UserError(f"{name}: {key} is empty in {empty} of {len(own)} rows; drop them")
-        if empty < len(own) and not fits(own.dtype):
-            raise UserError(f"{name}: {key} must be {kind}, got {own.dtype}; cast the column")
-        if key in WHOLE and empty < len(own) and own.min() < 0:
-            raise UserError(f"{name}: {key} must be 0 or more, got {own.min()}; leave that out")
+    return frame.with_columns([_plain(frame[key], name, key in needed) for key in columns])
 
 
 def check_columns(frame: Any, columns: Iterable[str], name: str, way: str) -> None:
@@ -103,18 +114,60 @@ def check_columns(frame: Any, columns: Iterable[str], name: str, way: str) -> No
         raise UserError(f"{name} has no rows; {way}")
 
 
-def _kind(column: str) -> tuple[str, Callable[[Any], bool]]:
-    """Return what a column of this name holds, in words and as a test of its type."""
+def check_grid(frame: "polars.DataFrame", name: str, by: Iterable[str] = ()) -> None:
+    """Refuse a table that lacks a patch of its grid, or has one twice, for any value of `by`."""
+    by = list(by)
+    rows, columns = (int(frame[key].max()) + 1 for key in ("row", "column"))
+    wanted = rows * columns * math.prod(frame[key].n_unique() for key in by)
+    twice = frame.select("row", "column", *by).is_duplicated().any()
+    if twice or len(frame) != wanted:
+        each = f" for each {' and '.join(by)}" if by else ""
+        raise UserError(
+            f"{name} must have each patch of its grid, {rows} × {columns}, once{each}: "
+            f"{wanted} rows, got {len(frame)}{' with some twice' if twice else ''}"
+        )
+
+
+def _plain(column: "polars.Series", name: str, needed: bool) -> "polars.Series":
+    """Return a column in the type of its kind; UserError for one of another kind, or empty."""
+    key, count = column.name, len(column)
+    empty, kind = column.null_count(), _kind(key)
+    if empty and (needed or not _may_be_empty(key)):
+        raise UserError(f"{name}: {key} is empty in {empty} of {count} rows; drop them")
+    if empty == count:
+        return column.clear(count).cast(kind.plain)
+    if not kind.fits(column.dtype):
+        raise UserError(f"{name}: {key} must be {kind.words}, got {column.dtype}; cast the column")
+    plain = column.cast(kind.plain, strict=False)
+    if plain.null_count() > empty:
+        raise UserError(f"{name}: {key} has a number that is too large; leave that out")
+    if key in POSITIVE and plain.min() < 0:
+        raise UserError(f"{name}: {key} must be 0 or more, got {plain.min()}; leave that out")
+    if kind.words == "numbers" and key not in UNKNOWN and "/" not in key:
+        unknown = plain.is_nan() if key.endswith(ENDS) else plain.is_null()
+        if not (plain.is_finite() | unknown).all():
+            raise UserError(f"{name}: {key} must be finite in all rows; leave the others out")
+    if key.endswith("direction") and (wrong := set(plain.drop_nulls()) - set(DIRECTIONS)):
+        raise UserError(unknown_name(f"{name}: no direction", min(wrong), DIRECTIONS))
+    return plain
+
+
+def _may_be_empty(key: str) -> bool:
+    return key in OPTIONAL or key.endswith(ENDS) or "/" in key  # metrics are logged by turns
+
+
+def _kind(column: str) -> Kind:
+    """Return what a column of this name holds."""
     import polars
 
     text = (polars.String, polars.Categorical, polars.Enum)
     if column in WHOLE:
-        return "whole numbers", lambda dtype: dtype.is_integer()
+        return Kind("whole numbers", lambda dtype: dtype.is_integer(), polars.Int64)
     if column in TEXT or column.endswith(("_title", "_unit", "_direction")):
-        return "text", lambda dtype: dtype in text
+        return Kind("text", lambda dtype: dtype in text, polars.String)
     if column in FLAGS:
-        return "true or false", lambda dtype: dtype == polars.Boolean
-    return "numbers", lambda dtype: dtype.is_numeric()
+        return Kind("true or false", lambda dtype: dtype == polars.Boolean, polars.Boolean)
+    return Kind("numbers", lambda dtype: dtype.is_numeric(), polars.Float64)
 
 
 def same_protocols(scores: "polars.DataFrame") -> "polars.DataFrame":
@@ -130,7 +183,13 @@ def same_protocols(scores: "polars.DataFrame") -> "polars.DataFrame":
     )
     for bad in many.filter(polars.col("many") > 1).head(1).iter_rows(named=True):
         same = [polars.col(key).eq_missing(bad[key]) for key in ("probe", "layer", "head")]
-        other = rows.filter(*same, polars.col("settings") != bad["settings"]).row(0, named=True)
+        others = rows.filter(*same, polars.col("settings") != bad["settings"])
+        if others.is_empty():
+            raise UserError(
+                f"scores has different protocols of {bad['probe']} with the same settings, so it "
+                "was changed; take it as `table` made it"
+            )
+        other = others.row(0, named=True)
         differ = "; ".join(differences(json.loads(bad["settings"]), json.loads(other["settings"])))
         one = bad["model"], other["model"]
         who = f"{one[0]} and {one[1]}" if one[0] != one[1] else f"two rows of {one[0]}"
