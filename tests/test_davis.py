@@ -115,6 +115,16 @@ def test_mistakes_are_one_sentence_each(spoil, message, tmp_path):
 
 
 @CALM
+@pytest.mark.parametrize("size", [(1, 1), (48, 15)])
+def test_a_video_of_a_few_pixels_is_refused(tmp_path, size):
+    write_video(tmp_path, "bear", size=size)
+    for mask in (tmp_path / "Annotations/480p/bear").iterdir():
+        Image.fromarray(np.ones(size[::-1], np.uint8), "L").save(mask)
+    with pytest.raises(UserError, match="00000.png has .* pixels, too few .* have 16 or more"):
+        read_davis(str(tmp_path))
+
+
+@CALM
 def test_a_later_mask_of_another_size_is_named(tmp_path):
     write_video(tmp_path, "bear")
     save(tmp_path, "Annotations/480p/bear/00003.png", np.zeros((16, 24), np.uint8))

@@ -74,6 +74,13 @@ def test_a_copy_with_few_sequences_is_said_and_read(tmp_path):
 
 
 @CALM
+def test_a_homography_may_have_any_scale_and_sign(tmp_path):
+    write_scene(tmp_path, "v_wall")
+    (tmp_path / "v_wall/H_1_3").write_text("-2 0 32 0 -2 0 0 0 -2")
+    assert read_hpatches(str(tmp_path))[0].homographies[1, 2, 2] == -2
+
+
+@CALM
 @pytest.mark.parametrize(
     "spoil, message",
     [
@@ -86,6 +93,8 @@ def test_a_copy_with_few_sequences_is_said_and_read(tmp_path):
         (lambda r: (r / "v_wall/H_1_3").write_text("1 0 0 0 1 0"), "H_1_3 must hold the 3 × 3"),
         (lambda r: (r / "v_wall/H_1_3").write_text("0 " * 9), "H_1_3 must hold the 3 × 3"),
         (lambda r: (r / "v_wall/H_1_3").write_text("nan " * 9), "H_1_3 must hold the 3 × 3"),
+        (lambda r: (r / "v_wall/H_1_3").write_text("1 0 900 0 1 0 0 0 1"),
+         "H_1_3 takes no place of image 1 into image 3, so there is nothing to match"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_sentence_each(spoil, message, tmp_path):

@@ -25,6 +25,7 @@ from siamlab.machine.terminal import caution
 DavisSplit = Literal["val", "train"]
 WHOLE = {"val": 30, "train": 60}  # videos
 RESOLUTION = "480p"
+LEAST = 16  # pixels of either side of a video; DAVIS's shorter side has 480
 VOID = 255  # in masks of some releases: counted as background, as the benchmark's own code does
 
 
@@ -113,6 +114,11 @@ def _video(root: Path, name: str) -> Video:
     first = numbers(masks[0])
     if not first.any():
         raise UserError(f"data.path: {masks[0]} shows no object to follow; unpack it again")
+    if min(first.shape) < LEAST:
+        raise UserError(
+            f"data.path: {masks[0]} has {first.shape[1]} × {first.shape[0]} pixels, too few to "
+            f"follow objects: each side must have {LEAST} or more; unpack DAVIS 2017 again"
+        )
     _check_sizes(frames, tuple(first.shape))
     return Video(name, tuple(frames), tuple(masks), tuple(first.shape), int(first.max()))
 

@@ -19,6 +19,7 @@ from siamlab.machine.files import expanded, text_in
 from siamlab.machine.terminal import caution
 
 WHOLE = 116  # sequences
+PLACES = 32  # on either side of an image, to see whether two images meet
 COUNT = 6  # images of a sequence; the first one is matched with all others
 # Dusmanu et al. 2019 leave these out, whose images are larger than 1600 × 1200 pixels
 LARGE = (
@@ -65,7 +66,26 @@ def read_hpatches(path: str, leave_out: Sequence[str] = (), most: int = 0) -> tu
 def _scene(folder: Path) -> Scene:
     images = tuple(_image(folder, number) for number in range(1, COUNT + 1))
     maps = torch.stack([_homography(folder / f"H_1_{k}") for k in range(2, COUNT + 1)])
-    return Scene(folder.name, CHANGES[folder.name[0]], images, sizes_of(images), maps)
+    sizes = sizes_of(images)
+    for k, (size, homography) in enumerate(zip(sizes[1:], maps, strict=True), 2):
+        if not _meets(homography, sizes[0], size):
+            raise UserError(
+                f"data.path: {folder / f'H_1_{k}'} takes no place of image 1 into image {k}, so "
+                "there is nothing to match; unpack HPatches again"
+            )
+    return Scene(folder.name, CHANGES[folder.name[0]], images, sizes, maps)
+
+
+def _meets(
+    homography: Float[Tensor, "3 3"], size: Int64[Tensor, "2"], other: Int64[Tensor, "2"]
+) -> bool:
+    """Tell whether any place of the first image, of a fine grid, lies in the other one."""
+    down, across = ((torch.arange(PLACES) + 0.5) / PLACES * side for side in size.tolist())
+    y, x = torch.meshgrid(down, across, indexing="ij")
+    places = torch.stack([x, y, torch.ones_like(x)]).flatten(1)  # [3, PLACES²]
+    x, y, scale = homography @ places
+    x, y = x / scale, y / scale
+    return bool(((x >= 0) & (x < other[1]) & (y >= 0) & (y < other[0])).any())
 
 
 def _image(folder: Path, number: int) -> Path:
