@@ -22,6 +22,7 @@ from siamlab.component import UserError
 from siamlab.evaluate.evaluate import with_untrained
 from siamlab.evaluate.models import before_training, open_model
 from siamlab.probe import features, inputs
+from siamlab.train.export import load_encoder
 
 EVERY = pytest.mark.parametrize("release", RELEASES)
 
@@ -343,6 +344,15 @@ def test_heads_are_those_of_the_release(width, prefix, heads, tmp_path):
     weights = {prefix + key: value for key, value in network.state_dict().items()}
     torch.save({"state_dict": weights}, tmp_path / "own.pt")
     assert open_model(tmp_path / "own.pt").model.blocks[0].attn.num_heads == heads
+
+
+@pytest.mark.parametrize("run", ["my run, no. 3", "", "lr = 3e-4", "[model"])
+def test_a_run_that_another_project_wrote_into_the_header(run, tmp_path):
+    path, network = tmp_path / "own.safetensors", write("DINO", tmp_path)[1]
+    save_file(network.state_dict(), path, {"run": run})
+    assert same_features(open_model(path).model, network)
+    with pytest.raises(UserError, match="does not say which run made it"):
+        load_encoder(path)
 
 
 def test_a_safetensors_file_that_is_cut_short(tmp_path):

@@ -4,6 +4,7 @@ content = read_file(Path("mae_pretrain_vit_base.pth"))      # {"model": {"cls_to
 """
 
 import re
+import tomllib
 import warnings
 from argparse import Namespace
 from collections import OrderedDict
@@ -18,6 +19,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.interop.torchscript import read_torchscript
 from siamlab.machine.files import check_file, check_readable
+from siamlab.machine.sums import KEY
 
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\x0a"  # as torch.save writes since and before 1.6
 # a release's own settings: plain values, the last one read as a dictionary without its class
@@ -54,6 +56,21 @@ def metadata(path: Path) -> dict[str, str]:
             return file.metadata() or {}
     except (SafetensorError, OSError):
         return {}
+
+
+def run_text(path: Path) -> str | None:
+    """Return the run in the header of an encoder file of siamlab's; None for any other file.
+
+    Other projects may write words of their own under the same name.
+    """
+    words = metadata(path)
+    text = words.get("run")
+    if text is None or KEY in words:
+        return text
+    try:
+        return text if "model" in tomllib.loads(text) else None
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def _from_torch(path: Path) -> dict[str, Any]:

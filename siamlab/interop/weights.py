@@ -20,7 +20,7 @@ from siamlab.component import UserError
 from siamlab.interop import hugging_face
 from siamlab.interop.clip import activation, is_clip
 from siamlab.interop.layout import FIXED, Layout, layout
-from siamlab.interop.read import metadata, read_file
+from siamlab.interop.read import read_file, run_text
 from siamlab.interop.resize import sine_order
 from siamlab.interop.timm_models import HEADS, check_name, load_file, load_timm
 from siamlab.interop.vit import as_vit, fill, fresh, sentence, size_of
@@ -67,7 +67,7 @@ def is_foreign(name: str) -> bool:
     path = os.path.expanduser(name)
     if hugging_face.is_folder(path):
         return True
-    return os.path.isfile(path) and "run" not in metadata(Path(path))
+    return os.path.isfile(path) and run_text(Path(path)) is None
 
 
 def means_weights(name: str) -> bool:
@@ -87,7 +87,7 @@ def weights_hash(model: nn.Module) -> str:
 
 def _heads(path: Path) -> int | None:
     """Return the heads that the run in the header of siamlab's own file says."""
-    model = tomllib.loads(metadata(path).get("run", "")).get("model", {})
+    model = tomllib.loads(run_text(path) or "").get("model", {})
     if "name" not in model:
         return model.get("heads")
     with torch.device("meta"):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from siamlab import zoo
 from siamlab.component import UserError
+from siamlab.interop.read import run_text
 from siamlab.interop.weights import Opened, is_foreign, open_weights
 from siamlab.machine.arguments import typed
 from siamlab.machine.files import atomic, check_readable
@@ -174,7 +175,7 @@ def _words(path: Path) -> dict[str, str]:
             f"{path} is not a whole safetensors file ({error}); copy it again, or name the "
             "folder of the run that made it"
         ) from None
-    if "run" not in words:
+    if run_text(path) is None:
         raise UserError(f"{path} does not say which run made it; siamlab's own encoder files do")
     if words.keys() - {"run", KEY, "format"}:  # a damaged name
         raise _damaged(path)
