@@ -83,6 +83,9 @@ class Component(BaseModel, metaclass=_ComponentMeta):
         if isinstance(fields, dict):
             for key in [key for key in fields if key not in cls.model_fields]:
                 raise ValueError(unknown(f"{cls.__name__} has no field", key, cls.model_fields))
+            for key, value in fields.items():
+                if isinstance(value, str) and "\0" in value:
+                    raise ValueError(f"{key}={value!r} holds a NUL character; take that out")
             return {name: cls._no_truth(name, value) for name, value in fields.items()}
         return fields
 

@@ -1,10 +1,12 @@
 """Bad arguments from Python: each is a UserError in one sentence, which names what is wrong."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from siamlab import TokenGrid, open_images, open_model, open_models, probe, train, zoo
+from siamlab import TokenGrid, mae, open_images, open_model, open_models, probe, train, zoo
 from siamlab.component import UserError
 from siamlab.data import Folder, ImageNet, Scenes, sample
 from siamlab.evaluate.embed import embed
@@ -18,6 +20,7 @@ from siamlab.run import Run
 from siamlab.run.choices import add_choice
 from siamlab.study import Ablation, Axis, Choice, Recipes, Search
 from siamlab.study.file import load
+from siamlab.train.export import load_encoder
 
 SCENES = Scenes(images=24, test_images=12, side=16)
 MAP = nn.Conv2d(3, 8, 4, 4)
@@ -76,6 +79,10 @@ BAD = [
     (lambda m, images: open_model("zoo:mae", size=33), "must be a multiple of"),
     (lambda m, images: open_model(nn.Linear(2, 2)), "Linear is not a vision transformer"),
     (lambda m, images: open_models([]), "models must name one or more"),
+    (lambda m, images: open_model("a\0b"), "model='a\\x00b' holds a NUL character; take that out"),
+    (lambda m, images: open_models([Path("a\0b")]), "b')] holds a NUL character; take that out"),
+    (lambda m, images: load_encoder("a\0b"), "a\\x00b cannot be a path: it holds a NUL character"),
+    (lambda m, images: train.train(mae(), "a\0b"), "path='a\\x00b' holds a NUL character"),
     (lambda m, images: zoo.file(None), "name=None must be text"),
     (lambda m, images: TokenGrid(None), "TokenGrid takes a network, a torch module, not None"),
     (lambda m, images: TokenGrid(MAP, size="big"), "size='big' must be one or two whole numbers"),
@@ -101,6 +108,8 @@ BAD = [
     (lambda m, images: SCENES("val"), "split='val' must be 'train' or 'test'"),
     (lambda m, images: SCENES(None), "split=None must be 'train' or 'test'"),
     (lambda m, images: Folder()("train"), "data.path='' must be a folder"),
+    (lambda m, images: Folder(path="a\0b"), "path='a\\x00b' holds a NUL character; take that out"),
+    (lambda m, images: open_images("a\0b"), "data='a\\x00b' holds a NUL character"),
     # features, probes, files
     (
         lambda m, images: probe.features("zoo:mae", images.pixels),

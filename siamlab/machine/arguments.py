@@ -18,6 +18,7 @@ from importlib import import_module
 from inspect import Parameter, signature
 from itertools import chain, repeat
 from numbers import Integral, Real
+from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
@@ -44,6 +45,8 @@ class Wanted(NamedTuple):
             if not (fits := _fits(annotation))(part):
                 return Wanted(self.name + place, annotation, fits).refusal(part)
         text = shown(value)
+        if _has_nul(value):
+            return UserError(f"{self.name}={text} holds a NUL character; take that out")
         said = f"{self.name}={text} must be {words(self.annotation)}"
         if text == described(value):
             said = f"{self.name} must be {words(self.annotation)}; got {text}"
@@ -161,7 +164,14 @@ def _fits(annotation: Any) -> Fits:
     kind = NUMBERS.get(annotation, origin or annotation)
     if annotation in (int, float):  # true and false are numbers to Python
         return lambda value: isinstance(value, kind) and not isinstance(value, bool)
-    return lambda value: isinstance(value, kind)
+    return lambda value: isinstance(value, kind) and not _has_nul(value)
+
+
+def _has_nul(value: Any) -> bool:
+    """Tell whether a text or a path holds a character that no system takes in a path."""
+    if isinstance(value, list | tuple):
+        return any(map(_has_nul, value))
+    return isinstance(value, str | PurePath) and "\0" in str(value)
 
 
 def _of_parts(origin: Any) -> bool:

@@ -69,13 +69,23 @@ def outward_link(folder: Path) -> Path | None:
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """Return the path with ~ as the user's home; that of an unknown user stays as it is."""
+    """Return the path with ~ as the user's home; that of an unknown user stays as it is.
+
+    Raises UserError for a path with a NUL character, which no system takes.
+    """
+    check_no_nul(path)
     return Path(os.path.expanduser(path))
 
 
 def legible(name: str) -> str:
     r"""Return the name of a file as text that can be written: bytes that are no UTF-8 as \\xe9."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def check_no_nul(path: str | os.PathLike[str]) -> None:
+    """Raise UserError for a path with a NUL character, which no system takes."""
+    if "\0" in os.fspath(path):
+        raise UserError(f"{path} cannot be a path: it holds a NUL character; take that out")
 
 
 def check_file(path: Path) -> None:
@@ -89,8 +99,9 @@ def check_file(path: Path) -> None:
 def check_readable(path: str | os.PathLike[str]) -> None:
     """Raise UserError for a file that may not be read, or whose folder may not be entered.
 
-    Libraries call such a file missing or damaged.
+    Libraries call such a file missing or damaged. UserError for a NUL character, too.
     """
+    check_no_nul(path)
     try:
         if stat.S_ISREG(os.stat(path).st_mode):
             open(path, "rb").close()
@@ -99,7 +110,7 @@ def check_readable(path: str | os.PathLike[str]) -> None:
             f"{path} cannot be read ({error.strerror}); make it readable, with the folders that "
             "lead to it"
         ) from None
-    except (OSError, ValueError):
+    except OSError:
         return  # it is not there
 
 
