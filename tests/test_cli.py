@@ -68,6 +68,13 @@ def test_axes_names_every_choice_and_every_field(capsys, monkeypatch):
                 assert f"{name}=" in printed or name == "kind", f"{axis}.{kind}.{name}"
 
 
+def test_a_terminal_without_a_width_shows_the_same(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    shown = said(capsys, "axes")
+    monkeypatch.setenv("COLUMNS", "0")
+    assert said(capsys, "axes") == shown and len(shown) > 1000
+
+
 def test_every_choice_and_every_field_is_explained():
     for axis in AXES:
         for choice in axis_choices(axis).values():
