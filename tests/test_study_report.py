@@ -21,6 +21,7 @@ from siamlab.study.results import importances, results, trials
 from siamlab.study.statistics import effects
 from siamlab.study.storage import open_storage
 from siamlab.study.summary import means_table
+from siamlab.study.trial import folder_of
 from siamlab.train import RunFolder, train
 
 TINY = "data.images=16 data.test_images=8 data.side=40 batch=4 steps=2 model.depth=1".split()
@@ -164,6 +165,13 @@ def test_a_run_on_this_machine_has_a_page(tmp_path):
     RunFolder(folder.path).encoder.touch()
     list(sections(LOSSES, study, results(study), None, tmp_path))
     assert pictures.stat().st_mtime_ns > before
+
+
+def test_runs_of_names_without_latin_letters_have_folders_of_their_own(tmp_path):
+    names = ["α", "β", "…", "a b", "UniGrad"]
+    folders = [folder_of(tmp_path, LOSSES.points()[0].run.change(f"name={n}")) for n in names]
+    assert len(set(folders)) == len(names)
+    assert [folder.name for folder in folders[3:]] == ["a-b-seed0", "UniGrad-seed0"]
 
 
 def test_a_comparison_of_runs_on_this_machine_leads_to_the_places_of_disagreement(tmp_path):
