@@ -150,6 +150,19 @@ def test_the_suffix_of_a_film_is_its_format(monkeypatch, table, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.gif", "new"]
 
 
+def test_a_figure_without_frames_is_no_film(tmp_path):
+    with pytest.raises(UserError, match="film has no frames; give what film_figure or training_"):
+        write_film(go.Figure(), tmp_path / "film.gif")
+    assert not any(tmp_path.iterdir())
+
+
+def test_figures_of_two_kinds_are_no_film_and_those_without_a_height_are():
+    line, heat = go.Figure(go.Scatter(x=[1])), go.Figure(go.Heatmap(z=[[1]]))
+    assert training_film({1: line, 2: line}).layout.height > 450
+    with pytest.raises(UserError, match="traces of the same kinds; give figures of one function"):
+        training_film({1: line, 2: heat})
+
+
 def test_steps_of_other_models_are_refused(table):
     odd = table.filter((pl.col("step") > 0) | (pl.col("model") == "mae"))
     with pytest.raises(UserError, match="the same models at all steps"):

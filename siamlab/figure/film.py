@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.figure.similarity import one_scale, similarity_figure, similarity_table
+from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.machine.files import atomic
 from siamlab.probe.features import features
@@ -29,6 +30,7 @@ from siamlab.train.access import ELSEWHERE, make_room, written
 
 COLUMNS = ("step", "model", "row", "column", "cosine", "rank")
 PAUSE = 500  # milliseconds a frame
+HEIGHT = 450  # pixels of a figure that sets none, as plotly draws it
 ROOM = 70  # pixels below the panels, for slider and button
 STEP = "step {:,}"
 
@@ -88,6 +90,9 @@ def training_film(figures: Mapping[int, go.Figure]) -> go.Figure:
             f"figures has {len(figures)} figures with {sorted(counts)} traces; give one or more of "
             "one kind, each of the same models at its step"
         )
+    kinds = {tuple(trace.type for trace in figure.data) for figure in figures.values()}
+    if len(kinds) != 1:
+        raise UserError("figures must have traces of the same kinds; give figures of one function")
     drawn = dict(sorted(figures.items()))
     last = list(drawn.values())[-1]
     film = go.Figure(last)
@@ -100,12 +105,12 @@ def training_film(figures: Mapping[int, go.Figure]) -> go.Figure:
 
 
 @typed
-def write_film(film: go.Figure, path: str | Path, width: int = 800) -> Path:
+def write_film(film: go.Figure, path: str | Path, width: Count = 800) -> Path:
     """Write a film in the format of its suffix, .gif, .mp4 or .html, and return its path.
 
     A GIF or MP4 is `width` pixels wide and is drawn with kaleido, which needs Chrome or Chromium;
     MP4 (H.264) also needs PyAV. The page has a slider and needs neither. Raises UserError for
-    another suffix, and for MP4 without PyAV.
+    another suffix, for a figure without frames, and for MP4 without PyAV.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -128,6 +133,8 @@ def write_film(film: go.Figure, path: str | Path, width: int = 800) -> Path:
 def _pictures(film: go.Figure, width: int) -> list[Image.Image]:
     import plotly.io as pio
 
+    if not film.frames:
+        raise UserError("film has no frames; give what film_figure or training_film returns")
     with TemporaryDirectory() as folder:
         paths = [Path(folder, f"{i}.png") for i in range(len(film.frames))]
         pio.write_images([_still(film, frame) for frame in film.frames], paths, width=width)
@@ -210,7 +217,7 @@ def _with_controls(figure: go.Figure) -> go.Figure:
         sliders=[dict(steps=steps, active=len(steps) - 1, x=0.12, len=0.88, y=0, pad=dict(t=30))],
         updatemenus=[dict(type="buttons", buttons=[button], x=0, xanchor="left", y=0,
                           yanchor="top", pad=dict(t=34), showactive=False)],
-        height=figure.layout.height + ROOM,
+        height=(figure.layout.height or HEIGHT) + ROOM,
         margin_b=below + ROOM,
     )  # fmt: skip
     return figure
