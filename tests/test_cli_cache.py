@@ -81,6 +81,19 @@ def test_a_damaged_entry_is_listed_as_such_and_can_go(capsys):
     assert main(["cache", "remove", "--all"]) == 0 and entries() == []
 
 
+def test_a_file_is_no_empty_cache(root, capsys):
+    root.write_text("")
+    assert main(["cache"]) == 2
+    assert "cache is not a folder; set SIAMLAB_CACHE to one" in capsys.readouterr().err
+
+
+def test_a_damaged_entry_may_be_nested_without_end(root, capsys):
+    fill()
+    for about in root.glob("*/about.json"):
+        about.write_text("[" * 10_000)
+    assert main(["cache"]) == 0 and "damaged" in capsys.readouterr().out
+
+
 def test_features_are_listed_by_model_and_removed_by_name_or_age(root, capsys, monkeypatch):
     monkeypatch.setenv(VARIABLE, "5GB")
     fill()

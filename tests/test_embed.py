@@ -12,7 +12,7 @@ from siamlab.cli.main import main
 from siamlab.cli.probe import folder_or_source
 from siamlab.component import UserError
 from siamlab.data import Folder, Scenes
-from siamlab.evaluate.embed import embed, embed_source
+from siamlab.evaluate.embed import check_embeddings, embed, embed_source
 from siamlab.evaluate.models import open_model
 from siamlab.probe import features, inputs
 from siamlab.probe.suite.passes import Passes
@@ -155,6 +155,18 @@ def test_mistakes_are_said_in_one_sentence(words, sentence, tmp_path, monkeypatc
     assert main(["embed", MODEL, *words.split()]) == 2
     error = capsys.readouterr().err
     assert re.search(sentence, error) and error.count("\n") == 1 and not any(tmp_path.iterdir())
+
+
+def test_a_link_to_nothing_is_replaced(tmp_path):
+    (tmp_path / "f.parquet").symlink_to("nowhere/f.parquet")
+    check_embeddings(str(tmp_path / "f.parquet"))
+
+
+def test_two_sources_of_images_are_refused(tmp_path, capsys):
+    words = ["embed", MODEL, "--data", "scenes", "data=fashion", "--out", f"{tmp_path}/f.parquet"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "--data scenes and data=fashion are two sources of images; leave one out" in said
 
 
 def test_a_disk_that_is_full(scenes, tmp_path, monkeypatch):

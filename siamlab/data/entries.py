@@ -47,6 +47,10 @@ def entries() -> list[Entry]:
             f"the cache {error.filename or root} cannot be read ({error.strerror}); make it "
             "readable, or set SIAMLAB_CACHE to another folder"
         ) from None
+    except NotADirectoryError:
+        raise UserError(
+            f"the cache {root} is not a folder; set SIAMLAB_CACHE to one, or move it away"
+        ) from None
     except OSError:
         return []
 
@@ -87,5 +91,5 @@ def _entry(folder: Path) -> Entry:
 def _images(about: Path) -> int | None:
     try:
         return int(json.loads(text_in(about))["shapes"]["labels"][0])
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None

@@ -41,8 +41,8 @@ def check_out(out: str | None) -> None:
 
 def check_new_file(path: Path, option: str) -> None:
     """Raise UserError where a file cannot be made: in a folder that is not there, or as one."""
-    if not path.resolve().parent.is_dir():
-        parent = path.parent
+    parent = path.parent
+    if not path.absolute().parent.is_dir():  # a link is replaced, wherever it leads
         raise UserError(f"{option} {path}: the folder {parent} does not exist; create it first")
     if path.is_dir():
         raise UserError(f"{option} {path} is a folder; name a file in it, or another one")
