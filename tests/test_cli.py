@@ -403,6 +403,38 @@ def test_a_closed_stream_is_no_mistake(stream, monkeypatch):
     assert main(["axes", "loss"]) == 0 and main(["axes", "nope"]) == 2
 
 
+class Gone(io.StringIO):
+    """A stream whose reader has gone."""
+
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def test_a_mistake_stays_out_of_the_output(monkeypatch, capsys):
+    """Where standard error is closed, or what reads it has gone."""
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["axes", "nope"]) == 2 and capsys.readouterr().out == ""
+    monkeypatch.setattr(sys, "stderr", Gone())
+    assert main(["axes", "nope"]) == 2
+
+
+def test_probing_and_training_take_a_closed_standard_error(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["train", "mae", "--small", *TINY, "--out", str(tmp_path / "run")]) == 0
+    assert "waiting for data\nmae" not in capsys.readouterr().out  # lines of a log
+    assert main(["probe", str(tmp_path / "run"), "--images", "20"]) == 0
+
+
+@pytest.mark.parametrize("words", ["show mae", "schema"])
+def test_a_reader_that_goes_early_is_no_mistake(words, monkeypatch):
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        assert main(words.split()) == 0
+        output.flush()  # as Python does at its end
+
+
 @pytest.mark.parametrize("words", ["leaderboard show", "probe nope", "train mae --out x"])
 def test_a_working_folder_that_is_gone_is_one_sentence(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

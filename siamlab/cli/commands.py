@@ -19,9 +19,8 @@ def train_run(options: Namespace) -> int:
     check_recipe(options.name, options.recipe)
     if not options.resume:  # a run that goes on needs them no more
         check_start(options.words)
-    from siamlab.component import printable
     from siamlab.machine import distributed
-    from siamlab.machine.terminal import say
+    from siamlab.machine.terminal import say, tell
     from siamlab.train import RunFolder, Stopped, steps
     from siamlab.train.bar import follow
 
@@ -31,15 +30,12 @@ def train_run(options: Namespace) -> int:
     out = options.out or f"runs/{run.name}"
     if options.resume and not RunFolder(out).made() and distributed.is_main():
         RunFolder(out).check_free()
-        print(
-            printable(f"siamlab: there is no run in {out} yet, so a new one starts"),
-            file=sys.stderr,
-        )
+        tell(f"siamlab: there is no run in {out} yet, so a new one starts")
     try:
         follow(run, steps(run, out, resume=options.resume))
     except Stopped as stop:
         if distributed.is_main():
-            print(f"siamlab: {stop}", file=sys.stderr)
+            tell(f"siamlab: {stop}")
         return 130
     if distributed.is_main():
         say(f"The run is in {out}; `siamlab probe {shlex.quote(str(out))}` measures it.")

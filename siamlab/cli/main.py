@@ -11,6 +11,7 @@ from contextlib import suppress
 from siamlab.cli.parser import parser
 from siamlab.machine.faults import machine_fault, way_out
 from siamlab.machine.redact import without_passwords
+from siamlab.machine.terminal import tell
 
 REFUSED = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
 
@@ -37,25 +38,30 @@ def main(words: list[str] | None = None) -> int:
             sys.stdout.flush()
         return done
     except UserError as mistake:
-        print(f"siamlab: {without_passwords(str(mistake), *words)}", file=sys.stderr)
+        tell(f"siamlab: {without_passwords(str(mistake), *words)}")
         return 2
     except MemoryError:
-        print("siamlab: out of memory: end other programs, or ask for less", file=sys.stderr)
+        tell("siamlab: out of memory: end other programs, or ask for less")
         return 2
     except KeyboardInterrupt:
-        print("siamlab: stopped", file=sys.stderr)
+        tell("siamlab: stopped")
         return 130
     except BrokenPipeError:  # the reader of the pipe has gone, as it does after `| head`
-        sys.stderr.close()
+        _discard_output()
         return 0
     except Exception as error:
         if not (sentence := _explained(error)):
             raise
         if machine_fault(error):  # output that is still buffered would fail again
-            with suppress(OSError, AttributeError):  # where the output is not a file, or closed
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"siamlab: {printable(sentence)}", file=sys.stderr)
+            _discard_output()
+        tell(f"siamlab: {sentence}")
         return 2
+
+
+def _discard_output() -> None:
+    """Lead what is still buffered nowhere, or Python would fail to write it at its end."""
+    with suppress(OSError, AttributeError):  # where the output is not a file, or closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explained(error: Exception) -> str:

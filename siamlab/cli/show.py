@@ -3,10 +3,8 @@
 show(mae().change("model.init=mae_pretrain_vit_base.pth"))
 """
 
-import sys
-
 from siamlab import zoo
-from siamlab.component import printable
+from siamlab.machine.terminal import tell
 from siamlab.run import Run
 
 
@@ -22,5 +20,5 @@ def show(run: Run) -> None:
 
             check_start(run)
         else:  # they are on the machine that trains, perhaps
-            print(f"siamlab: model.init: {printable(zoo.missing(name))}", file=sys.stderr)
+            tell(f"siamlab: model.init: {zoo.missing(name)}")
     print(run.toml(), end="")

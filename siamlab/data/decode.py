@@ -4,7 +4,6 @@ for pieces in decode_all(files, lambda f: decode(f, 64), skipped): ...
 """
 
 import os
-import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from siamlab.machine.files import check_file
+from siamlab.machine.terminal import is_watched
 
 SUFFIXES = tuple(
     ".jpg .jpeg .jfif .png .webp .bmp .tif .tiff .gif .ppm .pgm .pbm .pnm .jp2 .avif".split()
@@ -109,7 +109,7 @@ def decode_all(
 
     with (
         ThreadPoolExecutor(cores()) as pool,
-        Progress(console=_stderr(), disable=not sys.stderr.isatty(), transient=True) as bar,
+        Progress(console=_stderr(), disable=not is_watched(), transient=True) as bar,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # Pillow's remarks on odd but readable files

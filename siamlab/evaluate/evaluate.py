@@ -4,7 +4,6 @@ found = evaluate(with_untrained(models), data)          # found.scores, found.te
 scores = probe_all(with_untrained(models), train, test)
 """
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +20,7 @@ from siamlab.evaluate.models import NamedModel, before_training
 from siamlab.machine.device import device_named
 from siamlab.machine.memory import keep_freed
 from siamlab.machine.shelf import Shelf, bound
-from siamlab.machine.terminal import cell
+from siamlab.machine.terminal import cell, is_watched
 from siamlab.probe import inputs
 from siamlab.probe.finetune_recipe import FineTune
 
@@ -120,7 +119,7 @@ def probe_all(
     keep_freed()
     measured, place, shelf = {}, device_named(device), feature_shelf() if cache else None
     # rich takes a notebook for a terminal and would show a widget there, unless that is ruled out
-    terminal = dict(stderr=True, force_jupyter=False, force_terminal=sys.stderr.isatty())
+    terminal = dict(stderr=True, force_jupyter=False, force_terminal=is_watched())
     with Console(**terminal).status("probing") as status:
         for name, model, *_ in models:
             report = lambda step, name=name: status.update(cell(f"probing {name}: {step}"))  # noqa: E731

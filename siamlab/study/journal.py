@@ -9,7 +9,6 @@ is cut off before the next line is appended, under the lock, and kept next to th
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from siamlab.component import UserError
 from siamlab.machine.files import atomic, hold
+from siamlab.machine.terminal import tell
 
 BEGIN = b'{"op_code"'  # how Optuna begins each line
 
@@ -175,4 +175,4 @@ def _free(path: Path, suffix: str) -> Path:
 
 
 def _say(sentence: str) -> None:
-    print(f"siamlab: {sentence}", file=sys.stderr)
+    tell(f"siamlab: {sentence}")

@@ -6,7 +6,6 @@ storage = open_storage("postgresql://host/db", out)  # many machines
 
 import os
 import re
-import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from optuna.storages import BaseStorage, RDBStorage
 
 from siamlab.component import UserError
 from siamlab.machine.redact import without_passwords
+from siamlab.machine.terminal import tell
 from siamlab.study.journal import open_journal
 
 LONGEST_BEAT = 3600  # seconds
@@ -129,7 +129,7 @@ def _open_database(url: str, beat: int) -> PatientStorage:
                 raise
             if waits and not said:
                 why = without_passwords(_first_line(error), url)
-                print(f"siamlab: waits up to {WAIT} s for the database ({why})", file=sys.stderr)
+                tell(f"siamlab: waits up to {WAIT} s for the database ({why})")
                 said = True
         time.sleep(RETRY)
 

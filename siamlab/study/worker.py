@@ -9,7 +9,6 @@ full disk or a lost database, is not the trial's: the worker requeues it and sto
 
 import math
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from siamlab.component import UserError
 from siamlab.machine.faults import NO_MEMORY, machine_fault
+from siamlab.machine.terminal import tell
 from siamlab.probe.suite import PARTS
 from siamlab.probe.suite.spatial import FEWEST
 from siamlab.run import Run
@@ -184,7 +184,7 @@ def patiently(call: Callable[[], Any]) -> Any:
                     "checkpoints"
                 ) from None
             if not said:
-                print(f"siamlab: waits up to {PATIENCE} s for the storage", file=sys.stderr)
+                tell(f"siamlab: waits up to {PATIENCE} s for the storage")
                 said = True
             time.sleep(POLL)
 

@@ -3,7 +3,6 @@
 follow(run, steps(run, path))
 """
 
-import sys
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 
@@ -12,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from siamlab.component import printable
 from siamlab.machine import distributed
-from siamlab.machine.terminal import cell, say
+from siamlab.machine.terminal import cell, say, tell
 from siamlab.run import Run
 from siamlab.train.collapse import collapse_warning
 from siamlab.train.events import Event, Notice
@@ -52,7 +51,7 @@ def update(progress: Progress, bar: int, name: str, event: Event) -> None:
     if not progress.console.is_terminal:  # a log file gets one line per event instead of a bar
         share = f"{event.step}/{progress.tasks[bar].total:.0f}"
         speed = f"{rate} images/s, {wait} waiting for data"
-        print(printable(f"{name} {share} loss {loss} {speed}"), file=sys.stderr)
+        tell(f"{name} {share} loss {loss} {speed}")
 
 
 def follow(run: Run, events: Iterable[Event]) -> None:

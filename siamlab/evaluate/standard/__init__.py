@@ -3,7 +3,6 @@
 scores = measure_standard(open_models(["zoo:mae"]), Spair(path="SPair-71k"))     # a long table
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -24,7 +23,7 @@ from siamlab.evaluate.standard.segmentation import Ade20k, Cityscapes, Regions, 
 from siamlab.evaluate.standard.spair import Spair
 from siamlab.evaluate.standard.warps import Warps
 from siamlab.machine.device import device_named, lent
-from siamlab.machine.terminal import cell
+from siamlab.machine.terminal import cell, is_watched
 from siamlab.probe.catalogue import join_rows
 from siamlab.probe.suite.passes import Precision, told
 from siamlab.probe.suite.standard import STANDARD
@@ -90,7 +89,7 @@ def measure_standard(
     """
     measure, place = data(), device_named(device)
     measured, shelf = {}, feature_shelf() if cache else None
-    terminal = dict(stderr=True, force_jupyter=False, force_terminal=sys.stderr.isatty())
+    terminal = dict(stderr=True, force_jupyter=False, force_terminal=is_watched())
     with Console(**terminal).status("probing") as status:
         for named in models:
             report = lambda step, name=named.name: status.update(cell(f"probing {name}: {step}"))  # noqa: E731
