@@ -25,7 +25,7 @@ from siamlab.figure.template import (
 )
 from siamlab.geometry import Grid
 from siamlab.machine.arguments import typed
-from siamlab.probe.table import check_frame, check_grid
+from siamlab.probe.table import check_patches
 
 COLUMNS = 5  # panels in a row
 PANEL = 152  # pixels: height of a row of panels
@@ -77,8 +77,7 @@ def attention_figure(
     The colour scale ends at `highest`, by default the largest value of the table. Figures can be
     compared only if they share it.
     """
-    table = check_frame(table, ("head", "row", "column", "attention"), needed=["head"])
-    check_grid(table, "the table of this figure", by=["head"])
+    table = check_patches(table, ["attention"], by=["head"])
     heads = table["head"].unique(maintain_order=True).to_list()
     count = len(heads) + 1
     rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
@@ -116,9 +115,7 @@ def attention_maps_figure(
     From an `attention_maps_table` of the class token, or of the patch at (row, column) `query`,
     from 0, which is outlined. The colour scale ends at `highest`, by default the 99th percentile.
     """
-    keys = ["layer", "head"]
-    table = check_frame(table, (*keys, "row", "column", "attention"), needed=keys)
-    check_grid(table, "the table of this figure", by=keys)
+    table = check_patches(table, ["attention"], by=["layer", "head"])
     maps = _maps(table)  # [layers, heads, rows, columns]
     small = _small(to_grey(image))
     height, width = small.shape[1:]

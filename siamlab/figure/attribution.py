@@ -22,7 +22,7 @@ from siamlab.figure.template import (
 )
 from siamlab.geometry import Grid
 from siamlab.machine.arguments import typed
-from siamlab.probe.table import check_frame, check_grid
+from siamlab.probe.table import check_patches
 
 COLUMNS = 4  # panels in a row
 PANEL, BELOW = 146, 40  # pixels: height of a row of panels, and of the space below them
@@ -73,7 +73,10 @@ def attribution_figure(
     """
     if not tables:
         raise UserError("tables has no method; pass the attribution_table of at least one")
-    tables = {name: _checked(table, name) for name, table in tables.items()}
+    tables = {
+        method: check_patches(table, ["attribution"], f"the table of {method!r}")
+        for method, table in tables.items()
+    }
     count = len(tables) + 1
     rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
     gaps = dict(horizontal_spacing=0.02, vertical_spacing=0.25 / rows)
@@ -93,13 +96,6 @@ def attribution_figure(
     figure.update_layout(margin=dict(l=12, r=12, b=BELOW))
     caption = _caption(target, patch is not None)
     return finish(figure, f"Attribution: {model}", caption, rows * PANEL + BELOW)
-
-
-def _checked(table: pl.DataFrame, method: str) -> pl.DataFrame:
-    name = f"the table of {method!r}"
-    table = check_frame(table, ("row", "column", "attribution"), name)
-    check_grid(table, name)
-    return table
 
 
 def _caption(target: str, outlined: bool) -> str:

@@ -20,7 +20,7 @@ from siamlab.figure.image import frame, show
 from siamlab.figure.template import TOP, WIDTH, finish, plain
 from siamlab.geometry import Grid
 from siamlab.machine.arguments import typed
-from siamlab.probe.table import check_frame, check_grid
+from siamlab.probe.table import check_patches
 
 COLOURS = ("red", "green", "blue")  # first, second, third component
 ENDS = (0.01, 0.99)  # quantiles that become 0 and 1; values beyond them are clipped
@@ -73,7 +73,10 @@ def components_figure(
             f"{len(images)} images and {len(tables)} tables must be at least one of each; "
             "pass images and the components_table of a model"
         )
-    tables = {name: _checked(table, name) for name, table in tables.items()}
+    tables = {
+        model: check_patches(table, COLOURS, f"the table of {model!r}", by=["image"])
+        for model, table in tables.items()
+    }
     names, count = ["image", *tables], len(images)
     width = (WIDTH - 24 - (count - 1) * GAP) / count
     tall = min(TALLEST, width * images.shape[2] / images.shape[3])
@@ -96,13 +99,6 @@ def components_figure(
     caption += "all these images, computed for each model separately. Patches of one colour have "
     caption += "similar features; colours cannot be compared between models."
     return finish(figure, title, caption, int(height) + TOP + 12)
-
-
-def _checked(table: pl.DataFrame, model: str) -> pl.DataFrame:
-    name = f"the table of {model!r}"
-    table = check_frame(table, ("image", "row", "column", *COLOURS), name)
-    check_grid(table, name, by=["image"])
-    return table
 
 
 def _components(features: Float[Tensor, "m D"]) -> Float[Tensor, "m 3"]:

@@ -30,7 +30,7 @@ from siamlab.figure.template import (
 )
 from siamlab.geometry import Grid
 from siamlab.machine.arguments import typed
-from siamlab.probe.table import check_frame, check_grid
+from siamlab.probe.table import check_patches
 
 MARGIN = dict(l=12, r=84, b=44)  # pixels; the colour bar is on the right
 GAP, LINE = 10, 15  # pixels between panels; height of a line of a panel's title
@@ -93,7 +93,10 @@ def similarity_figure(
     tables describe the patches of `other`, by default of `image` itself. All panels share one
     colour scale.
     """
-    tables = {name: _checked(table, name) for name, table in tables.items()}
+    tables = {
+        model: check_patches(table, ["cosine", "rank"], f"the table of {model!r}")
+        for model, table in tables.items()
+    }
     grids = _grids(tables)
     _check(grids, query)
     searched = image if other is None else other
@@ -118,13 +121,6 @@ def similarity_figure(
     figure.update_layout(margin=MARGIN)
     finish(figure, title, _caption(grids, query, other is not None), height + lines * LINE)
     return figure.update_layout(margin_t=figure.layout.margin.t + lines * LINE)
-
-
-def _checked(table: pl.DataFrame, model: str) -> pl.DataFrame:
-    name = f"the table of {model!r}"
-    table = check_frame(table, ("row", "column", "cosine", "rank"), name)
-    check_grid(table, name)
-    return table
 
 
 def _grids(tables: Mapping[str, pl.DataFrame]) -> list[Grid]:

@@ -114,9 +114,18 @@ def check_columns(frame: Any, columns: Iterable[str], name: str, way: str) -> No
         raise UserError(f"{name} has no rows; {way}")
 
 
-def check_grid(frame: "polars.DataFrame", name: str, by: Iterable[str] = ()) -> None:
-    """Refuse a table that lacks a patch of its grid, or has one twice, for any value of `by`."""
+def check_patches(
+    frame: Any,
+    values: Iterable[str],
+    name: str = "the table of this figure",
+    by: Iterable[str] = (),
+) -> "polars.DataFrame":
+    """Return the table with row, column and values of patches as `check_frame` does.
+
+    Refuses one that lacks a patch of its grid, or has one twice, for any value of `by`.
+    """
     by = list(by)
+    frame = check_frame(frame, (*by, "row", "column", *values), name, needed=by)
     rows, columns = (int(frame[key].max()) + 1 for key in ("row", "column"))
     wanted = rows * columns * math.prod(frame[key].n_unique() for key in by)
     twice = frame.select("row", "column", *by).is_duplicated().any()
@@ -126,6 +135,7 @@ def check_grid(frame: "polars.DataFrame", name: str, by: Iterable[str] = ()) -> 
             f"{name} must have each patch of its grid, {rows} × {columns}, once{each}: "
             f"{wanted} rows, got {len(frame)}{' with some twice' if twice else ''}"
         )
+    return frame
 
 
 def _plain(column: "polars.Series", name: str, needed: bool) -> "polars.Series":
