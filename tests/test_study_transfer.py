@@ -438,8 +438,10 @@ def test_the_commands(there, file, tmp_path, capsys):
     to = tmp_path / "losses.jsonl"
     output = run("export", file, "--to", to, "--out", tmp_path / "there")
     assert output == f"10 of 12 trials of losses are in {to}\n"
-    output = run("import", file, "seeds=4", "--from", to, to, "--out", tmp_path / "here")
-    assert "imported: 10 trials\nalready complete: 10 trials\n" in output
+    for number, sources in enumerate([(to, to), (to, "--from", to)]):
+        here = tmp_path / f"here {number}"
+        output = run("import", file, "seeds=4", "--from", *sources, "--out", here)
+        assert "imported: 10 trials\nalready complete: 10 trials\n" in output
 
 
 def test_trials_can_be_imported_into_a_database(exported, file, tmp_path, capsys):

@@ -55,8 +55,8 @@ def _add_export_and_import(verbs) -> None:
     _add_place(export)
     load = _verb(verbs, "import", "import finished trials from files into a study, so that they "
                  "need not run again; trials that are complete are kept", _import)  # fmt: skip
-    load.add_argument("--from", dest="sources", nargs="+", required=True, metavar="FILE",
-                      help="files that `siamlab study export` wrote")  # fmt: skip
+    load.add_argument("--from", dest="sources", nargs="+", action="extend", required=True,
+                      metavar="FILE", help="files that `siamlab study export` wrote")  # fmt: skip
     load.add_argument("--any-version", action="store_true",
                       help="also trials of other versions of siamlab, torch or timm")  # fmt: skip
 
