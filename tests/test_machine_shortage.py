@@ -112,16 +112,17 @@ def test_patches_that_would_not_fit_are_computed_when_a_probe_asks_for_them(monk
     model, images = open_model("zoo:scenes_mae").model, Scenes(images=20, test_images=4, side=40)
     train, test = images("train"), images("test")
     want = extract(model, Bench(train, test))
+    assert len(want.train.pooled) == 20 and len(want.test.pooled) == 4  # computed here
     size = 25 * 96 * 4  # bytes of the patches of an image
     monkeypatch.setattr(passes, "free_memory", lambda gpu: (39 * size, 2**30))
     seen = Mock(return_value=None)
     model.patch_embed.register_forward_hook(seen)
     found = extract(model, Bench(train, test))
-    assert seen.call_count == 4  # training images, test images, and their two crops
+    assert seen.call_count == 2  # the two crops of test images; no probe has asked for more
     for one, other in ((found.train, want.train), (found.test, want.test)):
         assert torch.equal(one.pooled, other.pooled) and torch.equal(one.cls, other.cls)
         assert torch.equal(one.patches, other.patches) and one.grid == other.grid
-    assert seen.call_count == 5  # those of the test images fitted; those of training ones came now
+    assert seen.call_count == 5  # patches of the test images came with the rest: they fit
     assert found.train.patches is found.train.patches
     monkeypatch.setattr(shortage, "free_memory", lambda gpu: (19 * size, 2**30))
     late = extract(model, Bench(train, test))

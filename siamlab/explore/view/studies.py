@@ -34,23 +34,17 @@ class Studies:
         Raises UserError for a state that the study does not have.
         """
         with self._lock:
-            shown, change = self.explorer, Change({})
+            shown = self.explorer
             for name in (name for name in CONTROLS if name in words):  # a study has its own probes
-                with shown.preview(change):
-                    further = shown.on_set(shown.checked({name: words[name]}))
-                change = Change(change.values | further.values)
-            with shown.preview(change):
-                further = self._chosen(words.get("chosen", ""))
-            with shown.preview(Change(change.values | further.values)):
-                return shown.scene().as_dict()
+                shown = shown.at(shown.on_set(shown.checked({name: words[name]})))
+            return shown.at(_chosen(shown, words.get("chosen", ""))).scene().as_dict()
 
-    def _chosen(self, word: str) -> Change:
-        """The points of a word such as 0.2.5; none for an empty one."""
-        if not word:
-            return Change({})
-        parts, count = word.split("."), self.explorer.scene().panels[0].parts
-        if not all(part.isdecimal() and len(part) < 7 and int(part) < count for part in parts):
-            raise Refused(
-                f"chosen={word} must be numbers from 0 to {count - 1}, joined by dots", 404
-            )
-        return self.explorer.on_brush("plane", sorted({int(part) for part in parts}))
+
+def _chosen(shown: StudyExplorer, word: str) -> Change:
+    """The points of a word such as 0.2.5; none for an empty one."""
+    if not word:
+        return Change({})
+    parts, count = word.split("."), shown.scene().panels[0].parts
+    if not all(part.isdecimal() and len(part) < 7 and int(part) < count for part in parts):
+        raise Refused(f"chosen={word} must be numbers from 0 to {count - 1}, joined by dots", 404)
+    return shown.on_brush("plane", sorted({int(part) for part in parts}))
