@@ -68,6 +68,7 @@ def dozen():
     return many(13)  # more than those that all have names
 
 
+@pytest.mark.slow
 def test_any_brushing_of_many_models_is_answered(browser, dozen, tmp_path):
     file = dozen.to_html(tmp_path / "page.html")
     assert file.stat().st_size < 3e6

@@ -82,6 +82,7 @@ def test_a_step_that_was_not_kept_or_is_damaged_is_told(predicted, tmp_path):
         branches_at(copy, 2)
 
 
+@pytest.mark.slow
 def test_a_page_of_predictions_goes_through_the_steps(browser, predicted, pixels, tmp_path):
     folder, made = predicted
     explorer = made(folder, pixels)

@@ -219,6 +219,7 @@ def test_neighbours_vote_on_the_images_of_a_map(models, ships, monkeypatch):
     assert "mine has no two classes" in sentence(client.get("map/0/votes"), 409)
 
 
+@pytest.mark.slow
 def test_umap_is_offered_where_it_is_installed_and_keeps_what_is_alike_together(models, ships):
     pytest.importorskip("umap")
     collection = Collection(sample(Fashion()("test"), 40), "fashion")
