@@ -59,6 +59,10 @@ def test_a_path_ends_at_siameseim(name, images, sized):
         ),
         (("loss=cosine", "los=cosine"), "a run has no key 'los'; did you mean 'loss'"),
         (('"cosine",', '"UniGrad",'), "axis 'loss' has the label 'UniGrad' twice"),
+        (
+            ('"cosine",', '"UniGrad!",'),
+            "labels 'UniGrad' and 'UniGrad!', whose runs would share the folder",
+        ),
         (("study = ", "stduy = "), "sets no `study`"),
         (("import demo_size", "import demo_sise"), "line 2, does not import: ImportError"),
     ],

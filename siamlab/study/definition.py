@@ -5,6 +5,7 @@ study.points()          # the runs to compare, each with its label
 study.comparisons()     # the pairs of labels that are compared
 """
 
+import re
 from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from siamlab.component import Component, UserError
+from siamlab.machine.sums import text_sum
 from siamlab.probe.suite import PARTS
 from siamlab.run import Run
 
@@ -214,7 +216,20 @@ def changed(run: Run, changes: Iterable[str], label: str) -> Run:
         raise UserError(f"choice {label!r}: {error}") from None
 
 
+def slug_of(label: str) -> str:
+    """Return the label as a part of a folder's name; α and β have two."""
+    slug = re.sub(r"[^A-Za-z0-9.+]+", "-", label).strip("-")
+    return slug or f"run-{text_sum(label)}"
+
+
 def _check_distinct(where: str, labels: list[str]) -> None:
+    seen: dict[str, str] = {}
     for label in labels:
+        other = seen.setdefault(slug := slug_of(label), label)
         if labels.count(label) > 1:
             raise ValueError(f"{where} has the label {label!r} twice; each choice needs its own")
+        if other != label:
+            raise ValueError(
+                f"{where} has the labels {other!r} and {label!r}, whose runs would share the "
+                f"folder {slug}; let them differ in a letter or digit"
+            )

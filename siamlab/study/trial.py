@@ -7,7 +7,6 @@ rows = network_rows(probe_trial(run, folder.path, study, images))
 """
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,10 @@ from siamlab.component import UserError
 from siamlab.data import sample
 from siamlab.evaluate.models import open_model
 from siamlab.machine.files import atomic, text_in
-from siamlab.machine.sums import text_sum, unsigned
+from siamlab.machine.sums import unsigned
 from siamlab.probe import probe_model, table
 from siamlab.run import Run
-from siamlab.study.definition import Search, Study, parameters
+from siamlab.study.definition import Search, Study, parameters, slug_of
 from siamlab.study.images import StudyImages
 from siamlab.train import steps
 from siamlab.train.collapse import collapse_warning
@@ -56,9 +55,7 @@ def run_of_trial(definition: Study, handle: optuna.Trial, number: int) -> Run:
 
 def folder_of(out: Path, run: Run) -> Path:
     """Return the folder of a run within the study's, such as runs/cosine-seed0."""
-    slug = re.sub(r"[^A-Za-z0-9.+]+", "-", run.name).strip("-")
-    slug = slug or f"run-{text_sum(run.name)}"  # α and β are two runs
-    return out / "runs" / f"{slug}-seed{run.seed}"
+    return out / "runs" / f"{slug_of(run.name)}-seed{run.seed}"
 
 
 def train_trial(
