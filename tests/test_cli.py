@@ -115,6 +115,7 @@ def test_data_lists_and_describes(capsys):
     assert "MIT" in said(capsys, "data", "info", "fashion")
 
 
+@pytest.mark.slow
 def test_a_comparison_is_a_table_and_a_report(tmp_path, capsys):
     out = tmp_path / "deep" / "out"
     models = ("timm:test_vit", "timm:test_vit2")

@@ -44,9 +44,12 @@ def stem(path):
     return path.stem
 
 
+LONG = ("01", "02", "07", "09")  # take longer than the other six together
+
+
 def slow_if_long(path):
-    """Two of the ten, which take as long as six others; `08` trains, too."""
-    return pytest.param(path, marks=[pytest.mark.slow] * path.stem.startswith(("01", "09")))
+    """A notebook, among the slow tests if it is one of the long."""
+    return pytest.param(path, marks=[pytest.mark.slow] * path.stem.startswith(LONG))
 
 
 def pictures(cell):
