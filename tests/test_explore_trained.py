@@ -82,18 +82,28 @@ def test_a_step_that_was_not_kept_or_is_damaged_is_told(predicted, tmp_path):
         branches_at(copy, 2)
 
 
+STEPS = "input[name=training_step]"  # the slider
+
+
+def steps_of(page, explorer, folder):
+    """Go through training steps on the page of an explorer; yield each, once it is shown."""
+    page.goto(explorer.to_html(folder / "page.html").as_uri())
+    slider = page.locator(STEPS)
+    assert slider.get_attribute("max") == "3" and slider.input_value() == "3"
+    for place, step in ((0, "0"), (2, "4")):
+        slider.fill(str(place))
+        drawn_as(page, explorer.set(training_step=step))
+        yield step
+
+
 @pytest.mark.slow
 def test_a_page_of_predictions_goes_through_the_steps(browser, predicted, pixels, tmp_path):
     folder, made = predicted
     explorer = made(folder, pixels)
     view = "expected" if made is EyeExplorer else "reconstruction"
     with watched(browser, width=1200, height=900) as page:
-        page.goto(explorer.to_html(tmp_path / "page.html").as_uri())
-        slider = page.locator("input[name=training_step]")
-        assert slider.get_attribute("max") == "3" and slider.input_value() == "3"
-        for place, step in ((0, "0"), (2, "4")):
-            slider.fill(str(place))
-            drawn_as(page, explorer.set(training_step=step))
+        slider = page.locator(STEPS)
+        for _ in steps_of(page, explorer, tmp_path):
             assert page.evaluate("shown.scene.panels.every((each) => shown.images[each.image])")
         click(page, view, 0.9, 0.1)
         drawn_as(page, explorer.select(view, explorer.grid[1] - 1))
@@ -143,12 +153,8 @@ def test_a_page_goes_through_the_steps(browser, models, pixels, kind, tmp_path):
     explorer = PairExplorer(models[0], pixels) if kind == "pair" else ModelsExplorer(models, pixels)
     view = "a" if kind == "pair" else f"{models[1].name} similarity"
     with watched(browser, width=1200, height=900) as page:
-        page.goto(explorer.to_html(tmp_path / "page.html").as_uri())
-        slider = page.locator("input[name=training_step]")
-        assert slider.get_attribute("max") == "3" and slider.input_value() == "3"
-        for place, step in ((0, "0"), (2, "4")):
-            slider.fill(str(place))
-            drawn_as(page, explorer.set(training_step=step))
+        slider = page.locator(STEPS)
+        for step in steps_of(page, explorer, tmp_path):
             assert slider.locator("xpath=following-sibling::output").text_content() == step
         click(page, view, 0.9, 0.1)
         columns = explorer.scene().panels[-1].grid if kind == "pair" else explorer.grid
