@@ -55,6 +55,7 @@ docs: $(VENV)/.done  ## the documentation site, in build/site; warnings and dead
 	$(VENV)/bin/python docs/build_probes.py
 	$(VENV)/bin/python docs/build_leaderboard.py
 	$(VENV)/bin/python docs/build_results.py
+	$(VENV)/bin/python docs/build_claims.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build
 	@echo "build/site/index.html; with search: $(VENV)/bin/python -m http.server -d build/site"
 

@@ -105,7 +105,9 @@ def headline_section() -> str:
         f"Mean over {seeds()} seeds and its 95 % Student-t interval:\n",
         markdown(["", *SHOWN.values()], mean_rows(table, SHOWN)),
         "Differences seed by seed, with intervals that hold together (Bonferroni):\n",
-        markdown(["", "semantic score", "spatial score"], difference_rows(table, PAIRS)),
+        markdown(
+            ["", "semantic score", "spatial score"], difference_rows(table, pairs("headline"))
+        ),
         "What SiameseIM gains, in percentage points: on all labels by the linear probe, and how "
         "much more than that on each harder task (intervals hold together):\n",
         markdown(["", "linear", *HARD.values()], gain_rows()),
@@ -113,23 +115,10 @@ def headline_section() -> str:
     return "\n".join(parts)
 
 
-def path_section(study: str) -> str:
-    """Return the tables of a path's finished steps as Markdown: each against the one before."""
-    return configurations_section(scores(study), "step", lambda steps: list(pairwise(steps)))
-
-
-def ablation_section(study: str) -> str:
-    """Return the tables of an ablation's finished choices as Markdown: each against the first."""
-    return configurations_section(
-        scores(study), "choice", lambda choices: [(choices[0], other) for other in choices[1:]]
-    )
-
-
-def configurations_section(
-    table: pl.DataFrame, word: str, compared: Callable[[list[str]], list[tuple[str, str]]]
-) -> str:
-    """Return means and differences; `word` names a configuration, `compared` the pairs."""
-    points = table["point"].unique(maintain_order=True).to_list()
+def configurations_section(study: str) -> str:
+    """Return the tables of a study's finished configurations as Markdown."""
+    table = scores(study)
+    word = "step" if kind(study) == "path" else "choice"
     counts = dict(table.group_by("point").agg(pl.col("seed").n_unique()).iter_rows())
     parts = [
         f"Mean over seeds and its 95 % Student-t interval, {word} by {word}:\n",
@@ -139,9 +128,23 @@ def configurations_section(
         ),
         f"What each {word} changes, seed by seed, with intervals that hold together "
         "(Bonferroni):\n",
-        markdown(["", "semantic score", "spatial score"], difference_rows(table, compared(points))),
+        markdown(["", "semantic score", "spatial score"], difference_rows(table, pairs(study))),
     ]
     return "\n".join(parts)
+
+
+def pairs(study: str) -> list[tuple[str, str]]:
+    """Return what is compared: steps of a path with the one before, choices with the first."""
+    if study == "headline":
+        return list(PAIRS)
+    points = scores(study)["point"].unique(maintain_order=True).to_list()
+    if kind(study) == "path":
+        return list(pairwise(points))
+    return [(points[0], other) for other in points[1:]]
+
+
+def kind(study: str) -> str:
+    return read_trials(RESULTS / f"{study}.jsonl").header.about["kind"]
 
 
 def mean_rows(table: pl.DataFrame, probes: Iterable[str]) -> Iterator[list[str]]:
@@ -156,10 +159,12 @@ def mean_rows(table: pl.DataFrame, probes: Iterable[str]) -> Iterator[list[str]]
         ]  # fmt: skip
 
 
-def difference_rows(table: pl.DataFrame, pairs: Sequence[tuple[str, str]]) -> Iterator[list[str]]:
-    compared = effects(table, pairs)
-    for base, point in pairs:
-        both = compared.filter(pl.col("base") == base, pl.col("point") == point)
+def difference_rows(
+    table: pl.DataFrame, compared: Sequence[tuple[str, str]]
+) -> Iterator[list[str]]:
+    found = effects(table, compared)
+    for base, point in compared:
+        both = found.filter(pl.col("base") == base, pl.col("point") == point)
         rows = [both.row(by_predicate=pl.col("probe") == name, named=True) for name in SUMMARY]
         yield [f"{point} against {base}", *map(verdict, rows)]
 
@@ -180,8 +185,12 @@ def gain_rows() -> Iterator[list[str]]:
 
 def verdict(row: dict, scale: float = 1) -> str:
     """Return a difference with its interval and verdict."""
-    size = spread(row["difference"], row["wide_low"], row["wide_high"], scale, sign="+")
-    return f"{size} {row['verdict']}"
+    return f"{difference(row, scale)} {row['verdict']}"
+
+
+def difference(row: dict, scale: float = 1) -> str:
+    """Return a difference with its interval."""
+    return spread(row["difference"], row["wide_low"], row["wide_high"], scale, sign="+")
 
 
 def spread(value: float, low: float, high: float, scale: float = 1, sign: str = "") -> str:
@@ -193,7 +202,7 @@ def spread(value: float, low: float, high: float, scale: float = 1, sign: str = 
     return shown if math.isnan(low) else f"{shown} [{low_shown}, {high_shown}]"
 
 
-def markdown(head: list[str], rows: Iterator[list[str]]) -> str:
+def markdown(head: list[str], rows: Iterable[list[str]]) -> str:
     """Return a table as Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -201,24 +210,27 @@ def markdown(head: list[str], rows: Iterator[list[str]]) -> str:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "headline": headline_section,
-    "id_to_siameseim": partial(path_section, "id_to_siameseim"),
-    "mim_to_siameseim": partial(path_section, "mim_to_siameseim"),
-    "positional_embedding": partial(ablation_section, "positional_embedding"),
+    "id_to_siameseim": partial(configurations_section, "id_to_siameseim"),
+    "mim_to_siameseim": partial(configurations_section, "mim_to_siameseim"),
+    "positional_embedding": partial(configurations_section, "positional_embedding"),
 }
 
 
 def with_results(page: str) -> str:
     """Return the page with each study's tables between its marks."""
     for study, section in SECTIONS.items():
-        first, last = (
-            f"<!-- {study}: {what} docs/build_results.py -->\n" for what in ("written by", "end of")
-        )
-        before, begin, rest = page.partition(first)
-        _, end, after = rest.partition(last)
-        if not begin or not end:
-            raise ValueError(f"results.md needs the lines {first.strip()} and {last.strip()}")
-        page = f"{before}{begin}\n{section()}\n{end}{after}"
+        page = between(page, f"{study}: {{}} docs/build_results.py", section())
     return page
+
+
+def between(page: str, mark: str, text: str) -> str:
+    """Return the page with text between the comments that `mark` makes of two words."""
+    first, last = (f"<!-- {mark.format(what)} -->\n" for what in ("written by", "end of"))
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
+    if not begin or not end:
+        raise ValueError(f"the page needs the lines {first.strip()} and {last.strip()}")
+    return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 if __name__ == "__main__":
