@@ -404,6 +404,25 @@ def test_a_closed_stream_is_no_mistake(stream, monkeypatch):
     assert main(["axes", "loss"]) == 0 and main(["axes", "nope"]) == 2
 
 
+def test_a_terminal_of_plain_letters_shows_no_question_marks(monkeypatch):
+    out = io.BytesIO()
+    with io.TextIOWrapper(out, "ascii") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert (
+            main(
+                [
+                    "leaderboard",
+                    "show",
+                    "--from",
+                    str(STUDIES.parent / "docs" / "leaderboard.parquet"),
+                ]
+            )
+            == 0
+        )
+        stream.flush()
+        assert b"^ higher is better" in out.getvalue() and b"?" not in out.getvalue()
+
+
 class Gone(io.StringIO):
     """A stream whose reader has gone."""
 
@@ -426,7 +445,7 @@ def test_probing_and_training_take_a_closed_standard_error(monkeypatch, capsys, 
     assert main(["probe", str(tmp_path / "run"), "--images", "20"]) == 0
 
 
-@pytest.mark.parametrize("words", ["show mae", "schema"])
+@pytest.mark.parametrize("words", ["show mae", "schema", "axes loss", "data list", "cache"])
 def test_a_reader_that_goes_early_is_no_mistake(words, monkeypatch):
     reads, writes = os.pipe()
     os.close(reads)

@@ -1,17 +1,20 @@
 """Names that others chose cannot command the terminal, and keep their brackets."""
 
 import io
+import os
+from pathlib import Path
 
 import polars as pl
 import pytest
-from rich.console import Console
 from test_train import tiny
 
+import siamlab
 from siamlab.cli.main import main
 from siamlab.component import UserError, printable
 from siamlab.data import Folder
 from siamlab.figure import terminal_table
-from siamlab.machine.terminal import caution, cell, say
+from siamlab.machine.console import Console
+from siamlab.machine.terminal import PLAIN, caution, cell, say
 from siamlab.train import Metrics, Notice
 from siamlab.train import bar as progress
 
@@ -74,3 +77,40 @@ def test_a_path_with_brackets_is_printed_whole(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("siamlab.train.steps", lambda *_, **__: iter(()))
     assert main(["train", "mae", "--out", str(tmp_path / "rep[/x]")]) == 0
     assert "rep[/x]; `siamlab probe" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "encoding, text, shown",
+    [
+        ("ascii", "0.5 ± 0.1 – 2 × 3 ↑ (Σλ)² ≤ ½ é 10⁻⁶ δ₁ 11°\u00a0…",
+         "0.5 +- 0.1 - 2 x 3 ^ (sum of lambda)2 <= 1/2 e 10-6 delta1 11 degrees ..."),
+        ("latin-1", "± × ² – ✓ ▶ ✗ ⠋", "± × ² - + > x *"),
+        ("utf-8", "± – 日本語 🐈", "± – 日本語 🐈"),
+        ("ascii", "日.png", "?.png"),
+    ],
+)  # fmt: skip
+def test_a_terminal_without_some_letters_shows_plain_ones(encoding, text, shown):
+    out = io.BytesIO()
+    with io.TextIOWrapper(out, encoding, errors=PLAIN) as stream:
+        stream.write(text)
+        stream.flush()
+        assert out.getvalue().decode(encoding) == shown
+
+
+def test_all_signs_of_messages_and_tables_have_a_plain_form():
+    """Of every text in the package but those inside web pages, which are no terminals."""
+    folder = Path(siamlab.__file__).parent
+    texts = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
+    signs = {c for c in texts if not c.isascii()}
+    assert len(signs) > 20 and not [c for c in signs if "?" in c.encode("ascii", PLAIN).decode()]
+
+
+def test_a_reader_that_goes_early_does_not_end_what_prints_by_rich():
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "w") as output:
+        console = Console(file=output)
+        for _ in range(3):
+            console.print("a line")
+        say("another", Console(file=output))
+        output.flush()  # as Python does at its end

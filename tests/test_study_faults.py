@@ -11,13 +11,13 @@ import torch
 from commands import Command
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
-from rich.console import Console
 from safetensors import SafetensorError
 from test_study import FILE, TINY, wait_for
 from test_study_storage import LOSSES, claimed
 
 from siamlab.cli.main import main
 from siamlab.component import UserError
+from siamlab.machine.console import Console
 from siamlab.study import attach as attach_module
 from siamlab.study import journal as journal_module
 from siamlab.study import worker as worker_module

@@ -3,9 +3,9 @@
 import io
 
 import pytest
-from rich.console import Console
 from test_train import noise, tiny
 
+from siamlab.machine.console import Console
 from siamlab.recipes import demo_size, mae
 from siamlab.train import Metrics, Notice, train
 from siamlab.train import bar as progress

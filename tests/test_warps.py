@@ -34,6 +34,17 @@ def write_images(root, n=3):
     return root
 
 
+def test_images_of_one_colour_are_said_and_a_set_of_them_is_refused(tmp_path):
+    for name, side in (("y", 1), ("z", 30)):  # of one pixel, which is enlarged, and blank
+        (tmp_path / "set").mkdir(exist_ok=True)
+        Image.new("RGB", (side, side), "red").save(tmp_path / f"set/{name}.png")
+    with pytest.raises(UserError, match=r"all 2 images are of one colour throughout .y.png., so"):
+        measure_standard([colours()], Warps(path=f"{tmp_path}/set"), "cpu")
+    write_images(tmp_path / "set")
+    with pytest.warns(UserWarning, match="2 of 5 images are of one colour .*the first: y.png"):
+        measure_standard([colours()], Warps(path=f"{tmp_path}/set"), "cpu")
+
+
 # the maps and the pixels
 
 

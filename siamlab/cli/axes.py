@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from siamlab.component import Component, UserError, unknown
 from siamlab.evaluate.standard import SETS
+from siamlab.machine.console import Console
 from siamlab.machine.fields import allowed, choices
 from siamlab.machine.terminal import cell
 from siamlab.probe.finetune_recipe import FineTune

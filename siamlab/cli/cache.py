@@ -6,13 +6,13 @@ print_cache()       remove_entries(["scenes-test-0123456789abcdef"], every=False
 import shutil
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
 from siamlab.component import UserError, unknown
 from siamlab.data.cache import FEATURES, cache_root
 from siamlab.data.entries import Entry, entries, remove
+from siamlab.machine.console import Console
 from siamlab.machine.shelf import VARIABLE, Group, bound, groups
 from siamlab.machine.terminal import cell, say
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-
 from siamlab.cli.probe import print_scores
 from siamlab.component import UserError
 from siamlab.data import DataChoice, Images
@@ -17,6 +15,7 @@ from siamlab.evaluate.evaluate import probe_all
 from siamlab.evaluate.files import check_folder, write_table
 from siamlab.evaluate.images import open_images
 from siamlab.evaluate.models import before_training, open_models
+from siamlab.machine.console import Console
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
 from siamlab.probe.suite.semantic import varied

@@ -6,11 +6,10 @@ embed_images("zoo:mae", ["data=scenes"], Options(out="features.parquet"))
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich.console import Console
-
 from siamlab.cli.probe import folder_or_source, print_about
 from siamlab.evaluate.embed import check_embeddings, embed_source, write_embeddings
 from siamlab.evaluate.models import NamedModel, open_model
+from siamlab.machine.console import Console
 from siamlab.machine.device import device_named
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say

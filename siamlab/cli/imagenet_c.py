@@ -6,8 +6,6 @@ probe_corruptions(models, data, options)        # data: ImageNet(test="c", ...)
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from siamlab.cli.standard import print_published, write_scores
 from siamlab.component import UserError
 from siamlab.data import DataChoice, ImageNet
@@ -15,6 +13,7 @@ from siamlab.evaluate.imagenet_c import corruption_scores
 from siamlab.evaluate.models import NamedModel
 from siamlab.evaluate.published import numbers_of
 from siamlab.evaluate.standard import Published
+from siamlab.machine.console import Console
 from siamlab.machine.terminal import cell, say
 
 if TYPE_CHECKING:

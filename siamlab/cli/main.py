@@ -6,12 +6,11 @@ import os
 import sys
 import warnings
 from argparse import Namespace
-from contextlib import suppress
 
 from siamlab.cli.parser import parser
 from siamlab.machine.faults import machine_fault, way_out
 from siamlab.machine.redact import without_passwords
-from siamlab.machine.terminal import tell
+from siamlab.machine.terminal import PLAIN, discard, tell
 
 REFUSED = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
 
@@ -28,7 +27,7 @@ def main(words: list[str] | None = None) -> int:
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it logs every attempt
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal may lack some letters
+            stream.reconfigure(errors=PLAIN)  # a terminal may lack some letters
     if not os.environ.get("COLUMNS", "").strip("0 "):
         os.environ.pop("COLUMNS", None)  # rich would print nothing at a width of 0
     try:
@@ -47,21 +46,15 @@ def main(words: list[str] | None = None) -> int:
         tell("siamlab: stopped")
         return 130
     except BrokenPipeError:  # the reader of the pipe has gone, as it does after `| head`
-        _discard_output()
+        discard(sys.stdout)
         return 0
     except Exception as error:
         if not (sentence := _explained(error)):
             raise
         if machine_fault(error):  # output that is still buffered would fail again
-            _discard_output()
+            discard(sys.stdout)
         tell(f"siamlab: {sentence}")
         return 2
-
-
-def _discard_output() -> None:
-    """Lead what is still buffered nowhere, or Python would fail to write it at its end."""
-    with suppress(OSError, AttributeError):  # where the output is not a file, or closed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explained(error: Exception) -> str:

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
-
 from siamlab.cli.choices import STANDARD
 from siamlab.cli.imagenet_c import probe_corruptions
 from siamlab.cli.standard import print_published, probe_standard
@@ -21,6 +19,7 @@ from siamlab.evaluate.leaderboard import places_of
 from siamlab.evaluate.models import NamedModel, open_models
 from siamlab.evaluate.published import PAPERS, found_protocols, numbers_of
 from siamlab.evaluate.standard import Published
+from siamlab.machine.console import Console
 from siamlab.machine.files import expanded
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from siamlab.component import UserError
 from siamlab.evaluate.evaluate import with_untrained
 from siamlab.evaluate.files import WRITERS, check_out, keep_rows, write_table
 from siamlab.evaluate.models import distinct, open_model
 from siamlab.evaluate.standard import SETS, Published, StandardSet, measure_standard
+from siamlab.machine.console import Console
 from siamlab.machine.terminal import say
 from siamlab.run.mistakes import changed
 

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from rich.console import Console
-
 from siamlab.cli.probe import folder_or_source, print_about
 from siamlab.evaluate.models import NamedModel, distinct, open_model
 from siamlab.explore.plane.results import results_place, study_results
@@ -19,6 +17,7 @@ from siamlab.explore.view.encoders import Encoders
 from siamlab.explore.view.photos import Album, opened, shipped
 from siamlab.explore.view.server import HERE, application, bound, serve
 from siamlab.explore.view.studies import Studies
+from siamlab.machine.console import Console
 from siamlab.machine.device import device_named, lent
 from siamlab.machine.terminal import say
 

@@ -148,6 +148,6 @@ def _in_order(
 
 
 def _stderr():
-    from rich.console import Console
+    from siamlab.machine.console import Console
 
     return Console(stderr=True)

@@ -38,9 +38,15 @@ class Wanted(NamedTuple):
     name: str
     annotation: Any
     fits: Fits
+    many: bool = False  # one of any number of arguments, as *studies
 
     def refusal(self, value: Any) -> UserError:
         """Return the sentence for a value that does not fit."""
+        if self.many and isinstance(value, list | tuple):
+            return UserError(
+                f"{self.name} are given one by one, not as a list; write *{self.name} for those of "
+                f"a list, and got {shown(value)}"
+            )
         for place, annotation, part in _parts(self.annotation, value):
             if not (fits := _fits(annotation))(part):
                 return Wanted(self.name + place, annotation, fits).refusal(part)
@@ -136,7 +142,7 @@ def _signature(function: Callable[..., Any]) -> Signature:
             annotation = eval(annotation, {}, names)  # noqa: S307 - our own source
         want = Wanted(name, annotation, _fits(annotation))
         if parameter.kind is Parameter.VAR_POSITIONAL:
-            rest.append(want)
+            rest.append(want._replace(many=True))
         elif parameter.kind is not Parameter.VAR_KEYWORD:
             places += [want] if parameter.kind is not Parameter.KEYWORD_ONLY else []
             by_name[name] = want

@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
@@ -80,6 +80,15 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 def legible(name: str) -> str:
     r"""Return the name of a file as text that can be written: bytes that are no UTF-8 as \\xe9."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def check_has_name(path: Path, told: str, name: str, endings: Iterable[str]) -> None:
+    """Raise UserError for a path that is nothing but an ending, such as .parquet.
+
+    `told` is how a message calls the path, and `name` one that it may have.
+    """
+    if path.name in endings:
+        raise UserError(f"{told} is an ending without a name; try {name}{path.name}")
 
 
 def check_no_nul(path: str | os.PathLike[str]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
-from rich.console import Console
 
 from siamlab.component import UserError
+from siamlab.machine.console import Console
 from siamlab.machine.terminal import say
 from siamlab.study.assignments import assign
 from siamlab.study.claims import latest_attempts

@@ -6,10 +6,10 @@ from pathlib import Path
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
-from rich.console import Console
 from rich.table import Table
 
 from siamlab.component import UserError
+from siamlab.machine.console import Console
 from siamlab.machine.terminal import cell, say
 from siamlab.study.claims import latest_attempts
 from siamlab.study.storage import open_existing

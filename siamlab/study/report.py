@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import optuna
 import polars as pl
-from rich.console import Console
 
 from siamlab import figure
 from siamlab.component import UserError
 from siamlab.figure.importances import DECIDED, EXPLAINED
+from siamlab.machine.console import Console
 from siamlab.machine.files import atomic
 from siamlab.machine.terminal import cell, say
 from siamlab.report.page import Section, write_report

@@ -19,12 +19,12 @@ from threading import Thread
 import optuna
 import torch
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from siamlab.component import UserError
 from siamlab.machine import workers as processes
+from siamlab.machine.console import Console
 from siamlab.machine.terminal import cell, say
 from siamlab.study.claims import latest_attempts, requeue_failed, requeue_lost, unfinished
 from siamlab.study.definition import Study

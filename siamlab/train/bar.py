@@ -6,11 +6,11 @@ follow(run, steps(run, path))
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from siamlab.component import printable
 from siamlab.machine import distributed
+from siamlab.machine.console import Console
 from siamlab.machine.terminal import cell, say, tell
 from siamlab.run import Run
 from siamlab.train.collapse import collapse_warning
@@ -27,7 +27,7 @@ def bars(console: Console | None = None) -> Progress:
         TextColumn("loss {task.fields[loss]}"),
         TimeRemainingColumn(),
         TextColumn("left"),
-        console=console,
+        console=console or Console(),
         disable=not distributed.is_main(),
     )
 

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
-from rich.console import Console
 
 from siamlab.evaluate.evaluate import feature_shelf
 from siamlab.evaluate.models import NamedModel
@@ -22,6 +21,7 @@ from siamlab.evaluate.standard.nyu import Nyu
 from siamlab.evaluate.standard.segmentation import Ade20k, Cityscapes, Regions, Voc
 from siamlab.evaluate.standard.spair import Spair
 from siamlab.evaluate.standard.warps import Warps
+from siamlab.machine.console import Console
 from siamlab.machine.device import device_named, lent
 from siamlab.machine.terminal import cell, is_watched
 from siamlab.probe.catalogue import join_rows

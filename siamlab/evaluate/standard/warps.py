@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, UInt8
 from pydantic import Field
 from torch import Tensor
 
+from siamlab.data.blank import check_blank, is_blank
 from siamlab.data.folder import find_files
 from siamlab.data.frames import drawn, squares
 from siamlab.data.warps import homographies, warped
@@ -87,11 +88,14 @@ class Warps(StandardSet):
 def _measured(
     files: Sequence[Path], chosen: WarpsProtocol, about: Settings, eye: AnySize, report: Report
 ) -> Iterator[Reading]:
-    side, rows = eye.rounded(chosen.side), []
+    side, rows, blank = eye.rounded(chosen.side), [], []
     maps = homographies(len(files), side, chosen.warp)
     for part in torch.arange(len(files)).split(PART):
         report(f"{Warps.title}, image {1 + int(part[0]):,} of {len(files):,}")
-        rows += _part([files[i] for i in part.tolist()], maps[part], side, chosen, eye)
+        pixels = squares([files[i] for i in part.tolist()], side)
+        blank.append(is_blank(pixels))
+        rows += _part(pixels, maps[part], chosen, eye)
+    _say_blank(files, torch.cat(blank))
     terms = torch.stack(rows).double()  # [n, A, hit, random, possible, and all]
     for i, limit in enumerate(LIMITS):
         own = terms[:, i][:, [0, 3]]
@@ -100,15 +104,20 @@ def _measured(
         yield Reading(f"warps_{limit}", score, about | {"pixels": limit})
 
 
+def _say_blank(files: Sequence[Path], blank: Bool[Tensor, " n"]) -> None:
+    """Warn of blank images; UserError where all are."""
+    if blank.any():
+        check_blank(blank, "images", files[int(blank.nonzero()[0])].name)
+
+
 def _part(
-    files: Sequence[Path],
+    pixels: UInt8[Tensor, "n 3 S S"],
     maps: Float[Tensor, "n 3 3"],
-    side: int,
     chosen: WarpsProtocol,
     eye: AnySize,
 ) -> Iterator[Float[Tensor, "A 4"]]:
     """Yield sums over the matches of each image, at each tolerance."""
-    pixels = squares(files, side)
+    side = pixels.shape[-1]
     passes = eye.passes((side, side))
     first, second = (passes.features(x) for x in (pixels, warped(pixels, maps)))
     device = first.patches.device

@@ -27,7 +27,7 @@ FILES = (  # those that compute on the processor, without WebGPU
     "ort-wasm-simd-threaded.mjs",
     "ort-wasm-simd-threaded.wasm",
 )
-PATIENCE = 60  # seconds without a byte from the registry
+PATIENCE = 20  # seconds without a byte from the registry
 WAY = (
     f"run `npm pack onnxruntime-web@{VERSION}` where there is a network, and name the file with "
     "--runtime"
