@@ -12,7 +12,7 @@ from siamlab.data import Folder, ImageNet, Scenes, sample
 from siamlab.evaluate.embed import embed
 from siamlab.evaluate.evaluate import evaluate
 from siamlab.evaluate.export import export_model
-from siamlab.explore import ModelsExplorer, PairExplorer
+from siamlab.explore import ModelsExplorer, PairExplorer, StudyExplorer
 from siamlab.masking import MultiBlockMasking, RandomMasking
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.suite import Suite, probe_model, suite_named
@@ -61,6 +61,12 @@ BAD = [
     (lambda m, images: add_choice("masking", RandomMasking()), "MaskingChoice, not RandomMasking("),
     (lambda m, images: add_choice("masking", int), "int must be a siamlab.masking.MaskingChoice"),
     (lambda m, images: add_choice("loss", RandomMasking), "must be a siamlab.loss.LossChoice"),
+    # explorers
+    (
+        lambda m, images: StudyExplorer([]),
+        "studies are given one by one, not as a list; write *studies for those of a list, and got",
+    ),
+    (lambda m, images: StudyExplorer(3), "studies=3 must be text or a path"),
     # models
     (lambda m, images: open_model("zoo:mae", size=0), "size=0) must be a whole number of pixels"),
     (lambda m, images: open_model("zoo:mae", size=-8), "size=-8) must be a whole number of pixels"),

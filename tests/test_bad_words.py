@@ -140,7 +140,14 @@ BAD = {
     # embed, export, import
     "embed": "embed needs model, --out",
     EMBED: "embed needs --out",
-    EMBED + "--out ''": "--out: the path is empty",
+    EMBED + "--out ''": "--out: the path is empty; name a file",
+    EMBED + "--out .parquet": "--out .parquet is an ending without a name; try features.parquet",
+    PROBE + "--out photos/.csv": "photos/.csv is an ending without a name; try scores.csv",
+    PROBE + "--out ' '": "--out: the path is empty; name a file or folder",
+    "export run --to .onnx": "--to .onnx is an ending without a name; try model.onnx",
+    "leaderboard page --to .html": "--to .html is an ending without a name; try leaderboard.html",
+    "leaderboard add run --to .parquet": "an ending without a name; try leaderboard.parquet",
+    "leaderboard add probes.json --to b.parquet": "probes.json is not in the folder of a model, /",
     EMBED + "--out x.csv": "must end in .parquet",
     EMBED + f"--out {'y' * 300}.parquet": "(File name too long); choose a shorter name",
     EMBED + "--out table.parquet": "--out table.parquet is a folder",
@@ -209,6 +216,7 @@ BAD = {
     "study export study.py": "study export needs --to",
     "study export none --to x.jsonl": "there is no study in runs/studies/none yet",
     "study import study.py --from notes.txt": "was not written by `siamlab study export`",
+    VIEW + "--study notes.jsonl": "siamlab: notes.jsonl, line 1, was not written by `siamlab stud",
     "study import study.py --from pipe.toml": "pipe.toml cannot be read (it is a pipe or a device",
     "study list --storage sqlite:///notes.txt": "file is not a database",
 }
@@ -240,7 +248,9 @@ def place(tmp_path_factory):
     texts = {
         "notes.txt": "hello\n",
         "text/a.txt": "hello\n",
+        "notes.jsonl": "hello\n",
         "study.py": STUDY,
+        "probes.json": "[]",
         "deep.toml": "a." * 2000 + "b = 1",
         "lists.toml": "a = " + "[" * 3000,
         "date.toml": "steps = 1979-05-27",

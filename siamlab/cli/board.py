@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import polars
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from torch import nn
 
@@ -34,8 +33,10 @@ from siamlab.evaluate.leaderboard_sources import kept_rows, published_rows, shor
 from siamlab.evaluate.models import NamedModel, distinct, open_model, open_models
 from siamlab.figure.template import broken
 from siamlab.interop.adapter import TokenGrid
+from siamlab.machine.console import Console
 from siamlab.machine.device import device_named
 from siamlab.machine.faults import reason
+from siamlab.machine.files import check_has_name
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import cell, say
 from siamlab.probe import inputs
@@ -118,10 +119,11 @@ def show(source: str | None, board: str | None) -> None:
 
 def page(source: str | None, board: str | None, to: str) -> None:
     """Write the page of the boards, or of one of them."""
-    table = read_leaderboard(leaderboard_file(source))
-    table = one_board(table, board) if board else table
+    check_has_name(Path(to), f"--to {to}", "leaderboard", [".html"])
     if Path(to).suffix != ".html":
         raise UserError(f"--to {to} must end in .html; try {Path(to).stem}.html")
+    table = read_leaderboard(leaderboard_file(source))
+    table = one_board(table, board) if board else table
     try:
         say(f"Page: {write_leaderboard_page(Path(to), table).resolve()}")
     except OSError as error:

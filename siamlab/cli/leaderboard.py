@@ -12,8 +12,8 @@ from siamlab.cli.sentences import (
     add_precision,
     count,
     one_of,
+    some_file,
     some_name,
-    some_path,
 )
 
 SUITES = ("quick", "full")  # those whose numbers a board can hold
@@ -30,10 +30,10 @@ def add_leaderboard_commands(commands: Any) -> None:
     show = _verb(verbs, "show", "print the boards and how to add to them", _show)
     page = _verb(verbs, "page", "write a page with the plane and the table of each board", _page)
     for verb in (show, page):
-        verb.add_argument("--from", dest="source", type=some_path, metavar="FILE", help=FILE)
+        verb.add_argument("--from", dest="source", type=some_file, metavar="FILE", help=FILE)
         verb.add_argument("--board", type=some_name, metavar="NAME", help="only this board")
     page.add_argument(
-        "--to", type=some_path, default="leaderboard.html", metavar="FILE.html",
+        "--to", type=some_file, default="leaderboard.html", metavar="FILE.html",
         help="the page to write (default: leaderboard.html)",
     )  # fmt: skip
 
@@ -44,7 +44,7 @@ def _add_command(verbs: Any) -> None:
         "words", nargs="*",
         help="models as of `siamlab probe`; RUN/probes.json; .csv of published values; data.key=",
     )  # fmt: skip
-    add.add_argument("--to", type=some_path, metavar="FILE", help=FILE)
+    add.add_argument("--to", type=some_file, metavar="FILE", help=FILE)
     add.add_argument(
         "--board", type=some_name, metavar="NAME", help="which one (default: named by the images)"
     )

@@ -19,7 +19,9 @@ from siamlab.cli.sentences import (
     add_precision,
     add_run_device,
     count,
+    file_or_folder,
     one_of,
+    some_file,
     some_path,
     whole_number,
 )
@@ -124,7 +126,7 @@ def _probe_command(commands: Any) -> None:
     add_device(probe)
     add_precision(probe)
     probe.add_argument(
-        "--out", type=some_path, help="a folder for table and report, or .parquet, .csv, .json"
+        "--out", type=file_or_folder, help="a folder for table and report, or .parquet, .csv, .json"
     )
 
 
@@ -136,7 +138,7 @@ def _embed_command(commands: Any) -> None:
     )  # fmt: skip
     embed.add_argument("--data", metavar="NAME", help="a folder of images, or a source by name")
     embed.add_argument(
-        "--out", type=some_path, required=True, metavar="FILE.parquet", help="the file to write"
+        "--out", type=some_file, required=True, metavar="FILE.parquet", help="the file to write"
     )
     embed.add_argument(
         "--split", type=one_of("split", SPLITS), default="all", help="all images, train or test"
@@ -165,7 +167,7 @@ def _export_command(commands: Any) -> None:
     )  # fmt: skip
     export.add_argument(
         "--to",
-        type=some_path,
+        type=file_or_folder,
         required=True,
         metavar="OUT",
         help=".onnx, .pt2 (torch.export), .safetensors (timm), .pth (as the release of SiameseIM "
@@ -208,7 +210,7 @@ def _export_demo_command(commands: Any) -> None:
     export.add_argument("--data", metavar="NAME", help="photographs: a folder, or a source by name")
     export.add_argument("--size", type=count, help="side of every model's input, pixels")
     export.add_argument(
-        "--runtime", type=some_path, metavar="FILE.tgz",
+        "--runtime", type=some_file, metavar="FILE.tgz",
         help="what `npm pack onnxruntime-web` writes (default: downloaded once)",
     )  # fmt: skip
 

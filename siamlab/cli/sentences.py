@@ -53,11 +53,15 @@ class Parser(ArgumentParser):
         return unknown(f"`{self.prog}` has no command", name, known)
 
 
-def some_path(path: str) -> str:
-    """Return the path; an empty one, such as an unset variable's, is refused."""
-    if not path.strip():
-        raise ArgumentTypeError("the path is empty; name a folder")
-    return path
+def path_of(what: str) -> Callable[[str], str]:
+    """Return a function that takes any path but an empty one, such as an unset variable's."""
+
+    def checked(path: str) -> str:
+        if not path.strip():
+            raise ArgumentTypeError(f"the path is empty; name {what}")
+        return path
+
+    return checked
 
 
 def some_name(name: str) -> str:
@@ -114,4 +118,7 @@ def add_run_device(command: ArgumentParser, what: str = "to train") -> None:
     command.add_argument("--device", type=one_of("device", DEVICES), help=text)
 
 
+some_path: Callable[[str], str] = path_of("a folder")
+some_file: Callable[[str], str] = path_of("a file")
+file_or_folder: Callable[[str], str] = path_of("a file or folder")
 count: Callable[[str], int] = whole_number(1, None, "a whole number, 1 or more")

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from siamlab.cli.sentences import add_run_device, some_path, whole_number
+from siamlab.cli.sentences import add_run_device, some_file, some_path, whole_number
 
 ROOT = "runs/studies"  # parent of the studies' folders, without --out
 VERBS = "run | report | worker | export | import | list"
@@ -50,7 +50,7 @@ def _add_export_and_import(verbs) -> None:
     export = verbs.add_parser("export", help=text, description=text, allow_abbrev=False)
     export.set_defaults(command=_export)
     export.add_argument("file", help="the study's file, or just its name")
-    export.add_argument("--to", type=some_path, required=True,
+    export.add_argument("--to", type=some_file, required=True,
                         help="the file to write, such as loss_form.jsonl")  # fmt: skip
     _add_place(export)
     load = _verb(verbs, "import", "import finished trials from files into a study, so that they "

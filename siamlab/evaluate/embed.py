@@ -17,6 +17,7 @@ from siamlab.data import DataChoice, Images
 from siamlab.data.images import sample_index, take
 from siamlab.evaluate.files import check_new_file, write_table
 from siamlab.evaluate.models import NamedModel, check_opened
+from siamlab.machine.files import check_has_name
 
 if TYPE_CHECKING:
     import polars
@@ -101,8 +102,9 @@ def embed(
 def check_embeddings(out: str) -> Path:
     """Return the path of a file to write; raises UserError for one that cannot be."""
     path = Path(out)
+    check_has_name(path, f"--out {out}", "features", [".parquet"])
     if path.suffix != ".parquet":
-        raise UserError(f"--out {out} must end in .parquet; try {path.stem or 'features'}.parquet")
+        raise UserError(f"--out {out} must end in .parquet; try {path.stem}.parquet")
     check_new_file(path, "--out")
     return path
 

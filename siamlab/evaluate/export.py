@@ -17,7 +17,7 @@ from siamlab.component import UserError
 from siamlab.evaluate.files import check_new_file
 from siamlab.evaluate.models import NamedModel, check_opened
 from siamlab.evaluate.share import CLOSE, write_folder
-from siamlab.machine.files import atomic
+from siamlab.machine.files import atomic, check_has_name
 from siamlab.machine.internals import is_fusable, set_fused
 from siamlab.machine.shortage import explain_shortage
 from siamlab.probe.features import Inputs, as_features, final_tokens
@@ -80,10 +80,10 @@ def check_export(to: str, size: int | None = None, of: Path | None = None) -> Pa
     `of` is the file or folder of the model, whose own files are not replaced.
     """
     path = Path(to)
+    check_has_name(path, f"--to {to}", "model", WRITERS)
     if path.suffix not in (*WRITERS, ""):
         raise UserError(
-            f"--to {to} must end in {', '.join(WRITERS)}, or be a new folder; try "
-            f"{path.stem or 'model'}.onnx"
+            f"--to {to} must end in {', '.join(WRITERS)}, or be a new folder; try {path.stem}.onnx"
         )
     if path.suffix == ".pth" and size is not None:
         raise UserError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from siamlab.component import UserError
 from siamlab.evaluate.models import NamedModel
 from siamlab.machine.faults import machine_fault, reason
-from siamlab.machine.files import atomic, no_new_folders, text_in
+from siamlab.machine.files import atomic, check_has_name, no_new_folders, text_in
 from siamlab.machine.sums import signed, unsigned
 from siamlab.machine.terminal import caution
 from siamlab.train.access import check_links
@@ -27,6 +27,7 @@ def check_out(out: str | None) -> None:
     if out is None:
         return
     path = Path(out)
+    check_has_name(path, f"--out {out}", "scores", WRITERS)
     if path.suffix in WRITERS:
         check_new_file(path, "--out")
         return

@@ -22,7 +22,7 @@ from siamlab.data.about import about_data
 from siamlab.evaluate.leaderboard_rows import KEYS, LATER, SCHEMA, TEXT, check_alike, of_schema
 from siamlab.machine.device import device_title
 from siamlab.machine.faults import reason
-from siamlab.machine.files import atomic
+from siamlab.machine.files import atomic, check_has_name
 from siamlab.probe.suite.bench import PLACES
 from siamlab.probe.table import check_columns, same_protocols
 from siamlab.train.environment import version_of
@@ -111,6 +111,7 @@ def write_leaderboard(table: polars.DataFrame, path: Path) -> None:
 
 def check_target(path: Path) -> None:
     """Raise UserError for a file that no leaderboard can be written to."""
+    check_has_name(path, f"--to {path}", "leaderboard", [".parquet"])
     if path.suffix != ".parquet":
         raise UserError(f"--to {path} must end in .parquet; try {path.stem}.parquet")
     if not path.absolute().parent.is_dir():

@@ -32,6 +32,7 @@ KEPT = set(FULL) - {"board", "status"}  # what a row of probes.json has
 NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
 # and data.*: the same for all probes of one call
 SHARED = ("revision", "resolution", "seed", "precision")
+OF_MODELS = ("run.toml", "encoder.safetensors", "config.json")  # in the folder of one
 DIGITS = 16  # of the hash of weights
 
 
@@ -49,8 +50,14 @@ def kept_rows(
     version so do the places of the images. Raises UserError for a file that is missing, damaged or
     without a row of its run.
     """
+    if path.is_file() and not any((path.parent / name).exists() for name in OF_MODELS):
+        raise UserError(
+            f"{path} is not in the folder of a model, {path.parent.resolve()}, whose scores it "
+            "has; name the one in a run's folder, such as runs/mine/probes.json"
+        )
+    rows = _rows(path)
     named = open_model(path.parent)
-    rows = [row for row in _rows(path) if row.get("model") == named.name]
+    rows = [row for row in rows if row.get("model") == named.name]
     rows = [row for row in rows if row.get("layer") is None and row.get("head") is None]
     if not rows:
         raise UserError(f"{path} has no score of {named.name}; `siamlab probe {path.parent}` adds")

@@ -17,7 +17,7 @@ from siamlab.explore.draw import png, svg
 from siamlab.explore.held import Held
 from siamlab.explore.scene import Control, Scene, whole_number
 from siamlab.figure.image import data_uri
-from siamlab.machine.files import atomic
+from siamlab.machine.files import atomic, check_has_name
 from siamlab.train.access import ELSEWHERE, make_room, written
 
 E = TypeVar("E", bound="Explorer")  # not typing.Self: beartype's import hook refuses it
@@ -172,10 +172,12 @@ class Explorer:
 
         Writes it to `path` if given.
         """
+        if path is not None:
+            check_has_name(Path(path), f"path={str(path)!r}", "snapshot", (".png", ".svg"))
         kind = ".png" if path is None else Path(path).suffix.lower()
         if kind not in (".png", ".svg"):
             raise UserError(
-                f"a snapshot is a PNG or SVG; name its file {Path(path).stem or 'snapshot'}.png, "
+                f"a snapshot is a PNG or SVG; name its file {Path(path).stem}.png, "
                 f"not {str(path)!r}"
             )
         if path is not None:

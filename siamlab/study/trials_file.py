@@ -104,26 +104,24 @@ def read_trials(path: Path) -> Trials:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UserError(
-            f"--from {path} cannot be read ({why}); name a file that `siamlab study export` wrote"
+            f"{path} cannot be read ({why}); name a file that `siamlab study export` wrote"
         ) from None
-    header = _parse(first, StudyHeader, f"--from {path}, line 1,")
+    header = _parse(first, StudyHeader, f"{path}, line 1,")
     if header.format != FORMAT:
         raise UserError(
-            f"--from {path} has format={header.format}, and this siamlab reads {FORMAT}; export "
+            f"{path} has format={header.format}, and this siamlab reads {FORMAT}; export "
             "the trials again with this version of siamlab"
         )
-    records = [
-        _parse(line, TrialRecord, f"--from {path}, line {k},") for k, line in enumerate(rest, 2)
-    ]
+    records = [_parse(line, TrialRecord, f"{path}, line {k},") for k, line in enumerate(rest, 2)]
     if len(records) != header.trials:
         raise UserError(
-            f"--from {path} has {len(records)} of its {header.trials} trials, so it was truncated "
+            f"{path} has {len(records)} of its {header.trials} trials, so it was truncated "
             "or edited; copy or export it again"
         )
     for k, record in enumerate(records, 2):
         if record.run != content_hash(header.about["points"].get(record.point)):
             raise UserError(
-                f"--from {path}, line {k}, has run={record.run}, which is not the hash of the run "
+                f"{path}, line {k}, has run={record.run}, which is not the hash of the run "
                 f"of {record.point!r} in line 1; export the trials again"
             )
     return Trials(header, records)
