@@ -22,8 +22,17 @@ from siamlab.study.statistics import effects, means  # noqa: E402
 from siamlab.study.trials_file import read_trials  # noqa: E402
 
 RESULTS = HERE.parent / "studies" / "results"
-NAMES = {"siameseim": "SiameseIM", "mae": "MAE", "moco_v3": "MoCo-v3"}
-PAIRS = (("MAE", "SiameseIM"), ("MoCo-v3", "SiameseIM"), ("MAE", "MoCo-v3"))
+NAMES = {
+    "siameseim": "SiameseIM",
+    "mae": "MAE",
+    "moco_v3": "MoCo-v3",
+    "simmim": "SimMIM",
+    "byol": "BYOL",
+    "ijepa": "I-JEPA",
+    "dense_byol": "dense BYOL",
+}
+PAIRS = (("MAE", "SiameseIM"), ("MoCo-v3", "SiameseIM"), ("MAE", "MoCo-v3"))  # the paper's order
+FEWEST = 3  # seeds from which on a difference is judged and a method is in the plane
 SHOWN = {
     "semantic": "semantic score",
     "spatial": "spatial score",
@@ -54,14 +63,19 @@ def scores(study: str = "headline") -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None).sort(place, "seed", maintain_order=True)
 
 
-def seeds() -> int:
-    """Return the number of seeds that all methods have."""
-    return scores().group_by("point").agg(pl.col("seed").n_unique())["seed"].min()
+def seeds(table: pl.DataFrame) -> dict[str, int]:
+    """Return the number of seeds of each point."""
+    return dict(table.group_by("point").agg(pl.col("seed").n_unique()).iter_rows())
+
+
+def several(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of points with enough seeds to be judged."""
+    return table.filter(pl.col("seed").n_unique().over("point") >= FEWEST)
 
 
 def plane_rows() -> pl.DataFrame:
     """Return the means over seeds with their intervals, as `figure.plane_figure` takes them."""
-    found = means(scores())
+    found = means(several(scores()))
     sides = [
         found.filter(pl.col("probe") == name).select(
             pl.col("point").alias("model"),
@@ -73,6 +87,12 @@ def plane_rows() -> pl.DataFrame:
     ]  # fmt: skip
     table = sides[0].join(sides[1], on="model", maintain_order="left")
     return table.with_columns(front=pl.Series(undominated(table.select(SUMMARY).to_numpy())))
+
+
+def plane_title() -> str:
+    counts = sorted(seeds(several(scores())).values())
+    of = f"{counts[0]} seeds" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]} seeds"
+    return f"{len(counts)} methods on photographs, mean of {of}"
 
 
 def gains() -> pl.DataFrame:
@@ -101,13 +121,20 @@ def extra_gains() -> pl.DataFrame:
 def headline_section() -> str:
     """Return the tables of the headline study as Markdown."""
     table = scores()
+    whole = several(table)["point"].unique(maintain_order=True)
+    others = [(name, "SiameseIM") for name in whole if name not in sum(PAIRS, ())]
+    head = ["", "semantic score", "spatial score"]
     parts = [
-        f"Mean over {seeds()} seeds and its 95 % Student-t interval:\n",
-        markdown(["", *SHOWN.values()], mean_rows(table, SHOWN)),
-        "Differences seed by seed, with intervals that hold together (Bonferroni):\n",
-        markdown(
-            ["", "semantic score", "spatial score"], difference_rows(table, pairs("headline"))
-        ),
+        "Mean over seeds and its 95 % Student-t interval:\n",
+        mean_table("", table, SHOWN),
+        "Differences of the paper's three methods, seed by seed, with intervals that hold together "
+        "(Bonferroni):\n",
+        markdown(head, difference_rows(table, PAIRS)),
+    ]
+    if others:
+        parts += ["SiameseIM against the other methods, likewise:\n",
+                  markdown(head, difference_rows(table, others))]  # fmt: skip
+    parts += [
         "What SiameseIM gains, in percentage points: on all labels by the linear probe, and how "
         "much more than that on each harder task (intervals hold together):\n",
         markdown(["", "linear", *HARD.values()], gain_rows()),
@@ -119,13 +146,9 @@ def configurations_section(study: str) -> str:
     """Return the tables of a study's finished configurations as Markdown."""
     table = scores(study)
     word = "step" if kind(study) == "path" else "choice"
-    counts = dict(table.group_by("point").agg(pl.col("seed").n_unique()).iter_rows())
     parts = [
         f"Mean over seeds and its 95 % Student-t interval, {word} by {word}:\n",
-        markdown(
-            [word, "seeds", *(SHOWN[probe] for probe in QUICK)],
-            ([row[0], str(counts[row[0]]), *row[1:]] for row in mean_rows(table, QUICK)),
-        ),
+        mean_table(word, table, QUICK),
         f"What each {word} changes, seed by seed, with intervals that hold together "
         "(Bonferroni):\n",
         markdown(["", "semantic score", "spatial score"], difference_rows(table, pairs(study))),
@@ -135,8 +158,6 @@ def configurations_section(study: str) -> str:
 
 def pairs(study: str) -> list[tuple[str, str]]:
     """Return what is compared: steps of a path with the one before, choices with the first."""
-    if study == "headline":
-        return list(PAIRS)
     points = scores(study)["point"].unique(maintain_order=True).to_list()
     if kind(study) == "path":
         return list(pairwise(points))
@@ -145,6 +166,13 @@ def pairs(study: str) -> list[tuple[str, str]]:
 
 def kind(study: str) -> str:
     return read_trials(RESULTS / f"{study}.jsonl").header.about["kind"]
+
+
+def mean_table(head: str, table: pl.DataFrame, probes: Iterable[str]) -> str:
+    """Return number of seeds, means and intervals of each point as Markdown."""
+    counts = seeds(table)
+    rows = ([point, str(counts[point]), *rest] for point, *rest in mean_rows(table, probes))
+    return markdown([head, "seeds", *(SHOWN[probe] for probe in probes)], rows)
 
 
 def mean_rows(table: pl.DataFrame, probes: Iterable[str]) -> Iterator[list[str]]:

@@ -31,7 +31,7 @@ from siamlab.views import Crops, OverlappingCrops
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE)]
 from build_leaderboard import by_board, picture  # noqa: E402
-from build_results import plane_rows, seeds  # noqa: E402
+from build_results import plane_rows, plane_title  # noqa: E402
 
 GRID = (5, 5)
 GROWS = ("tokens", "batch", "width", "depth")
@@ -40,8 +40,7 @@ GROWS = ("tokens", "batch", "width", "depth")
 def draw_plane() -> None:
     """Draw the planes of the headline study and of the encoders of the long demo."""
     table = plane_rows()
-    title = f"Three methods on photographs, mean of {seeds()} seeds"
-    figure = plane_figure(table, title=title)
+    figure = plane_figure(table, title=plane_title())
     figure.write_image(HERE / "plane.png", width=760, scale=2)
     scores = polars.read_csv(HERE / "demo_long.csv")
     figure = plane(scores, title="Three recipes after 576,000 scenes")
