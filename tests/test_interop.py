@@ -240,7 +240,16 @@ def mixed(weights):
     weights["blocks.1.mlp.fc2.weight"] = torch.zeros(96, 512)
 
 
+def half_prefixed(weights):
+    for key in [key for key in weights if "pos_embed" in key or "blocks.1" in key]:
+        weights["module." + key] = weights.pop(key)
+
+
 BAD = {
+    "two prefixes": (
+        edited(half_prefixed),
+        "under two prefixes: expected pos_embed beside .*, and found module.pos_embed; save one",
+    ),
     "complex": (edited(stored(lambda w: w.cfloat())), "blocks.1.attn.qkv.weight as complex64 "),
     "whole numbers": (edited(stored(lambda w: w.char())), "as int8 .*, but weights are floats"),
     "sparse": (edited(stored(lambda w: w.to_sparse())), "as sparse float32 .*, but weights are"),
@@ -393,6 +402,24 @@ def test_a_hugging_face_folder_that_cannot_be_read(config, sentence, tmp_path):
     (tmp_path / "config.json").write_text(config)
     with pytest.raises(UserError, match=sentence):
         open_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        ({"num_hidden_layers": 4}, "num_hidden_layers is 4 there and 2 in the weights; copy both"),
+        ({"hidden_size": 96}, "hidden_size is 96 there and 128 in the weights"),
+        ({"patch_size": 14}, "patch_size is 14 there and 16 in the weights"),
+        ({"num_attention_heads": 5}, "num_attention_heads=5 must be a whole number that divides"),
+        ({"num_attention_heads": "4"}, "num_attention_heads=4 must be a whole number"),
+    ],
+)
+def test_settings_of_another_model_than_the_weights_are_refused(change, sentence, tmp_path):
+    write_hugging_face("vit", tmp_path / "hf")
+    path = tmp_path / "hf" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match=sentence):
+        open_model(tmp_path / "hf")
 
 
 def test_a_local_file_in_timms_names(tmp_path):

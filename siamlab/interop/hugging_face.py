@@ -55,6 +55,7 @@ def read_folder(path: Path) -> Layout:
         )
     own = config.get("vision_config", config) if kind == "clip" else config
     found = layout(folder_weights(path), path)
+    _check_settings(own, found, path / "config.json")
     return _with_settings(found, TITLES[kind], own, path / "preprocessor_config.json")
 
 
@@ -187,6 +188,26 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RepositoryNotFoundError):
         return "the hub has no such model, or it is private"
     return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+
+
+def _check_settings(config: dict[str, Any], found: Layout, path: Path) -> None:
+    """Raise UserError where the settings are of another model than the weights beside them."""
+    width, _, *patch = found.weights["patch_embed.proj.weight"].shape
+    blocks = {int(key.split(".")[1]) for key in found.weights if key.startswith("blocks.")}
+    sizes = {"hidden_size": width, "num_hidden_layers": max(blocks, default=0) + 1}
+    sizes |= {"patch_size": patch[0]} if patch and len(set(patch)) == 1 else {}
+    for key, size in sizes.items():
+        if config.get(key, size) != size and not isinstance(config[key], list):
+            raise UserError(
+                f"{path} is of another model than the weights beside it: {key} is {config[key]} "
+                f"there and {size} in the weights; copy both from one model"
+            )
+    heads = config.get("num_attention_heads", 1)
+    if not isinstance(heads, int) or heads < 1 or width % heads:
+        raise UserError(
+            f"{path}: num_attention_heads={heads} must be a whole number that divides the width "
+            f"of {width}; copy the file again"
+        )
 
 
 def _with_settings(found: Layout, title: str, config: dict[str, Any], images: Path) -> Layout:

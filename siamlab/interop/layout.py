@@ -25,6 +25,8 @@ UNTOLD = re.compile(
     r"mask_token$|relative_position_index$|rope_embed|position_ids$|logit_scale$|"
     r"^(input_resolution|context_length|vocab_size)$|^local_cls_norm\."
 )
+# weights that most encoders have, at the end of a key
+OF_ENCODER = re.compile(r"(?:^|\.)(pos_embed|blocks\.(\d+)\.(?:norm1|attn\.qkv|mlp\.fc1)\.weight)$")
 OPENAI = "input_resolution"  # in OpenAI's own files of CLIP, which all have QuickGELU
 PERIODS = "rope_embed.periods"  # of DINOv3's rotary places
 BASE = 100.0  # of these periods
@@ -67,8 +69,21 @@ def layout(content: dict[str, Any], path: Path) -> Layout:
     unused = tuple(k for k, part in aside.items() if not part and not UNTOLD.search(k))
     title = _title(wrapper, tensors, names)
     own = joined({name: tensors[key] for key, name in names.items() if key not in aside})
+    _check_one_prefix(own, (*own, *unused), path)
     found = Layout(title, own, parts, unused)
     return _of_dinov3(found, tensors, path) if title == "DINOv3" else _with_habits(found, tensors)
+
+
+def _check_one_prefix(own: dict[str, Tensor], keys: Iterable[str], path: Path) -> None:
+    """Raise UserError where the file has a weight that the encoder lacks under another prefix."""
+    blocks = {key.split(".")[1] for key in own if key.startswith("blocks.")}
+    for key in keys:
+        part = OF_ENCODER.search(key)
+        if part and part[1] not in own and part[2] in {*blocks, None}:
+            raise UserError(
+                f"{path} has its keys under two prefixes: expected {part[1]} beside "
+                f"patch_embed.proj.weight, and found {key}; save one network's state_dict(), whole"
+            )
 
 
 def unwrapped(content: dict[str, Any], path: Path) -> tuple[str, dict[str, Tensor]]:
