@@ -19,7 +19,7 @@ from benchmarks.measure import table, timed
 from benchmarks.probes import bare_pass, images
 from siamlab import probe
 from siamlab.machine.memory import keep_freed
-from siamlab.probe.features import Inputs, images_per_pass
+from siamlab.probe.batches import Inputs, images_per_pass
 from siamlab.train.environment import environment
 
 MODEL = "vit_base_patch16_224"

@@ -13,7 +13,8 @@ from siamlab import zoo
 from siamlab.data import Images, Scenes, sample
 from siamlab.evaluate.models import open_model
 from siamlab.geometry import Match, match_patches
-from siamlab.probe.features import Features, Inputs
+from siamlab.probe.batches import Inputs
+from siamlab.probe.features import Features
 from siamlab.probe.pairs import crop_pairs
 from siamlab.probe.suite import PROBES, QUICK, Suite, measure, summary
 from siamlab.probe.suite.bench import (

@@ -21,7 +21,7 @@ from siamlab.probe.attribution import (
     integrated_gradients,
     prototypes,
 )
-from siamlab.probe.features import Inputs
+from siamlab.probe.batches import Inputs
 
 SIZE, PATCH, GRID, WIDTH = (16, 24), 8, (2, 3), 12
 WANT = Inputs(SIZE, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))

@@ -19,7 +19,8 @@ from torchvision.transforms.functional import to_pil_image
 from siamlab.component import UserError
 from siamlab.data.images import plain
 from siamlab.machine.seeding import seeded
-from siamlab.probe.features import Inputs, as_features, final_tokens
+from siamlab.probe.batches import Inputs
+from siamlab.probe.features import as_features, final_tokens
 from siamlab.probe.finetune import FineTune, fine_tune
 from siamlab.probe.finetune_model import Classifier
 from siamlab.probe.finetune_recipe import (

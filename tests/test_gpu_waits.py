@@ -25,7 +25,8 @@ from siamlab.model.backbone import Timm, Vit
 from siamlab.model.blocks import index_of, pick
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead
 from siamlab.positions import Positions
-from siamlab.probe.features import Inputs, features, features_without_patches
+from siamlab.probe.batches import Inputs
+from siamlab.probe.features import features, features_without_patches
 from siamlab.recipes import RECIPES, demo_size, dense_byol, ijepa, mae, siameseim
 from siamlab.target import Frozen, Momentum, Online
 from siamlab.train import step

@@ -10,7 +10,7 @@ from siamlab.component import UserError
 from siamlab.data import Scenes
 from siamlab.evaluate.models import open_model, open_models
 from siamlab.probe import QUICK, by_layer, features, inputs, probe_model, residual_features
-from siamlab.probe.features import standardised
+from siamlab.probe.batches import standardised
 
 
 class Small(nn.Module):

@@ -7,7 +7,8 @@ from test_probe_features import EVERY, WANT, close, final, made, pictures
 from timm.layers import PatchEmbed
 
 from siamlab.component import UserError
-from siamlab.probe.features import Inputs, features
+from siamlab.probe.batches import Inputs
+from siamlab.probe.features import features
 from siamlab.probe.layers import layer_features, residual_features
 
 

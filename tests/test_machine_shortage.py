@@ -76,6 +76,16 @@ def test_sizes_are_said_in_words():
     assert 0 < free <= whole
 
 
+def test_what_torch_holds_of_a_gpu_without_using_it_is_free(monkeypatch):
+    for name, value in (
+        ("mem_get_info", (10, 90)),
+        ("memory_reserved", 30),
+        ("memory_allocated", 8),
+    ):
+        monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+    assert free_memory(gpu=True) == (32, 90)
+
+
 def test_a_run_that_cannot_fit_is_refused_before_anything_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr(shortage, "free_memory", lambda gpu: (2**14, 2**20))
     with pytest.raises(UserError, match=f"both views of a batch need .*is free; {KEYS}"):

@@ -1,7 +1,5 @@
 """Probes on a GPU, as far as a device that pretends to be one can tell."""
 
-import sys
-
 import pytest
 import torch
 from pretend_device import pretended
@@ -11,7 +9,7 @@ from siamlab.component import UserError
 from siamlab.data import Scenes
 from siamlab.evaluate.models import open_model, open_models
 from siamlab.machine.device import device_named, lent, numbers_on
-from siamlab.probe import Suite, attention_maps, features, probe_model
+from siamlab.probe import Suite, attention_maps, batches, features, probe_model
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.suite import FULL, QUICK, passes, rows
 from siamlab.recipes import siameseim
@@ -125,7 +123,7 @@ def test_without_float64_numbers_are_computed_on_the_processor(images, monkeypat
     assert numbers_on(torch.device("mps")) == CPU and numbers_on(CPU) == CPU
     suite = Suite((*QUICK.probes, *rows.ATTENTION), by_layer=True)
     expected = probe_model(model(), *images, suite)
-    for module in (sys.modules["siamlab.probe.features"], attention_maps, passes):
+    for module in (batches, attention_maps, passes):
         monkeypatch.setattr(module, "numbers_on", lambda _: CPU)
     with pretended() as device:
         network = model().to(device)

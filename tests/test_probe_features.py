@@ -11,15 +11,8 @@ from timm.models.vision_transformer import VisionTransformer
 
 from siamlab.evaluate.models import open_model
 from siamlab.geometry import View
-from siamlab.probe.features import (
-    Inputs,
-    evaluated,
-    features,
-    features_without_patches,
-    images_per_pass,
-    inputs,
-    view_features,
-)
+from siamlab.probe.batches import Inputs
+from siamlab.probe.features import features, features_without_patches, inputs, view_features
 
 SIZE = (32, 48)
 SIZES = dict(img_size=SIZE, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0)
@@ -108,19 +101,6 @@ def test_what_is_kept_without_patches_is_no_view_of_them():
         assert part.untyped_storage().nbytes() == part.nbytes
 
 
-def test_a_pass_takes_fewer_images_where_they_or_the_model_are_large(monkeypatch):
-    model, sizes = made("any size"), []
-    model.patch_embed.register_forward_hook(lambda _, args, out: sizes.append(len(args[0])))
-    assert images_per_pass(model, SIZE) == 256  # 24 patches of 48 numbers
-    assert images_per_pass(model, (1024, 1024)) == 50_176 * 768 // (128**2 * 48)
-    home = sys.modules["siamlab.probe.features"]
-    monkeypatch.setattr(home, "ACTIVATIONS", 24 * 48 * 3 + 1)
-    features(model, pictures(8), WANT)
-    features(model, pictures(8), WANT, batch=2)
-    assert sizes == [3, 3, 2, 2, 2, 2, 2]
-    assert images_per_pass(model, (800, 800)) == 1
-
-
 @pytest.mark.parametrize("name", ["no class token", "registers only"])
 def test_a_patch_is_what_timm_makes_of_a_mean_over_it_alone(name):
     """Models that pool by the mean are normed after it."""
@@ -170,12 +150,6 @@ def test_features_can_be_trained_on():
     weight = torch.nn.Parameter(torch.ones(48))
     (found.pooled * weight).sum().backward()
     assert weight.grad is not None
-
-
-def test_what_a_model_makes_of_images_has_no_gradient_and_may_be_kept_for_training():
-    x = torch.ones(2, requires_grad=True)
-    made_of = evaluated(torch.nn.Identity(), lambda x: 2 * x, x)
-    assert not made_of.requires_grad and not made_of.is_inference()
 
 
 def test_inputs_are_what_timm_says():

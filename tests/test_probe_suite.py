@@ -8,9 +8,9 @@ from siamlab.component import UserError
 from siamlab.data import Scenes
 from siamlab.data.images import Images, no_masks, no_objects, take
 from siamlab.probe import combine, in_context, knn, named, probe_model, table
+from siamlab.probe.batches import Inputs
 from siamlab.probe.catalogue import Measured
 from siamlab.probe.corruption_error import CORRUPTIONS
-from siamlab.probe.features import Inputs
 from siamlab.probe.score import Score
 from siamlab.probe.suite import PARTS, PROBES, rows, summary
 from siamlab.probe.suite.bench import (

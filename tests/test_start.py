@@ -99,7 +99,7 @@ def test_other_colours_go_into_the_weights(bias, tmp_path):
     assert inputs["mean"] != (0.485, 0.456, 0.406)
     image, weights = torch.rand(1, 3, 32, 32), dict(network.state_dict())
     before = network.patch_embed(standardise(image, inputs["mean"], inputs["std"]))
-    from siamlab.probe.features import Inputs
+    from siamlab.probe.batches import Inputs
 
     added = _recoloured(weights, Inputs.of(network))
     network.load_state_dict(weights)

@@ -33,8 +33,9 @@ from siamlab.masking import BlockwiseMasking, Mask, MaskingChoice
 from siamlab.model.backbone import Vit
 from siamlab.model.encoder import Encoder
 from siamlab.model.siamese import NetworkChoices, Siamese
+from siamlab.probe.batches import Inputs
 from siamlab.probe.catalogue import Doc, Measured, Probe
-from siamlab.probe.features import Features, Inputs
+from siamlab.probe.features import Features
 from siamlab.probe.score import Score, bootstrap, ratio
 from siamlab.probe.suite import QUICK, Suite
 from siamlab.probe.suite.bench import Extracted

@@ -20,7 +20,8 @@ from siamlab.evaluate.share import CLOSE, write_folder
 from siamlab.machine.files import atomic, check_has_name
 from siamlab.machine.internals import is_fusable, set_fused
 from siamlab.machine.shortage import explain_shortage
-from siamlab.probe.features import Inputs, as_features, final_tokens
+from siamlab.probe.batches import Inputs
+from siamlab.probe.features import as_features, final_tokens
 from siamlab.train.access import written
 from siamlab.train.checkpoint import write_weights
 from siamlab.train.releases.write import write_release

@@ -17,6 +17,7 @@ from siamlab.data.imagenet import ImageNet
 from siamlab.evaluate.evaluate import feature_shelf
 from siamlab.evaluate.models import NamedModel
 from siamlab.machine.device import device_named, lent
+from siamlab.probe.batches import Inputs
 from siamlab.probe.catalogue import join_rows
 from siamlab.probe.corruption_error import (
     ALEXNET,
@@ -26,7 +27,6 @@ from siamlab.probe.corruption_error import (
     CorruptionErrors,
     mean_corruption_error,
 )
-from siamlab.probe.features import Inputs
 from siamlab.probe.linear import linear_answers
 from siamlab.probe.score import Reading, Settings, bootstrap, ratio
 from siamlab.probe.suite.bench import REVISION, content

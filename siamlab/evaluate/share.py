@@ -19,7 +19,7 @@ from siamlab.interop.resize import sine_order
 from siamlab.interop.vit import called, size_of
 from siamlab.interop.weights import open_weights
 from siamlab.machine.files import atomic
-from siamlab.probe.features import Inputs
+from siamlab.probe.batches import Inputs
 from siamlab.train.access import written
 from siamlab.train.checkpoint import write_weights
 

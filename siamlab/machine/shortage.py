@@ -47,19 +47,29 @@ def is_shortage(error: Exception) -> bool:
 def free_memory(gpu: bool = False) -> tuple[int, int] | None:
     """Return the free and the total memory in bytes, of the GPU or main memory.
 
-    None where the system does not say.
+    Of a GPU, what torch holds without using it is free as well. None where the system does not say.
     """
     if gpu:
+        cuda = sys.modules["torch"].cuda
         try:
-            return sys.modules["torch"].cuda.mem_get_info()
+            free, total = cuda.mem_get_info()
         except (RuntimeError, AssertionError):  # no driver, or the GPU itself has failed
             return None
+        return free + cuda.memory_reserved() - cuda.memory_allocated(), total
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:  # not Linux
         return None
     known = {line.split(":")[0]: line.split()[1] for line in lines}
     return int(known["MemAvailable"]) * 1024, int(known["MemTotal"]) * 1024
+
+
+def release_cached() -> None:
+    """Let go of what torch holds of a GPU's memory without using it; does nothing without one."""
+    torch = sys.modules["torch"]
+    for gpu in (torch.cuda, torch.mps):
+        if gpu.is_available():
+            gpu.empty_cache()
 
 
 def check_free(needed: int, what: str, way: str, gpu: bool = False) -> None:

@@ -29,6 +29,7 @@ from siamlab.probe.attention_maps import (
     rollout,
 )
 from siamlab.probe.attentive import attentive
+from siamlab.probe.batches import Inputs
 from siamlab.probe.catalogue import Doc, Measured, Probe
 from siamlab.probe.cka import cka, cka_pairs
 from siamlab.probe.clusters import alignment, class_separation, uniformity
@@ -45,7 +46,7 @@ from siamlab.probe.corruption import KINDS, corrupted
 from siamlab.probe.corruption_error import mean_corruption_error
 from siamlab.probe.detection import detection
 from siamlab.probe.equivariance import equivariance_error, moves, warped
-from siamlab.probe.features import Features, Inputs, features, inputs, view_features
+from siamlab.probe.features import Features, features, inputs, view_features
 from siamlab.probe.fewshot import few_shot_per_class, few_shot_share
 from siamlab.probe.fourier import fourier_amplitude
 from siamlab.probe.in_context import in_context, rare_patches

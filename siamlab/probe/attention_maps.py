@@ -33,8 +33,8 @@ from siamlab.probe.attention import (
     over_patches,
     rollout_step,
 )
+from siamlab.probe.batches import Inputs, grid_of, in_passes
 from siamlab.probe.checks import check_images, check_network
-from siamlab.probe.features import Inputs, evaluated, grid_of, standardised
 
 Pixels = UInt8[Tensor, "n 3 H W"] | Float[Tensor, "n 3 H W"]
 RowMeasure = Callable[[int, Tensor], Tensor]  # layer from 0, [B, heads, T, T] -> B rows
@@ -63,18 +63,21 @@ def attended(
     layers = range(len(model.blocks)) if layers is None else layers
     if len(layers) == 0:
         raise UserError(f"layers={layers} must name one or more, or None for all of them")
-    found: dict[int, list[Tensor]] = {layer: [] for layer in layers}
+    found: dict[int, Tensor] = {}  # of one pass
     tokens = math.prod(grid_of(model, inputs.size))
     heads = getattr(_attending(model, layers[0]), "num_heads", 1)
     batch = min(batch, max(1, CELLS // (heads * tokens**2)))
 
+    def measured(x: Tensor) -> list[Tensor]:
+        model.forward_features(x)
+        return [found.pop(layer) for layer in dict.fromkeys(layers)]
+
     with ExitStack() as hooks:
         for layer in layers:
-            keep = partial(_keep, found[layer], partial(measure, layer))
+            keep = partial(_keep, found, layer, measure)
             hooks.enter_context(_reading(_attending(model, layer), keep))
-        for x in standardised(model, images, inputs, batch):
-            evaluated(model, model.forward_features, x)
-    return [torch.cat(parts) for parts in found.values()]
+        passes = list(in_passes(measured, model, images, inputs, batch))
+    return [torch.cat(parts) for parts in zip(*passes, strict=True)]
 
 
 @typed
@@ -220,9 +223,9 @@ def _reading(module: nn.Module, keep: Callable[[Tensor], None]) -> Iterator[None
         yield
 
 
-def _keep(parts: list[Tensor], measure: Callable[[Tensor], Tensor], matrix: Tensor) -> None:
+def _keep(found: dict[int, Tensor], layer: int, measure: RowMeasure, matrix: Tensor) -> None:
     matrix = matrix.to(numbers_on(matrix.device))
-    parts.append(measure(matrix).clone())  # a view would keep the whole matrix
+    found[layer] = measure(layer, matrix).clone()  # a view would keep the whole matrix
 
 
 def _class_row(model: nn.Module, layer: int, matrix: Tensor) -> Float[Tensor, "B heads N"]:

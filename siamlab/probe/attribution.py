@@ -23,16 +23,9 @@ from siamlab.component import UserError
 from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.machine.internals import attention_dropout, unfused
+from siamlab.probe.batches import Inputs, evaluating, grid_of, standardised
 from siamlab.probe.checks import check_images, check_network
-from siamlab.probe.features import (
-    Features,
-    Inputs,
-    as_features,
-    evaluating,
-    final_tokens,
-    grid_of,
-    standardised,
-)
+from siamlab.probe.features import Features, as_features, final_tokens
 
 Pixels = UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
 Target = Callable[[Features], Tensor]  # features of B images -> [B]

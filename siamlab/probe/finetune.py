@@ -16,14 +16,12 @@ from siamlab.component import UserError
 from siamlab.data.images import Images
 from siamlab.machine.arguments import typed
 from siamlab.machine.seeding import seeded
+from siamlab.probe.batches import Inputs, evaluating, in_passes
 from siamlab.probe.checks import class_count
-from siamlab.probe.features import Inputs, evaluated, standardised
 from siamlab.probe.finetune_model import Classifier
 from siamlab.probe.finetune_recipe import FineTune, augmenting, mixing, optimising, scheduling
 from siamlab.probe.linear import accuracy
 from siamlab.probe.score import Groups, Score
-
-EVALUATED = 256  # test images per pass
 
 
 class Epoch(NamedTuple):
@@ -60,8 +58,9 @@ def fine_tune(
         classifier = Classifier(model, classes, *shape)
         for epoch in _epochs(classifier, train, recipe, inputs, classes):
             on_epoch(epoch)
-    batches = standardised(classifier.encoder, test.pixels, inputs, EVALUATED)
-    guess = torch.cat([evaluated(classifier, classifier, x).argmax(dim=1).cpu() for x in batches])
+    with evaluating(classifier):
+        passes = in_passes(classifier, classifier.encoder, test.pixels, inputs)
+        guess = torch.cat([found.argmax(dim=1).cpu() for found in passes])
     return accuracy(guess, test.labels, groups)
 
 

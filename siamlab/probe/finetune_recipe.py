@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from siamlab.component import Allowed, Component, ascending
-from siamlab.probe.features import Inputs
+from siamlab.probe.batches import Inputs
 
 if TYPE_CHECKING:
     from timm.data import Mixup

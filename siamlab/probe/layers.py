@@ -4,7 +4,7 @@ for layers in layer_features(model, images.pixels):     # one list of layers per
     layers[0].patches, layers[-1].pooled
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import torch
@@ -14,15 +14,9 @@ from torch import Tensor, nn
 from siamlab.component import UserError
 from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
+from siamlab.probe.batches import Inputs, in_passes
 from siamlab.probe.checks import check_images
-from siamlab.probe.features import (
-    Features,
-    Inputs,
-    as_features,
-    evaluated,
-    late_norm,
-    standardised,
-)
+from siamlab.probe.features import Features, as_features, late_norm
 
 Part = Literal["pooled", "cls", "patches"]
 
@@ -45,8 +39,9 @@ def layer_features(
 def _layer_features(
     model: nn.Module, images: Tensor, inputs: Inputs, batch: int
 ) -> Iterator[list[Features]]:
-    for x in standardised(model, images, inputs, batch):
-        yield [as_features(model, t, inputs.size) for t in _intermediate(model, x, norm=True)]
+    function, kept = _intermediate(model, norm=True), len(model.blocks)
+    for layers in in_passes(function, model, images, inputs, batch, kept):
+        yield [as_features(model, tokens, inputs.size) for tokens in layers]
 
 
 @typed
@@ -72,9 +67,8 @@ def block_patches(
     batch: Count = 256,
 ) -> Float[Tensor, "n B N D"]:
     """Patches after some blocks, counted from 1 and rising, each through the final norm."""
-    found = []
-    for x in standardised(model, images, inputs, batch):
-        layers = _intermediate(model, x, norm=True, indices=[block - 1 for block in blocks])
+    found, function = [], _intermediate(model, norm=True, indices=[b - 1 for b in blocks])
+    for layers in in_passes(function, model, images, inputs, batch, len(blocks)):
         patches = [as_features(model, tokens, inputs.size).patches for tokens in layers]
         found.append(torch.stack(patches, dim=1))
     return torch.cat(found)
@@ -100,14 +94,14 @@ def residual_tokens(
     batch: Count = 256,
 ) -> Float[Tensor, "n T D"]:
     """Tokens after the last block and before the final norm."""
-    batches = standardised(model, images, inputs, batch)
-    return torch.cat([_intermediate(model, x, norm=False, indices=1)[0] for x in batches])
+    passes = in_passes(_intermediate(model, norm=False, indices=1), model, images, inputs, batch)
+    return torch.cat([layers[0] for layers in passes])
 
 
 def _intermediate(
-    model: nn.Module, x: Tensor, norm: bool, **options: Any
-) -> list[Float[Tensor, "B T D"]]:
-    """Tokens after each block, with prefix tokens first."""
+    model: nn.Module, norm: bool, **options: Any
+) -> Callable[[Tensor], list[Float[Tensor, "B T D"]]]:
+    """The function from images to tokens after each block, with prefix tokens first."""
     if not hasattr(model, "forward_intermediates"):
         raise UserError(
             f"the layers of {type(model).__name__} cannot be read: timm's model has no "
@@ -121,4 +115,4 @@ def _intermediate(
         found = model.forward_intermediates(x, norm=norm, **options)
         return [last(torch.cat(t[::-1], dim=1) if prefixed else t).float() for t in found]
 
-    return evaluated(model, tokens, x)
+    return tokens

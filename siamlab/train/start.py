@@ -12,7 +12,7 @@ from siamlab.interop.weights import means_weights, weights_hash
 from siamlab.model.encoder import Encoder
 from siamlab.model.standard import MEAN, STD
 from siamlab.positions import own_places
-from siamlab.probe.features import Inputs
+from siamlab.probe.batches import Inputs
 from siamlab.run import Run
 from siamlab.train.export import open_by_name
 from siamlab.train.folder import RunFolder

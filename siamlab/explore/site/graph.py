@@ -15,7 +15,8 @@ from siamlab.component import UserError
 from siamlab.evaluate.export import CLOSE, Packaged
 from siamlab.evaluate.models import NamedModel
 from siamlab.geometry import Grid
-from siamlab.probe.features import grid_of, late_norm
+from siamlab.probe.batches import grid_of
+from siamlab.probe.features import late_norm
 
 
 class GraphFacts(NamedTuple):

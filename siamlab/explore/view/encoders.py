@@ -20,7 +20,7 @@ from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.photos import Photo, Refused
 from siamlab.machine.shortage import explain_shortage
 from siamlab.probe.attention import normalised_rows
-from siamlab.probe.features import grid_of
+from siamlab.probe.batches import grid_of
 
 MOST = 2**29  # bytes of answers that are kept
 MOST_ATTENTION = 2**26  # bytes of the attention of one layer, which a page holds whole

@@ -18,10 +18,10 @@ from siamlab.data.images import Images
 from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.machine.device import lent
+from siamlab.probe.batches import Inputs
 from siamlab.probe.catalogue import Measure, Measured, Probe, join_rows
 from siamlab.probe.checks import check_images
 from siamlab.probe.corruption_error import CORRUPTIONS
-from siamlab.probe.features import Inputs
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.score import Score, combine
 from siamlab.probe.suite import rows

@@ -16,7 +16,8 @@ from torch import Generator, Tensor, nn
 from siamlab.component import UserError
 from siamlab.data.images import Images, is_paired
 from siamlab.geometry import Grid, Match, match_patches
-from siamlab.probe.features import Features, Inputs
+from siamlab.probe.batches import Inputs
+from siamlab.probe.features import Features
 from siamlab.probe.pairs import CROPS, crop_pairs
 from siamlab.probe.score import Reading, Score, Settings
 from siamlab.probe.suite.passes import Kept, Passes, Precision, told

@@ -27,12 +27,11 @@ from siamlab.machine.shelf import Shelf
 from siamlab.machine.shortage import check_free, free_memory
 from siamlab.probe.attention import Profile
 from siamlab.probe.attention_maps import BATCH, attention_profile, class_attention
+from siamlab.probe.batches import Inputs, grid_of
 from siamlab.probe.features import (
     Features,
-    Inputs,
     as_features,
     features_without_patches,
-    grid_of,
     tokens_of,
 )
 from siamlab.probe.layers import Part, block_patches, by_layer, residual_tokens
