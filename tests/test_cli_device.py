@@ -1,4 +1,4 @@
-"""--device of the commands that train: it is compute.device of their runs, and where they probe."""
+"""--device and --precision of the commands that train: where they compute, and how they probe."""
 
 import shlex
 from pathlib import Path
@@ -9,10 +9,25 @@ import torch
 from siamlab.cli import demo as demo_file
 from siamlab.cli.main import main
 from siamlab.cli.words import device_words
+from siamlab.data import Scenes
+from siamlab.evaluate.models import NamedModel
 from siamlab.recipes import demo_size, mae
 from siamlab.run import Compute
-from siamlab.study import Ablation, Axis, Choice, Search, attach, runner
+from siamlab.study import (
+    Ablation,
+    Axis,
+    Choice,
+    Search,
+    attach,
+    description,
+    import_trials,
+    report,
+    runner,
+    trial,
+)
 from siamlab.study.assignments import assign
+from siamlab.study.description import describe, differences
+from siamlab.study.images import StudyImages
 from siamlab.train import RunFolder, device
 
 TINY = (
@@ -132,3 +147,50 @@ def test_a_run_uses_apples_gpu_only_by_its_name(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert device.choose_device(Compute(device="mps")).type == "mps"
     assert device.choose_device(Compute()).type == "cpu"
+
+
+@pytest.mark.parametrize("verb, module, name", [
+    ("run", runner, "run_study"), ("worker", attach, "attach_study"),
+    ("report", report, "report_study"), ("import", import_trials, "import_trials"),
+])  # fmt: skip
+def test_a_study_is_probed_in_a_precision(verb, module, name, tmp_path, monkeypatch, capsys):
+    given = []
+    monkeypatch.setattr(module, name, lambda file, words, *rest: given.extend(words) or 0)
+    words = ["study", verb, "studies/loss_form.py", "--precision", "bfloat16"]
+    words += ["--from", "trials.jsonl"] if verb == "import" else []
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    assert given == ["precision=bfloat16"]
+    assert main([*words[:3], "precision=float32", *words[3:]]) == 2
+    assert "--precision bfloat16 and precision=float32 differ" in capsys.readouterr().err
+    assert main([*words[:3], "--precision", "float8", *words[5:]]) == 2
+    assert "allowed: bfloat16, float16, float32" in capsys.readouterr().err
+
+
+def test_trials_of_two_precisions_do_not_mix_and_the_probes_get_theirs(tmp_path, monkeypatch):
+    study = Ablation(question="?", base=mae(), axes=(LENGTH,))
+    lowered, asked = assign(study, ["precision=bfloat16"]), {}
+    monkeypatch.setattr(description, "_describe_images", lambda *rest: {})
+    plain, low = describe(study), describe(lowered)
+    assert [d.key for d in differences(low, plain)] == ["precision"]
+    del plain["precision"]  # as older storages have it
+    assert [d.key for d in differences(low, plain)] == ["precision"]
+    assert not list(differences(describe(study), plain))
+
+    def probe_model(*args, **settings):
+        asked.update(settings)
+        raise Asked
+
+    monkeypatch.setattr(trial, "probe_model", probe_model)
+    monkeypatch.setattr(trial, "open_model", lambda path: NamedModel("mine", None, None))
+    data = Scenes(side=8, images=8, test_images=8)
+    images = StudyImages(data("train"), data("test"), {}, "scenes")
+    with pytest.raises(Asked):
+        trial.probe_trial(mae().change("compute.device=cpu"), tmp_path, lowered, images)
+    assert asked["precision"] == "bfloat16"
+
+
+def test_the_demo_probes_in_a_precision(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(demo_file, "demo", lambda *args: asked.append(args[2]) or 0)
+    assert main(["demo", "--precision", "float16"]) == main(["demo"]) == 0
+    assert asked == ["float16", "float32"]

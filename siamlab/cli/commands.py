@@ -191,7 +191,8 @@ def run_demo(options: Namespace) -> int:
     scale = LONG if options.long else SMALLEST if options.smallest else DEMO
     if options.data:
         scale = photographs(options.data)
-    return demo(scale.change(*words), options.out or f"runs/{scale.name}")
+    out = options.out or f"runs/{scale.name}"
+    return demo(scale.change(*words), out, options.precision)
 
 
 def open_lab(options: Namespace) -> int:

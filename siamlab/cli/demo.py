@@ -18,6 +18,7 @@ from siamlab.evaluate.models import before_training, open_models
 from siamlab.machine.console import Console
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
+from siamlab.probe.suite.passes import Precision
 from siamlab.probe.suite.semantic import varied
 from siamlab.probe.suite.spatial import FEWEST
 from siamlab.recipes import RECIPES, demo_size, photo_size
@@ -75,10 +76,11 @@ def photographs(kind: str) -> Scale:
     return Scale(f"demo-{kind}", "30 to 120 minutes", changes, images=4000, sized=photo_size)
 
 
-def demo(scale: Scale, out: str | Path) -> int:
+def demo(scale: Scale, out: str | Path, precision: Precision = "float32") -> int:
     """Train, probe and report; return the exit status. Finished runs are not trained again.
 
-    The runs are probed on the device on which they train, their compute.device.
+    The runs are probed on the device on which they train, their compute.device; `precision` is
+    that of their products then.
     """
     console, out, runs = Console(), Path(out), scale.runs()
     check_demo_folder(out, runs)
@@ -93,10 +95,10 @@ def demo(scale: Scale, out: str | Path) -> int:
         return 130
     trained_models = open_models([out / run.name for run in runs])
     models = [before_training(trained_models[0]), *trained_models]
-    device = runs[0].compute.device
+    how = dict(device=runs[0].compute.device, precision=precision)
     with console.status("probing the features"):
         with explain_shortage("end other programs, or ask for the --smallest demo"):
-            scores = probe_all(models, train, test, device=device, cache=False)
+            scores = probe_all(models, train, test, **how, cache=False)
     write_table(scores, out / "scores.parquet")
     print_scores(scores, runs[0].data, models)
     from siamlab.report.demo import write_demo_report

@@ -17,6 +17,7 @@ from siamlab.cli.sentences import (
     Parser,
     add_device,
     add_precision,
+    add_probe_precision,
     add_run_device,
     count,
     file_or_folder,
@@ -228,6 +229,7 @@ def _demo_command(commands: Any) -> None:
         "--out", type=some_path, help="the folder of runs and report (default: runs/demo)"
     )
     add_run_device(demo, "to train and probe")
+    add_probe_precision(demo, "float32")
 
 
 def _editor_commands(top: Parser, commands: Any) -> None:

@@ -112,6 +112,16 @@ def add_precision(command: ArgumentParser) -> None:
     command.add_argument("--precision", type=kinds, default="float32", help=text)
 
 
+def add_probe_precision(command: ArgumentParser, default: str | None = None) -> None:
+    """Add --precision to a command that trains and probes; it is that of the probes alone."""
+    text = (
+        "of the networks' products when they are probed, float32 unless given; training has "
+        "compute.precision="
+    )
+    kinds = one_of("precision", PRECISIONS)
+    command.add_argument("--precision", type=kinds, default=default, help=text)
+
+
 def add_run_device(command: ArgumentParser, what: str = "to train") -> None:
     """Add --device to a command that trains; without it each run's own compute.device counts."""
     text = f"where {what}, the same as compute.device=: {', '.join(DEVICES)}"

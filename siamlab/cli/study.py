@@ -10,7 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from siamlab.cli.sentences import add_run_device, some_file, some_path, whole_number
+from siamlab.cli.sentences import (
+    add_probe_precision,
+    add_run_device,
+    some_file,
+    some_path,
+    whole_number,
+)
 
 ROOT = "runs/studies"  # parent of the studies' folders, without --out
 VERBS = "run | report | worker | export | import | list"
@@ -67,8 +73,11 @@ def _verb(verbs, name: str, text: str, function, file: str = "") -> ArgumentPars
     verb.set_defaults(command=function)
     a_file = "the study's file, such as studies/loss_form.py"
     verb.add_argument("file", nargs="?" if file else None, help=file or a_file)
-    keys = "key=value for all its runs; for the study seeds=, suite=, images=, held_out="
+    keys = (
+        "key=value for all its runs; for the study seeds=, suite=, images=, held_out=, precision="
+    )
     verb.add_argument("words", nargs="*", help=keys)
+    add_probe_precision(verb)
     _add_place(verb)
     return verb
 
@@ -108,7 +117,7 @@ def _run(options: Namespace) -> int:
     from siamlab.cli.words import device_words
     from siamlab.study.runner import run_study
 
-    words = device_words(options.device, options.words)
+    words = device_words(options.device, _words(options))
     where = (options.file, words, _out(options), options.storage)
     return run_study(*where, options.workers, options.budget, options.again)
 
@@ -119,7 +128,7 @@ def _worker(options: Namespace) -> int:
     from siamlab.cli.words import device_words, is_assignment
     from siamlab.study.attach import attach_study
 
-    file, words = options.file, options.words
+    file, words = options.file, _words(options)
     if file and is_assignment(file):  # not a file, but the first assignment
         file, words = None, [file, *words]
     words = device_words(options.device, words)
@@ -132,7 +141,7 @@ def _report(options: Namespace) -> None:
     _needs_optuna()
     from siamlab.study.report import report_study
 
-    report_study(options.file, options.words, _out(options), options.storage, options.margin)
+    report_study(options.file, _words(options), _out(options), options.storage, options.margin)
 
 
 @_told_if_lost
@@ -149,7 +158,7 @@ def _import(options: Namespace) -> None:
     from siamlab.study.import_trials import import_trials
 
     sources = [Path(source) for source in options.sources]
-    where = (options.file, options.words, _out(options), options.storage)
+    where = (options.file, _words(options), _out(options), options.storage)
     import_trials(*where, sources, options.any_version)
 
 
@@ -159,6 +168,13 @@ def _list(options: Namespace) -> None:
     from siamlab.study.listing import print_studies
 
     print_studies(options.storage, Path(ROOT))
+
+
+def _words(options: Namespace) -> list[str]:
+    """Return the key=value words, with the one that --precision stands for."""
+    from siamlab.cli.words import precision_words
+
+    return precision_words(options.precision, options.words)
 
 
 def _out(options: Namespace) -> Path:

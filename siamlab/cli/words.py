@@ -13,7 +13,7 @@ from siamlab.component import UserError, unknown
 from siamlab.machine.fields import literal
 from siamlab.machine.files import check_readable, expanded
 
-INIT, DEVICE = "model.init", "compute.device"
+INIT, DEVICE, PRECISION = "model.init", "compute.device", "precision"
 PROBE_KEYS = ("data", "fine_tune")
 MODEL_FILES = {"run.toml", "encoder.safetensors", "config.json"}  # in a folder that is not an album
 
@@ -131,6 +131,20 @@ def device_words(device: str | None, words: Sequence[str]) -> list[str]:
 
     device_named(device)
     return [*words, f"{DEVICE}={device}"]
+
+
+def precision_words(precision: str | None, words: Sequence[str]) -> list[str]:
+    """Return the words and the one for a study's `precision` that --precision stands for.
+
+    Raises UserError where both are given and differ.
+    """
+    if precision is None:
+        return [*words]
+    for word in words:
+        key, _, named = word.partition("=")
+        if key == PRECISION and literal(named) != precision:
+            raise UserError(f"--precision {precision} and {word} differ; leave one of them out")
+    return [*words, f"{PRECISION}={precision}"]
 
 
 def check_model(name: str) -> None:

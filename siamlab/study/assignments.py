@@ -11,7 +11,9 @@ from siamlab.run.mistakes import made
 from siamlab.study.definition import Recipes, Search, Study
 
 # fields of a study that the command line may set; the others define the question
-SETTABLE = ("seeds", "images", "test_images", "held_out", "trials", "suite", "prune")
+SETTABLE = (
+    "seeds", "images", "test_images", "held_out", "trials", "suite", "prune", "precision",
+)  # fmt: skip
 
 
 def assign(study: Study, words: Sequence[str]) -> Study:

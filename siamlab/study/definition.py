@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from siamlab.component import Component, UserError
 from siamlab.machine.sums import text_sum
 from siamlab.probe.suite import PARTS
+from siamlab.probe.suite.passes import Precision
 from siamlab.run import Run
 
 SCORES = tuple(PARTS)  # semantic, spatial
@@ -68,6 +69,9 @@ class Study(Component):
         lt=1,
         description="share of the training images to hold out and test on instead of the test "
         "images; 0: none",
+    )
+    precision: Precision = Field(
+        default="float32", description="of the networks' products when they are probed"
     )
 
 

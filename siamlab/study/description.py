@@ -28,7 +28,7 @@ DRAWS = 32  # random trials of a search: in 49 of 50 searches they cover an axis
 IGNORED = (*BESIDE, "name", "data")
 ALL = "all"
 # what studies did that were created before these keys were recorded
-EARLIER: dict[str, Any] = {"held out": 0.0, "test images": ALL}
+EARLIER: dict[str, Any] = {"held out": 0.0, "test images": ALL, "precision": "float32"}
 
 
 def describe(definition: Study) -> dict[str, Any]:
@@ -48,6 +48,7 @@ def describe(definition: Study) -> dict[str, Any]:
         "objectives": list(definition.objectives),
         "versions": versions(),
         "held out": definition.held_out,
+        "precision": definition.precision,
     }
     about |= _describe_images(definition, list(runs.values()))
     if weights := _describe_weights(runs.values()):

@@ -58,7 +58,8 @@ def setup(definition: Study, study: optuna.Study, out: Path) -> str:
     dates = sorted({finished(trial) for trial in done})
     lines = [
         f"{len(done)} of {len(trials)} trials are complete; probes: the {definition.suite} "
-        f"suite, {definition.images:,} training images{held_out(definition)}.",
+        f"suite, {definition.images:,} training images{held_out(definition)}"
+        f"{lowered(definition)}.",
         *([sizes(definition)] if isinstance(definition, FixedStudy) else []),
         ", ".join(f"{package} {number}" for package, number in versions.items())
         + f"{other_versions(environments, versions)}; {machines(environments)}; "
@@ -71,6 +72,12 @@ def held_out(definition: Study) -> str:
     """Say which images the probes test on, where these are not the test images."""
     share = definition.held_out
     return f", tested on {share:.1%} of the training images, held out" if share else ""
+
+
+def lowered(definition: Study) -> str:
+    """Say in what the networks are computed for the probes, where that is not float32."""
+    precision = definition.precision
+    return "" if precision == "float32" else f", features computed in {precision}"
 
 
 def sizes(definition: FixedStudy) -> str:

@@ -73,7 +73,7 @@ def probe_trial(run: Run, path: Path, study: Study, images: StudyImages) -> "pol
     """Return the long table of scores of a trained network; write it to its folder too."""
     train = sample(images.train, study.images)
     device = choose_device(run.compute)
-    settings = dict(suite=study.suite, about=images.about, device=device)
+    settings = dict(suite=study.suite, about=images.about, device=device, precision=study.precision)
     scores = table({run.name: probe_model(open_model(path).model, train, images.test, **settings)})
     with atomic(path / "scores.parquet") as draft, open(draft, "wb") as drafted:
         scores.write_parquet(drafted)
