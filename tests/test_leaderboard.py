@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 import torch
 from PIL import Image
+from shown_at import shown_at
+from test_standard_segmentation import write_own
 from test_train import noise, tiny
 from torch import nn
 
@@ -36,6 +38,7 @@ from siamlab.evaluate.leaderboard import (
 )
 from siamlab.evaluate.leaderboard_sources import kept_rows, published_rows, short_hash
 from siamlab.evaluate.models import NamedModel, open_model
+from siamlab.evaluate.standard import Regions
 from siamlab.figure import leaderboard_figure, leaderboard_table
 from siamlab.figure.leaderboard import has_plane
 from siamlab.probe import features
@@ -415,6 +418,60 @@ def test_a_runs_own_scores_know_which_folders_were_named(tmp_path):
     assert main(["leaderboard", "add", run, *filled, "--to", str(again)]) == 0
     own = ["board", "probe", "value", "protocol", "places"]
     assert read_leaderboard(again)[own].equals(table[own])
+
+
+@pytest.mark.parametrize("protocol, more", [("capi", []), ("hummingbird", ["data.images=4"])])
+def test_a_model_is_added_by_the_named_protocol_of_a_standard_set(
+    protocol, more, tmp_path, capsys, monkeypatch
+):
+    shown_at(monkeypatch, Regions, side=32, window=32, stride=21)
+    root, file = str(write_own(tmp_path / "own")), tmp_path / "board.parquet"
+    words = [f"data.path={root}", f"data.protocol={protocol}", *more, "--to", str(file)]
+    add = ["leaderboard", "add", "zoo:scenes_mae", "--suite", "regions"]
+    assert main([*add, *words, "--baselines"]) == 0
+    table = read_leaderboard(file)
+    assert boards(table) == [f"images and masks, protocol {protocol}"]
+    assert set(table["model"]) == {"zoo:scenes_mae", "untrained", "pixels of patches of 8"}
+    assert (
+        table.select("value", "chance", "ceiling", "low", "high").null_count().sum_horizontal()[0]
+        == 0
+    )
+    printed = shlex.split(how_to_add(table))
+    assert printed[4:7] == ["--suite", "regions", "data.path=FOLDER"]
+    assert f"data.protocol={protocol}" in printed and all(word in printed for word in more)
+    filled = [_filled(word, {"FOLDER": root}) for word in printed[4:]]
+    assert main([*add[:3], *filled, "--to", str(file)]) == 0
+    assert (
+        read_leaderboard(file).drop("date").sort("model").equals(table.drop("date").sort("model"))
+    )
+    capsys.readouterr()
+    assert main([*add, *words, "--size", "64"]) == 2
+    assert "--suite regions shows images at the size of its protocol" in capsys.readouterr().err
+    other = ["--board", boards(table)[0], "--to", str(file), f"data.path={root}", "data.images=3"]
+    assert main([*add, *other, f"data.protocol={protocol}"]) == 2
+    assert f"board '{boards(table)[0]}'" in capsys.readouterr().err
+
+
+def test_a_runs_own_scores_on_two_sets_stand_on_two_boards(tmp_path, monkeypatch):
+    shown_at(monkeypatch, Regions, side=32, window=32, stride=21)
+    run, root = str(train(tiny(), tmp_path / "run", noise()).path), write_own(tmp_path / "own")
+    file = tmp_path / "board.parquet"
+    for protocol in ("hummingbird", "capi"):
+        words = ["--suite", "regions", f"data.path={root}", f"data.protocol={protocol}"]
+        assert main(["probe", run, *words]) == 0
+        assert main(["leaderboard", "add", f"{run}/probes.json", "--to", str(file)]) == 0
+    table = read_leaderboard(file)
+    assert boards(table) == [f"images and masks, protocol {p}" for p in ("hummingbird", "capi")]
+    assert table["probe"].to_list() == ["regions_in_context", "regions_knn"]
+    assert set(table["places"]) == {"path"}
+
+
+@pytest.mark.parametrize("suite, probe", [("full", "segmentation"), ("published", "attentive"),
+                                          ("imagenet-c", "mce")])  # fmt: skip
+def test_the_suite_of_a_board_is_that_of_its_probes(suite, probe):
+    board = rows({"mae": (0.3, 0.6)})
+    other = board.with_columns(probe=pl.col("probe").replace("spatial", probe))
+    assert f"--suite {suite} " in how_to_add(other)
 
 
 def _filled(word, places):

@@ -12,9 +12,14 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from torch import nn
 
-from siamlab.cli.probe import print_about, probing_data
+from siamlab.cli.choices import STANDARD
+from siamlab.cli.imagenet_c import corrupted
+from siamlab.cli.probe import CORRUPTIONS, print_about, probing_data
+from siamlab.cli.standard import check_no_size, standard_data
 from siamlab.component import UserError
+from siamlab.data import DataChoice
 from siamlab.evaluate.evaluate import evaluate, with_untrained
+from siamlab.evaluate.imagenet_c import corruption_scores
 from siamlab.evaluate.leaderboard import (
     added,
     board_name,
@@ -31,6 +36,7 @@ from siamlab.evaluate.leaderboard import (
 )
 from siamlab.evaluate.leaderboard_sources import kept_rows, published_rows, short_hash
 from siamlab.evaluate.models import NamedModel, distinct, open_model, open_models
+from siamlab.evaluate.standard import StandardSet, measure_standard
 from siamlab.figure.template import broken
 from siamlab.interop.adapter import TokenGrid
 from siamlab.machine.console import Console
@@ -137,14 +143,20 @@ def _from_file(file: Path, table: polars.DataFrame, options: Addition) -> polars
 
 
 def _measured(names: Sequence[str], options: Addition) -> polars.DataFrame:
+    on_set = options.suite in STANDARD
+    if on_set:  # before any model is opened
+        data = standard_data(options.suite, options.words)
+        check_no_size(data.kind, options.size)
     opened = distinct(names, [open_model(name) for name in names])
     print_about(opened)
-    data = probing_data([named.run for named in opened if named.run], options.words)
+    if not on_set:
+        data = probing_data([named.run for named in opened if named.run], options.words)
     if options.name:
         opened = [opened[0]._replace(name=options.name)]
     models = with_untrained(opened) if options.baselines else list(opened)
     # of the weights as they came: another size resamples the position table
-    made = dict(device=options.device, places=places_of(data))
+    places = data.places if isinstance(data, StandardSet) else places_of(data)
+    made = dict(device=options.device, places=places)
     origins = {m.name: origin(short_hash(m.model), **made) for m in models}
     for named in opened:
         origins[named.name] = origins[named.name]._replace(note=options.note)
@@ -152,11 +164,22 @@ def _measured(names: Sequence[str], options: Addition) -> polars.DataFrame:
     if options.baselines:
         models.append(raw_pixels(models[0]))
         origins[models[-1].name] = origin(None, **made)
-    limits = options.images, options.test_images
+    scores = _scores(models, data, options)
+    board = options.board or board_name(scores["settings"][0])
+    return measured_rows(scores, board, origins)
+
+
+def _scores(
+    models: Sequence[NamedModel], data: DataChoice | StandardSet, options: Addition
+) -> polars.DataFrame:
+    """The long table of the models by the suite that is asked for."""
     how = dict(device=options.device, precision=options.precision)
-    found = evaluate(models, data, *limits, options.suite, **how)
-    board = options.board or board_name(found.scores["settings"][0])
-    return measured_rows(found.scores, board, origins)
+    if isinstance(data, StandardSet):
+        return measure_standard(models, data, **how)
+    limits = options.images, options.test_images
+    if options.suite == CORRUPTIONS:
+        return corruption_scores(models, corrupted(data), *limits, **how)
+    return evaluate(models, data, *limits, options.suite, **how).scores
 
 
 def raw_pixels(named: NamedModel) -> NamedModel:

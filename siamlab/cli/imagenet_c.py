@@ -34,16 +34,11 @@ def probe_corruptions(
 ) -> "polars.DataFrame":
     """Print the corruption errors of every model, write them where a file is asked for.
 
-    Returns the long table. Raises UserError for images that are not ImageNet-C, and where a set is
-    missing.
+    Returns the long table. Raises UserError as `corrupted` does, and where a set is missing.
     """
     from siamlab.figure import terminal_table
 
-    if not isinstance(data, ImageNet) or data.test != "c":
-        raise UserError(
-            "--suite imagenet-c needs data=imagenet data.test=c, with data.path=FOLDER of train/ "
-            "and data.test_path=FOLDER of ImageNet-C"
-        )
+    data = corrupted(data)
     limits = options.images, options.test_images
     with Console(stderr=True).status("probing") as status:
         report = lambda step: status.update(cell(f"probing {step}"))  # noqa: E731
@@ -59,3 +54,13 @@ def probe_corruptions(
     print_published((*numbers_of(data), *PUBLISHED), console)
     write_scores(scores, options.out, "imagenet_c")
     return scores
+
+
+def corrupted(data: DataChoice) -> ImageNet:
+    """Return the source. Raises UserError for images that are not ImageNet-C."""
+    if not isinstance(data, ImageNet) or data.test != "c":
+        raise UserError(
+            "--suite imagenet-c needs data=imagenet data.test=c, with data.path=FOLDER of train/ "
+            "and data.test_path=FOLDER of ImageNet-C"
+        )
+    return data

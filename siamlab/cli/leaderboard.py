@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import Any
 
+from siamlab.cli.choices import SUITES
 from siamlab.cli.sentences import (
     add_device,
     add_precision,
@@ -16,7 +17,6 @@ from siamlab.cli.sentences import (
     some_name,
 )
 
-SUITES = ("quick", "full")  # those whose numbers a board can hold
 FILE = "the leaderboard (default: docs/leaderboard.parquet of the checkout around this folder)"
 
 
@@ -59,7 +59,11 @@ def _add_command(verbs: Any) -> None:
     add.add_argument("--images", type=count, default=3000, help="training images (default 3000)")
     add.add_argument("--test-images", type=count, default=2000, help="test images (default 2000)")
     add.add_argument("--size", type=count, help="side of every model's input, pixels")
-    add.add_argument("--suite", type=one_of("suite", SUITES), default="quick", help="quick or full")
+    add.add_argument(
+        "--suite", type=one_of("suite", SUITES), default="quick",
+        help="as of `siamlab probe`: quick, full, published, imagenet-c, or a standard set by its "
+        "protocol, as in --suite voc data.path=VOC2012 data.protocol=hummingbird",
+    )  # fmt: skip
     add_device(add)
     add_precision(add)
 

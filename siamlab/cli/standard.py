@@ -28,11 +28,7 @@ def probe_standard(names: Sequence[str], words: Sequence[str], options: "Options
     """Measure models and the networks they started from on a set, print and write the table."""
     check_out(options.out)
     data = standard_data(options.suite, words)
-    if options.size is not None:
-        raise UserError(
-            f"--suite {data.kind} shows images at the size of its protocol; leave --size out, or "
-            "choose another with data.protocol=NAME"
-        )
+    check_no_size(data.kind, options.size)
     opened = distinct(names, [open_model(name, options.weights) for name in names])
     for named in opened:
         if named.about:
@@ -41,7 +37,7 @@ def probe_standard(names: Sequence[str], words: Sequence[str], options: "Options
     scores = measure_standard(models, data, options.device, precision=options.precision)
     _print(scores, data)
     write_scores(scores, options.out, data.kind)
-    keep_rows(scores, dict(zip(names, opened, strict=True)))
+    keep_rows(scores, dict(zip(names, opened, strict=True)), data.places)
 
 
 def standard_data(suite: str, words: Sequence[str]) -> StandardSet:
@@ -57,6 +53,15 @@ def standard_data(suite: str, words: Sequence[str]) -> StandardSet:
         )
     own = [word.removeprefix(DATA) for word in words if word.startswith(DATA)]
     return changed(chosen, chosen().model_dump(), own, DATA)
+
+
+def check_no_size(suite: str, size: int | None) -> None:
+    """Raise UserError for a size, which the protocol of a set has."""
+    if size is not None:
+        raise UserError(
+            f"--suite {suite} shows images at the size of its protocol; leave --size out, or "
+            "choose another with data.protocol=NAME"
+        )
 
 
 def write_scores(scores: "polars.DataFrame", out: str | None, name: str) -> None:

@@ -169,6 +169,8 @@ def boards(table: polars.DataFrame) -> list[str]:
 def board_name(settings: str) -> str:
     """Return the name of a board with this protocol, where none was chosen."""
     fields = json.loads(settings)
+    if "set" in fields:
+        return f"{fields['set']}, protocol {fields['protocol']}"
     sides = list(dict.fromkeys(fields["resolution"]))
     return f"{fields.get('data.kind', 'images')} at {' × '.join(map(str, sides))} pixels"
 

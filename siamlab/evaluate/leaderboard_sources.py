@@ -31,7 +31,7 @@ ALLOWED["direction"] = leaderboard_rows.ALLOWED["direction"]
 KEPT = set(FULL) - {"board", "status"}  # what a row of probes.json has
 NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
 # and data.*: the same for all probes of one call
-SHARED = ("revision", "resolution", "seed", "precision")
+SHARED = ("revision", "resolution", "seed", "precision", "set", "protocol", "content")
 OF_MODELS = ("run.toml", "encoder.safetensors", "config.json")  # in the folder of one
 DIGITS = 16  # of the hash of weights
 

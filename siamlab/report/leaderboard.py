@@ -13,6 +13,7 @@ import polars as pl
 
 from siamlab.data.about import about_data
 from siamlab.evaluate.leaderboard import boards
+from siamlab.evaluate.standard import SETS
 from siamlab.figure.leaderboard import (
     PUBLISHED,
     has_plane,
@@ -20,7 +21,9 @@ from siamlab.figure.leaderboard import (
     leaderboard_table,
 )
 from siamlab.figure.scores import ARROWS, SUMMARY, decimals, heading, interval
-from siamlab.probe.suite import FULL, QUICK
+from siamlab.probe.corruption_error import CORRUPTIONS
+from siamlab.probe.suite import SUITES
+from siamlab.probe.suite.bench import PLACES
 from siamlab.report.page import Section, write_report
 from siamlab.run.choices import axis_choices
 
@@ -86,16 +89,43 @@ def how_to_add(rows: pl.DataFrame) -> str:
     if measured.is_empty():
         return ""
     fields, board = json.loads(measured["settings"][0]), measured["board"][0]
+    precision = ["--precision", fields["precision"]] if "precision" in fields else []
+    if "set" in fields:
+        words = ["siamlab", "leaderboard", "add", "MODEL", *_set_words(fields, measured["places"])]
+        return shlex.join([*words, *precision, "--board", board])
     places = measured["places"].drop_nulls().unique(maintain_order=True).to_list()
     words = ["siamlab", "leaderboard", "add", "MODEL", *_data_words(fields, places)]
     size = fields.get("resolution", [0])
     words += ["--size", str(size[0])] if len(set(size)) == 1 and size[0] else []
     for option, key in (("--images", "train_images"), ("--test-images", "test_images")):
         words += [option, str(fields[f"data.{key}"])] if f"data.{key}" in fields else []
-    more = {probe.key for probe in FULL.probes} - {probe.key for probe in QUICK.probes}
-    words += ["--suite", "full"] if more & set(measured["probe"]) else []
-    words += ["--precision", fields["precision"]] if "precision" in fields else []
-    return shlex.join([*words, "--board", board])
+    words += _suite_words(set(measured["probe"]))
+    return shlex.join([*words, *precision, "--board", board])
+
+
+def _suite_words(measured: set[str]) -> list[str]:
+    """The option of the suite that has the probes; none for the quick one."""
+    quick, full, published = (
+        {probe.key for probe in SUITES[name].probes} for name in ("quick", "full", "published")
+    )
+    own = {"imagenet-c": {probe.key for probe in CORRUPTIONS}}
+    own |= {"published": published - full - quick, "full": full - quick}
+    found = next((suite for suite, keys in own.items() if keys & measured), "")
+    return ["--suite", found] if found else []
+
+
+def _set_words(fields: dict[str, Any], places: pl.Series) -> list[str]:
+    """The words for a standard set, with the fields that differ from its defaults."""
+    where = next(iter(places.drop_nulls()), "path").split()
+    chosen = next(kind for kind in SETS.values() if kind.title == fields["set"])
+    named = fields | {"images": fields.get("images", fields.get("train_images"))}
+    default = {key: field.default for key, field in chosen.model_fields.items()}
+    own = [
+        f"data.{key}={named[key]}"
+        for key in default
+        if key not in PLACES and named.get(key, default[key]) != default[key]
+    ]
+    return ["--suite", default["kind"], *map(_place, where), *own]
 
 
 def _data_words(fields: dict[str, Any], places: list[str]) -> list[str]:
@@ -119,7 +149,7 @@ def _data_words(fields: dict[str, Any], places: list[str]) -> list[str]:
 def _place(key: str) -> str:
     """The word for a place that the user names: `data.test_path=TEST_FOLDER`."""
     values = {"path": "FOLDER", "test_path": "TEST_FOLDER", "subset": "LIST.txt"}
-    values["download"] = "true"
+    values |= {"train_path": "TRAIN_FOLDER", "download": "true"}
     return f"data.{key}={values[key.split('.')[-1]]}"
 
 

@@ -48,6 +48,11 @@ class StandardSet(Component):
         """The fields of its protocol."""
         return self.protocols[self.protocol]
 
+    @property
+    def places(self) -> str:
+        """The fields that say where its files are, without their values."""
+        return " ".join(key for key, value in self if key.endswith("path") and value)
+
     def published(self) -> tuple[Published, ...]:
         """Return what was published of other models with this protocol."""
         return self.chosen.published
