@@ -4,8 +4,9 @@ with pretended() as device:
     model.to(device)
 
 It refuses what a GPU refuses, tensors of two devices in one operation, so that code for one is
-tested on any machine, down to its numbers. torch has no kernels for "mps" on most machines and
-starts nothing when the name is used, which is why this one claims to be that.
+tested on any machine, down to its numbers. `returned()` lists what came back from it. torch has no
+kernels for "mps" on most machines and starts nothing when the name is used, which is why this one
+claims to be that.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,10 @@ from torch.utils._pytree import tree_flatten, tree_map
 DEVICE = torch.device("lazy")
 aten = torch.ops.aten
 COPIES = {aten.copy_.default, aten._to_copy.default}
+READING = {aten._local_scalar_dense.default, aten.equal.default}  # a number for Python
+COUNTING = {aten.nonzero.default, aten.masked_select.default}  # a shape that the numbers decide
 INDEXING = {aten.index.Tensor, aten.index_put_.default}  # also by an index on the processor
+LOGS: list[list[tuple[str, int]]] = []  # of what returns, each since `returned` was called
 
 
 class OnDevice(Tensor):
@@ -35,6 +39,7 @@ class OnDevice(Tensor):
         return made
 
     def tolist(self):
+        note("tolist", self)
         return self.held.tolist()
 
     @classmethod
@@ -59,12 +64,39 @@ def run(function, args, kwargs):
         raise RuntimeError(f"{function} was given tensors on {DEVICE} and on the processor")
     asked = kwargs.get("device")
     there = torch.device(asked).type == DEVICE.type if asked is not None else is_ours(args, ours)
+    if ours and (function in READING | COUNTING or comes_back(function, args, there)):
+        note(function.name(), ours[0])
     if asked is not None:
         kwargs = kwargs | {"device": torch.device("cpu")}
     held, options = tree_map(lambda t: t.held if isinstance(t, OnDevice) else t, (args, kwargs))
     found = function(*held, **options)
     same = {id(t.held): t for t in ours}
     return tree_map(lambda t: placed(t, there, same), found)
+
+
+def comes_back(function, args, there: bool) -> bool:
+    """Return whether numbers are copied from the device, or decide how many are indexed."""
+    if function is aten.copy_.default:
+        return isinstance(args[1], OnDevice) and not isinstance(args[0], OnDevice)
+    if function is aten.index.Tensor:
+        return any(isinstance(i, OnDevice) and i.dtype == torch.bool for i in args[1])
+    return function is aten._to_copy.default and isinstance(args[0], OnDevice) and not there
+
+
+def note(name: str, tensor: Tensor) -> None:
+    for log in LOGS:
+        log.append((name, tensor.numel()))
+
+
+@contextmanager
+def returned() -> Iterator[list[tuple[str, int]]]:
+    """The operations that bring numbers back from the device, or wait for them, and how many."""
+    log: list[tuple[str, int]] = []
+    LOGS.append(log)
+    try:
+        yield log
+    finally:
+        LOGS.remove(log)
 
 
 def is_ours(args, ours) -> bool:
