@@ -25,8 +25,11 @@ from siamlab.model.backbone import Timm, Vit
 from siamlab.model.blocks import index_of, pick
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead
 from siamlab.positions import Positions
+from siamlab.probe import by_layer, residual_features
+from siamlab.probe.attention_maps import attention_profile, class_attentions
 from siamlab.probe.batches import Inputs
 from siamlab.probe.features import features, features_without_patches
+from siamlab.probe.layers import block_patches
 from siamlab.recipes import RECIPES, demo_size, dense_byol, ijepa, mae, siameseim
 from siamlab.target import Frozen, Momentum, Online
 from siamlab.train import step
@@ -199,7 +202,19 @@ def waited_for_features(extract, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:User provided device_type of 'cuda'")
-@pytest.mark.parametrize("extract", [features, features_without_patches])
+@pytest.mark.parametrize(
+    "extract",
+    [
+        features,
+        features_without_patches,
+        residual_features,
+        lambda model, images, *how: by_layer(model, images, "pooled", *how),
+        lambda model, images, inputs, batch: block_patches(model, images, inputs, [1, 2], batch),
+        attention_profile,
+        lambda model, images, inputs, batch: class_attentions(model, images, inputs, None, batch),
+    ],
+    ids="tokens pooled residual layers blocks attention class".split(),
+)
 def test_features_never_wait(extract, monkeypatch):
     assert waited_for_features(extract, monkeypatch) == []
 

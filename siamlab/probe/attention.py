@@ -66,6 +66,10 @@ def distance(a: Float[Tensor, "B heads N N"], grid: Grid) -> Float[Tensor, "B he
     """
     _check(a)
     check_patches(a, grid)
+    return _distance(a, grid)
+
+
+def _distance(a: Tensor, grid: Grid) -> Tensor:
     return torch.einsum("bhij,ij->bh", a, _apart(grid, a)) / a.shape[-1]
 
 
@@ -93,6 +97,10 @@ def nmi(a: Float[Tensor, "B heads N N"]) -> Float[Tensor, "B heads"]:
     et al. 2023). p(q) is uniform, p(k) the mean row; 0 / 0 is 0. Unchanged when keys are permuted.
     """
     _check(a)
+    return _nmi(a)
+
+
+def _nmi(a: Tensor) -> Tensor:
     keys = _entropy(a.mean(dim=-2))  # [B, heads]
     shared = (keys - _entropy(a).mean(dim=-1)).clamp(min=0)
     scale = (keys.clamp(min=0) * math.log(a.shape[-1])).sqrt()
@@ -107,11 +115,24 @@ def head_similarity(a: Float[Tensor, "B heads N N"]) -> Float[Tensor, " B"]:
     Unchanged when heads, queries or keys are permuted. Cost: heads² · B · N² / 2 logarithms.
     """
     _check(a)
+    return _head_similarity(a)
+
+
+def _head_similarity(a: Tensor) -> Tensor:
     pairs = list(combinations(range(a.shape[1]), 2))
     if not pairs:
         return a.new_zeros(len(a))
     mixed = [_entropy((a[:, i] + a[:, j]) / 2).mean(dim=-1) for i, j in pairs]  # [B] each
     return (torch.stack(mixed).mean(dim=0) - _entropy(a).mean(dim=(1, 2))).clamp(min=0)
+
+
+def numbers_by_head(a: Float[Tensor, "B heads N N"], grid: Grid) -> Float[Tensor, "B numbers"]:
+    """`distance`, `entropy` and `nmi` of each head, then `head_similarity`, of a model's attention.
+
+    Without their checks, for which a GPU would be waited for in every layer of every batch.
+    """
+    heads = torch.stack([_distance(a, grid), _entropy(a).mean(dim=-1), _nmi(a)], dim=1)
+    return torch.cat([heads.flatten(1), _head_similarity(a)[:, None]], dim=1)
 
 
 @typed
@@ -159,7 +180,8 @@ def _entropy(rows: Float[Tensor, "*B N"]) -> Float[Tensor, "*B"]:
 
 def _apart(grid: Grid, like: Tensor) -> Float[Tensor, "N N"]:
     """Distances between the centres of patches, in patches."""
-    places = patch_centres(grid, like.device).to(like.dtype) * like.new_tensor(grid)
+    centres = patch_centres(grid, like.device).to(like.dtype)
+    places = torch.stack([centres[:, 0] * grid[0], centres[:, 1] * grid[1]], dim=1)
     return torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
 
 

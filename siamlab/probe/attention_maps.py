@@ -23,16 +23,7 @@ from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.machine.device import numbers_on
 from siamlab.machine.internals import attention_dropout, unfused
-from siamlab.probe.attention import (
-    Profile,
-    distance,
-    entropy,
-    head_similarity,
-    nmi,
-    normalised_rows,
-    over_patches,
-    rollout_step,
-)
+from siamlab.probe.attention import Profile, normalised_rows, numbers_by_head, rollout_step
 from siamlab.probe.batches import Inputs, grid_of, in_passes
 from siamlab.probe.checks import check_images, check_network
 
@@ -94,9 +85,7 @@ def attention_profile(
     grid, prefix = grid_of(model, inputs.size), model.num_prefix_tokens
 
     def measure(layer: int, matrix: Tensor) -> Tensor:
-        a = over_patches(matrix, prefix)
-        heads = torch.stack([distance(a, grid), entropy(a), nmi(a)], dim=1)  # [B, 3, heads]
-        return torch.cat([heads.flatten(1), head_similarity(a)[:, None]], dim=1)
+        return numbers_by_head(normalised_rows(matrix[..., prefix:, prefix:]), grid)
 
     found = attended(model, images, measure, inputs, batch=batch)
     numbers = torch.stack(found, dim=1)  # [n, layers, 3 heads + 1]
