@@ -534,6 +534,7 @@ def test_mistakes_are_one_sentence(words, problem, capsys, tmp_path, monkeypatch
     os.mkfifo("pipe.csv")
     Path("folder.parquet").mkdir()
     Path("run").mkdir()
+    Path("run/run.toml").write_text("")
     Path("run/probes.json").write_text('[{"model": "run", "probe": "knn"}]')
     monkeypatch.setattr(
         leaderboard_sources, "open_model", lambda path: NamedModel("run", None, None)
