@@ -76,6 +76,24 @@ def test_sizes_are_said_in_words():
     assert 0 < free <= whole
 
 
+def test_a_container_or_a_job_leaves_less_than_the_machine_has(tmp_path, monkeypatch):
+    """The job may use 900 bytes, the container around it 1000; 300 are files that can go."""
+    for folder, most, used in (("job", 900, 500), ("", 1000, 900)):
+        group = tmp_path / "box" / folder
+        group.mkdir(exist_ok=True, parents=True)
+        (group / "memory.max").write_text(f"{most}\n")
+        (group / "memory.current").write_text(f"{used}\n")
+        (group / "memory.stat").write_text("anon 1\ninactive_file 300\nfile 7\n")
+    (tmp_path / "own").write_text("1:name=x:/other\n0::/box/job\n")
+    monkeypatch.setattr(shortage, "GROUPS", tmp_path)
+    monkeypatch.setattr(shortage, "OWN_GROUP", tmp_path / "own")
+    assert free_memory() == (400, 1000)
+    (tmp_path / "box" / "memory.max").write_text("max\n")
+    assert free_memory() == (700, 900)
+    monkeypatch.setattr(shortage, "OWN_GROUP", tmp_path / "none")
+    assert free_memory()[1] > 1000
+
+
 def test_what_torch_holds_of_a_gpu_without_using_it_is_free(monkeypatch):
     for name, value in (
         ("mem_get_info", (10, 90)),

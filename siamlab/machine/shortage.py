@@ -20,6 +20,7 @@ SAID = (  # by torch's allocators and libraries, in errors that are plain Runtim
     "alloc_failed",
 )
 ASKED = re.compile(r"tried to allocate ([\d.]+) (bytes|[KMGT]iB)", re.IGNORECASE)
+OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")  # control groups of Linux
 UNITS = {"bytes": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
 
@@ -47,7 +48,8 @@ def is_shortage(error: Exception) -> bool:
 def free_memory(gpu: bool = False) -> tuple[int, int] | None:
     """Return the free and the total memory in bytes, of the GPU or main memory.
 
-    Of a GPU, what torch holds without using it is free as well. None where the system does not say.
+    Of a GPU, what torch holds without using it is free as well; of main memory, no more than a
+    container or a job of a cluster leaves this process. None where the system does not say.
     """
     if gpu:
         cuda = sys.modules["torch"].cuda
@@ -61,7 +63,26 @@ def free_memory(gpu: bool = False) -> tuple[int, int] | None:
     except OSError:  # not Linux
         return None
     known = {line.split(":")[0]: line.split()[1] for line in lines}
-    return int(known["MemAvailable"]) * 1024, int(known["MemTotal"]) * 1024
+    machine = int(known["MemAvailable"]) * 1024, int(known["MemTotal"]) * 1024
+    return min([machine, *_left_by_groups()])
+
+
+def _left_by_groups() -> Iterator[tuple[int, int]]:
+    """Yield free and allowed memory of each control group around this process that has a limit."""
+    try:
+        lines = OWN_GROUP.read_text().splitlines()
+        own = next(line.removeprefix("0::/") for line in lines if line.startswith("0::/"))
+    except (OSError, StopIteration):  # not Linux, or its older kind of groups
+        return
+    for folder in (GROUPS / own, *(GROUPS / own).parents):
+        try:
+            most, used = ((folder / f"memory.{name}").read_text() for name in ("max", "current"))
+            kept = re.search(r"^inactive_file (\d+)$", (folder / "memory.stat").read_text(), re.M)
+        except OSError:  # the root of the groups has none
+            continue
+        if most.strip() != "max":
+            files = int(kept[1]) if kept else 0  # of which the system lets go first
+            yield max(0, int(most) - int(used) + files), int(most)
 
 
 def release_cached() -> None:
