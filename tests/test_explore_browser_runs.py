@@ -1,9 +1,12 @@
 """Explorers of runs, clicked in a real browser: pixels that a run predicts, and a study's path."""
 
+import math
+
 import pytest
 import torch
+from pages import at, click, comes_true, expect, mentions, says, settles, watched
 from test_explore import masked_run, path_explorer, reconstruction_explorer
-from test_explore_browser import CELL, HERE, at, click, drawn_as, exported, says, told, watched
+from test_explore_browser import CELL, HERE, drawn_as, exported, told
 from test_explore_path import panel_of
 
 from benchmarks.lab import notebook
@@ -54,7 +57,11 @@ PIXELS = """async ([source, width, height]) => {
 
 
 def shows_images_of(page, explorer):
-    """The pictures of all panels are those of the object, to the pixel."""
+    """The pictures of all panels become those of the object, to the pixel."""
+    comes_true(page, lambda: same_images(page, explorer))
+
+
+def same_images(page, explorer):
     wanted, images = explorer.data_uris(), explorer.images()
     for panel in explorer.scene().panels:
         if panel.image:
@@ -67,12 +74,20 @@ def shows_images_of(page, explorer):
             assert torch.equal(pixels, images[panel.image].long()), panel.id
 
 
-def value_under(page, panel, patch):
-    """What the scale of a panel says of a patch below the pointer."""
+def reads(page, panel, patch, title, wanted):
+    """Move the pointer over a patch; wait until the scale says its value to two digits."""
     row, column = divmod(patch, 5)
     page.mouse.move(*at(page, panel, (column + 0.5) / 5, (row + 0.5) / 5))
-    words = page.locator(f'[data-panel="{panel}"] .scale output').text_content()
-    return words.replace("−", "-")
+    said = page.locator(f'[data-panel="{panel}"] .scale output')
+
+    def check():
+        value = said.text_content().replace("−", "-").removeprefix(title).strip()
+        if isinstance(wanted, str):
+            assert value == wanted
+        else:
+            assert value and float(value) == pytest.approx(wanted, abs=0.01)
+
+    comes_true(page, check)
 
 
 def test_a_click_shows_what_was_predicted_of_a_patch(page, reconstruction):
@@ -89,7 +104,7 @@ def test_a_click_shows_what_was_predicted_of_a_patch(page, reconstruction):
         shows_images_of(page, explorer)
         if hidden[patch]:
             lost = explorer.reconstructed().lost[patch]
-            assert f"{lost:.2f} of its variance is lost" in page.locator(".text").text_content()
+            mentions(page, f"{lost:.2f} of its variance is lost")
 
 
 def test_a_page_of_a_reconstruction_answers_every_sequence(page, reconstruction):
@@ -135,15 +150,10 @@ def test_what_is_lost_is_read_under_the_pointer(page, reconstruction):
     explorer, url = reconstruction
     page.goto(url)
     lost = explorer.reconstructed().lost
-    for patch in range(25):
-        said = value_under(page, "image", patch).removeprefix("share of the patch's variance lost")
-        if lost[patch].isnan():  # it was seen
-            assert said == ""
-        elif lost[patch] > 1:
-            assert said == " ≥ 1"
-        else:
-            assert float(said) == pytest.approx(float(lost[patch]), abs=0.01)
-    assert page.locator('[data-panel="image"] .scale span').all_text_contents() == ["0", "", "≥ 1"]
+    for patch, value in enumerate(lost.tolist()):
+        wanted = "" if math.isnan(value) else "≥ 1" if value > 1 else value  # "": it was seen
+        reads(page, "image", patch, "share of the patch's variance lost", wanted)
+    expect(page.locator('[data-panel="image"] .scale span')).to_have_text(["0", "", "≥ 1"])
 
 
 def test_a_step_of_a_path_is_chosen_by_its_point_and_by_the_slider(page, path):
@@ -154,8 +164,8 @@ def test_a_step_of_a_path_is_chosen_by_its_point_and_by_the_slider(page, path):
     click(page, "path", 0.17 + chart.x[1] * 0.8, (0.03 + (1 - chart.y[1]) * 0.6) / 0.75)
     says(page, explorer.select("path", 1).state["text"])
     drawn_as(page, explorer)
-    assert page.locator('[data-panel="path"] .point.chosen').count() == 1
-    assert "+0.200 since start" in page.locator(".text").text_content()
+    expect(page.locator('[data-panel="path"] .point.chosen')).to_have_count(1)
+    mentions(page, "+0.200 since start")
     page.reload()
     page.locator("input[name=step]").focus()
     page.keyboard.press("ArrowRight")
@@ -173,8 +183,7 @@ def test_a_patch_of_a_path_is_clicked_and_read(page, path):
     shows_images_of(page, explorer)
     heat = next(p for p in explorer.scene().panels if p.id == panel_of(explorer, "similarity")).heat
     for patch in (0, 7, 24):
-        said = value_under(page, panel_of(explorer, "similarity"), patch)
-        assert float(said.removeprefix("cosine ")) == pytest.approx(heat.values[patch], abs=0.01)
+        reads(page, panel_of(explorer, "similarity"), patch, "cosine", heat.values[patch])
     page.locator('[data-panel="path"] svg').focus()
     for key in ("ArrowRight", "Enter"):
         page.keyboard.press(key)
@@ -213,6 +222,7 @@ def test_pages_of_runs_fit_the_width_in_both_themes(browser, request, kind, widt
         page.emulate_media(color_scheme=theme)
         page.goto(url)
         says(page, explorer.state["text"])
+        settles(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert overlapping(page) == []
         ink, paper = page.evaluate(

@@ -2,8 +2,9 @@
 
 import polars as pl
 import pytest
+from pages import click, comes_true, drag, says, waits, watched
 from test_explore import REST
-from test_explore_browser import bar, click, drag, says, watched
+from test_explore_browser import bar
 from test_explore_plane import study  # noqa: F401
 from test_explore_study_page import flat
 
@@ -29,9 +30,14 @@ def many(count):
 
 
 def drawn_as(page, explorer):
-    """Text, controls, charts and marks are those of the object."""
+    """Text, controls, charts and marks become those of the object."""
     says(page, explorer.state["text"])
-    shown, wanted = page.evaluate("window.shown.scene"), explorer.scene().as_dict()
+    wanted = explorer.scene().as_dict()
+    comes_true(page, lambda: same_scene(page, wanted))
+
+
+def same_scene(page, wanted):
+    shown = page.evaluate("window.shown.scene")
     assert shown["legend"] == wanted["legend"]
     for ours, theirs in zip(shown["controls"], wanted["controls"], strict=True):
         assert (ours["name"], ours["value"]) == (theirs["name"], theirs["value"])
@@ -76,8 +82,8 @@ def test_any_brushing_of_many_models_is_answered(browser, dozen, tmp_path):
         page.goto(file.as_uri())
         drawn_as(page, dozen)
         drag(page, "plane", (0.02, 0.02), (0.98, 0.7))
+        waits(page, "() => shown.scene.panels[0].chart.chosen.length > 4")
         chosen = page.evaluate("shown.scene.panels[0].chart.chosen")
-        assert len(chosen) > 4
         drawn_as(page, dozen.brush("plane", chosen))
         measures = dozen.controls()[1].options  # the last one has no patches
         for measure in measures:

@@ -4,9 +4,9 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
+from pages import becomes, comes_true, expect, heat, patient, watched
 from PIL import Image
-from test_explore_browser import watched
-from test_view_browser import cosines, heat, hover, layer, opened, waits
+from test_view_browser import cosines, hover, layer, opened
 
 from benchmarks.site import served
 from siamlab.cli.main import main
@@ -61,26 +61,34 @@ def address(folder):
         yield address
 
 
+def is_a_row(page, panel, cosines, most=2e-4):
+    """Wait until a panel shows the cosines of one of the patches, of which that to itself is 1."""
+
+    def check():
+        found = torch.tensor(heat(page, panel))
+        assert len(found) == len(cosines)
+        row = (found - cosines).abs().amax(dim=1).argmin()
+        assert found[row] == pytest.approx(1.0, abs=most / 2)
+        torch.testing.assert_close(found, cosines[row], atol=most, rtol=0)
+
+    comes_true(page, check)
+
+
 @pytest.mark.slow
 def test_a_page_shows_the_cosines_of_python(address, models, photos, browser):
     """Features of models with other patches and depths after the first, middle and last layer."""
     with watched(browser, width=1000, height=800) as page:
         opened(page, address)
-        assert page.locator(".shows button").all_text_contents() == ["similarity", "components",
-                                                                     "segments"]  # fmt: skip
+        shows = page.locator(".shows button")
+        expect(shows).to_have_text(["similarity", "components", "segments"])
+        expect(page.locator(".panels svg")).to_have_count(2)
         for depth in (3, 2, 1):
             page.locator("input[name=layer]").fill(str(depth))
             hover(page, "coarse", 9 + depth, columns=3)
-            waits(page, "t => document.querySelector('.text').textContent.includes(t)", "row ")
             for named in models:
                 own = -(-depth * len(named.model.blocks) // 3)
                 wanted = cosines(x := layer(named, photos[0], own), x)
-                place = page.evaluate("[...document.querySelectorAll('.panels svg')].length")
-                assert place == 2
-                found = heat(page, named.name)
-                row = (found[None] - wanted).abs().amax(dim=1).argmin()
-                assert found[row] == pytest.approx(1.0, abs=1e-4)  # the patch itself
-                torch.testing.assert_close(found, wanted[row], atol=2e-4, rtol=0)
+                is_a_row(page, named.name, wanted)
 
 
 @pytest.mark.slow
@@ -115,28 +123,26 @@ def test_a_visitor_brings_a_photograph(address, models, browser, tmp_path):
         opened(page, address)
         chooser = page.locator("input[type=file]")
         chooser.set_input_files(tmp_path / "own.png")
-        waits(page, "() => document.querySelectorAll('.strip button').length === 4")
-        waits(page, "() => window.shown.scene.panels[0].image === 'own-3'")
+        expect(page.locator(".strip button")).to_have_count(4)
+        becomes(page, "window.shown.scene.panels[0].image", "own-3")
         square = pixels[:, 20:90].permute(2, 0, 1)[None]
         photo = shipped()[0]._replace(pixels=square[0])
         wanted = cosines(x := layer(models[0], photo, 2), x)
-        found = heat(page, "fine")
-        torch.testing.assert_close(found, wanted[found.argmax()], atol=2e-3, rtol=0)
+        is_a_row(page, "fine", wanted, most=2e-3)
         for name, sentence in (
             ("cut.png", "cut.png is not a photograph that this browser can read"),
             ("a.svg", "a.svg is not a photograph that this browser can read"),
             ("big.png", "big.png is larger than 32 MB"),
         ):
             chooser.set_input_files(tmp_path / name)
-            waits(page, "t => document.querySelector('.alert').textContent.includes(t)", sentence)
+            expect(page.locator(".alert")).to_contain_text(sentence)
 
 
 @pytest.mark.slow
 def test_a_page_opened_from_a_folder_says_how_to_serve_it(folder, browser):
-    page = browser.new_page()  # its console reports that modules are refused, as it must
-    page.goto((folder / "index.html").as_uri())
-    assert f'python -m http.server -d "{folder}/"' in page.locator(".alert").inner_text()
-    page.close()
+    with patient(browser) as page:  # its console reports that modules are refused, as it must
+        page.goto((folder / "index.html").as_uri())
+        expect(page.locator(".alert")).to_contain_text(f'python -m http.server -d "{folder}/"')
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """The page of a study explorer: any selection of points, of any study, answered without Python."""
 
 import pytest
-from test_explore_browser import at, drag, point, says, watched
+from pages import at, comes_true, drag, mentions, says, waits, watched
+from test_explore_browser import point
 from test_view_plane import RESULTS
 
 from siamlab.explore import StudyExplorer
@@ -26,9 +27,13 @@ def flat(ends):
 
 
 def drawn_as(page, explorer):
-    """Text, controls and charts are those of the object; names lie anywhere clear of points."""
+    """Text, controls and charts become those of the object; names lie anywhere clear of points."""
     says(page, explorer.state["text"])
-    shown, wanted = page.evaluate("window.shown.scene"), explorer.scene().as_dict()
+    wanted = explorer.scene().as_dict()
+    comes_true(page, lambda: same_scene(page.evaluate("window.shown.scene"), wanted))
+
+
+def same_scene(shown, wanted):
     for ours, theirs in zip(shown["controls"], wanted["controls"], strict=True):
         assert {key: ours[key] for key in theirs} == theirs
     for ours, theirs in zip(shown["panels"], wanted["panels"], strict=True):
@@ -62,6 +67,7 @@ def test_several_of_many_points_are_brushed_and_every_control_answers(page):
     page.locator("select[name=probe]").select_option("linear")
     drawn_as(page, explorer.set(probe="linear"))
     page.mouse.click(*at(page, "plane", *point(explorer, 4)))
+    waits(page, "() => window.shown.scene.panels[0].chart.chosen.length === 1")
     chosen = page.evaluate("window.shown.scene.panels[0].chart.chosen")  # the nearest of a crowd
     drawn_as(page, explorer.select("plane", chosen[0]))
 
@@ -75,7 +81,8 @@ def test_another_study_keeps_the_probe_and_differences_are_those_of_the_first_ch
     drawn_as(page, explorer.select("plane", 2))
     page.keyboard.down("Shift")
     page.mouse.click(*at(page, "plane", *point(explorer, 0)))
+    waits(page, "() => window.shown.scene.panels[0].chart.chosen.length === 2")
     chosen = page.evaluate("window.shown.scene.panels[0].chart.chosen")
     assert sorted(chosen) == [0, 2]
     drawn_as(page, explorer.brush("plane", chosen))
-    assert "seed by seed: semantic" in page.locator(".text").text_content()
+    mentions(page, "seed by seed: semantic")

@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 import torch
+from pages import at, becomes, click, expect, watched
 from test_explore import panel
-from test_explore_browser import at, click, drawn_as, watched
+from test_explore_browser import drawn_as
 from test_train import noise, tiny
 from test_view_film import keeping
 
@@ -89,7 +90,8 @@ def steps_of(page, explorer, folder):
     """Go through training steps on the page of an explorer; yield each, once it is shown."""
     page.goto(explorer.to_html(folder / "page.html").as_uri())
     slider = page.locator(STEPS)
-    assert slider.get_attribute("max") == "3" and slider.input_value() == "3"
+    expect(slider).to_have_attribute("max", "3")
+    expect(slider).to_have_value("3")
     for place, step in ((0, "0"), (2, "4")):
         slider.fill(str(place))
         drawn_as(page, explorer.set(training_step=step))
@@ -104,7 +106,7 @@ def test_a_page_of_predictions_goes_through_the_steps(browser, predicted, pixels
     with watched(browser, width=1200, height=900) as page:
         slider = page.locator(STEPS)
         for _ in steps_of(page, explorer, tmp_path):
-            assert page.evaluate("shown.scene.panels.every((each) => shown.images[each.image])")
+            becomes(page, "shown.scene.panels.every((each) => shown.images[each.image])", True)
         click(page, view, 0.9, 0.1)
         drawn_as(page, explorer.select(view, explorer.grid[1] - 1))
         slider.press("ArrowRight")
@@ -155,7 +157,7 @@ def test_a_page_goes_through_the_steps(browser, models, pixels, kind, tmp_path):
     with watched(browser, width=1200, height=900) as page:
         slider = page.locator(STEPS)
         for step in steps_of(page, explorer, tmp_path):
-            assert slider.locator("xpath=following-sibling::output").text_content() == step
+            expect(slider.locator("xpath=following-sibling::output")).to_have_text(step)
         click(page, view, 0.9, 0.1)
         columns = explorer.scene().panels[-1].grid if kind == "pair" else explorer.grid
         drawn_as(page, explorer.select(view, columns[1] - 1))

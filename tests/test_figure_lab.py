@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
+from pages import comes_true, watched
 from PIL import Image
-from test_explore_browser import watched
 
 from benchmarks.lab import notebook
 
@@ -40,14 +40,23 @@ def corner(page, where):
     return shown.convert("L").getpixel((4, 4))
 
 
+def is_dark(page, where, dark=True):
+    """Wait until the corner of an element is nearly black, or nearly white."""
+
+    def check():
+        assert (corner(page, where) < 60) if dark else (corner(page, where) > 240)
+
+    comes_true(page, check)
+
+
 @pytest.mark.slow
 def test_figures_of_siamlab_are_dark_and_others_as_they_were_made(lab):
-    assert corner(lab, ".js-plotly-plot >> nth=0") < 60
-    assert corner(lab, ".js-plotly-plot >> nth=1") > 240
+    is_dark(lab, ".js-plotly-plot >> nth=0")
+    is_dark(lab, ".js-plotly-plot >> nth=1", dark=False)
 
 
 @pytest.mark.slow
 def test_an_explorer_has_light_text_on_the_dark_paper(lab):
-    assert corner(lab, ".siamlab-explorer") < 60
+    is_dark(lab, ".siamlab-explorer")
     ink = "getComputedStyle(document.querySelector('.siamlab-explorer .text')).color"
     assert sum(map(int, lab.evaluate(ink).strip("rgba()").split(",")[:3])) > 500

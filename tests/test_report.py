@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import plotly.graph_objects as go
 import polars as pl
 import pytest
+from pages import comes_true, expect, patient
 from PIL import Image
 from plotly.offline import get_plotlyjs
 from test_figure import FIGURES
@@ -135,33 +136,30 @@ def test_any_plotly_figure_will_do(tmp_path):
 
 @pytest.mark.parametrize("width", [600, 1100])
 def test_a_browser_draws_all_of_it(report, browser, width):
-    page, noise, asked = browser.new_page(viewport={"width": width, "height": 900}), [], []
-    page.set_default_timeout(120_000)  # milliseconds; a busy machine is slow, not wrong
-    page.on("console", lambda message: noise.append(message.text))
-    page.on("pageerror", lambda error: noise.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(report.as_uri())
-    page.wait_for_function(
-        "n => document.querySelectorAll('.plotly-graph-div .main-svg').length == 3 * n",
-        arg=len(FIGURES),
-    )
-    page.wait_for_timeout(200)
-    assert noise == []
-    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
-    assert page.evaluate("window.evil") is None
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    labels = page.locator("#f1-1 .annotation-text-g text").all()
-    boxes = [label.bounding_box() for label in labels if label.text_content()]
-    assert len(boxes) == len(LONG) and not overlapping(boxes)
-    page.close()
+    noise, asked = [], []
+    with patient(browser, width=width) as page:
+        page.on("console", lambda message: noise.append(message.text))
+        page.on("pageerror", lambda error: noise.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(report.as_uri())
+        expect(page.locator(".plotly-graph-div .main-svg")).to_have_count(3 * len(FIGURES))
+        labels = page.locator("#f1-1 .annotation-text-g text").filter(has_text=re.compile("."))
+        expect(labels).to_have_count(len(LONG))
+        comes_true(page, lambda: apart([label.bounding_box() for label in labels.all()]))
+        assert noise == []
+        assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+        assert page.evaluate("window.evil") is None
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def overlapping(boxes):
+def apart(boxes):
+    """No two of the boxes overlap by a pixel."""
+
     def inside(a, b, side, length):
         return a[side] < b[side] + b[length] - 1 and b[side] < a[side] + a[length] - 1
 
     pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
-    return [(a, b) for a, b in pairs if inside(a, b, "x", "width") and inside(a, b, "y", "height")]
+    assert not any(inside(*pair, "x", "width") and inside(*pair, "y", "height") for pair in pairs)
 
 
 def test_pages_that_share_the_library_are_small_and_drawn(tmp_path, browser):
@@ -171,17 +169,20 @@ def test_pages_that_share_the_library_are_small_and_drawn(tmp_path, browser):
         write_report(path, "T", sections()[:1], library)
         assert path.stat().st_size < 200_000
     assert library.read_text("utf-8") == get_plotlyjs()
-    page = browser.new_page()
-    page.goto(paths[1].as_uri())
-    page.wait_for_selector(".js-plotly-plot .main-svg")
-    assert "keep it in its place" in page.locator("footer").text_content()
-    page.close()
+    with patient(browser) as page:
+        page.goto(paths[1].as_uri())
+        page.wait_for_selector(".js-plotly-plot .main-svg")
+        expect(page.locator("footer")).to_contain_text("keep it in its place")
 
 
 def test_a_dark_page_has_light_text_and_images_as_they_are(report, browser):
-    page = browser.new_page(color_scheme="dark")
-    page.goto(report.as_uri())
-    page.wait_for_selector(".js-plotly-plot image", state="attached")
+    with patient(browser, color_scheme="dark") as page:
+        page.goto(report.as_uri())
+        page.wait_for_selector(".js-plotly-plot image", state="attached")
+        is_dark(page)
+
+
+def is_dark(page):
     style = """(where) => { const s = getComputedStyle(document.querySelector(where));
         return [s.color, s.backgroundColor, s.filter]; }"""
     light = lambda text: sum(map(int, re.findall(r"\d+", text)[:3])) / 3  # noqa: E731
@@ -191,6 +192,10 @@ def test_a_dark_page_has_light_text_and_images_as_they_are(report, browser):
         page.evaluate(style, s)[2] for s in (".js-plotly-plot", ".js-plotly-plot image")
     )
     assert turned == again == "invert(1) hue-rotate(180deg)"
-    picture = Image.open(io.BytesIO(page.locator(".js-plotly-plot").first.screenshot()))
-    assert light(str(picture.convert("RGB").getpixel((3, 3)))) < 40  # no white slab
-    page.close()
+    plot = page.locator(".js-plotly-plot").first
+
+    def no_white_slab():
+        picture = Image.open(io.BytesIO(plot.screenshot()))
+        assert light(str(picture.convert("RGB").getpixel((3, 3)))) < 40
+
+    comes_true(page, no_white_slab)

@@ -6,9 +6,23 @@ from xml.etree import ElementTree
 import pytest
 import torch
 import torch.nn.functional as F
+from pages import (
+    at,
+    becomes,
+    click,
+    comes_true,
+    expect,
+    in_address,
+    mentions,
+    patient,
+    says,
+    settles,
+    shows,
+    waits,
+    watched,
+)
 from PIL import Image
 from serving import served
-from test_explore_browser import at, click, watched
 from test_view import bomb, file, noise
 
 from siamlab import open_models, probe
@@ -65,25 +79,6 @@ def opened(page, url):
     page.wait_for_selector("[data-ready]", state="attached")
 
 
-def heat(page, panel):
-    """The values that are shown on a panel."""
-    values = page.evaluate(
-        "id => [...window.shown.scene.panels.find((each) => each.id === id).heat.values]", panel
-    )
-    return torch.tensor(values)
-
-
-def shows(page, panel, wanted, tries=50):
-    """Assert that a panel comes to show these values; a busy machine takes its time."""
-    while not torch.allclose(heat(page, panel), wanted, atol=2e-3, rtol=0) and (tries := tries - 1):
-        page.wait_for_timeout(100)
-    torch.testing.assert_close(heat(page, panel), wanted, atol=2e-3, rtol=0)
-
-
-def waits(page, condition, argument=None):
-    page.wait_for_function(condition, arg=argument)
-
-
 def layer(named, photo, number=LAST):
     return probe.by_layer(named.model, photo.pixels[None], "patches")[number - 1][0]
 
@@ -100,13 +95,16 @@ def hover(page, panel, patch, columns=8):
 def test_similarity_follows_the_pointer_in_all_models(page, models, ships):
     for patch in (9, 35):
         hover(page, "zoo:mae", patch)
-        waits(page, "t => document.querySelector('.text').textContent.includes(t)",
-              f"row {patch // 8 + 1}, column {patch % 8 + 1}")  # fmt: skip
+        mentions(page, f"row {patch // 8 + 1}, column {patch % 8 + 1}")
         for named in models:
             wanted = cosines(x := layer(named, ships[0]), x)[patch]
             shows(page, named.name, wanted)
-    assert page.locator(".panels .query").count() == 3
+    expect(page.locator(".panels .query")).to_have_count(3)
     assert page.url.endswith("/secret/")  # a pointer that passes changes no link
+
+
+def has_length(found, count):
+    assert len(found) == count
 
 
 def test_a_pointer_that_moves_on_asks_only_once(page):
@@ -117,10 +115,22 @@ def test_a_pointer_that_moves_on_asks_only_once(page):
     page.locator("input[name=layer]").fill("2")
     for patch in (9, 10, 11):
         hover(page, "zoo:mae", patch)
+    comes_true(page, lambda: has_length(held, 3))
     while held:
         held.pop().continue_()
-    waits(page, "() => document.querySelector('.text').textContent.includes('row 2, column 4')")
+    mentions(page, "row 2, column 4")
     assert sorted(asked) == sorted(set(asked)) and len(asked) == 3
+
+
+def reads(page, panel, wanted):
+    """Wait until the scale of a panel says this cosine."""
+    shown = page.locator(f'[data-panel="{panel}"] .scale output')
+
+    def check():
+        word, _, value = shown.text_content().replace("−", "-").partition(" ")
+        assert word == "cosine" and value and float(value) == pytest.approx(wanted, abs=0.006)
+
+    comes_true(page, check)
 
 
 def test_a_click_pins_and_the_pointer_reads_values(page, models, ships):
@@ -128,18 +138,16 @@ def test_a_click_pins_and_the_pointer_reads_values(page, models, ships):
     hover(page, "zoo:moco_v3", 44)
     for named in models:
         wanted = cosines(x := layer(named, ships[0]), x)[18, 44].item()
-        shown = page.locator(f'[data-panel="{named.name}"] .scale output').text_content()
-        word, value = shown.replace("−", "-").split()
-        assert word == "cosine" and float(value) == pytest.approx(wanted, abs=0.006)
-    assert page.locator(".panels svg .cursor").count() >= 3
-    scales = page.locator(".scale span:not(.bar)").all_text_contents()
-    assert scales == ["−1", "1"] * 3
+        reads(page, named.name, wanted)
+    waits(page, "() => document.querySelectorAll('.panels svg .cursor').length >= 3")
+    expect(page.locator(".scale span:not(.bar)")).to_have_text(["−1", "1"] * 3)
     page.keyboard.press("Escape")
     hover(page, "zoo:mae", 5)
-    waits(page, "() => document.querySelector('.text').textContent.includes('row 1, column 6')")
+    mentions(page, "row 1, column 6")
     click(page, "zoo:mae", 0.3, 0.3)
+    mentions(page, "Pinned")
     click(page, "zoo:mae", 0.3, 0.3)  # on the pin: released
-    assert "pins it" in page.locator(".text").text_content()
+    mentions(page, "pins it")
 
 
 def test_a_link_restores_what_is_shown(browser, page, url):
@@ -151,13 +159,14 @@ def test_a_link_restores_what_is_shown(browser, page, url):
     page.locator("input[name=layer]").fill("3")
     waits(page, "() => window.shown.scene.panels[0].image.includes('+')")
     click(page, "zoo:mae", 0.8, 0.2)
+    mentions(page, "Pinned")
     waits(page, "() => location.hash.includes('at=b')")
     text = page.locator(".text").text_content()
     with watched(browser, width=800, height=900) as other:
         opened(other, page.url)
-        waits(other, "t => document.querySelector('.text').textContent === t", text)
-        assert other.locator("input[name=layer]").input_value() == "3"
-        assert other.locator("select[name=beside]").input_value() == "coffee"
+        says(other, text)
+        expect(other.locator("input[name=layer]")).to_have_value("3")
+        expect(other.locator("select[name=beside]")).to_have_value("coffee")
         other.locator('[data-show="segments"]').click()
         waits(other, "() => document.querySelector('input[name=k]')?.value === '6'")
         other.goto(
@@ -165,7 +174,7 @@ def test_a_link_restores_what_is_shown(browser, page, url):
         )  # of another page
         other.reload()
         other.wait_for_selector("[data-ready]", state="attached")
-        assert other.locator("input[name=layer]").input_value() == "6"
+        expect(other.locator("input[name=layer]")).to_have_value("6")
         waits(other, "() => location.hash === '#at=a+0.9990+0.0000'")
 
 
@@ -184,19 +193,29 @@ def test_two_photographs_are_matched_as_python_does(page, models, ships):
         mutual = across.argmax(dim=0)[there] == torch.arange(64)
         near = ((best - 0.70).abs() < 2e-3) & mutual  # may fall on either side
         count = int((mutual & (best >= 0.70)).sum())
-        shown = page.evaluate(
-            "id => window.shown.scene.panels.find((each) => each.id === id).links.length",
-            named.name,
-        )
-        assert abs(shown - count) <= int(near.sum())
-        marks = page.evaluate(
-            "id => window.shown.scene.panels.find((each) => each.id === id).marks", named.name
-        )
-        match = next(mark for mark in marks if mark["kind"] == "match")
         row, column = divmod(int(there[patch]), 8)
-        assert (match["y"], match["x"]) == pytest.approx(((row + 0.5) / 8, (column + 8.5) / 16))
+        place = pytest.approx(((row + 0.5) / 8, (column + 8.5) / 16))
+        links_to(page, named.name, count, int(near.sum()), place)
     page.locator("input[name=least]").fill("100")
     waits(page, "() => window.shown.scene.panels[0].links.length === 0")
+
+
+def links_to(page, panel, count, unsure, place):
+    """Wait until a panel has as many links, but for those unsure, and a match at the place."""
+
+    def check():
+        shown = page.evaluate("id => window.shown.scene.panels.find((p) => p.id === id)", panel)
+        assert abs(len(shown["links"]) - count) <= unsure
+        (match,) = (mark for mark in shown["marks"] if mark["kind"] == "match")
+        assert (match["y"], match["x"]) == place
+
+    comes_true(page, check)
+
+
+def colours(page, panel):
+    """Red, green, blue and opacity of the patches of a panel, a row each."""
+    rgba = "id => [...window.shown.scene.panels.find((each) => each.id === id).heat.rgba]"
+    return torch.tensor(page.evaluate(rgba, panel)).view(-1, 4)
 
 
 def test_components_are_those_of_python(page, models, ships):
@@ -208,11 +227,7 @@ def test_components_are_those_of_python(page, models, ships):
         both = torch.stack([layer(named, ships[0]), layer(named, ships[1])])
         table = components_table(both, GRID).sort("row", "image", "column")
         wanted = torch.tensor(table.select("red", "green", "blue").to_numpy())
-        got = page.evaluate(
-            "id => [...window.shown.scene.panels.find((each) => each.id === id).heat.rgba]",
-            named.name,
-        )
-        got = torch.tensor(got).view(-1, 4)[:, :3] / 255
+        got = colours(page, named.name)[:, :3] / 255
         torch.testing.assert_close(got.double(), wanted, atol=0.02, rtol=0)
     page.locator("select[name=patches]").select_option("foreground")
     alpha = "() => [...window.shown.scene.panels[0].heat.rgba].filter((_, i) => i % 4 === 3)"
@@ -231,11 +246,7 @@ def test_segments_are_as_tight_as_those_of_other_starts(page, models, ships):
     waits(page, "() => window.shown.scene.panels[0].heat?.rgba")
     for named in models:
         x = F.normalize(layer(named, ships[0]), dim=1).double()
-        got = page.evaluate(
-            "id => [...window.shown.scene.panels.find((each) => each.id === id).heat.rgba]",
-            named.name,
-        )
-        numbers = torch.tensor(got).view(-1, 4).unique(dim=0, return_inverse=True)[1]
+        numbers = colours(page, named.name).unique(dim=0, return_inverse=True)[1]
         assert numbers.unique().numel() == 4
         mean = torch.stack([x[numbers == k].mean(dim=0) for k in range(4)])
         loss = (x - mean[numbers]).square().sum().item()
@@ -245,7 +256,7 @@ def test_segments_are_as_tight_as_those_of_other_starts(page, models, ships):
 
 def test_attention_is_that_of_python(page, models, ships):
     page.locator('[data-show="attention"]').click()
-    page.locator("select[name=from]").wait_for()
+    mentions(page, "Where the patch")  # the panels have their places
     click(page, "zoo:mae", 0.3, 0.3)  # patch 18
     for named in models:
         rows = probe.patch_attentions(named.model, ships[0].pixels[None], 18, layers=[LAST - 1])
@@ -254,12 +265,12 @@ def test_attention_is_that_of_python(page, models, ships):
     page.locator("select[name=from]").select_option("class token")
     page.locator("select[name=heads]").select_option("zoo:mae")
     click(page, "head 2", 0.5, 0.5)
-    waits(page, "() => document.querySelector('select[name=head]').value === '2'")
+    expect(page.locator("select[name=head]")).to_have_value("2")
     rows = probe.class_attention(models[1].model, ships[0].pixels[None])[0, 1]
     shows(page, "zoo:mae", rows)
-    assert page.locator("[data-panel='head 2'].chosen").count() == 1
+    expect(page.locator("[data-panel='head 2'].chosen")).to_have_count(1)
     page.locator("select[name=from]").select_option("class token, by rollout")
-    waits(page, "() => document.querySelector('.text').textContent.includes('rollout')")
+    mentions(page, "rollout")
     wanted = probe.rollout(models[2].model, ships[0].pixels[None])[0]
     shows(page, "zoo:moco_v3", wanted)
 
@@ -272,21 +283,23 @@ def test_keys_alone_are_enough(page):
     page.locator('[data-panel="zoo:mae"] svg').focus()
     for key in ("ArrowUp", "ArrowLeft", "ArrowLeft"):  # from row 5, column 5
         page.keyboard.press(key)
-    waits(page, "() => document.querySelector('.text').textContent.includes('row 4, column 3')")
+    mentions(page, "row 4, column 3")
     waits(page, "() => location.hash.includes('at=a')")
     page.keyboard.press("Escape")
     waits(page, "() => !location.hash.includes('at=')")
-    labels = page.locator(".panels svg").evaluate_all("all => all.map((each) => each.ariaLabel)")
-    assert labels[0].startswith("zoo:siameseim: ") and len(labels) == 3
-    assert page.get_by_role("radio", name="similarity").get_attribute("aria-checked") == "true"
-    assert page.get_by_role("button", name="raccoon").count() == 1
+    panels = page.locator(".panels svg")
+    expect(panels).to_have_count(3)
+    expect(panels.first).to_have_attribute("aria-label", re.compile("^zoo:siameseim: "))
+    similarity = page.get_by_role("radio", name="similarity")
+    expect(similarity).to_have_attribute("aria-checked", "true")
+    expect(page.get_by_role("button", name="raccoon")).to_have_count(1)
 
 
 def test_photographs_are_chosen_dropped_and_pasted(page):
     handed = [{"name": "one.png", "mimeType": "image/png", "buffer": file(noise(50, 60))}]
     page.set_input_files("input[type=file]", handed)
     waits(page, "() => document.querySelectorAll('.strip button').length === 12")
-    assert page.get_by_role("button", name="one.png").get_attribute("class") == "shown"
+    expect(page.get_by_role("button", name="one.png")).to_have_class("shown")
     give = """([kind, numbers]) => {
         const data = new DataTransfer();
         numbers.forEach((bytes, i) => data.items.add(
@@ -300,29 +313,36 @@ def test_photographs_are_chosen_dropped_and_pasted(page):
     waits(page, "() => document.querySelector('.strip .second')?.title === 'drop1.png'")
     page.evaluate(give, ["paste", [list(file(noise(20, 20)))]])
     waits(page, "() => document.querySelector('.strip .shown')?.title === 'paste0.png'")
-    assert page.locator(".strip button").count() == 15
+    expect(page.locator(".strip button")).to_have_count(15)
 
 
 def test_what_is_no_photograph_is_told_on_the_page(browser, url):
-    page = browser.new_page()
-    opened(page, url)
-    for name, data in (("bomb.png", bomb()), ("page.svg", b"<svg><script/></svg>")):
-        page.set_input_files(
-            "input[type=file]", [{"name": name, "mimeType": "image/png", "buffer": data}]
+    def hand(page, name, data):
+        given = [{"name": name, "mimeType": "image/png", "buffer": data}]
+        page.set_input_files("input[type=file]", given)
+
+    with patient(browser) as page:
+        opened(page, url)
+        alert = page.locator(".alert")
+        for name, data in (("bomb.png", bomb()), ("page.svg", b"<svg><script/></svg>")):
+            hand(page, name, data)
+            expect(alert).to_have_text(re.compile(f"^{name}"))
+        page.locator(".strip button").nth(3).click()
+        expect(alert).to_be_hidden()
+        page.route(
+            "**/about", lambda route: route.fulfill(json=route.fetch().json() | {"most_bytes": 9})
         )
-        waits(page, "t => document.querySelector('.alert').textContent.startsWith(t)", name)
-    page.locator(".strip button").nth(3).click()
-    waits(page, "() => document.querySelector('.alert').hidden")
-    page.route(
-        "**/about", lambda route: route.fulfill(json=route.fetch().json() | {"most_bytes": 9})
-    )
-    page.reload()
-    page.wait_for_selector("[data-ready]", state="attached")
-    page.set_input_files(
-        "input[type=file]", [{"name": "big.png", "mimeType": "image/png", "buffer": file(noise())}]
-    )
-    waits(page, "() => document.querySelector('.alert').textContent.includes('larger than')")
-    page.close()
+        page.reload()
+        page.wait_for_selector("[data-ready]", state="attached")
+        hand(page, "big.png", file(noise()))
+        expect(alert).to_contain_text("larger than")
+
+
+SAYS = {
+    "similarity": "Move over a photograph",
+    "attention": "Where the patch",
+    "components": "principal components",
+}
 
 
 @pytest.mark.slow
@@ -333,7 +353,8 @@ def test_panels_fit_the_width_in_both_themes(page, width, across, theme):
     page.set_viewport_size({"width": width, "height": 900})
     for show in ("similarity", "attention", "components"):
         page.locator(f'[data-show="{show}"]').click()
-        page.wait_for_selector("main:not(.busy)")
+        mentions(page, SAYS[show])
+        settles(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         lefts = {
             round(page.locator(f'[data-panel="{name}"] .stage').bounding_box()["x"])
@@ -347,16 +368,17 @@ def test_panels_fit_the_width_in_both_themes(page, width, across, theme):
 
 
 def test_a_finger_pins(browser, url):
-    with browser.new_context(has_touch=True, viewport={"width": 480, "height": 900}) as context:
-        page = context.new_page()
+    with watched(browser, has_touch=True, width=480) as page:
         opened(page, url)
+        settles(page)
         page.locator('[data-panel="zoo:mae"] svg').scroll_into_view_if_needed()
         page.touchscreen.tap(*at(page, "zoo:mae", 0.3, 0.3))
-        waits(page, "() => document.querySelector('.text').textContent.includes('Pinned patch')")
+        mentions(page, "Pinned patch")
 
 
 def test_a_picture_is_saved(page, tmp_path):
     click(page, "zoo:mae", 0.3, 0.3)
+    mentions(page, "Pinned")
     with page.expect_download() as download:
         page.locator("[data-does=png]").click()
     download.value.save_as(tmp_path / "shown.png")
@@ -408,10 +430,19 @@ def opened_map(page):
     waits(page, "() => document.querySelector('#map .text').textContent.startsWith('60 images')")
 
 
-def titles(page, within):
-    """The numbers of the images whose thumbnails are shown somewhere."""
-    found = page.locator(f"{within} .near button").evaluate_all("all => all.map((b) => b.title)")
-    return [int(title.split(" image ")[-1].removeprefix("image ").split()[0]) for title in found]
+def are_titles(page, within, numbers):
+    """Wait until the thumbnails within a part of the page are those of these images."""
+    found = page.locator(f"{within} .near button")
+
+    def check():
+        words = [title.split(" image ")[-1] for title in found.evaluate_all(TITLES)]
+        shown = [int(each.removeprefix("image ").split()[0]) for each in words]
+        assert sorted(shown) == numbers.tolist()
+
+    comes_true(page, check)
+
+
+TITLES = "all => all.map((each) => each.title)"
 
 
 def test_the_map_shows_neighbours_as_python_finds_them(page, models, images):
@@ -421,16 +452,15 @@ def test_the_map_shows_neighbours_as_python_finds_them(page, models, images):
     where = on_map(page, "zoo:mae", x[chosen].item(), y[chosen].item())
     page.mouse.move(*where)
     page.mouse.click(*where)
-    waits(page, "i => location.hash.includes(`image=${i}`)", chosen)
+    in_address(page, image=chosen)
     cosine = cosines(pooled, pooled)[chosen]
     cosine[chosen] = -2
     near = [f"image {j}" for j in cosine.argsort(descending=True)[:8].tolist()]
-    shown = page.locator('[data-map="zoo:mae"] .near button').evaluate_all(
-        "all => all.slice(1).map((each) => each.title.split(' ').slice(0, 2).join(' '))"
-    )
-    assert shown == near
+    titles_of = """[...document.querySelectorAll('[data-map="zoo:mae"] .near button')]
+        .slice(1).map((each) => each.title.split(" ").slice(0, 2).join(" "))"""
+    becomes(page, titles_of, near)
     page.locator('[data-map="zoo:mae"] .near button').nth(1).click()  # one of them in its turn
-    waits(page, "i => location.hash.includes(`=${i}`)", near[0].split()[1])
+    in_address(page, image=near[0].split()[1])
     page.get_by_role("button", name="trouser").last.click()
     page.locator('[data-map="zoo:siameseim"] canvas').focus()
     for key in ("ArrowLeft", "ArrowRight", "Enter"):
@@ -454,7 +484,7 @@ def test_a_line_around_points_shows_their_images(browser, page, models, images):
     inside = (x < 0.5).nonzero()[:, 0]
     waits(page, "n => document.querySelector('aside strong')?.textContent === `${n} images inside`",
           len(inside))  # fmt: skip
-    assert sorted(titles(page, "aside")) == inside.tolist()
+    are_titles(page, "aside", inside)
     rows = [row.split("\t") for row in page.locator("aside tbody tr").all_inner_texts()]
     right = []
     for named in models:
@@ -467,14 +497,13 @@ def test_a_line_around_points_shows_their_images(browser, page, models, images):
     waits(page, "() => location.hash.includes('lasso=')")
     with watched(browser, width=480, height=900) as other:  # a link restores the line
         opened(other, page.url)
-        waits(other, "() => document.querySelector('aside strong')")
-        assert sorted(titles(other, "aside")) == inside.tolist()
+        are_titles(other, "aside", inside)
         other.goto(page.url.replace("components+1", "components+7"))  # a map that is not there
         other.reload()
-        other.wait_for_selector(".maps canvas")
-        assert other.locator("aside strong").count() == 0
+        expect(other.locator("#map .text")).to_contain_text("60 images")
+        expect(other.locator("aside strong")).to_have_count(0)
     page.get_by_role("button", name="Clear").click()
-    waits(page, "() => !document.querySelector('aside strong')")
+    expect(page.locator("aside strong")).to_have_count(0)
 
 
 def test_mistakes_are_marked_and_told(page, models, images):
@@ -483,22 +512,22 @@ def test_mistakes_are_marked_and_told(page, models, images):
     votes = probe.knn_votes(pooled, images.labels, 20)
     wrong = votes.label != images.labels
     share = round(100 * (1 - wrong.float().mean().item()))
-    shown = page.locator('[data-map="zoo:siameseim"] .right').text_content()
-    assert shown == f"k-NN right: {share} %"
+    shown = page.locator('[data-map="zoo:siameseim"] .right')
+    expect(shown).to_have_text(f"k-NN right: {share} %")
     page.get_by_role("button", name="Only mistakes").click()
-    waits(page, "() => location.hash.includes('only=mistakes')")
+    in_address(page, only="mistakes")
     mistake = int(torch.where(wrong, x, -1).argmax())
     page.mouse.click(*on_map(page, "zoo:siameseim", x[mistake].item(), y[mistake].item()))
-    waits(page, "i => location.hash.includes(`image=${i}`)", mistake)
+    in_address(page, image=mistake)
     own, voted = (images.classes[labels[mistake]] for labels in (images.labels, votes.label))
-    said = page.locator('[data-map="zoo:siameseim"] .verdict').text_content()
+    said = page.locator('[data-map="zoo:siameseim"] .verdict')
     percent = round(100 * votes.share[mistake].item())
-    assert said == f"{own}, voted {voted} with {percent} % of the votes"
+    expect(said).to_have_text(f"{own}, voted {voted} with {percent} % of the votes")
     alone = torch.cdist(torch.stack([x, y], 1), torch.stack([x, y], 1)[wrong]).amin(dim=1)
     right = int(torch.where(wrong, -1, alone).argmax())  # the one farthest from all mistakes
     page.mouse.click(*on_map(page, "zoo:siameseim", x[right].item(), y[right].item()))
     page.mouse.click(*on_map(page, "zoo:siameseim", x[mistake].item(), y[mistake].item()))
-    waits(page, "i => location.hash.includes(`image=${i}`)", mistake)  # the one between was none
+    in_address(page, image=mistake)  # the one between was none
 
 
 def test_places_by_tsne_are_those_of_the_server(page, monkeypatch):
@@ -506,12 +535,11 @@ def test_places_by_tsne_are_those_of_the_server(page, monkeypatch):
     monkeypatch.setattr(encoders, "tsne", lambda pooled: places.half())
     opened_map(page)
     page.locator("select[name=places]").select_option("t-SNE")
-    waits(page, "() => document.querySelector('#map .text').textContent.includes('by t-SNE')")
+    expect(page.locator("#map .text")).to_contain_text("by t-SNE")
     x, y = ((v - v.min()) / (v.max() - v.min()) for v in places.unbind(dim=1))
     chosen = int(y.argmin())
     page.mouse.click(*on_map(page, "zoo:moco_v3", x[chosen].item(), 1 - y[chosen].item()))
-    waits(page, "i => location.hash.includes(`image=${i}`)", chosen)
-    assert "places=tsne" in page.url
+    in_address(page, image=chosen, places="tsne")
 
 
 def test_the_map_is_used_by_keys_and_by_a_finger(browser, page, url):
@@ -523,16 +551,15 @@ def test_the_map_is_used_by_keys_and_by_a_finger(browser, page, url):
         page.keyboard.press("Shift+ArrowDown")
     waits(page, "() => parseInt(document.querySelector('aside strong')?.textContent) > 1")
     page.keyboard.press("Escape")
-    waits(page, "() => !document.querySelector('aside strong')")
-    with browser.new_context(has_touch=True, viewport={"width": 480, "height": 900}) as context:
-        phone = context.new_page()
+    expect(page.locator("aside strong")).to_have_count(0)
+    with watched(browser, has_touch=True, width=480) as phone:
         opened(phone, url)
         opened_map(phone)
         phone.get_by_role("button", name="Draw with a finger").tap()
         canvas = phone.locator(".maps canvas").first
-        assert canvas.evaluate("each => getComputedStyle(each).touchAction") == "none"
+        expect(canvas).to_have_css("touch-action", "none")
         canvas.scroll_into_view_if_needed()
-        touch = context.new_cdp_session(phone)
+        touch = phone.context.new_cdp_session(phone)
         corners = [(0, 0), (0.9, 0), (0.9, 0.9), (0, 0.9)]
         for kind, corner in zip(["touchStart", *["touchMove"] * 3], corners, strict=True):
             x, y = on_map(phone, "zoo:siameseim", *corner)
@@ -560,30 +587,31 @@ def test_a_place_of_disagreement_is_opened_with_its_truth(browser, page, models,
     page.evaluate("() => { location.hash = '#show=matches&second=zoo:moco_v3'; }")
     waits(page, "() => document.querySelector('.match .nearer')")
     page.locator("select[name=first]").select_option("zoo:mae")
-    waits(page, "() => location.hash.includes('first=zoo') && location.hash.includes('second=')")
-    waits(page, "() => document.querySelector('#matches .text').textContent.includes('mae')")
+    in_address(page, first="zoo:mae", second="zoo:moco_v3")
+    expect(page.locator("#matches .text")).to_contain_text("zoo:mae")
     with watched(browser, width=480, height=900) as other:
         opened(other, page.url)
         waits(other, "() => document.querySelector('.match .nearer')")
-        assert other.locator("select[name=first]").input_value() == "zoo:mae"
+        expect(other.locator("select[name=first]")).to_have_value("zoo:mae")
         assert other.evaluate("document.documentElement.scrollWidth") <= 480
     first = page.locator(".match").first
     told = first.locator(".nearer, .farther").all_text_contents()
     first.click()
-    waits(page, "() => document.querySelector('.text').textContent.includes('the true place')")
+    mentions(page, "the true place")
     said = page.locator("main .text").text_content()
     for words in told:  # the page's own distances, from features of the opened crops
         name, patches = re.match(r"(.+): ([\d.]+) patches", words).groups()
         again = re.search(rf"true place.*?{name} (\d+\.?\d*)", said)[1]
         assert float(again) == pytest.approx(float(patches), abs=0.06)
-    marks = page.evaluate("() => window.shown.scene.panels[1].marks")
-    assert [mark["kind"] for mark in marks] == ["query", "match", "true"]
+    kinds = "window.shown.scene.panels[1].marks.map((mark) => mark.kind)"
+    becomes(page, kinds, ["query", "match", "true"])
     click(page, "zoo:mae", 0.7, 0.4)  # and of any other place, in either direction
     waits(page, "() => window.shown.scene.panels[0].marks[0].x > 0.5")
 
 
 def test_an_svg_has_marks_as_shapes_words_as_text_and_one_photograph(page, tmp_path):
     click(page, "zoo:mae", 0.3, 0.3)
+    mentions(page, "Pinned")
     trees = []
     for name in ("panels", "map"):
         with page.expect_download() as download:

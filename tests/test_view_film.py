@@ -5,9 +5,9 @@ import shutil
 import pytest
 import torch
 import torch.nn.functional as F
+from pages import becomes, expect, in_address, shows, waits, watched
 from serving import served
 from starlette.testclient import TestClient
-from test_explore_browser import watched
 from test_train import noise, tiny
 
 from siamlab import open_models, probe
@@ -113,31 +113,24 @@ def test_a_slider_goes_through_the_steps(browser, models, app):
     with served(app) as url, watched(browser, width=1000, height=700) as page:
         page.goto(url)
         page.wait_for_selector("[data-ready]")
-        titles = page.locator("figcaption").all_text_contents()
-        assert titles == ["kept, step 6", "sparse, step 6", "none"]
+        titles = page.locator("figcaption")
+        expect(titles).to_have_text(["kept, step 6", "sparse, step 6", "none"])
         page.locator("input[name=step]").fill("1")
-        page.wait_for_function("() => location.hash.includes('step=1')")
-        titles = page.locator("figcaption").all_text_contents()
-        assert titles == ["kept, step 2", "sparse, step 0", "none"]
+        expect(titles).to_have_text(["kept, step 2", "sparse, step 0", "none"])
         for named, step in zip(models, (2, 0, None), strict=True):
             x = F.normalize(patches(named.model if step is None else at_step(named, step)), dim=1)
-            shown = page.evaluate(
-                "id => [...window.shown.scene.panels.find((p) => p.id === id).heat.values]",
-                named.name,
-            )
-            middle = len(x) // 2
-            torch.testing.assert_close(torch.tensor(shown), x @ x[middle], atol=2e-3, rtol=0)
+            shows(page, named.name, x @ x[len(x) // 2])
+        in_address(page, step=1)
         page.locator('[data-show="components"]').click()
-        page.wait_for_function("() => window.shown.scene.text.includes('models or steps')")
-        assert page.locator("figcaption").first.text_content() == "kept, step 2"
+        waits(page, "() => window.shown.scene.text.includes('models or steps')")
+        expect(titles.first).to_have_text("kept, step 2")
         page.locator('[data-show="attention"]').click()
-        page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 2'")
+        waits(page, "() => window.shown.scene.text.startsWith('Where the patch')")
+        expect(titles.first).to_have_text("kept, step 2")
         page.locator("input[name=step]").fill("0")
-        page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 0'")
+        expect(titles.first).to_have_text("kept, step 0")
         rows = Encoders(models).attention(0, shipped()[0], len(models[0].model.blocks), 0)
-        shown = page.evaluate("[...window.shown.scene.panels[0].heat.values]")
-        wanted = rows.float().mean(dim=0)[1 + middle]
-        torch.testing.assert_close(torch.tensor(shown), wanted, atol=2e-3, rtol=0)
+        shows(page, "kept", rows.float().mean(dim=0)[1 + len(x) // 2])
 
 
 def test_the_slider_is_in_the_map_and_in_matches_too(browser, models):
@@ -149,27 +142,26 @@ def test_the_slider_is_in_the_map_and_in_matches_too(browser, models):
         page.goto(f"{url}#show=map")
         page.wait_for_selector("[data-ready]", state="attached")
         titles = page.locator("#map figcaption > span:first-child")
-        assert titles.all_text_contents() == ["kept, step 6", "sparse, step 6", "none"]
+        expect(titles).to_have_text(["kept, step 6", "sparse, step 6", "none"])
         page.locator("#map input[name=step]").fill("0")
-        page.locator("#map figcaption").get_by_text("kept, step 0").wait_for()
-        right = page.locator("#map figcaption .right").all_text_contents()
-        labels = collection.images.labels
-        for said, i, step in zip(right, range(3), (0, 0, None), strict=True):
-            votes = encoders.votes(i, collection, step).label
-            share = (votes == labels).float().mean().item()
-            assert said == f"k-NN right: {100 * share:.0f} %"
+        expect(titles).to_have_text(["kept, step 0", "sparse, step 0", "none"])
+        votes = [encoders.votes(i, collection, step).label for i, step in enumerate((0, 0, None))]
+        right = [(each == collection.images.labels).float().mean().item() for each in votes]
+        said = [f"k-NN right: {100 * share:.0f} %" for share in right]
+        expect(page.locator("#map figcaption .right")).to_have_text(said)
         page.locator('[data-show="matches"]').click()
         text = page.locator("#matches .text")
-        text.get_by_text("kept, step 0").wait_for()
+        expect(text).to_contain_text("kept, step 0")
         crops = cropped(encoders, Album(ships), collection)
         answer = disagreements(encoders, crops, 0, 1, (0, 0))
         page.locator("#matches input[name=step]").fill("1")
-        text.get_by_text("kept, step 2").wait_for()
+        expect(text).to_contain_text("kept, step 2")
         page.locator("#matches input[name=step]").fill("0")
-        text.get_by_text("kept, step 0").wait_for()
+        expect(text).to_contain_text("kept, step 0")
         said = text.text_content()
         for model in answer["models"]:
             shown = float(said.split(f"{model['name']}, step 0 ")[1].split(";")[0].rstrip("."))
             assert shown == pytest.approx(model["mean"], rel=0.05)
         page.locator("#matches .match").first.click()  # opened at this step
-        page.wait_for_function("() => window.shown.scene.panels[0].title === 'kept, step 0'")
+        waits(page, "() => window.shown.scene.text?.includes('the true place')")
+        becomes(page, "window.shown.scene.panels[0].title", "kept, step 0")

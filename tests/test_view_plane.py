@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from pages import at, drag, expect, in_address, patient, says, watched
 from serving import served
 from starlette.testclient import TestClient
-from test_explore_browser import at, drag, says, watched
 
 from siamlab.cli.main import main
 from siamlab.component import UserError
@@ -62,17 +62,14 @@ def test_a_state_that_no_study_has_is_one_sentence(client, words, said):
     assert answer.status_code in (400, 404) and said in answer.json()["error"]
 
 
-def bold(page):
-    return page.locator('[data-panel="plane"] .point.chosen').count()
-
-
 def test_points_are_clicked_and_brushed_and_a_link_restores_them(browser, url, explorer):
     with watched(browser, width=1280, height=900) as page:
         page.goto(url)  # without a model, the plane is all there is
-        assert page.locator(".shows button").all_text_contents() == ["plane"]
+        expect(page.locator(".shows button")).to_have_text(["plane"])
         says(page, explorer.state["text"])
-        assert page.locator(".strip").is_hidden() and bold(page) == 3
-        assert page.locator('[data-panel="plane"] .whisker').count() == 3
+        expect(page.locator(".strip")).to_be_hidden()
+        for part in (".point.chosen", ".whisker"):
+            expect(page.locator(f'[data-panel="plane"] {part}')).to_have_count(3)
         chart = explorer.scene().panels[0].chart
         place = lambda i: (  # noqa: E731
             0.17 + chart.x[i] * 0.8, (0.03 + (1 - chart.y[i]) * 0.6) / 0.75)  # fmt: skip
@@ -84,12 +81,12 @@ def test_points_are_clicked_and_brushed_and_a_link_restores_them(browser, url, e
         page.locator("select[name=probe]").select_option("knn")
         explorer.set(probe="knn")
         title = page.locator('[data-panel="values"] figcaption')
-        title.get_by_text("chosen configurations: knn").wait_for()
-        page.wait_for_function("() => location.hash.includes('probe=knn')")
+        expect(title).to_contain_text("Chosen configurations: knn")
+        in_address(page, probe="knn")
         with watched(browser, width=1280, height=900) as other:
             other.goto(page.url)
             says(other, explorer.state["text"])
-            assert other.locator("select[name=probe]").input_value() == "knn"
+            expect(other.locator("select[name=probe]")).to_have_value("knn")
 
 
 def test_another_study_and_runs_are_chosen_by_keys(browser, url, explorer):
@@ -109,11 +106,9 @@ def test_another_study_and_runs_are_chosen_by_keys(browser, url, explorer):
 
 
 def test_a_link_to_points_that_are_not_there_is_told(browser, url):
-    page = browser.new_page()
-    page.goto(f"{url}#runs=77")
-    page.wait_for_selector(".alert:not([hidden])")
-    assert "chosen=77 must be numbers from 0 to 2" in page.locator(".alert").text_content()
-    page.close()
+    with patient(browser) as page:
+        page.goto(f"{url}#runs=77")
+        expect(page.locator(".alert")).to_contain_text("chosen=77 must be numbers from 0 to 2")
 
 
 @pytest.mark.parametrize(
