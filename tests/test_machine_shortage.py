@@ -47,7 +47,12 @@ def test_what_was_needed_and_what_there_is_are_said(monkeypatch):
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), OSError(errno.ENOMEM, "mmap"), RuntimeError("CUBLAS_STATUS_ALLOC_FAILED")],
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "mmap"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
+        RuntimeError("could not create a primitive"),
+    ],  # as oneDNN says it
 )
 def test_all_kinds_of_shortage_are_explained(error):
     assert explained(error).startswith("out of memory: more was needed than there is")

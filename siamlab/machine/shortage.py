@@ -19,6 +19,8 @@ SAID = (  # by torch's allocators and libraries, in errors that are plain Runtim
     "storage size calculation overflowed",
     "alloc_failed",
 )
+# by oneDNN, which multiplies on processors and does not say why; otherwise it names more
+UNTOLD = ("could not create a primitive", "could not execute a primitive")
 ASKED = re.compile(r"tried to allocate ([\d.]+) (bytes|[KMGT]iB)", re.IGNORECASE)
 OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")  # control groups of Linux
 UNITS = {"bytes": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
@@ -42,7 +44,8 @@ def is_shortage(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in said for words in SAID)
+    known = said in UNTOLD or any(words in said for words in SAID)
+    return isinstance(error, RuntimeError) and known
 
 
 def free_memory(gpu: bool = False) -> tuple[int, int] | None:
