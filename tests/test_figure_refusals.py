@@ -1,5 +1,9 @@
 """Laws over all public figures: a table that cannot be drawn is refused in one sentence."""
 
+import math
+from itertools import cycle, islice
+
+import plotly.graph_objects as go
 import polars as pl
 import pytest
 import timm
@@ -251,6 +255,31 @@ def test_a_table_is_drawn_or_refused_whatever_a_column_holds(name, held):
             assert held != "a list of names", error
 
 
+NASTY = {  # what all rows of a column may hold; and, one after the other, its rows
+    pl.Float64: ([math.nan], [-math.inf, 1e308, 5e-324, None]),
+    pl.Int64: ([2**62, 0], [-1, None]),
+    pl.String: (["n" * 3000, "<q>x</q>"], ["", "%{x}<br>\n\x1b[2J", None]),
+}
+
+
+@EVERY
+def test_a_table_of_nasty_values_is_drawn_or_refused_in_a_sentence(name):
+    """And names are never taken for markup."""
+    function, table = CASES[name]
+    for column, kind in table.schema.items():
+        alone, mixed = NASTY.get(kind, ([], [None]))
+        for values in (*([value] for value in alone), mixed):
+            held = list(islice(cycle(values), len(table)))
+            try:
+                drawn = function(table.with_columns(pl.Series(column, held, kind)))
+            except UserError as error:
+                assert "\n" not in str(error) and len(str(error)) < 800
+                continue
+            if isinstance(drawn, go.Figure) and "<q>x</q>" in values:
+                drawn.update_layout(meta=None)  # title and caption as text, for pages
+                assert "<q" not in drawn.to_json().replace("\\u003c", "<"), column
+
+
 @EVERY
 @pytest.mark.parametrize("changed", ["twice", "without its first row", "backwards"])
 def test_a_table_of_other_rows_is_drawn_or_refused(name, changed):
@@ -290,6 +319,29 @@ def test_a_value_of_another_type_is_taken_or_refused_in_one_line(name):
     assert {
         key: found for key in parameters(function) if (found := raw(function, taken, key))
     } == {}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    "name, key",
+    [("attention_table", "attention"), ("attention_maps_table", "attention"),
+     ("attribution_table", "attribution"), ("components_table", "patches"),
+     ("correspondence_table", "points"), ("correspondence_table", "predicted"),
+     ("similarity_table", "query"), ("similarity_table", "patches"),
+     ("spectrum_table", "eigenvalues")],
+)  # fmt: skip
+def test_numbers_that_are_not_finite_are_refused(name, key, value):
+    function, taken = getattr(F, name), arguments()[name]
+    own = taken[key]
+    whole = {"m": torch.full((5,), value)} if isinstance(own, dict) else torch.full_like(own, value)
+    with pytest.raises(UserError, match=f"{key} .*must be finite|{key} must be finite"):
+        function(**taken | {key: whole})
+
+
+def test_variances_below_zero_are_refused():
+    with pytest.raises(UserError, match="eigenvalues of 'm' must be 0 or more, .* has -1"):
+        F.spectrum_table({"m": torch.tensor([-1.0, 2.0])})
+    assert len(F.spectrum_table({"m": torch.tensor([-1e-7, 2.0])})) == 2
 
 
 def test_places_that_do_not_belong_together_are_refused():

@@ -81,7 +81,7 @@ def atlas_figure(table: pl.DataFrame, title: str = "Attention heads") -> go.Figu
         axes(range=[-ROOM * top, (1 + ROOM) * top])
     for i in range(max(0, len(models) - across), len(models)):  # the lowest of each column
         place = dict(row=i // across + 1, col=i % across + 1)
-        figure.update_xaxes(title_text=f"mean distance ({unit})", **place)
+        figure.update_xaxes(title_text=plain(f"mean distance ({unit})"), **place)
     figure.update_yaxes(title_text="query–key NMI", col=1)
     first, last = table["layer"].min(), table["layer"].max()
     ticks = list(range(first, last + 1, max(1, -(-last // TICKS))))

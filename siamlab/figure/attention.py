@@ -25,6 +25,7 @@ from siamlab.figure.template import (
 )
 from siamlab.geometry import Grid
 from siamlab.machine.arguments import typed
+from siamlab.probe.checks import check_floats
 from siamlab.probe.table import check_patches
 
 COLUMNS = 5  # panels in a row
@@ -54,6 +55,7 @@ def attention_table(attention: Float[Tensor, "heads N"], grid: Grid) -> pl.DataF
 @typed
 def attention_maps_table(attention: Float[Tensor, "L heads N"], grid: Grid) -> pl.DataFrame:
     """layer, head (from 0), row, column, attention: the share of one token's attention, 0..1."""
+    check_floats("attention", attention, "L heads N")
     if attention.shape[2] != grid[0] * grid[1]:
         raise UserError(
             f"attention is over {attention.shape[2]} patches; a grid of {grid} has "

@@ -22,6 +22,7 @@ from siamlab.figure.template import (
 )
 from siamlab.geometry import Grid
 from siamlab.machine.arguments import typed
+from siamlab.probe.checks import check_floats
 from siamlab.probe.table import check_patches
 
 COLUMNS = 4  # panels in a row
@@ -43,6 +44,7 @@ def attribution_table(attribution: Float[Tensor, "h w"], grid: Grid | None = Non
 
     With a grid, the cells of each patch are added up, which keeps the sum of the map.
     """
+    check_floats("attribution", attribution, "h w")
     rows, columns = grid or attribution.shape
     if attribution.shape[0] % rows or attribution.shape[1] % columns:
         raise UserError(

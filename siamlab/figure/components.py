@@ -20,6 +20,7 @@ from siamlab.figure.image import frame, show
 from siamlab.figure.template import TOP, WIDTH, finish, plain
 from siamlab.geometry import Grid
 from siamlab.machine.arguments import typed
+from siamlab.probe.checks import check_floats
 from siamlab.probe.table import check_patches
 
 COLOURS = ("red", "green", "blue")  # first, second, third component
@@ -40,6 +41,7 @@ def components_table(patches: Float[Tensor, "n N D"], grid: Grid) -> pl.DataFram
     rotation, shift and scaling of the features by a scalar. Cost: n · N · D² multiplications and
     one eigendecomposition, in float64.
     """
+    check_floats("patches", patches, "n N D")
     images, count, width = patches.shape
     rows, columns = grid
     if count != rows * columns:

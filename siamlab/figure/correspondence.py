@@ -16,6 +16,7 @@ from siamlab.figure.image import draw, frame
 from siamlab.figure.template import INK, finish, legend
 from siamlab.geometry import Count, Size
 from siamlab.machine.arguments import typed
+from siamlab.probe.checks import check_floats
 from siamlab.probe.table import check_frame
 
 COLUMNS = ("ay", "ax", "true_y", "true_x", "predicted_y", "predicted_x", "error")  # pixels
@@ -53,6 +54,9 @@ def correspondence_table(
             f"points, true and predicted have {len(points)}, {len(true)} and {len(predicted)} "
             "rows: give all three for the same patches"
         )
+    for name, place in dict(points=points, true=true, predicted=predicted).items():
+        if len(place):
+            check_floats(name, place, "M 2")
     places = zip((points, true, predicted), (a_size, b_size, b_size), strict=True)
     pixels = [place.detach().cpu().double() * torch.tensor(size) for place, size in places]
     error = (pixels[1] - pixels[2]).norm(dim=1)

@@ -181,7 +181,7 @@ def _panels(shown: list[pl.DataFrame]) -> tuple[go.Figure, int]:
         titles += [[f"{part['rank'][0]}: pair {part['pair'][0] + 1}"]]
         titles += [[line for error in errors for line in broken(error, LETTERS)]]
     lines = max(map(len, titles), default=1)
-    rows = -(-len(titles) // ACROSS)
+    rows = max(1, -(-len(titles) // ACROSS))  # without a title `panels` refuses the table
     between = (LINE * lines + 14) / (rows * (PANEL + LINE * lines))
     gaps = dict(horizontal_spacing=0.02, vertical_spacing=between)
     figure = panels([str(i) for i in range(len(titles))], ACROSS, **gaps)
@@ -212,7 +212,9 @@ def _draw(
         figure.add_scatter(x=[x, true[0]], y=[y, true[1]], mode="lines", line=line,
                            showlegend=False, hoverinfo="skip", **right)  # fmt: skip
         said = f"{row['model']}: {row['error']:.1f} pixels, {row['patches']:.1f} patches"
-        figure.add_scatter(x=[x], y=[y], marker=_dot(colour[row["model"]]), name=row["model"],
-                           text=[said], hoverinfo="text", **still, **right)  # fmt: skip
+        named = dict(name=plain(row["model"]), text=[plain(said)], hoverinfo="text")
+        figure.add_scatter(
+            x=[x], y=[y], marker=_dot(colour[row["model"]]), **named, **still, **right
+        )
     figure.add_scatter(x=[true[0]], y=[true[1]], marker=TRUE, name="true place",
                        hoverinfo="skip", **still, **right)  # fmt: skip

@@ -146,7 +146,7 @@ def _panel(figure: go.Figure, rows: pl.DataFrame, names: list[str], **place: int
             mode="markers",
             marker=_marker(verdict),
             name=plain(row["comparison"]),
-            hovertext="<br>".join(map(plain, textwrap.wrap(row["sentence"], 60))),
+            hovertext="<br>".join(map(plain, textwrap.wrap(row["sentence"] or "", 60))),
             hoverinfo="text",
             showlegend=False,
             **place,

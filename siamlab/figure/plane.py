@@ -125,8 +125,8 @@ def draw_models(
     for start, end in arrows:
         _arrow(figure, table, start, end)
     _labels(figure, named, steps, np.array([x_range, y_range]), reference)
-    figure.update_xaxes(title_text=axes[0].title, range=x_range, automargin=False)
-    figure.update_yaxes(title_text=axes[1].title, range=y_range, automargin=False)
+    figure.update_xaxes(title_text=plain(axes[0].title), range=x_range, automargin=False)
+    figure.update_yaxes(title_text=plain(axes[1].title), range=y_range, automargin=False)
     return figure.update_layout(showlegend=False, margin=MARGIN)
 
 

@@ -30,6 +30,7 @@ from siamlab.figure.template import (
 )
 from siamlab.geometry import Grid
 from siamlab.machine.arguments import typed
+from siamlab.probe.checks import check_floats
 from siamlab.probe.table import check_patches
 
 MARGIN = dict(l=12, r=84, b=44)  # pixels; the colour bar is on the right
@@ -56,6 +57,8 @@ def similarity_table(
 
     If the query is one of the patches, it has a row too. Of equal patches, the earlier ranks first.
     """
+    check_floats("query", query, "D")
+    check_floats("patches", patches, "M D")
     rows, columns = grid
     if len(query) != patches.shape[1]:
         raise UserError(

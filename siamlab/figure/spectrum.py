@@ -28,6 +28,7 @@ from siamlab.probe.table import check_frame
 
 COLUMNS: dict[str, type[pl.DataType]] = {"model": pl.String, "index": pl.Int64, "share": pl.Float64}
 LEAST = 1e-7  # share of variance; smaller ones are float32 rounding and not drawn
+ROUNDING = 1e-3  # of the largest variance: as far below zero as rounding may bring one
 GUIDE = "slope −1 (1 / index)"
 DASHES = ("solid", "dash", "dashdot")  # the dash changes when the colours repeat
 MANY = 50  # largest / smallest share from which only powers of ten are labelled
@@ -48,6 +49,11 @@ def spectrum_table(eigenvalues: Mapping[str, Float[Tensor, " r"]]) -> pl.DataFra
             raise UserError(
                 f"eigenvalues of {model!r} must be finite: its features have diverged; leave it out"
             )
+        if len(values) and values[-1] < -ROUNDING * values[0].abs():
+            raise UserError(
+                f"eigenvalues of {model!r} must be 0 or more, as variances are, but has "
+                f"{values[-1]:g}; take those of the features' covariance"
+            )
         share = (values / values.sum()).tolist() if values.any() else []
         index = list(range(1, len(share) + 1))
         columns = {"model": [model] * len(share), "index": index, "share": share}
@@ -66,6 +72,11 @@ def spectrum_figure(
     shown = table.filter(pl.col("share") >= LEAST)
     if shown.is_empty():
         raise UserError("the table of this figure has no rows; there is nothing to draw")
+    if (first := shown["index"].min()) < 1:
+        raise UserError(
+            f"the table of this figure has index={first}, but the first principal axis is 1; take "
+            "the table of spectrum_table"
+        )
     models = shown["model"].unique(maintain_order=True).to_list()
     figure, styles = go.Figure(), _styles(models, reference)
     last, top = shown["index"].max(), shown["share"].max()

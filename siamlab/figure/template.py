@@ -22,6 +22,7 @@ from siamlab.component import UserError
 WIDTH = 600  # pixels: figures must be readable at this width
 TOP = 36  # pixels above the plots, for panel titles
 CHARACTERS = 92  # in a line of a caption at WIDTH, even with a wide fallback font
+LONGEST = 240  # letters of a label
 LETTER = 6.2  # pixels: width of a letter of a label
 
 # Okabe & Ito (2008), without yellow, which is too faint on white
@@ -178,8 +179,9 @@ def plain(text: str) -> str:
 def broken(text: str, characters: int = 24) -> list[str]:
     """Break a text into lines of at most `characters`, if possible after spaces and `_ - . / :`.
 
-    Decimal numbers are not broken.
+    Decimal numbers are not broken. A text that would fill a figure is cut short.
     """
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     parts = re.findall(r"(?:[^\s_\-./:]|\.(?=\d))*[\s_\-./:]?", text)
     lines = [""]
     for part in (p[i : i + characters] for p in parts for i in range(0, len(p), characters)):

@@ -3,6 +3,7 @@ r"""Messages: a user's mistake in one sentence, in characters that a terminal sh
 raise UserError(unknown("there is no recipe", name, RECIPES))
 """
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -19,15 +20,24 @@ def printable(text: object) -> str:
     )  # repr writes them as escapes
 
 
+LONGEST = 240  # letters of a word, such as a name in a table
+LONG = re.compile(rf"\S{{{LONGEST + 1},}}")
+
+
 class UserError(ValueError):
     """A user's mistake in one sentence: key, value, what is allowed, the way out."""
 
     def __init__(self, sentence: object = ""):
-        super().__init__(printable(sentence))  # it may quote the names of files
+        super().__init__(LONG.sub(_cut, printable(sentence)))  # it may quote names of files
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython, and so a notebook, shows: only the sentence."""
         return [f"siamlab: {self}"]
+
+
+def _cut(word: "re.Match[str]") -> str:
+    """Return a word that no reader reads without its middle."""
+    return f"{word[0][: LONGEST * 2 // 3]}…{word[0][-LONGEST // 4 :]}"
 
 
 class Allowed(NamedTuple):
