@@ -15,12 +15,14 @@ import pytest
 import torch
 from jsonschema import Draft202012Validator
 from PIL import Image
+from test_train import noise
 
 from siamlab import __version__
 from siamlab.cli.choices import SHELLS
 from siamlab.cli.main import main, read
+from siamlab.cli.probe import write_files
 from siamlab.component import UserError
-from siamlab.evaluate.evaluate import with_untrained
+from siamlab.evaluate.evaluate import Evaluation, with_untrained
 from siamlab.evaluate.files import check_out
 from siamlab.evaluate.models import NamedModel, distinct, open_models
 from siamlab.evaluate.published import PAPERS
@@ -421,6 +423,32 @@ def test_a_terminal_of_plain_letters_shows_no_question_marks(monkeypatch):
         )
         stream.flush()
         assert b"^ higher is better" in out.getvalue() and b"?" not in out.getvalue()
+
+
+def test_an_interrupt_at_once_is_one_sentence(monkeypatch, capsys):
+    class Interrupted(io.StringIO):
+        def reconfigure(self, **_):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdout", Interrupted())
+    assert main(["axes"]) == 130 and capsys.readouterr().err == "siamlab: stopped\n"
+
+
+def test_an_interrupt_before_the_table_leaves_no_folder(tmp_path, monkeypatch):
+    def interrupted(table, path):
+        path.parent.mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("siamlab.cli.probe.write_table", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_files(tmp_path / "a" / "o", [], Evaluation(polars.DataFrame(), noise(2)), "quick")
+    assert not list(tmp_path.iterdir())
+
+
+def test_columns_that_no_terminal_has_are_left_out(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "9" * 5)
+    assert main(["axes", "masking"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 1000
 
 
 class Gone(io.StringIO):

@@ -189,3 +189,8 @@ def test_links_that_lead_out_are_found_at_any_depth(tmp_path):
     assert outward_link(folder) is None
     (folder / "deep" / "out").symlink_to("../../other")  # which need not exist
     assert outward_link(folder) == folder / "deep" / "out"
+
+
+def test_a_link_to_itself_leads_nowhere(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    assert outward_link(tmp_path) is None

@@ -53,12 +53,39 @@ def test_nobody_is_told_to_remove_what_may_not_be_read(file, folder):  # noqa: F
 def test_a_folder_that_may_not_be_written_is_not_said_to_be_full(folder, tmp_path):  # noqa: F811
     (tmp_path / "closed").mkdir()
     with locked(tmp_path / "closed", 0o500):
-        for act in (
-            lambda: train(tiny(), tmp_path / "closed" / "run", noise()),
-            lambda: export_model(open_model(folder.path), str(tmp_path / "closed" / "x.pt2")),
-        ):
-            with pytest.raises(UserError, match="Permission denied.; make it readable and writa"):
-                act()
+        with pytest.raises(UserError, match="Permission denied.; make it readable and writa"):
+            train(tiny(), tmp_path / "closed" / "run", noise())
+        with pytest.raises(UserError, match="closed may not be written; make it writable, or"):
+            export_model(open_model(folder.path), str(tmp_path / "closed" / "x.pt2"))
+
+
+@pytest.mark.parametrize(
+    "words", ["embed {} --out", "export {} --to", "probe {} --out", "leaderboard add {} --to"]
+)
+def test_a_file_that_may_not_be_made_is_refused_before_any_work(
+    words, folder, tmp_path, monkeypatch, capsys,  # noqa: F811
+):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "closed").mkdir()
+    ending = ".pt2" if "export" in words else ".parquet"
+    with locked(tmp_path / "closed", 0o500):
+        assert main([*words.format(folder.path).split(), f"closed/x{ending}"]) == 2
+    said = capsys.readouterr().err
+    assert "the folder closed may not be written; make it writable, or name another place" in said
+
+
+def test_a_run_that_view_may_not_read_need_not_be_writable(folder, capsys):  # noqa: F811
+    with locked(folder.path, 0):
+        assert main(["view", str(folder.path), "--no-browser"]) == 2
+    assert "cannot be read (Permission denied); make it readable\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("put", [lambda path: path.mkdir(), lambda path: path.symlink_to("none")])
+def test_an_encoder_that_is_no_file_is_not_replaced_by_a_checkpoint(put, folder):  # noqa: F811
+    folder.encoder.unlink()
+    put(folder.encoder)
+    with pytest.raises(UserError, match="encoder.safetensors is a folder, or a link to nothing"):
+        open_model(folder.path)
 
 
 @pytest.mark.parametrize("name", ["checkpoints", "encoder.safetensors", ".lock"])

@@ -12,6 +12,7 @@ from siamlab.machine.faults import machine_fault, way_out
 from siamlab.machine.redact import without_passwords
 from siamlab.machine.terminal import PLAIN, discard, tell
 
+DIGITS = 4  # of the columns of a terminal, at most
 REFUSED = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
 
 
@@ -21,16 +22,10 @@ def main(words: list[str] | None = None) -> int:
     0: done, 2: a mistake, explained in one sentence, 130: stopped, can be resumed.
     """
     words = sys.argv[1:] if words is None else words
-    from siamlab.component import UserError, printable
+    from siamlab.component import UserError
 
-    warnings.formatwarning = lambda message, *_: f"siamlab: {printable(message)}\n"
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it logs every attempt
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=PLAIN)  # a terminal may lack some letters
-    if not os.environ.get("COLUMNS", "").strip("0 "):
-        os.environ.pop("COLUMNS", None)  # rich would print nothing at a width of 0
     try:
+        _prepare()
         options = read(words)
         done = options.command(options) or 0
         if sys.stdout:  # None where it was closed, as by `>&-`
@@ -55,6 +50,20 @@ def main(words: list[str] | None = None) -> int:
             discard(sys.stdout)
         tell(f"siamlab: {sentence}")
         return 2
+
+
+def _prepare() -> None:
+    """Make warnings, streams and loggers those of a command."""
+    from siamlab.component import printable
+
+    warnings.formatwarning = lambda message, *_: f"siamlab: {printable(message)}\n"
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it logs every attempt
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=PLAIN)  # a terminal may lack some letters
+    columns = os.environ.get("COLUMNS", "").strip("0 ")
+    if not columns or len(columns) > DIGITS:  # rich would print nothing, or pad each line for long
+        os.environ.pop("COLUMNS", None)
 
 
 def _explained(error: Exception) -> str:

@@ -20,7 +20,7 @@ from siamlab.evaluate.models import NamedModel, open_models
 from siamlab.evaluate.published import PAPERS, found_protocols, numbers_of
 from siamlab.evaluate.standard import Published
 from siamlab.machine.console import Console
-from siamlab.machine.files import expanded
+from siamlab.machine.files import expanded, no_new_folders
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
 from siamlab.probe import inputs
@@ -165,7 +165,8 @@ def write_files(
         return
     from siamlab.report.probes import write_probe_report
 
-    write_table(evaluation.scores, out / "scores.parquet")
+    with no_new_folders(out):  # where this is interrupted before the first file is there
+        write_table(evaluation.scores, out / "scores.parquet")
     with Console(stderr=True).status("writing the report"):
         path = write_probe_report(out, models, evaluation.scores, evaluation.test, suite)
     say(f"Table and report: {path.resolve()}")

@@ -102,7 +102,10 @@ def is_image(word: str) -> bool:
 def holds_images(word: str) -> bool:
     """Distinguish a folder of images from that of a model, as far as is known without torch."""
     folder = expanded(word)
-    names = os.listdir(folder) if folder.is_dir() else []
+    try:
+        names = os.listdir(folder) if folder.is_dir() else []
+    except PermissionError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}); make it readable") from None
     return not MODEL_FILES & set(names) and any(map(is_image, names))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from siamlab.component import UserError
 from siamlab.evaluate.models import NamedModel
 from siamlab.machine.faults import machine_fault, reason
-from siamlab.machine.files import atomic, check_has_name, no_new_folders, text_in
+from siamlab.machine.files import atomic, check_has_name, may_write, no_new_folders, text_in
 from siamlab.machine.sums import signed, unsigned
 from siamlab.machine.terminal import caution
 from siamlab.train.access import check_links
@@ -41,12 +41,20 @@ def check_out(out: str | None) -> None:
 
 
 def check_new_file(path: Path, option: str) -> None:
-    """Raise UserError where a file cannot be made: in a folder that is not there, or as one."""
+    """Raise UserError where a file cannot be made: in a folder that is not there, or as one.
+
+    So it does in a folder that may not be written.
+    """
     parent = path.parent
     if not path.absolute().parent.is_dir():  # a link is replaced, wherever it leads
         raise UserError(f"{option} {path}: the folder {parent} does not exist; create it first")
     if path.is_dir():
         raise UserError(f"{option} {path} is a folder; name a file in it, or another one")
+    if not may_write(path.absolute().parent):
+        raise UserError(
+            f"{option} {path}: the folder {parent} may not be written; make it writable, or name "
+            "another place"
+        )
 
 
 def check_folder(path: Path, option: str = "--out") -> None:

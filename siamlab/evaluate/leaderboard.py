@@ -19,6 +19,7 @@ import polars
 from siamlab.component import UserError, unknown
 from siamlab.data import DataChoice
 from siamlab.data.about import about_data
+from siamlab.evaluate.files import check_new_file
 from siamlab.evaluate.leaderboard_rows import KEYS, LATER, SCHEMA, TEXT, check_alike, of_schema
 from siamlab.machine.device import device_title
 from siamlab.machine.faults import reason
@@ -114,10 +115,9 @@ def check_target(path: Path) -> None:
     check_has_name(path, f"--to {path}", "leaderboard", [".parquet"])
     if path.suffix != ".parquet":
         raise UserError(f"--to {path} must end in .parquet; try {path.stem}.parquet")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"--to {path}: the folder {path.parent} does not exist; create it first")
     if path.exists() and not path.is_file():
         raise UserError(f"--to {path} is not a file; name another, or move it away")
+    check_new_file(path, "--to")
 
 
 def empty() -> polars.DataFrame:

@@ -60,10 +60,13 @@ def append(path: Path, data: bytes) -> None:
 
 
 def outward_link(folder: Path) -> Path | None:
-    """Return a link in the folder, at any depth, that leads out of it; None if there is none."""
+    """Return a link in the folder, at any depth, that leads out of it; None if there is none.
+
+    A link to itself leads nowhere.
+    """
     home = folder.resolve()
     for path in folder.rglob("*"):  # which follows no links
-        if path.is_symlink() and not path.resolve().is_relative_to(home):
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
             return path
     return None
 
@@ -121,6 +124,12 @@ def check_readable(path: str | os.PathLike[str]) -> None:
         ) from None
     except OSError:
         return  # it is not there
+
+
+def may_write(folder: Path) -> bool:
+    """Return whether this process may make files in a folder."""
+    own = os.access in os.supports_effective_ids  # not those of who started it
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=own)
 
 
 def text_in(path: Path, encoding: str = "utf-8") -> str:

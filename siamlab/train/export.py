@@ -86,6 +86,11 @@ def load_encoder(path: str | Path) -> nn.Module:
     folder = RunFolder(path)
     if os.path.isfile(folder.encoder):
         return _from_file(folder.encoder)
+    if os.path.lexists(folder.encoder):  # an older checkpoint would be taken without a word
+        raise UserError(
+            f"{folder.encoder} is a folder, or a link to nothing, and not a file; put the file "
+            "back, or remove it to open the newest checkpoint"
+        )
     if not folder.made():
         raise UserError(
             f"{path} is neither a run's folder nor a file of weights, as seen from {Path.cwd()}; "
