@@ -21,8 +21,9 @@ from jaxtyping import Bool, Float, Int64
 from pydantic import AfterValidator, Field
 from torch import Generator, Tensor
 
-from siamlab.component import Component, ascending
+from siamlab.component import Component, UserError, ascending
 from siamlab.geometry import Grid, random_rectangles
+from siamlab.machine.wording import described
 
 Ratio = Annotated[float, Field(ge=0, lt=1, description="fraction of patches hidden")]
 Predict = Annotated[
@@ -69,7 +70,13 @@ class MaskingChoice(Component):
         return "any" if (visible & predict).any() else "hidden"
 
     def _drawn(self, grid: Grid) -> Mask:
-        return self(16, grid, Generator().manual_seed(0))
+        drawn = self(16, grid, Generator().manual_seed(0))
+        if not isinstance(drawn, Mask):  # of a choice that a user has added
+            raise UserError(
+                f"{type(self).__name__} must return a siamlab.masking.Mask(visible, predict), not "
+                f"{described(drawn)}"
+            )
+        return drawn
 
 
 class NoMasking(MaskingChoice):

@@ -13,7 +13,7 @@ from siamlab.evaluate.embed import embed
 from siamlab.evaluate.evaluate import evaluate
 from siamlab.evaluate.export import export_model
 from siamlab.explore import ModelsExplorer, PairExplorer, StudyExplorer
-from siamlab.masking import MultiBlockMasking, RandomMasking
+from siamlab.masking import MaskingChoice, MultiBlockMasking, RandomMasking
 from siamlab.probe.finetune_recipe import FineTune
 from siamlab.probe.suite import Suite, probe_model, suite_named
 from siamlab.run import Run
@@ -21,6 +21,14 @@ from siamlab.run.choices import add_choice
 from siamlab.study import Ablation, Axis, Choice, Recipes, Search
 from siamlab.study.file import load
 from siamlab.train.export import load_encoder
+
+
+class Wrong(MaskingChoice):
+    """A choice of a user that returns no mask."""
+
+    def __call__(self, batch, grid, rng):
+        return 3
+
 
 SCENES = Scenes(images=24, test_images=12, side=16)
 MAP = nn.Conv2d(3, 8, 4, 4)
@@ -84,6 +92,9 @@ BAD = [
     ),
     (lambda m, images: open_model("zoo:mae", size=33), "must be a multiple of"),
     (lambda m, images: open_model(nn.Linear(2, 2)), "Linear is not a vision transformer"),
+    (lambda m, images: open_model(" "), "model='' is empty; name a run's folder, a file"),
+    (lambda m, images: PairExplorer(m, images).to_html("x.pdf"), "name its file x.html, not x.pdf"),
+    (lambda m, images: Wrong().hidden((2, 3)), "Wrong must return a siamlab.masking.Mask(visible"),
     (lambda m, images: open_models([]), "models must name one or more"),
     (lambda m, images: open_model("a\0b"), "model='a\\x00b' holds a NUL character; take that out"),
     (lambda m, images: open_models([Path("a\0b")]), "b')] holds a NUL character; take that out"),
@@ -150,6 +161,7 @@ BAD = [
     (lambda m, images: PairExplorer(m, images, image=99), "image=99"),
     (lambda m, images: PairExplorer(m, images, image=-1), "image=-1"),
     (lambda m, images: PairExplorer("zoo:none"), "there is no model 'none'"),
+    (lambda m, images: PairExplorer(m, images).matches("c"), "view 'c'"),
     (lambda m, images: ModelsExplorer([]), "models must name one or more"),
 ]
 

@@ -11,7 +11,7 @@ import torch
 
 from siamlab.component import UserError
 from siamlab.data import cache, entry
-from siamlab.data.cache import cached
+from siamlab.data.cache import cache_root, cached
 from siamlab.data.images import plain, sample, take
 from siamlab.machine import workers
 from siamlab.run import Run
@@ -209,3 +209,9 @@ def test_open_images_keep_no_file_open():
     before = len(os.listdir("/dev/fd"))
     kept = [cached(KEY, no_build) for _ in range(3)]
     assert len(os.listdir("/dev/fd")) == before and len(kept) == 3
+
+
+def test_a_blank_name_of_the_cache_names_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SIAMLAB_CACHE", "  ")
+    assert cache_root() == tmp_path / ".cache" / "siamlab"

@@ -14,6 +14,7 @@ from siamlab.cli.sentences import (
     count,
     one_of,
     some_file,
+    some_images,
     some_name,
 )
 
@@ -55,7 +56,9 @@ def _add_command(verbs: Any) -> None:
     add.add_argument(
         "--baselines", action="store_true", help="also untrained networks, and the raw pixels"
     )
-    add.add_argument("--data", metavar="NAME", help="the images; the same as data=NAME")
+    add.add_argument(
+        "--data", type=some_images, metavar="NAME", help="the images; the same as data=NAME"
+    )
     add.add_argument("--images", type=count, default=3000, help="training images (default 3000)")
     add.add_argument("--test-images", type=count, default=2000, help="test images (default 2000)")
     add.add_argument("--size", type=count, help="side of every model's input, pixels")

@@ -23,6 +23,7 @@ from siamlab.cli.sentences import (
     file_or_folder,
     one_of,
     some_file,
+    some_images,
     some_path,
     whole_number,
 )
@@ -122,7 +123,9 @@ def _probe_command(commands: Any) -> None:
         help="which probes: quick, full, published (protocols of papers), imagenet-c, or a "
         f"standard set: {', '.join(STANDARD)} (regions: your own images and masks)",
     )
-    probe.add_argument("--data", metavar="NAME", help="the images; the same as data=NAME")
+    probe.add_argument(
+        "--data", type=some_images, metavar="NAME", help="the images; the same as data=NAME"
+    )
     probe.add_argument("--size", type=count, help="side of every model's input, pixels")
     add_device(probe)
     add_precision(probe)
@@ -137,7 +140,9 @@ def _embed_command(commands: Any) -> None:
         ("model", "a run folder, a checkpoint, zoo:NAME, timm:NAME or hf:NAME"),
         ("words", "data=NAME data.key=value"),
     )  # fmt: skip
-    embed.add_argument("--data", metavar="NAME", help="a folder of images, or a source by name")
+    embed.add_argument(
+        "--data", type=some_images, metavar="NAME", help="a folder of images, or a source by name"
+    )
     embed.add_argument(
         "--out", type=some_file, required=True, metavar="FILE.parquet", help="the file to write"
     )
@@ -183,7 +188,10 @@ def _view_command(commands: Any) -> None:
         ("words", "runs, checkpoints, zoo:NAME, timm:NAME, hf:NAME; photographs; data.key="),
     )  # fmt: skip
     view.add_argument(
-        "--data", metavar="NAME", help="images for a map: a folder, or a source by name"
+        "--data",
+        type=some_images,
+        metavar="NAME",
+        help="images for a map: a folder, or a source by name",
     )
     view.add_argument("--images", type=count, default=500, help="on the map (default 500)")
     view.add_argument(
@@ -208,7 +216,12 @@ def _export_demo_command(commands: Any) -> None:
     export.add_argument(
         "--to", type=some_path, required=True, metavar="FOLDER", help="the folder to make"
     )
-    export.add_argument("--data", metavar="NAME", help="photographs: a folder, or a source by name")
+    export.add_argument(
+        "--data",
+        type=some_images,
+        metavar="NAME",
+        help="photographs: a folder, or a source by name",
+    )
     export.add_argument("--size", type=count, help="side of every model's input, pixels")
     export.add_argument(
         "--runtime", type=some_file, metavar="FILE.tgz",
@@ -224,7 +237,9 @@ def _demo_command(commands: Any) -> None:
     size = demo.add_mutually_exclusive_group()
     size.add_argument("--long", action="store_true", help="a size that shows the trade-off")
     size.add_argument("--smallest", action="store_true", help="only check that all parts work")
-    size.add_argument("--data", metavar="NAME", help="photographs, such as cifar10, not scenes")
+    size.add_argument(
+        "--data", type=some_images, metavar="NAME", help="photographs, such as cifar10, not scenes"
+    )
     demo.add_argument(
         "--out", type=some_path, help="the folder of runs and report (default: runs/demo)"
     )

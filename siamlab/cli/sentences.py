@@ -53,12 +53,12 @@ class Parser(ArgumentParser):
         return unknown(f"`{self.prog}` has no command", name, known)
 
 
-def path_of(what: str) -> Callable[[str], str]:
+def path_of(what: str, kind: str = "path") -> Callable[[str], str]:
     """Return a function that takes any path but an empty one, such as an unset variable's."""
 
     def checked(path: str) -> str:
         if not path.strip():
-            raise ArgumentTypeError(f"the path is empty; name {what}")
+            raise ArgumentTypeError(f"the {kind} is empty; name {what}")
         return path
 
     return checked
@@ -130,5 +130,6 @@ def add_run_device(command: ArgumentParser, what: str = "to train") -> None:
 
 some_path: Callable[[str], str] = path_of("a folder")
 some_file: Callable[[str], str] = path_of("a file")
+some_images: Callable[[str], str] = path_of("images: a folder, or a source by name", "name")
 file_or_folder: Callable[[str], str] = path_of("a file or folder")
 count: Callable[[str], int] = whole_number(1, None, "a whole number, 1 or more")

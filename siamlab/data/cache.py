@@ -33,7 +33,8 @@ Build = Callable[[list[str]], Iterable[Images]]
 
 def cache_root() -> Path:
     """SIAMLAB_CACHE, else ~/.cache/siamlab. Raises UserError if ~ is not a home folder."""
-    root = expanded(os.environ.get("SIAMLAB_CACHE") or "~/.cache/siamlab")
+    named = os.environ.get("SIAMLAB_CACHE", "")
+    root = expanded(named if named.strip() else "~/.cache/siamlab")
     if str(root).startswith("~"):  # it would be a folder of that name, wherever one happens to be
         raise UserError(
             f"the cache {root} cannot be found: there is no home {root.parts[0]} on this machine; "

@@ -68,6 +68,8 @@ def _opened(model: ModelLike, weights: bool, size: int | None) -> NamedModel:
         named = model
     elif isinstance(model, nn.Module):
         named = _from_module(model)
+    elif not str(model).strip():
+        raise UserError("model='' is empty; name a run's folder, a file of weights, or zoo:mae")
     else:
         named = _by_name(str(model), weights)
     if size is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from siamlab.component import UserError
 from siamlab.explore.answers import Answer, Patch
 from siamlab.explore.held import Held
 from siamlab.explore.scene import MOST, Control
@@ -30,8 +31,10 @@ def write_page(
     """Write the page and return its path. `controls` are those of the first answer.
 
     If `hold` returns what a page computes from, only the first answer is made. Raises UserError
-    for a path that cannot be written.
+    for another suffix and for a path that cannot be written.
     """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"a page is .html; name its file {path.stem or 'page'}.html, not {path}")
     make_room(path)  # fails before the answers take their time
     first, held = next(answers), hold()
     moves, scenes, images = {}, {}, dict(held.images if held else first.images)

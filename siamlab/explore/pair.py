@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Generator, Tensor, nn
 
 from siamlab import probe
+from siamlab.component import UserError, unknown
 from siamlab.crop import finest
 from siamlab.data import Images
 from siamlab.evaluate.course import at_step, kept_steps
@@ -130,7 +131,12 @@ class PairExplorer(Explorer):
         return {f"source-{number}": self.pixels[number]} | cuts
 
     def matches(self, view: str) -> PairMatches:
-        """Return the matches of view "a" or "b" in the other view, for the present controls."""
+        """Return the matches of view "a" or "b" in the other view, for the present controls.
+
+        Raises UserError for another view.
+        """
+        if view not in ("a", "b"):
+            raise UserError(unknown("view", view, ("a", "b")))
         return self._matches(*self._key(), view)
 
     def _key(self) -> tuple[int, int, str, int]:
