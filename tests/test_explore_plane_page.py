@@ -2,7 +2,8 @@
 
 import polars as pl
 import pytest
-from pages import click, comes_true, drag, says, waits, watched
+import torch
+from pages import becomes, click, comes_true, drag, expect, mentions, says, waits, watched
 from test_explore import REST
 from test_explore_browser import bar
 from test_explore_plane import study  # noqa: F401
@@ -11,6 +12,7 @@ from test_explore_study_page import flat
 from siamlab.data import Scenes
 from siamlab.evaluate.models import open_model
 from siamlab.explore import PlaneExplorer
+from siamlab.explore.plane import held
 
 KINDS = ("siameseim", "mae", "moco_v3")
 
@@ -107,3 +109,44 @@ def test_curves_of_runs_are_those_of_the_object(browser, study, tmp_path):  # no
         drawn_as(page, explorer)
         drag(page, "plane", (0.18, 0.02), (0.98, 0.7))
         drawn_as(page, explorer.brush("plane", [0, 1]))
+
+
+def bytes_of_values(page):
+    measured = [each for model in page.data["models"].values() for each in model["values"].values()]
+    return sum(len(each["values"]) for each in measured)
+
+
+@pytest.mark.slow
+def test_a_page_of_too_many_values_holds_fewer_images_and_says_so(browser, monkeypatch, tmp_path):
+    explorer = many(3)
+    name, measure = explorer.state["model"], explorer.state["measure"]
+    rows = explorer._measured(name, measure)
+    size = bytes_of_values(explorer.held())
+    monkeypatch.setattr(held, "VALUES", size / 2)
+    images = explorer.held().images
+    assert 1 < len(images) < 10 and bytes_of_values(explorer.held()) < 0.52 * size
+    own = rows[rows[:, 0] < len(images)]
+    with watched(browser, width=1280, height=900) as page:
+        page.goto(explorer.to_html(tmp_path / "page.html").as_uri())
+        mentions(page, f"This page holds the first {len(images)} of 10 images.")
+        mentions(page, f"of {len(own)} with {measure} from")
+        expect(page.locator(".text")).not_to_contain_text(": 0 patches")
+        bars = page.evaluate("shown.scene.panels[1].chart.names")
+        assert sum(int(words.rsplit(": ")[-1]) for words in bars) == len(own)
+        becomes(page, "shown.scene.panels.length > 2", True)  # with examples
+
+
+def test_values_of_many_models_are_those_of_as_many_images_as_fit():
+    patches = torch.cartesian_prod(torch.arange(40), torch.arange(196), torch.arange(1)).float()
+    measured = [{str(measure): patches for measure in range(5)}] * 40  # 0.21 MB of each image
+    assert held.images_that_fit(measured, 40) == 4
+    assert held.images_that_fit(measured[:4], 40) == 40
+    assert held.images_that_fit(measured * 9, 40) == 1
+
+
+def test_curves_of_many_runs_have_fewer_points_and_the_last_one():
+    lines = [{"step": step, "loss": 1 / (step + 3)} for step in range(500)]
+    for runs, most in ((2, 101), (300, 24)):
+        kind = held.held_curves({str(i): lines for i in range(runs)})["kinds"][0]
+        steps, _ = kind["runs"]["0"]
+        assert most / 2 < len(steps) <= most and steps[-1] == 499

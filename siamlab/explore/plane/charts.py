@@ -106,8 +106,10 @@ def curve_panels(logged: dict[str, list[Line]], names: Sequence[str]) -> list[Pa
     ]  # fmt: skip
 
 
-def curves(lines: dict[str, list[Line]], key: str, relative: bool) -> list[Curve]:
-    """A number of metrics.jsonl by step, for the runs that logged it.
+def curves(
+    lines: dict[str, list[Line]], key: str, relative: bool, most: int = LOGGED
+) -> list[Curve]:
+    """A number of metrics.jsonl by step, for the runs that logged it, `most` points and the last.
 
     If `relative`, it is divided by its first value.
     """
@@ -118,7 +120,7 @@ def curves(lines: dict[str, list[Line]], key: str, relative: bool) -> list[Curve
         ]
         first = pairs[0][1] if pairs and relative else 1.0
         if pairs and first:
-            every = -(-len(pairs) // LOGGED)  # more points cannot be distinguished
+            every = -(-len(pairs) // most)  # more points cannot be distinguished
             pairs = pairs[:-1:every] + pairs[-1:]
             step, value = zip(*pairs, strict=True)
             found.append(Curve(name, list(step), [v / first for v in value]))

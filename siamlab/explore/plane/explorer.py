@@ -4,7 +4,7 @@ PlaneExplorer(models, scores, test)        # models and the long table of their 
 PlaneExplorer.of_study("runs/studies/loss_form").brush("plane", [0, 2]).brush("histogram", [3, 4])
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,10 @@ from siamlab.explore.pair import PairExplorer
 from siamlab.explore.plane.charts import bar_edges, bar_index, curve_panels, histogram
 from siamlab.explore.plane.examples import LEGENDS, SHOWN, Example, example_images, example_panels
 from siamlab.explore.plane.held import (
+    Found,
     held_curves,
     held_measures,
-    held_model,
-    held_views,
+    held_models,
     small_images,
 )
 from siamlab.explore.plane.measures import MEASURES, Measure, ModelOnImages, possible
@@ -231,17 +231,20 @@ class PlaneExplorer(Explorer):
         changed = changes(self.points[row["model"]], self.base)
         return f"{row['model']}: {scores}; {changed}." if changed else f"{row['model']}: {scores}."
 
-    def held(self) -> Held:
-        """All values of all models, which answer any brushing, and the images, maybe smaller."""
-        models: dict[str, Any] = {}
-        views: dict[str, Any] = {}
-        for row in self.table.iter_rows(named=True):  # in the order of the names
+    def _found(self) -> Iterator[Found]:
+        """Every model in the order of the names, with its values and what is told of it."""
+        for row in self.table.iter_rows(named=True):
             name = row["model"]
-            case = self._case(name)
             measured = {each: self._measured(name, each) for each in self._possible(name)}
-            models[name] = held_model(case, measured, self._line(row))
-            if (key := models[name]["views"]) not in views:
-                views[key] = held_views(case)
+            yield name, self._case(name), measured, self._line(row)
+
+    def held(self) -> Held:
+        """All values of all models, which answer any brushing, and the images, maybe smaller.
+
+        Of as many images as fit a page; it tells if these are not all.
+        """
+        total = len(self.pixels)
+        models, views, held = held_models(self._found(), total)
         count = len(self.names)
         plane = plane_chart(self.table, [], range(count))
         if count > NAMED:  # the page places the names of those that are described
@@ -252,5 +255,7 @@ class PlaneExplorer(Explorer):
             "models": models, "views": views, "measures": held_measures(),
             "curves": held_curves(logged) if self._has_metrics() else None,
             "bars": BARS, "described": DESCRIBED, "named": NAMED,
+            "note": f"This page holds the first {held} of {total} images." if held < total else "",
         }  # fmt: skip
-        return Held("linkedScene", data, small_images(self.pixels, PICTURES), self.scene().controls)
+        images = small_images(self.pixels[:held], PICTURES)
+        return Held("linkedScene", data, images, self.scene().controls)

@@ -1242,6 +1242,7 @@ function listed(names) {
 
 // src/linked.ts
 var linkedScene = {
+  begin: withExamples,
   hints: {
     free: "A click chooses a point or a bar; a rectangle around points, or Shift and a click, several.",
     pinned: ""
@@ -1391,7 +1392,8 @@ function textOf(data2, { values }, total, inside2, edges) {
   return [
     `${model2}: ${inside2} ${part} of ${total} with ${measure} from ${low} to ${high}${examples}.`,
     ...lines,
-    ...more > 0 ? [`${more} more are chosen.`] : []
+    ...more > 0 ? [`${more} more are chosen.`] : [],
+    ...data2.note ? [data2.note] : []
   ].join("\n");
 }
 function general(value) {
@@ -1534,8 +1536,9 @@ function showHint() {
   find(".siamlab-hint").textContent = hints[state.pinned ? "pinned" : "free"] + exact;
 }
 if (held) {
-  state.pinned = false;
-  shown.scene = scenesOf[held.scene].scene(held.data, first, state, images);
+  const { begin, scene } = scenesOf[held.scene];
+  Object.assign(state, begin?.(held.data, state), { pinned: false });
+  shown.scene = scene(held.data, first, state, images);
   window.addEventListener("keydown", ({ key: key2 }) => {
     if (key2 === "Escape") answer({ release: true, count: shown.answered });
   });

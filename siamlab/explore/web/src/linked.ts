@@ -41,6 +41,7 @@ interface LinkedData { // as plane/explorer.py holds it
   bars: number;
   described: number; // chosen models at most that are described
   named: number; // models at most of which all have names
+  note: string; // which images are held, if not all
 }
 
 interface Row {
@@ -51,6 +52,7 @@ interface Row {
 }
 
 export const linkedScene: PageScene<LinkedData> = {
+  begin: withExamples,
   hints: { free: "A click chooses a point or a bar; a rectangle around points, or Shift and a click, several.",
     pinned: "" },
   next: (state, event, data) => {
@@ -201,7 +203,7 @@ function textOf(data: LinkedData, { values }: PageState, total: number, inside: 
   const lines = data.names.filter((name) => described.includes(name)).map((name) => data.models[name].line);
   const more = chosen.length - described.length;
   return [`${model}: ${inside} ${part} of ${total} with ${measure} from ${low} to ${high}${examples}.`,
-    ...lines, ...(more > 0 ? [`${more} more are chosen.`] : [])].join("\n");
+    ...lines, ...(more > 0 ? [`${more} more are chosen.`] : []), ...(data.note ? [data.note] : [])].join("\n");
 }
 
 export function general(value: number): string { // three digits, as Python's .3g

@@ -91,8 +91,9 @@ function showHint() {
 }
 
 if (held) { // where a pointer is followed at once
-  state.pinned = false;
-  shown.scene = scenesOf[held.scene].scene(held.data, first, state, images);
+  const { begin, scene } = scenesOf[held.scene];
+  Object.assign(state, begin?.(held.data, state), { pinned: false });
+  shown.scene = scene(held.data, first, state, images);
   window.addEventListener("keydown", ({ key }) => {
     if (key === "Escape") answer({ release: true, count: shown.answered });
   });
