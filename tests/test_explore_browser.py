@@ -483,6 +483,9 @@ def test_panels_use_the_width_and_stack_where_it_is_narrow(page, pair, width, ac
     room = min(1500, width - 2 * 16 - 2 * 4 - list_beside)
     assert sum(area["width"] for area in areas[:across]) > 0.9 * room
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    tops = [page.locator(".jumps button").nth(i).bounding_box()["y"] for i in (0, 1)]
+    if width >= 800:  # a list beside the panels, or rows of it below them
+        assert (tops[0] == tops[1]) == (width == 800)
 
 
 def test_small_panels_stay_beside_each_other_where_it_is_narrow(page, models):
