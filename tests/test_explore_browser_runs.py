@@ -173,6 +173,15 @@ def test_a_step_of_a_path_is_chosen_by_its_point_and_by_the_slider(page, path):
     drawn_as(page, explorer)
 
 
+def test_panels_of_a_path_fill_their_rows(page, path):
+    page.goto(path[1])
+    settles(page)
+    areas = [figure.bounding_box() for figure in page.locator(".panels figure").all()]
+    room = page.locator(".panels").bounding_box()["width"]
+    for top in {area["y"] for area in areas}:
+        assert sum(area["width"] for area in areas if area["y"] == top) > 0.9 * room
+
+
 def test_a_patch_of_a_path_is_clicked_and_read(page, path):
     explorer, url = path
     page.goto(url)

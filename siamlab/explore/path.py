@@ -75,10 +75,10 @@ class PathExplorer(Explorer):
         whole = models.scene()
         rows = [{"model": step.name} | _ends(step) for step in self.steps]
         chart = plane_chart(pl.DataFrame(rows), [i], range(len(rows)), joined=True)
-        plane = Panel("path", "The path on the plane", "", (1, len(rows)), chart=chart, span=3)
+        plane = Panel("path", "The path on the plane", "", (1, len(rows)), chart=chart, span=2)
         return Scene(
             panels=[*whole.panels[PANELS * i : PANELS * (i + 1)], plane],
-            columns=6,
+            columns=4,
             text=f"{self._step_text(i)}\n{models.text_of(self.steps[i].name)}",
             controls=self._controls(whole),
             scales=whole.scales,
