@@ -14,7 +14,8 @@ from siamlab.component import UserError, printable
 from siamlab.data import Folder
 from siamlab.figure import terminal_table
 from siamlab.machine.console import Console
-from siamlab.machine.terminal import PLAIN, caution, cell, say
+from siamlab.machine.streams import PLAIN
+from siamlab.machine.terminal import caution, cell, say
 from siamlab.train import Metrics, Notice
 from siamlab.train import bar as progress
 

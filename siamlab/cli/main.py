@@ -10,7 +10,8 @@ from argparse import Namespace
 from siamlab.cli.parser import parser
 from siamlab.machine.faults import machine_fault, way_out
 from siamlab.machine.redact import without_passwords
-from siamlab.machine.terminal import PLAIN, discard, tell
+from siamlab.machine.streams import PLAIN, discard
+from siamlab.machine.terminal import tell
 
 DIGITS = 4  # of the columns of a terminal, at most
 REFUSED = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)

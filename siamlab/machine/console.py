@@ -5,7 +5,7 @@ Console().print(table)             # of rich; `say` of siamlab.machine.terminal 
 
 from rich import console
 
-from siamlab.machine.terminal import discard
+from siamlab.machine.streams import discard
 
 
 class Console(console.Console):
