@@ -51,7 +51,7 @@ def spectrum_table(eigenvalues: Mapping[str, Float[Tensor, " r"]]) -> pl.DataFra
             )
         if len(values) and values[-1] < -ROUNDING * values[0].abs():
             raise UserError(
-                f"eigenvalues of {model!r} must be 0 or more, as variances are, but has "
+                f"eigenvalues of {model!r} must be 0 or more, as variances are, but one is "
                 f"{values[-1]:g}; take those of the features' covariance"
             )
         share = (values / values.sum()).tolist() if values.any() else []
