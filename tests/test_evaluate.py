@@ -12,7 +12,7 @@ from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.data import Cifar10, Folder, Photographs, Scenes, sample
 from siamlab.data.images import plain
-from siamlab.evaluate.evaluate import probe_all, with_untrained
+from siamlab.evaluate.evaluate import with_untrained
 from siamlab.evaluate.images import one_image, open_images
 from siamlab.evaluate.images import test_images as images_to_show
 from siamlab.evaluate.models import NamedModel, open_model, open_models
@@ -196,22 +196,6 @@ def test_explorers_show_photographs_where_public_images_are_not_here(tmp_path, m
 def test_bad_names_are_refused_in_a_sentence(name, sentence, weights):
     with pytest.raises(UserError, match=sentence):
         load_timm(name, weights)
-
-
-def test_images_of_one_colour_are_refused_or_said_before_any_measurement():
-    def images(*colours):
-        pixels = torch.tensor(colours, dtype=torch.uint8)[:, None, None, None].repeat(1, 3, 8, 8)
-        return plain(pixels, torch.zeros(len(pixels), dtype=torch.long), ["a"])
-
-    varied = images(1, 2, 3)
-    varied.pixels[1:, 0, 3, 4] += 1
-    with pytest.raises(UserError, match="all 2 training images are of one colour .*number 1"):
-        probe_all([], images(7, 9), varied)
-    with (
-        pytest.warns(UserWarning, match="1 of 3 test images are of one colour .*number 1"),
-        pytest.raises(UserError),  # there is no model
-    ):
-        probe_all([], varied._replace(pixels=varied.pixels[1:]), varied)
 
 
 @pytest.fixture

@@ -440,25 +440,27 @@ def test_files_get_their_folders_and_a_picture_its_name(tmp_path):
 
 
 @pytest.mark.parametrize("path, why", [
-    ("folder.svg", "Is a directory.; move away what is there, or name another place"),
-    ("file.svg/page.svg", "(File exists|Not a directory).; move away what is there"),
-    ("x" * 300 + ".svg", "File name too long.; choose a shorter name, or name another place"),
-    ("loop.svg/page.svg", "symbolic links.; move away what is there|File exists"),
+    ("folder", "Is a directory.; move away what is there, or name another place"),
+    ("file.svg/page", "(File exists|Not a directory).; move away what is there"),
+    ("x" * 300, "File name too long.; choose a shorter name, or name another place"),
+    ("loop.svg/page", "symbolic links.; move away what is there|File exists"),
 ])  # fmt: skip
 def test_a_file_that_cannot_be_written_is_one_sentence_before_the_answers(
     path, why, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "folder.svg").mkdir()
+    for folder in ("folder.svg", "folder.html"):
+        (tmp_path / folder).mkdir()
     (tmp_path / "file.svg").touch()
     (tmp_path / "loop.svg").symlink_to("loop.svg")
+    there = sorted(tmp_path.iterdir())
     explorer = Brightness()
-    for write in (explorer.to_html, explorer.snapshot):
+    for write, ending in ((explorer.to_html, ".html"), (explorer.snapshot, ".svg")):
         with pytest.raises(UserError, match=f"could not be written .{why}"):
-            write(path)
+            write(path + ending)
     with pytest.raises(UserError, match="name its file snapshot.png, not ''"):
         explorer.snapshot("")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["file.svg", "folder.svg", "loop.svg"]
+    assert sorted(tmp_path.iterdir()) == there
 
 
 @pytest.mark.parametrize("box", [(0.2, 0.2, 0.6, 0.6), (0.1, 0.3, 1 / 3, 0.71)])

@@ -339,7 +339,7 @@ def test_numbers_that_are_not_finite_are_refused(name, key, value):
 
 
 def test_variances_below_zero_are_refused():
-    with pytest.raises(UserError, match="eigenvalues of 'm' must be 0 or more, .* has -1"):
+    with pytest.raises(UserError, match="eigenvalues of 'm' must be 0 or more, .* one is -1"):
         F.spectrum_table({"m": torch.tensor([-1.0, 2.0])})
     assert len(F.spectrum_table({"m": torch.tensor([-1e-7, 2.0])})) == 2
 

@@ -269,6 +269,7 @@ def test_a_published_value_stands_beside_a_measured_one_only_under_its_protocol(
 def test_a_runs_own_scores_are_those_of_its_board(tmp_path, monkeypatch):
     named = open_model("zoo:scenes_mae")._replace(name="run")
     monkeypatch.setattr("siamlab.evaluate.leaderboard_sources.open_model", lambda _: named)
+    (tmp_path / "run.toml").touch()
     old, new = scores({"run": (0.1, 0.2)}), scores({"run": (0.3, 0.4), "untrained": (0, 0)}, seed=1)
     (path := tmp_path / "probes.json").write_text(json.dumps(pl.concat([old, new]).to_dicts()))
     found = kept_rows(path, empty())

@@ -60,8 +60,8 @@ def test_its_weights_are_those_of_the_published_formulas():
     weight, bias = by_hand(x, labels, 90, 60)
     start, _ = by_hand(x, labels, 0, 60)
     assert np.abs(weight - start).max() > 1e-3  # else the start alone would be compared
-    np.testing.assert_allclose(found.weight.numpy(), weight, atol=1e-6)
-    np.testing.assert_allclose(found.bias.numpy(), bias, atol=1e-6)
+    np.testing.assert_allclose(found.weight.numpy(), weight, atol=5e-6)
+    np.testing.assert_allclose(found.bias.numpy(), bias, atol=5e-6)
 
 
 def test_classes_that_lie_apart_are_told_apart_by_7020_steps_and_not_by_90():

@@ -144,7 +144,7 @@ OTHERS = [
     (open_model, (IMAGES,), "model must be a name such as 'zoo:mae'.*; got Images$"),
     (probe.features, (open_model("zoo:mae"), IMAGES.pixels), "got NamedModel: give its .model$"),
     (probe.features, (MODEL, IMAGES), "got Images: give its .pixels$"),
-    (probe.concat_scores, ([],), r"tables=\[\] must be a polars DataFrame"),
+    (probe.concat_scores, ([],), "tables are given one by one, not as a list"),
     (probe.table, ({"m": [3]},), r"^results\['m'\]\[0\]=3 must be what probe_model returns$"),
     (data.take, (IMAGES, torch.tensor([99])), "index must be from 0 to 3, got 99 to 99"),
     (probe.over_patches, (torch.rand(1, 2, 3, 3), 99), "prefix=99 must be from 0 to 2"),

@@ -107,7 +107,8 @@ def test_the_file_has_the_keys_of_its_format(exported):
     assert [*header["content"]] == ["format", "study", "definition", "about", "trials"]
     assert [*header["content"]["about"]] == [
         "question", "kind", "suite", "probe images", "seeds", "trials", "prune", "sampler_seed",
-        "points", "comparisons", "objectives", "versions", "held out", "data", "test images",
+        "points", "comparisons", "objectives", "versions", "held out", "precision", "data",
+        "test images",
     ]  # fmt: skip
     assert [*record["content"]] == [
         "point", "seed", "params", "run", "values", "scores", "seconds", "collapsed", "finished",

@@ -13,7 +13,6 @@ from torch import nn
 from siamlab.component import UserError
 from siamlab.data import DataChoice, Images, is_paired
 from siamlab.data.about import about_data
-from siamlab.data.blank import check_blank, is_blank
 from siamlab.data.cache import FEATURES, cache_root
 from siamlab.data.images import Drawn
 from siamlab.evaluate.models import NamedModel, before_training
@@ -110,16 +109,13 @@ def probe_all(
     `precision` bfloat16 or float16: products of the models in 16 bits, faster on most GPUs; their
     scores are another protocol.
     Raises UserError if cuda is missing, and, before anything is measured, for images that
-    fine-tuning cannot be trained on, and where all of a split are blank; a warning says how many
-    of them are.
+    fine-tuning cannot be trained on.
     """
     from siamlab.probe import probe_model, table
     from siamlab.probe.suite.passes import Kept
 
     if recipe is not None:
         check_recipe(train, test, recipe)
-    for images, what in ((train, "training images"), (test, "test images")):
-        check_blank(is_blank(images.pixels), what)
     keep_freed()
     measured, place, shelf = {}, device_named(device), feature_shelf() if cache else None
     # rich takes a notebook for a terminal and would show a widget there, unless that is ruled out
