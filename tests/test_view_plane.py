@@ -53,7 +53,7 @@ def test_a_state_of_a_link_is_a_scene_of_python(client, explorer):
         ({"study": "loss"}, "'loss'"),
         ({"points": "seeds"}, "has no choice 'seeds'"),
         ({"study": STUDIES[0], "probe": "fid"}, "'fid'"),
-        ({"chosen": "3"}, "chosen=3 must be numbers from 0 to 2, joined by dots"),
+        ({"chosen": "6"}, "chosen=6 must be numbers from 0 to 5, joined by dots"),
         ({"chosen": "0..1"}, "chosen=0..1 must be numbers"),
     ],
 )
@@ -69,7 +69,7 @@ def test_points_are_clicked_and_brushed_and_a_link_restores_them(browser, url, e
         says(page, explorer.state["text"])
         expect(page.locator(".strip")).to_be_hidden()
         for part in (".point.chosen", ".whisker"):
-            expect(page.locator(f'[data-panel="plane"] {part}')).to_have_count(3)
+            expect(page.locator(f'[data-panel="plane"] {part}')).to_have_count(6)
         chart = explorer.scene().panels[0].chart
         place = lambda i: (  # noqa: E731
             0.17 + chart.x[i] * 0.8, (0.03 + (1 - chart.y[i]) * 0.6) / 0.75)  # fmt: skip
@@ -108,7 +108,7 @@ def test_another_study_and_runs_are_chosen_by_keys(browser, url, explorer):
 def test_a_link_to_points_that_are_not_there_is_told(browser, url):
     with patient(browser) as page:
         page.goto(f"{url}#runs=77")
-        expect(page.locator(".alert")).to_contain_text("chosen=77 must be numbers from 0 to 2")
+        expect(page.locator(".alert")).to_contain_text("chosen=77 must be numbers from 0 to 5")
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ class Explorer:
         kind = ".png" if path is None else Path(path).suffix.lower()
         if kind not in (".png", ".svg"):
             raise UserError(
-                f"a snapshot is a PNG or SVG; name its file {Path(path).stem}.png, "
+                f"a snapshot is a PNG or SVG; name its file {Path(path).stem or 'snapshot'}.png, "
                 f"not {str(path)!r}"
             )
         if path is not None:
