@@ -126,10 +126,7 @@ def device_words(device: str | None, words: Sequence[str]) -> list[str]:
     """
     if device is None:
         return [*words]
-    for word in words:
-        key, _, named = word.partition("=")
-        if key == DEVICE and literal(named) != device:
-            raise UserError(f"--device {device} and {word} are two devices; leave one of them out")
+    _check_agrees("--device", DEVICE, device, words, "are two devices")
     from siamlab.machine.device import device_named
 
     device_named(device)
@@ -143,11 +140,16 @@ def precision_words(precision: str | None, words: Sequence[str]) -> list[str]:
     """
     if precision is None:
         return [*words]
-    for word in words:
-        key, _, named = word.partition("=")
-        if key == PRECISION and literal(named) != precision:
-            raise UserError(f"--precision {precision} and {word} differ; leave one of them out")
+    _check_agrees("--precision", PRECISION, precision, words, "differ")
     return [*words, f"{PRECISION}={precision}"]
+
+
+def _check_agrees(option: str, key: str, value: str, words: Sequence[str], differ: str) -> None:
+    """Raise UserError where a word gives the option's key another value."""
+    for word in words:
+        own, _, named = word.partition("=")
+        if own == key and literal(named) != value:
+            raise UserError(f"{option} {value} and {word} {differ}; leave one of them out")
 
 
 def check_model(name: str) -> None:

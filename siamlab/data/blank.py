@@ -1,6 +1,6 @@
 """Blank images: one colour throughout, so that there is nothing in them to measure.
 
-check_blank(is_blank(test.pixels), "test images")      # a warning, or UserError where all are
+check_blank(is_blank(pixels), "images", "a.png")       # a warning, or UserError where all are
 """
 
 import torch
@@ -20,15 +20,14 @@ def is_blank(pixels: UInt8[Tensor, "n 3 H W"]) -> Bool[Tensor, " n"]:
     return torch.cat([torch.zeros(0, dtype=torch.bool), *alike])
 
 
-def check_blank(blank: Bool[Tensor, " n"], what: str, first: str | None = None) -> None:
+def check_blank(blank: Bool[Tensor, " n"], what: str, first: str) -> None:
     """Warn of blank images among others; UserError where all are blank.
 
-    `first` is how a message calls the first of them, by default by its number.
+    `first` is how a message calls the first of them.
     """
     count, total = int(blank.sum()), len(blank)
     if not count:
         return
-    first = first or f"number {int(blank.nonzero()[0]) + 1}"
     if count == total:
         raise UserError(
             f"all {total} {what} are of one colour throughout ({first}), so there is nothing in "
