@@ -157,7 +157,7 @@ def test_a_page_of_models_answers_every_sequence(page, models):
         lambda: click(page, "zoo:scenes_mae similarity", 0.1, 0.7),
         lambda: page.locator("input[name=layer]").fill("1"),
         lambda: page.locator("select[name='heads of']").select_option("zoo:scenes_mae"),
-        lambda: page.locator("select[name=head]").select_option("3"),
+        lambda: page.locator("input[name=head]").fill("3"),
         lambda: click(page, "zoo:scenes_siameseim attention", 0.9, 0.9),
     ]
     changes = [
@@ -263,7 +263,12 @@ def test_a_head_is_chosen_below_and_shown_above(page, models):
     page.goto(url)
     click(page, "head 2", 0.5, 0.5)
     page.wait_for_selector("[data-panel='head 2'].chosen", state="attached")
-    expect(page.locator("select[name=head]")).to_have_value("2")
+    head = page.locator("input[name=head]")
+    expect(head).to_have_value("2")
+    expect(head.locator("xpath=following-sibling::output")).to_have_text("head 2 of 4")
+    head.press("Home")
+    drawn_as(page, explorer.set(head="mean"))
+    expect(head).to_have_attribute("aria-valuetext", "mean of 4 heads")
     click(page, "zoo:scenes_mae similarity", 0.1, 0.1)
     says(page, explorer.select("zoo:scenes_mae similarity", 0).state["text"])
 
@@ -380,9 +385,9 @@ def test_keys_that_are_not_for_it_are_left_to_the_browser(page, pair):
 
 def test_a_control_that_has_the_focus_follows_the_scene(page, models):
     page.goto(models[1])
-    head = page.locator("select[name=head]")
+    head = page.locator("input[name=head]")
     head.focus()
-    head.select_option("3")
+    head.fill("3")
     area = page.locator('[data-panel="head 2"] svg')
     for kind in ("pointerdown", "pointerup"):  # the focus stays where it is
         area.evaluate(
@@ -675,7 +680,7 @@ def test_sliders_and_choices_keep_their_keys_in_jupyterlab(lab):
     run_first(lab, CELL.replace("PairExplorer", "ModelsExplorer"))
     explorer = ModelsExplorer("zoo:scenes_siameseim")
     says(lab, explorer.state["text"])
-    layer, head = lab.locator("input[name=layer]"), lab.locator("select[name=head]")
+    layer, head = lab.locator("input[name=layer]"), lab.locator("input[name=head]")
     layer.focus()
     for key in ("ArrowLeft", "ArrowDown", "d", "d"):  # d, d deletes a cell
         lab.keyboard.press(key)
@@ -683,7 +688,7 @@ def test_sliders_and_choices_keep_their_keys_in_jupyterlab(lab):
     expect(layer).to_have_value("2")
     assert lab.evaluate("document.activeElement.name") == "layer"
     head.focus()
-    for key in ("ArrowDown", "ArrowDown", "ArrowUp"):
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
         lab.keyboard.press(key)
     expect(head).to_have_value("1")
     assert lab.evaluate("document.activeElement.name") == "head"

@@ -265,7 +265,9 @@ def test_attention_is_that_of_python(page, models, ships):
     page.locator("select[name=from]").select_option("class token")
     page.locator("select[name=heads]").select_option("zoo:mae")
     click(page, "head 2", 0.5, 0.5)
-    expect(page.locator("select[name=head]")).to_have_value("2")
+    head = page.locator("input[name=head]")
+    expect(head).to_have_value("2")
+    expect(head).to_have_attribute("aria-valuetext", "head 2 of 4")
     rows = probe.class_attention(models[1].model, ships[0].pixels[None])[0, 1]
     shows(page, "zoo:mae", rows)
     expect(page.locator("[data-panel='head 2'].chosen")).to_have_count(1)

@@ -37,6 +37,13 @@ HIDDEN = QUERY + ": view b does not show it, so no model can match it there."
 MATCHED = QUERY + "; distance of its match in view b from its true place: {errors}."
 
 
+def heads_control(count: int, value: str) -> Control:
+    """The slider over the mean of all heads, then each of them."""
+    numbers = [str(i + 1) for i in range(count)]
+    words = [f"mean of {count} heads", *(f"head {i} of {count}" for i in numbers)]
+    return Control("head", "attention", value, options=[ALL, *numbers], slider=True, words=words)
+
+
 class ModelsExplorer(Explorer):
     """For each model, attention and similarity of the selected patch, and its match in view b.
 
@@ -85,7 +92,7 @@ class ModelsExplorer(Explorer):
         controls = [c for c in first.controls() if c.name not in ("layer", STEP)]
         controls += [
             Control("layer", "layer", self.values["layer"], 1, self.depth),
-            Control("head", "head", self.values["head"], options=self._names_of_heads()),
+            heads_control(len(heads), self.values["head"]),
             Control(HEADS, "heads below", self.values[HEADS], options=list(self.pairs)),
             *step_control(self.steps, self.values.get(STEP, "")),
         ]
@@ -155,9 +162,6 @@ class ModelsExplorer(Explorer):
 
     def _heads(self) -> Float[Tensor, "heads N"]:
         return self._rows(self.values[HEADS])
-
-    def _names_of_heads(self) -> list[str]:
-        return [ALL, *(str(i + 1) for i in range(len(self._heads())))]
 
     def _answers(self, pair: PairExplorer, attention: Float[Tensor, " N"]) -> list[Panel]:
         name, (_, a, b) = pair.named.name, pair.scene().panels

@@ -121,6 +121,7 @@ class Control(NamedTuple):
     high: int = 0
     options: Sequence[str] = ()
     slider: bool = False  # the options are in order, and a slider goes over them
+    words: Sequence[str] = ()  # what a slider says in the place of each option
 
     def checked(self, value: Any) -> Any:
         """The value as one of the options or a plain int. Raises UserError if it is neither."""

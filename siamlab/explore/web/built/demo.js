@@ -36,9 +36,19 @@ function setBusy(busy) {
   for (const part of [main, ...Object.values(sections)]) part.classList.toggle("busy", busy);
 }
 
+// src/heads.ts
+var MEAN = "mean";
+function overHeads(count) {
+  const numbers = [...Array(count).keys()].map((i) => String(i + 1));
+  return {
+    options: [MEAN, ...numbers],
+    slider: true,
+    words: [`mean of ${count} heads`, ...numbers.map((i) => `head ${i} of ${count}`)]
+  };
+}
+
 // src/choices.ts
 var WAYS = ["similarity", "components", "segments", "attention"];
-var MEAN = "mean";
 var PATCH = "selected patch";
 var START = "class token";
 var ROLLOUT = "class token, by rollout";
@@ -90,7 +100,6 @@ function choicesOf(about2) {
   const ids = about2.photos.map((photo) => photo.id);
   const names = about2.models.map((model2) => model2.name);
   const most = Math.max(0, ...about2.models.map((model2) => model2.heads));
-  const heads = [...Array(most).keys()].map((i) => String(i + 1));
   return {
     show: showsOf(about2),
     photo: ids,
@@ -98,7 +107,7 @@ function choicesOf(about2) {
     cosine: COSINES,
     patches: SIDES_OF_FIRST,
     from: FROM,
-    head: [MEAN, ...heads],
+    head: overHeads(most).options,
     heads: ["", ...names],
     places: about2.map?.layouts ?? [],
     only: ["", MISTAKES],
@@ -844,10 +853,11 @@ function attentionControls(about2, state2) {
   if (!model2) return [];
   const from = choice("from", "attention of the", FROM, state2.from);
   if (state2.from === ROLLOUT) return [from];
-  const heads = [MEAN, ...[...Array(model2.heads).keys()].map((i) => String(i + 1))];
+  const heads = overHeads(model2.heads);
+  const head = heads.options.includes(state2.head) ? state2.head : MEAN;
   return [
     from,
-    choice("head", "head", heads, heads.includes(state2.head) ? state2.head : MEAN),
+    { ...choice("head", "attention", heads.options, head), ...heads },
     choice("heads", "heads below", readable.map((each) => each.name), model2.name)
   ];
 }
@@ -1508,7 +1518,9 @@ function showControls(bar, controls, send, isAhead) {
     else {
       setAll(input, { min: low, max: high });
       input.dataset.steps = JSON.stringify(steps);
-      label.querySelector("output").textContent = String(control.shown ?? control.value);
+      const words = control.words?.[steps.indexOf(String(control.value))] ?? control.shown ?? control.value;
+      label.querySelector("output").textContent = String(words);
+      setAll(input, { "aria-valuetext": words });
     }
     label.style.order = String(i);
     label.hidden = input instanceof HTMLInputElement && low === high;

@@ -1,5 +1,16 @@
 // Built from siamlab/explore/web/src by `make web`.
 
+// src/heads.ts
+var MEAN = "mean";
+function overHeads(count) {
+  const numbers = [...Array(count).keys()].map((i) => String(i + 1));
+  return {
+    options: [MEAN, ...numbers],
+    slider: true,
+    words: [`mean of ${count} heads`, ...numbers.map((i) => `head ${i} of ${count}`)]
+  };
+}
+
 // src/shapes.ts
 var SVG = "http://www.w3.org/2000/svg";
 var UNIT = 1e3;
@@ -410,7 +421,6 @@ function sideOf(panel) {
   return panel === "b" ? "b" : "a";
 }
 var HEADS_OF = "heads of";
-var MEAN = "mean";
 var modelsScene = {
   next: (state2, event) => {
     const set = (changes) => ({ ...state2, values: { ...state2.values, ...changes } });
@@ -427,7 +437,6 @@ var modelsScene = {
     const errors = answers.map(({ name, error }) => `${name} ${apart(data2.text, error)}`).join("; ");
     const high = data2.highest[`${placeKey(values)} ${values.layer}`];
     const scale = { ...first2.scales.attention, high, bound: high };
-    const options = [MEAN, ...heads.map(({ name }) => name)];
     return {
       ...first2,
       scales: { ...first2.scales, attention: scale },
@@ -439,7 +448,7 @@ var modelsScene = {
         answers[0].inside ? data2.text.matched : data2.text.hidden,
         { errors, ...rowAndColumn(data2.grid, patch) }
       ),
-      controls: withValues(first2.controls, values).map((control) => control.name === "head" ? { ...control, options } : control)
+      controls: withValues(first2.controls, values).map((control) => control.name === "head" ? { ...control, ...overHeads(heads.length) } : control)
     };
   }
 };
@@ -520,7 +529,9 @@ function showControls(bar, controls, send, isAhead) {
     else {
       setAll(input, { min: low, max: high });
       input.dataset.steps = JSON.stringify(steps);
-      label.querySelector("output").textContent = String(control.shown ?? control.value);
+      const words = control.words?.[steps.indexOf(String(control.value))] ?? control.shown ?? control.value;
+      label.querySelector("output").textContent = String(words);
+      setAll(input, { "aria-valuetext": words });
     }
     label.style.order = String(i);
     label.hidden = input instanceof HTMLInputElement && low === high;
@@ -1420,7 +1431,9 @@ var pathScene = {
     const i = state2.values.step - 1;
     const values = { ...state2.values, [HEADS_OF]: data2.names[i] };
     const whole = modelsScene.scene(data2.models, data2.whole, { ...state2, values }, images2);
-    const { controls, panels } = first2;
+    const { panels } = first2;
+    const head = whole.controls.filter(({ name }) => name === "head");
+    const controls = first2.controls.map((control) => head.find(({ name }) => name === control.name) ?? control);
     return {
       ...whole,
       columns: first2.columns,

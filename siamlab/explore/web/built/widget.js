@@ -43,7 +43,9 @@ function showControls(bar, controls, send, isAhead) {
     else {
       setAll(input, { min: low, max: high });
       input.dataset.steps = JSON.stringify(steps);
-      label.querySelector("output").textContent = String(control.shown ?? control.value);
+      const words = control.words?.[steps.indexOf(String(control.value))] ?? control.shown ?? control.value;
+      label.querySelector("output").textContent = String(words);
+      setAll(input, { "aria-valuetext": words });
     }
     label.style.order = String(i);
     label.hidden = input instanceof HTMLInputElement && low === high;

@@ -1,7 +1,8 @@
 // Attention: what a patch or the class token of each model attends to, for the mean or one of its heads.
 
-import { MEAN, ROLLOUT, START } from "./choices";
+import { ROLLOUT, START } from "./choices";
 import type { Got, State } from "./facts";
+import { MEAN } from "./heads";
 import { quantile } from "./patches";
 import { centreOf, markAt, patchOf, rowAndColumn } from "./places";
 import type { Panel, Values } from "./scene";

@@ -1,9 +1,9 @@
 // Choices: what can be shown on the page of `siamlab view`, by the names that its links have.
 
 import type { About, Places, Show, State, Way } from "./facts";
+import { MEAN, overHeads } from "./heads";
 
 const WAYS: Way[] = ["similarity", "components", "segments", "attention"];
-export const MEAN = "mean"; // over heads
 const PATCH = "selected patch";
 export const START = "class token";
 export const ROLLOUT = "class token, by rollout";
@@ -35,8 +35,7 @@ export function choicesOf(about: About): Partial<Record<keyof State, string[]>> 
   const ids = about.photos.map((photo) => photo.id);
   const names = about.models.map((model) => model.name);
   const most = Math.max(0, ...about.models.map((model) => model.heads));
-  const heads = [...Array(most).keys()].map((i) => String(i + 1));
   return { show: showsOf(about), photo: ids, beside: ["", ...ids], cosine: COSINES, patches: SIDES_OF_FIRST,
-    from: FROM, head: [MEAN, ...heads], heads: ["", ...names], places: about.map?.layouts ?? [],
+    from: FROM, head: overHeads(most).options, heads: ["", ...names], places: about.map?.layouts ?? [],
     only: ["", MISTAKES], first: names, second: names, study: about.studies, points: POINTS };
 }

@@ -1,6 +1,7 @@
 // Compute: the scenes of a page from the similarities that it holds, as Python makes them.
 // An entry has a function from the state and an event to the next state, and one to its scene.
 
+import { MEAN, overHeads } from "./heads";
 import { bytesOf } from "./heat";
 import type { Side } from "./facts";
 import { centreOf, markAt, rowAndColumn } from "./places";
@@ -187,8 +188,7 @@ function sideOf(panel: string): Side {
   return panel === "b" ? "b" : "a";
 }
 
-export const HEADS_OF = "heads of"; // names of controls of models.py, and one of their choices
-const MEAN = "mean";
+export const HEADS_OF = "heads of"; // the name of a control of models.py
 
 export const modelsScene: PageScene<ModelsData> = {
   next: (state, event) => {
@@ -207,14 +207,13 @@ export const modelsScene: PageScene<ModelsData> = {
     const errors = answers.map(({ name, error }) => `${name} ${apart(data.text, error)}`).join("; ");
     const high = data.highest[`${placeKey(values)} ${values.layer}`];
     const scale = { ...first.scales.attention, high, bound: high };
-    const options = [MEAN, ...heads.map(({ name }) => name)];
     return { ...first, scales: { ...first.scales, attention: scale },
       panels: [...answers.flatMap(({ name, shown }) => threeOf(data, first, state, name, shown)),
         ...heads.map(({ panel }) => panel)],
       text: fill(answers[0].inside ? data.text.matched : data.text.hidden,
         { errors, ...rowAndColumn(data.grid, patch) }),
       controls: withValues(first.controls, values).map((control) => (
-        control.name === "head" ? { ...control, options } : control)) };
+        control.name === "head" ? { ...control, ...overHeads(heads.length) } : control)) };
   },
 };
 

@@ -19,7 +19,9 @@ export function showControls(
     else {
       setAll(input, { min: low, max: high });
       input.dataset.steps = JSON.stringify(steps);
-      (label.querySelector("output") as HTMLElement).textContent = String(control.shown ?? control.value);
+      const words = control.words?.[steps.indexOf(String(control.value))] ?? control.shown ?? control.value;
+      (label.querySelector("output") as HTMLElement).textContent = String(words);
+      setAll(input, { "aria-valuetext": words }); // else its number among the steps is read out
     }
     label.style.order = String(i);
     label.hidden = input instanceof HTMLInputElement && low === high; // nothing to choose

@@ -27,7 +27,9 @@ export const pathScene: PageScene<PathData> = {
     const i = state.values.step - 1;
     const values = { ...state.values, [HEADS_OF]: data.names[i] };
     const whole = modelsScene.scene(data.models, data.whole, { ...state, values }, images);
-    const { controls, panels } = first;
+    const { panels } = first;
+    const head = whole.controls.filter(({ name }) => name === "head"); // of as many heads as this step has
+    const controls = first.controls.map((control) => head.find(({ name }) => name === control.name) ?? control);
     return { ...whole, columns: first.columns, legend: first.legend,
       panels: [...whole.panels.slice(PANELS * i, PANELS * (i + 1)), chosen(panels[panels.length - 1], i)],
       text: `${data.steps[i]}\n${matchText(data, data.names[i], state)}`,

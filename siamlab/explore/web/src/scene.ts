@@ -122,6 +122,7 @@ export interface Control {
   high: number;
   options: string[]; // none for a slider over numbers
   slider?: boolean; // over the options, which are in order
+  words?: string[]; // what a slider says in the place of each option
   shown?: string; // in the place of its value
 }
 

@@ -1,7 +1,8 @@
 // Settings: the controls of a state, and the state after one of them.
 
-import { COSINES, FROM, MEAN, ROLLOUT, SIDES_OF_FIRST } from "./choices";
+import { COSINES, FROM, ROLLOUT, SIDES_OF_FIRST } from "./choices";
 import type { About, State, Way } from "./facts";
+import { MEAN, overHeads } from "./heads";
 import type { Control, Value } from "./scene";
 import { shownStep, stepsOf } from "./steps";
 import { HUES } from "./symbols";
@@ -63,7 +64,8 @@ function attentionControls(about: About, state: State): Control[] {
   if (!model) return [];
   const from = choice("from", "attention of the", FROM, state.from);
   if (state.from === ROLLOUT) return [from];
-  const heads = [MEAN, ...[...Array(model.heads).keys()].map((i) => String(i + 1))];
-  return [from, choice("head", "head", heads, heads.includes(state.head) ? state.head : MEAN),
+  const heads = overHeads(model.heads);
+  const head = heads.options.includes(state.head) ? state.head : MEAN;
+  return [from, { ...choice("head", "attention", heads.options, head), ...heads },
     choice("heads", "heads below", readable.map((each) => each.name), model.name)];
 }
