@@ -440,3 +440,28 @@ def test_no_name_covers_a_point_even_in_crowds(seed):
         half = np.array([LETTER * len(name) + 8, LINE]) / 2
         apart = np.abs(points - np.array(place) * UNITS)
         assert not (apart < half + DOT / 2).all(axis=1).any(), name
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_name_lies_on_a_whisker_where_there_is_room(seed):
+    rng = np.random.default_rng(seed)
+    places = [(0.1, 0.8), (0.3, 0.3), (0.5, 0.9), (0.7, 0.5)] + rng.normal(0, 0.03, (4, 2))
+    names = [f"method-{i}" for i in range(4)]
+    scores = {"model": names}
+    for name, values in zip(("semantic", "spatial"), places.T, strict=True):
+        scores |= {name: values, f"{name}_low": values - 0.08, f"{name}_high": values + 0.08}
+    chart = plane_chart(pl.DataFrame(scores), [], list(range(4)))
+    half = np.array([LETTER * len("method-0") + 8, LINE]) / 2 / UNITS
+    for name, place in zip(names, chart.places, strict=True):
+        (left, low), (right, high) = place - half, place + half
+        for x, y, ends in zip(chart.x, chart.y, chart.whiskers, strict=True):
+            start, end, least, most = ends
+            assert not (left < x < right and least < high and low < most), name
+            assert not (low < y < high and start < right and left < end), name
+
+
+def test_a_name_keeps_clear_of_the_way_between_points():
+    scores = {"model": ["low", "high"], "semantic": [0.5, 0.5], "spatial": [0.0, 1.0]}
+    for joined in (True, False):
+        chart = plane_chart(pl.DataFrame(scores), [], [0, 1], joined)
+        assert (chart.places[0][1] < chart.y[0]) == joined  # below the lower one

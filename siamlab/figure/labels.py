@@ -5,7 +5,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 DIRECTIONS = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-GAPS = (7, 14, 24, 38, 56, 80)  # pixels from the point to its label
+CORNERS = np.array([(1, -1), (-1, -1), (1, 1), (-1, 1)])  # between the whiskers of a point
+GAPS = (7, 14, 24, 38, 56, 80, 110)  # pixels from the point to its label
 ROUNDS = 6
 DOT = np.array([14.0, 14.0])  # pixels: size of a point's marker
 
@@ -53,7 +54,7 @@ def covered(box: Float[ndarray, "*#B 4"], other: Float[ndarray, "*#B 4"]) -> Flo
 
 def _candidates(size: ndarray) -> ndarray:
     around = np.stack([np.cos(DIRECTIONS), np.sin(DIRECTIONS)], axis=-1)
-    return np.concatenate([around * (size / 2 + gap) for gap in GAPS])
+    return np.concatenate([side * (size / 2 + gap) for gap in GAPS for side in (around, CORNERS)])
 
 
 def _boxes(points: ndarray, offsets: ndarray, sizes: ndarray) -> ndarray:

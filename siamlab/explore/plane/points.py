@@ -4,7 +4,8 @@ plane_chart(table, chosen, named)       values_chart(rows, names, title)
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +17,15 @@ from siamlab.figure.labels import place_labels
 from siamlab.figure.template import colours, symbols
 
 UNITS = np.array([800.0, 600.0])  # size of a chart's drawing area, for the placement of labels
-LETTER, LINE = 18.0, 38.0  # size of a letter, in these units
+LETTER, LINE = 21.0, 38.0  # size of a letter, in these units
 DOT = 20.0  # half the side of a point's box
+WHISKER = 8.0  # half the width of a whisker's box, and of those along the way between points
+ALONG = 24  # boxes along the way from a point to the next
 LONGEST = 25  # letters of a name in a chart, at most
 SCORE = "score (0 chance, 1 ceiling)"
+
+
+Ends = tuple[float, float, float, float]  # of whiskers: left and right, lower and upper
 
 
 class Style(NamedTuple):
@@ -84,7 +90,7 @@ def plane_chart(
         y_ticks=y_ticks,
         chosen=chosen,
         symbols=[each.symbol for each in style.values()],
-        places=_beside(np.array([x, y]).T, names, named),
+        places=_beside(np.array([x, y]).T, names, named, whiskers, joined),
         whiskers=whiskers,
         joined=joined,
     )
@@ -97,6 +103,7 @@ def values_chart(table: pl.DataFrame, names: Sequence[str], title: str) -> Chart
     short = [shortened(name, LONGEST) for name in table["name"]]
     y, y_ticks, up = _side(table.rename({"low": "value_low", "high": "value_high"}), "value")
     x = [(i + 0.5) / len(y) for i in range(len(y))]
+    whiskers = [(place, place, *ends) for place, ends in zip(x, up, strict=True)]
     return Chart(
         kind="points",
         x=x,
@@ -108,8 +115,8 @@ def values_chart(table: pl.DataFrame, names: Sequence[str], title: str) -> Chart
         x_ticks=[],
         y_ticks=y_ticks,
         symbols=[each.symbol for each in shown],
-        places=_beside(np.array([x, y]).T, short, range(len(y))),
-        whiskers=[(place, place, *ends) for place, ends in zip(x, up, strict=True)],
+        places=_beside(np.array([x, y]).T, short, range(len(y)), whiskers),
+        whiskers=whiskers,
     )
 
 
@@ -122,17 +129,45 @@ def ticks(low: float, high: float, gaps: int = 6) -> list[tuple[float, str]]:
 
 
 def _beside(
-    points: Float[np.ndarray, "n 2"], names: Sequence[str], named: Sequence[int]
+    points: Float[np.ndarray, "n 2"],
+    names: Sequence[str],
+    named: Sequence[int],
+    whiskers: Sequence[Ends | None],
+    joined: bool = False,
 ) -> list[tuple[float, float] | None]:
-    """Middles of the names, in fractions, clear of each other and of the points."""
+    """Middles of the names, in fractions, clear of each other, of points, whiskers and the way."""
     places: list[tuple[float, float] | None] = [None] * len(points)
     if not named:
         return places
-    down = np.stack([points[:, 0], 1 - points[:, 1]], axis=1) * UNITS  # [n, 2]
+    down = _down(points)  # [n, 2]
     sizes = np.array([(LETTER * len(names[i]) + 8, LINE) for i in named])
     dots = np.concatenate([down - DOT, down + DOT], axis=1)
+    lines = np.concatenate([dots, *_lines(points, whiskers), *(_way(down) if joined else [])])
     area = np.array([[0.0, 0.0, *UNITS]])
-    offsets = place_labels(down[None, list(named)], sizes, dots[None], area, dots[None])
+    offsets = place_labels(down[None, list(named)], sizes, lines[None], area, dots[None])
     for i, (right, lower) in zip(named, offsets / UNITS, strict=True):
         places[i] = float(points[i, 0] + right), float(points[i, 1] - lower)
     return places
+
+
+def _down(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+    """Fractions (right, up) as places in the drawing area (right, down)."""
+    return np.stack([points[:, 0], 1 - points[:, 1]], axis=1) * UNITS
+
+
+def _lines(
+    points: Float[np.ndarray, "n 2"], whiskers: Sequence[Ends | None]
+) -> Iterator[Float[np.ndarray, "2 4"]]:
+    """Boxes of both whiskers of each point that has them."""
+    for (x, y), ends in zip(points, whiskers, strict=True):
+        if ends:
+            left, right, low, high = ends
+            first = _down(np.array([[left, y], [x, high]])) - WHISKER
+            yield np.concatenate([first, _down(np.array([[right, y], [x, low]])) + WHISKER], axis=1)
+
+
+def _way(down: Float[np.ndarray, "n 2"]) -> list[Float[np.ndarray, "m 4"]]:
+    """Boxes along the line that joins the points."""
+    along = np.linspace(0, 1, ALONG)[:, None]
+    steps = [a + along * (b - a) for a, b in pairwise(down)]
+    return [np.concatenate([step - WHISKER, step + WHISKER], axis=1) for step in steps]

@@ -1038,8 +1038,9 @@ function cutOf(image, [top, left, height, width], mirrored, [rows, columns]) {
 }
 
 // src/labels.ts
-var DIRECTIONS = 16;
-var GAPS = [7, 14, 24, 38, 56, 80];
+var AROUND = [...Array(16).keys()].map((i) => [Math.cos(Math.PI * i / 8), Math.sin(Math.PI * i / 8)]);
+var SIDES = [...AROUND, [1, -1], [-1, -1], [1, 1], [-1, 1]];
+var GAPS = [7, 14, 24, 38, 56, 80, 110];
 var ROUNDS = 6;
 var MARKER = 14;
 function around([x, y], [right, down], [wide, high]) {
@@ -1053,12 +1054,9 @@ function sum(boxes, box) {
   return boxes.reduce((all, other) => all + covered(box, other), 0);
 }
 function candidates([wide, high]) {
-  return GAPS.flatMap((gap) => [...Array(DIRECTIONS).keys()].map((i) => {
-    const angle = 2 * Math.PI * i / DIRECTIONS;
-    return [Math.cos(angle) * (wide / 2 + gap), Math.sin(angle) * (high / 2 + gap)];
-  }));
+  return GAPS.flatMap((gap) => SIDES.map(([right, down]) => [right * (wide / 2 + gap), down * (high / 2 + gap)]));
 }
-function placeLabels(points, sizes, solid, area) {
+function placeLabels(points, sizes, solid, area, lines = []) {
   const offered = sizes.map(candidates);
   const best = offered.map(([first2]) => first2);
   const markers = points.map((point2) => around(point2, [0, 0], [MARKER, MARKER]));
@@ -1070,7 +1068,7 @@ function placeLabels(points, sizes, solid, area) {
     const hit = [...labels, ...markers.filter((_, j) => j !== i)];
     const line = [1, 2, 3, 4, 5, 6, 7].map((step) => [step * offset[0] / 10, step * offset[1] / 10]);
     const crossed = line.reduce((all, part) => all + sum(hit, around(points[i], part, [3, 3])), 0);
-    return far + 5 * crossed + 100 * (wide * high - covered(box, area)) + 100 * sum([...labels, ...solid], box) + 4 * sum(solid, box);
+    return far + 5 * crossed + 100 * (wide * high - covered(box, area)) + 100 * sum([...labels, ...solid], box) + 4 * sum([...solid, ...lines], box);
   };
   for (let round = 0; round < ROUNDS; round++) {
     let moved = false;
@@ -1087,7 +1085,7 @@ function placeLabels(points, sizes, solid, area) {
 
 // src/study.ts
 var UNITS = [800, 600];
-var [LETTER, LINE, DOT] = [18, 38, 20];
+var [LETTER, LINE, DOT, WHISKER] = [21, 38, 20, 8];
 var SUMMARY = "semantic";
 var studyScene = {
   hints: {
@@ -1138,12 +1136,12 @@ function controlled(data2, values, { control, value }) {
 function planeOf({ names, plane }, chosen2, named) {
   const numbers = named.map((name) => names.indexOf(name));
   const points = plane.x.map((x, i) => [x, plane.y[i]]);
-  const isNamed = (_, i) => numbers.includes(i);
+  const whiskers = plane.whiskers.map((ends, i) => numbers.includes(i) ? ends : null);
   return {
     ...plane,
     chosen: chosen2.map((name) => names.indexOf(name)),
-    places: numbers.length === names.length ? plane.places : besides(points, plane.names, numbers),
-    whiskers: plane.whiskers.map((ends, i) => isNamed(ends, i) ? ends : null)
+    places: numbers.length === names.length ? plane.places : besides(points, plane.names, numbers, whiskers),
+    whiskers
   };
 }
 function valuesOf({ names, plane }, rows, title) {
@@ -1152,6 +1150,7 @@ function valuesOf({ names, plane }, rows, title) {
   const { values, ticks, ends } = axisOf(rows);
   const x = rows.map((_, i) => (i + 0.5) / rows.length);
   const points = x.map((at, i) => [at, values[i]]);
+  const whiskers = ends.map(([low, high], i) => [x[i], x[i], low, high]);
   return {
     ...plane,
     x,
@@ -1164,9 +1163,9 @@ function valuesOf({ names, plane }, rows, title) {
     x_ticks: [],
     y_ticks: ticks,
     chosen: [],
-    places: besides(points, of(plane.names), [...x.keys()]),
+    places: besides(points, of(plane.names), [...x.keys()], whiskers),
     joined: false,
-    whiskers: ends.map(([low, high], i) => [x[i], x[i], low, high])
+    whiskers
   };
 }
 function axisOf(rows) {
@@ -1194,17 +1193,28 @@ function ticksOf(low, high, gaps = 6) {
     return [(mark - low) / (high - low), words];
   });
 }
-function besides(points, names, numbers) {
-  const down = points.map(([x, y]) => [x * UNITS[0], (1 - y) * UNITS[1]]);
+function besides(points, names, numbers, whiskers) {
+  const down = points.map(downOf);
   const sizes = numbers.map((i) => [LETTER * names[i].length + 8, LINE]);
   const dots = down.map(([x, y]) => [x - DOT, y - DOT, x + DOT, y + DOT]);
-  const offsets = placeLabels(numbers.map((i) => down[i]), sizes, dots, [0, 0, ...UNITS]);
+  const lines = whiskers.flatMap((ends, i) => ends ? linesOf(points[i], ends) : []);
+  const offsets = placeLabels(numbers.map((i) => down[i]), sizes, dots, [0, 0, ...UNITS], lines);
   const places = points.map(() => null);
   numbers.forEach((number, i) => {
     const [x, y] = points[number];
     places[number] = [x + offsets[i][0] / UNITS[0], y - offsets[i][1] / UNITS[1]];
   });
   return places;
+}
+function downOf([x, y]) {
+  return [x * UNITS[0], (1 - y) * UNITS[1]];
+}
+function linesOf([x, y], [left, right, low, high]) {
+  const boxOf = (from, to) => {
+    const [[a, b], [c, d]] = [downOf(from), downOf(to)];
+    return [a - WHISKER, b - WHISKER, c + WHISKER, d + WHISKER];
+  };
+  return [boxOf([left, y], [right, y]), boxOf([x, high], [x, low])];
 }
 
 // src/curves.ts

@@ -2,10 +2,11 @@
 
 import type { Point } from "./scene";
 
-type Rect = [left: number, top: number, right: number, bottom: number];
+export type Rect = [left: number, top: number, right: number, bottom: number];
 
-const DIRECTIONS = 16;
-const GAPS = [7, 14, 24, 38, 56, 80]; // from the point to its label
+const AROUND = [...Array(16).keys()].map((i): Point => [Math.cos(Math.PI * i / 8), Math.sin(Math.PI * i / 8)]);
+const SIDES: Point[] = [...AROUND, [1, -1], [-1, -1], [1, 1], [-1, 1]]; // corners: between the whiskers of a point
+const GAPS = [7, 14, 24, 38, 56, 80, 110]; // from the point to its label
 const ROUNDS = 6;
 const MARKER = 14; // side of a point, for lines that cross it
 
@@ -24,14 +25,14 @@ function sum(boxes: Rect[], box: Rect): number {
 }
 
 function candidates([wide, high]: Point): Point[] {
-  return GAPS.flatMap((gap) => [...Array(DIRECTIONS).keys()].map((i): Point => {
-    const angle = 2 * Math.PI * i / DIRECTIONS;
-    return [Math.cos(angle) * (wide / 2 + gap), Math.sin(angle) * (high / 2 + gap)];
-  }));
+  return GAPS.flatMap((gap) => SIDES.map(([right, down]): Point => (
+    [right * (wide / 2 + gap), down * (high / 2 + gap)])));
 }
 
-// The offsets of the middles of labels from their points; `solid` are boxes of all points.
-export function placeLabels(points: Point[], sizes: Point[], solid: Rect[], area: Rect): Point[] {
+// The offsets of the middles of labels from their points; `solid` are boxes of all points, `lines` of whiskers.
+export function placeLabels(
+  points: Point[], sizes: Point[], solid: Rect[], area: Rect, lines: Rect[] = [],
+): Point[] {
   const offered = sizes.map(candidates);
   const best = offered.map(([first]) => first);
   const markers = points.map((point) => around(point, [0, 0], [MARKER, MARKER]));
@@ -44,7 +45,7 @@ export function placeLabels(points: Point[], sizes: Point[], solid: Rect[], area
     const line = [1, 2, 3, 4, 5, 6, 7].map((step): Point => [step * offset[0] / 10, step * offset[1] / 10]);
     const crossed = line.reduce((all, part) => all + sum(hit, around(points[i], part, [3, 3])), 0);
     return far + 5 * crossed + 100 * (wide * high - covered(box, area)) + 100 * sum([...labels, ...solid], box)
-      + 4 * sum(solid, box);
+      + 4 * sum([...solid, ...lines], box);
   };
   for (let round = 0; round < ROUNDS; round++) {
     let moved = false;

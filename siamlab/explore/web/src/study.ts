@@ -1,7 +1,7 @@
 // Study: the scene of a page on the plane of studies, for any selection of points and any probe.
 
 import { withValues, type PageScene, type PageState } from "./compute";
-import { placeLabels } from "./labels";
+import { placeLabels, type Rect } from "./labels";
 import type { Bars, PanelEvent, Point } from "./scene";
 
 type Row = [name: string, value: number, low: number | null, high: number | null];
@@ -21,8 +21,10 @@ interface StudyData { // as study.py holds it
   named: number; // points at most of which all have names
 }
 
+type Ends = NonNullable<Bars["whiskers"][number]>;
+
 const UNITS: Point = [800, 600]; // as in points.py, whose charts these are
-const [LETTER, LINE, DOT] = [18, 38, 20];
+const [LETTER, LINE, DOT, WHISKER] = [21, 38, 20, 8];
 const SUMMARY = "semantic";
 
 export const studyScene: PageScene<StudyData> = {
@@ -73,10 +75,10 @@ function controlled(
 export function planeOf({ names, plane }: Pick<HeldPoints, "names" | "plane">, chosen: string[], named: string[]): Bars {
   const numbers = named.map((name) => names.indexOf(name));
   const points = plane.x.map((x, i): Point => [x, plane.y[i]]);
-  const isNamed = (_: unknown, i: number) => numbers.includes(i);
+  const whiskers = plane.whiskers.map((ends, i) => (numbers.includes(i) ? ends : null));
   return { ...plane, chosen: chosen.map((name) => names.indexOf(name)),
-    places: numbers.length === names.length ? plane.places : besides(points, plane.names, numbers),
-    whiskers: plane.whiskers.map((ends, i) => (isNamed(ends, i) ? ends : null)) };
+    places: numbers.length === names.length ? plane.places : besides(points, plane.names, numbers, whiskers),
+    whiskers };
 }
 
 function valuesOf({ names, plane }: HeldPoints, rows: Row[], title: string): Bars {
@@ -85,10 +87,10 @@ function valuesOf({ names, plane }: HeldPoints, rows: Row[], title: string): Bar
   const { values, ticks, ends } = axisOf(rows);
   const x = rows.map((_, i) => (i + 0.5) / rows.length);
   const points = x.map((at, i): Point => [at, values[i]]);
+  const whiskers = ends.map(([low, high], i): Ends => [x[i], x[i], low, high]);
   return { ...plane, x, y: values, names: of(plane.names), colours: of(plane.colours),
     symbols: of(plane.symbols), x_title: "", y_title: title, x_ticks: [], y_ticks: ticks, chosen: [],
-    places: besides(points, of(plane.names), [...x.keys()]), joined: false,
-    whiskers: ends.map(([low, high], i) => [x[i], x[i], low, high]) };
+    places: besides(points, of(plane.names), [...x.keys()], whiskers), joined: false, whiskers };
 }
 
 // Beyond the values and their whiskers, if these are not too long.
@@ -117,15 +119,30 @@ export function ticksOf(low: number, high: number, gaps = 6): [number, string][]
 }
 
 // Middles of the names of the points with these numbers; null for the others.
-function besides(points: Point[], names: string[], numbers: number[]): (Point | null)[] {
-  const down = points.map(([x, y]): Point => [x * UNITS[0], (1 - y) * UNITS[1]]);
+function besides(
+  points: Point[], names: string[], numbers: number[], whiskers: (Ends | null)[],
+): (Point | null)[] {
+  const down = points.map(downOf);
   const sizes = numbers.map((i): Point => [LETTER * names[i].length + 8, LINE]);
-  const dots = down.map(([x, y]): [number, number, number, number] => [x - DOT, y - DOT, x + DOT, y + DOT]);
-  const offsets = placeLabels(numbers.map((i) => down[i]), sizes, dots, [0, 0, ...UNITS]);
+  const dots = down.map(([x, y]): Rect => [x - DOT, y - DOT, x + DOT, y + DOT]);
+  const lines = whiskers.flatMap((ends, i) => (ends ? linesOf(points[i], ends) : []));
+  const offsets = placeLabels(numbers.map((i) => down[i]), sizes, dots, [0, 0, ...UNITS], lines);
   const places: (Point | null)[] = points.map(() => null);
   numbers.forEach((number, i) => {
     const [x, y] = points[number];
     places[number] = [x + offsets[i][0] / UNITS[0], y - offsets[i][1] / UNITS[1]];
   });
   return places;
+}
+
+function downOf([x, y]: Point): Point { // a place of the drawing area
+  return [x * UNITS[0], (1 - y) * UNITS[1]];
+}
+
+function linesOf([x, y]: Point, [left, right, low, high]: Ends): Rect[] { // boxes of both whiskers
+  const boxOf = (from: Point, to: Point): Rect => {
+    const [[a, b], [c, d]] = [downOf(from), downOf(to)];
+    return [a - WHISKER, b - WHISKER, c + WHISKER, d + WHISKER];
+  };
+  return [boxOf([left, y], [right, y]), boxOf([x, high], [x, low])];
 }

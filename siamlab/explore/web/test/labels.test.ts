@@ -29,3 +29,12 @@ test("a box goes to the nearest of its size, or to the next in the direction of 
   assert.equal(nearestBox(boxes, boxes[2], event([0, 0.42, 0.6, 0.6], [0, 1])), -1);
   assert.equal(nearestBox(boxes, boxes[1], event([0.1, 0.2, 0.5, 0.5])), -1);
 });
+
+test("a name lies beside the whiskers of its point", () => {
+  const cross: Sides[] = [[200, 296, 600, 304], [396, 200, 404, 400]];
+  const [[right, down]] = placeLabels([[400, 300]], [[120, 38]], [[380, 280, 420, 320]], AREA, cross);
+  const [x, y] = [400 + right, 300 + down];
+  for (const [left, top, end, bottom] of cross) {
+    assert.ok(x + 60 <= left || end <= x - 60 || y + 19 <= top || bottom <= y - 19);
+  }
+});
