@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from siamlab.cli import commands
 from siamlab.cli import demo as demo_file
 from siamlab.cli.main import main
 from siamlab.cli.words import device_words
+from siamlab.component import UserError
 from siamlab.data import Scenes
 from siamlab.evaluate.models import NamedModel
+from siamlab.machine.device import device_named
 from siamlab.recipes import demo_size, mae
 from siamlab.run import Compute
 from siamlab.study import (
@@ -194,3 +197,45 @@ def test_the_demo_probes_in_a_precision(tmp_path, monkeypatch):
     monkeypatch.setattr(demo_file, "demo", lambda *args: asked.append(args[2]) or 0)
     assert main(["demo", "--precision", "float16"]) == main(["demo"]) == 0
     assert asked == ["float16", "float32"]
+
+
+@pytest.mark.parametrize("words, expected", [([], None), (["--device", "cpu"], "cpu")])
+def test_the_lab_tells_its_notebooks_the_device(words, expected, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.delenv("SIAMLAB_DEVICE", raising=False)
+    monkeypatch.setattr(commands, "find_spec", lambda name: name)
+    monkeypatch.setattr(commands.subprocess, "call", lambda *args, env: started.append(env) or 0)
+    assert main(["lab", "--folder", str(tmp_path), *words]) == 0
+    assert [environment.get("SIAMLAB_DEVICE") for environment in started] == [expected]
+
+
+def test_the_lab_refuses_a_gpu_that_is_not_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(commands, "find_spec", lambda name: name)
+    monkeypatch.setattr(commands.subprocess, "call", lambda *args, **more: 1 / 0)
+    assert main(["lab", "--folder", str(tmp_path), "--device", "cuda"]) == 2
+    assert "--device cuda " in capsys.readouterr().err
+
+
+def test_a_variable_says_what_auto_means(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(runner.os, "cpu_count", lambda: 7)
+    study = Ablation(question="?", base=mae(), axes=(LENGTH,))
+    assert device_named("auto").type == "cuda" and runner.default_workers(study) == 3
+    monkeypatch.setenv("SIAMLAB_DEVICE", "cpu")
+    assert device_named("auto").type == device.choose_device(Compute()).type == "cpu"
+    assert runner.default_workers(study) == 7 and device_named("cuda").type == "cuda"
+
+
+@pytest.mark.parametrize("value, sentence", [
+    ("gpu", "SIAMLAB_DEVICE names no device, 'gpu'; did you mean 'cpu'. allowed: auto, cpu"),
+    ("cuda", "SIAMLAB_DEVICE=cuda asks for a GPU, but torch finds none here; unset it, or set it"),
+])  # fmt: skip
+def test_a_variable_that_names_no_device_is_refused(value, sentence, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("SIAMLAB_DEVICE", value)
+    for use in (lambda: device_named("auto"), lambda: device.choose_device(Compute())):
+        with pytest.raises(UserError, match=sentence):
+            use()
+    assert device_named("cpu").type == "cpu"

@@ -10,10 +10,12 @@ from torch.utils._pytree import tree_flatten
 
 from siamlab.component import UserError
 from siamlab.data import Scenes
-from siamlab.evaluate.models import open_model
+from siamlab.evaluate.evaluate import with_untrained
+from siamlab.evaluate.models import open_model, open_models
 from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer
 from siamlab.explore.plane.measures import MEASURES, ModelOnImages
 from siamlab.machine.device import on_device
+from siamlab.report import pictures
 
 aten = torch.ops.aten
 NETWORK = {aten.addmm, aten.native_layer_norm, aten.gelu, aten.convolution, aten._softmax}
@@ -66,6 +68,41 @@ def test_a_measure_of_the_plane_is_that_of_the_processor(measure):
         found = rows(device)
     assert watch.there > 5 and watch.here == set() and found.device == CPU
     assert torch.allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("shown", [
+    lambda named, image: pictures.attention_maps([named], image),
+    lambda named, image: pictures.attention_pictures([named], image),
+    lambda named, image: [pictures.match_picture(named, image)],
+    lambda named, image: [pictures.attribution_picture(named, image)],
+    lambda named, image: pictures.similarity_pictures([named], image),
+    lambda named, image: [pictures.components_picture([named], image[None])],
+])  # fmt: skip
+def test_a_notebooks_picture_is_computed_where_its_model_lies(shown):
+    named = open_model(MODEL)
+    expected = [numbers(figure) for figure in shown(named, IMAGES.pixels[0])]
+    with pretended() as device, Watch() as watch:
+        found = shown(open_model(named, device=device), IMAGES.pixels[0])
+    assert watch.there > 5 and watch.here == set()
+    for figure, values in zip(found, expected, strict=True):
+        assert torch.allclose(numbers(figure), values, atol=2e-3)
+
+
+def numbers(figure):
+    """All numbers of a figure, in its order."""
+    return torch.tensor([float(x) for x in tree_flatten(figure.to_dict())[0] if is_number(x)])
+
+
+def is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def test_the_untrained_network_is_where_the_trained_one_is():
+    with pretended() as device:
+        opened = open_models(["zoo:scenes_mae", "zoo:scenes_moco_v3"], device=device)
+        models = with_untrained(opened)
+        places = {next(named.model.parameters()).device for named in models}
+    assert [named.name for named in models][0] == "untrained" and places == {device}
 
 
 def test_a_model_that_was_handed_over_stays_where_it_is():

@@ -1,5 +1,6 @@
 """The functions behind the commands; each imports what it needs, so that `--help` is fast."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -206,7 +207,13 @@ def open_lab(options: Namespace) -> int:
             f"there is no folder {options.folder} here; siamlab's notebooks are in its repository: "
             "change to it, or name a folder with --folder"
         )
-    return subprocess.call([sys.executable, "-m", "jupyterlab", options.folder])
+    environment = dict(os.environ)
+    if options.device:
+        from siamlab.machine.device import VARIABLE, device_named
+
+        device_named(options.device)
+        environment[VARIABLE] = options.device
+    return subprocess.call([sys.executable, "-m", "jupyterlab", options.folder], env=environment)
 
 
 def chosen_run(options: Namespace) -> "Run":

@@ -16,6 +16,7 @@ from siamlab.cli.leaderboard import add_leaderboard_commands
 from siamlab.cli.sentences import (
     Parser,
     add_device,
+    add_lab_device,
     add_precision,
     add_probe_precision,
     add_run_device,
@@ -85,6 +86,7 @@ def parser() -> Parser:
     lab.add_argument(
         "--folder", type=some_path, default="notebooks", help="where they are (default: notebooks)"
     )
+    add_lab_device(lab)
     _editor_commands(top, commands)
     return top
 

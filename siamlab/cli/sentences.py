@@ -128,6 +128,13 @@ def add_run_device(command: ArgumentParser, what: str = "to train") -> None:
     command.add_argument("--device", type=one_of("device", DEVICES), help=text)
 
 
+def add_lab_device(command: ArgumentParser) -> None:
+    """Add --device to the command that starts notebooks; SIAMLAB_DEVICE hands it to them."""
+    text = f"where notebooks and explorers compute: {', '.join(DEVICES)} (default auto: a GPU if "
+    text += "there is one)"
+    command.add_argument("--device", type=one_of("device", DEVICES), help=text)
+
+
 some_path: Callable[[str], str] = path_of("a folder")
 some_file: Callable[[str], str] = path_of("a file")
 some_images: Callable[[str], str] = path_of("images: a folder, or a source by name", "name")

@@ -181,4 +181,4 @@ def same_network(a: nn.Module, b: nn.Module) -> bool:
         for model in (a, b)
     )
     comparable = first.keys() == second.keys() and inputs(a) == inputs(b)
-    return comparable and all(torch.equal(first[key], second[key]) for key in first)
+    return comparable and all(torch.equal(first[key].cpu(), second[key].cpu()) for key in first)

@@ -162,9 +162,10 @@ def distinct(names: Sequence[str], models: Sequence[NamedModel]) -> list[NamedMo
 
 
 def before_training(trained: NamedModel, name: str = "untrained") -> NamedModel:
-    """Return the network that training started from; of a timm model, one with new random weights.
+    """Return the network that training started from, on the device of the trained one.
 
-    Raises UserError for a module that was handed over, whose start is not known.
+    Of a timm model it is one with new random weights. Raises UserError for a module that was handed
+    over, whose start is not known.
     """
     if trained.run:
         start = NamedModel(name, untrained(trained.run), trained.run)
@@ -178,6 +179,7 @@ def before_training(trained: NamedModel, name: str = "untrained") -> NamedModel:
     size = trained.model.patch_embed.img_size
     if start.model.patch_embed.img_size != size:  # the trained one was opened at another size
         resize(start.model, size, sines=bool(trained.about))
+    start.model.to(next(trained.model.parameters()).device)
     return start
 
 

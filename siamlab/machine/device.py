@@ -3,6 +3,7 @@
 with lent(model, device_named("auto")): ...     # on a GPU if there is one, then back
 """
 
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,17 +18,20 @@ from siamlab.machine.messages import UserError, unknown
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 GPUS = {"cuda": "a GPU", "mps": "a GPU of Apple's"}
+VARIABLE = "SIAMLAB_DEVICE"  # what auto means here; `siamlab lab --device` sets it for notebooks
 M = TypeVar("M", bound=nn.Module)
 
 
 def device_named(name: str | torch.device) -> torch.device:
     """Return a device by name, or the device itself; `auto` is a GPU if there is one.
 
-    Apple's is used only if you name it, mps: it lacks operations that some models need. Raises
-    UserError for another name, and for a GPU that torch does not find.
+    The variable SIAMLAB_DEVICE gives `auto` another meaning. Apple's GPU is used only if you name
+    it, mps: it lacks operations that some models need. Raises UserError for another name, and for a
+    GPU that torch does not find.
     """
     if isinstance(name, torch.device):
         return name
+    name = meant(name)
     kind = name.partition(":")[0]
     if kind not in DEVICES:
         raise UserError(unknown("--device (in Python: device) does not know", name, DEVICES))
@@ -38,6 +42,22 @@ def device_named(name: str | torch.device) -> torch.device:
         )
     automatic = "cuda" if available("cuda") else "cpu"
     return torch.device(automatic if kind == "auto" else name)
+
+
+def meant(name: str) -> str:
+    """Return the name, or what SIAMLAB_DEVICE says instead of auto; UserError if it is neither."""
+    if name != "auto":
+        return name
+    chosen = os.environ.get(VARIABLE) or "auto"
+    kind = chosen.partition(":")[0]
+    if kind not in DEVICES:
+        raise UserError(unknown(f"the variable {VARIABLE} names no device,", chosen, DEVICES))
+    if kind in GPUS and not available(kind):
+        raise UserError(
+            f"the variable {VARIABLE}={chosen} asks for {GPUS[kind]}, but torch finds none here; "
+            "unset it, or set it to auto or cpu"
+        )
+    return chosen
 
 
 def numbers_on(device: torch.device) -> torch.device:

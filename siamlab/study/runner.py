@@ -25,6 +25,7 @@ from rich.table import Table
 from siamlab.component import UserError
 from siamlab.machine import workers as processes
 from siamlab.machine.console import Console
+from siamlab.machine.device import meant
 from siamlab.machine.terminal import cell, say
 from siamlab.study.claims import latest_attempts, requeue_failed, requeue_lost, unfinished
 from siamlab.study.definition import Study
@@ -122,7 +123,7 @@ def _workers(count: int, job: tuple) -> Iterator[list[BaseProcess]]:
 
 def default_workers(definition: Study) -> int:
     """Return the number of GPUs or, without one or where none is used, of processor cores."""
-    used = any(run.compute.device != "cpu" for run in runs_of(definition).values())
+    used = any(meant(run.compute.device) != "cpu" for run in runs_of(definition).values())
     return (used and torch.cuda.device_count()) or os.cpu_count() or 1
 
 

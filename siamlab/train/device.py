@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from siamlab.component import UserError
 from siamlab.machine import distributed
-from siamlab.machine.device import GPUS, available
+from siamlab.machine.device import GPUS, available, meant
 from siamlab.machine.internals import compile_error, is_fusable, set_fused
 from siamlab.machine.memory import keep_freed
 from siamlab.machine.shortage import check_free
@@ -34,9 +34,10 @@ def choose_device(compute: Compute) -> torch.device:
             f"compute.device={compute.device} asks for {GPUS[compute.device]}, but torch finds "
             "none here; set compute.device=auto or cpu, or install a torch built for your GPU"
         )
-    if compute.device == "mps":
+    wanted = meant(compute.device)
+    if wanted == "mps":
         return torch.device("mps")
-    if compute.device == "cpu" or not torch.cuda.is_available():
+    if wanted == "cpu" or not torch.cuda.is_available():
         keep_freed()
         return torch.device("cpu")
     device = torch.device("cuda", distributed.local_rank())
