@@ -8,6 +8,7 @@ from argparse import Namespace
 from functools import partial
 
 import torch
+from official import table
 from safetensors.torch import save_file
 from timm.layers import LayerNorm, SwiGLUPacked
 from timm.models.beit import Beit
@@ -49,6 +50,7 @@ def some(*names, shape=(4, 4)):
 
 
 DECODER = some("mask_token", "decoder_embed.weight", "decoder_blocks.0.norm1.weight")
+DINO_HEAD = some("head.mlp.0.weight", "head.last_layer.weight_g", "head.last_layer.weight_v")
 HEADS = some(
     "mask_token", "decoder_pos_embed", "decoder_embed.weight", "decoder_pred.weight",
     "projector_decoder_blocks.0.norm1.bn.weight", "predictor_decoder_blocks.0.norm1.bn.weight",
@@ -64,8 +66,15 @@ def siameseim():
     return network, {"model": state(network) | HEADS | AVERAGE, "args": args, "epoch": 1599}
 
 
+def with_sines(network, columns=True):
+    """The network with a table of sines as MAE has it, with columns first, or rows."""
+    with torch.no_grad():
+        network.pos_embed.copy_(table(WIDTH, SIDE // PATCH, columns))
+    return network
+
+
 def mae():
-    network = vit()
+    network = with_sines(vit())
     return network, {"model": state(network)}
 
 
@@ -91,7 +100,7 @@ def dino():
 def dino_full():
     network = vit()
     student = {key: value + 1 for key, value in state(network, "module.backbone.").items()}
-    teacher = state(network, "backbone.") | some("head.mlp.0.weight")
+    teacher = state(network, "backbone.") | DINO_HEAD
     return network, {"student": student, "teacher": teacher, "epoch": 400}
 
 

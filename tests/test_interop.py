@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 import timm
 import torch
-from checkpoints import RELEASES, SIDE, write, write_hugging_face
+from checkpoints import (
+    DINO_HEAD,
+    RELEASES,
+    SIDE,
+    beit,
+    some,
+    state,
+    vit,
+    with_sines,
+    write,
+    write_hugging_face,
+)
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
@@ -64,7 +75,10 @@ ABOUT = {
     "DINOv2, giant": "DINOv2 {}, encoder; 0 keys unused",
     "I-JEPA": "I-JEPA {}, encoder; 0 keys unused",
     "BEiT": "BEiT {}, encoder and head; 0 keys unused",
-    "BEiT, fine-tuned": "BEiT {}, encoder and head; 0 keys unused",
+    "BEiT, fine-tuned": (
+        "BEiT or SimMIM {}, images standardised as BEiT's (BEiT v2's and SimMIM's: "
+        "timm:beitv2_*@FILE), encoder and head; 0 keys unused"
+    ),
     "SimMIM": "SimMIM {}, encoder and decoder; 0 keys unused",
     "CLIP": (
         "CLIP {}, QuickGELU (LAION's and DataComp's weights need plain GELU: "
@@ -76,6 +90,58 @@ ABOUT = {
 @EVERY
 def test_a_release_is_told_in_one_line(release, tmp_path):
     assert open_model(write(release, tmp_path)[0]).about == ABOUT[release].format(NETWORK)
+
+
+def relative(prefix="", **more):
+    return state(beit(use_rel_pos_bias=True, use_abs_pos_emb=False), prefix) | more
+
+
+IBOT = DINO_HEAD | some("head.last_layer2.weight_v")
+SCALED = dict(init_values=1e-5)
+TOKEN = some("mask_token", shape=(1, 128))
+# files whose keys are those of several methods, and what may be said of them
+CONFUSABLE = {
+    "a plain transformer": (lambda: {"model": state(vit())}, ""),
+    "one with sines, rows first": (lambda: {"model": state(with_sines(vit(), False))}, ""),
+    "MAE's sines elsewhere": (lambda: {"net": state(with_sines(vit()))}, ""),
+    "MAE's, trained on with a head": (
+        lambda: {"model": state(with_sines(vit())) | some("head.weight")}, "",
+    ),
+    "a momentum copy": (lambda: {"teacher": state(vit(), "backbone.")}, ""),
+    "iBOT": (lambda: {"teacher": state(vit(), "backbone.") | IBOT}, ""),
+    "a plain state_dict": (lambda: {"state_dict": state(vit())}, ""),
+    "a class token below target_encoder": (lambda: {"target_encoder": state(vit())}, ""),
+    "no class token": (lambda: state(vit(class_token=False, global_pool="avg", fc_norm=False)), ""),
+    "LayerScale": (lambda: state(vit(**SCALED)), ""),
+    "LayerScale and registers, in timm's names": (
+        lambda: state(vit(**SCALED, reg_tokens=4, no_embed_class=True)), "",
+    ),
+    "a mask token without LayerScale": (lambda: state(vit()) | TOKEN, ""),
+    "DINOv2's training": (
+        lambda: {"teacher": state(vit(**SCALED), "backbone.") | {"backbone.mask_token": TOKEN[
+            "mask_token"]} | some("dino_head.last_layer.weight_g")}, "DINOv2",
+    ),
+    "relative places": (lambda: {"model": relative()}, "BEiT or SimMIM"),
+    "relative places below encoder.": (lambda: {"model": relative("encoder.")}, "BEiT or SimMIM"),
+    "BEiT below encoder.": (lambda: relative("encoder.", **some("lm_head.weight")), "BEiT"),
+    "BEiT v2": (lambda: {"model": relative(**some("lm_head.weight", "cls_pt_layers.0.x"))}, "BEiT"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CONFUSABLE)
+def test_a_method_is_named_only_where_keys_prove_it(kind, tmp_path):
+    content, title = CONFUSABLE[kind]
+    torch.save(content(), tmp_path / "file.pth")
+    about = open_model(tmp_path / "file.pth").about
+    assert about.partition("ViT")[0].strip() == title and ("in timm's names" in about) == (
+        not title
+    )
+
+
+def test_a_module_of_its_own_is_no_momentum_branch(tmp_path):
+    torch.save({"model": state(vit()) | some("mm_projector.weight")}, tmp_path / "file.pth")
+    with pytest.raises(UserError, match="mm_projector.weight is .* must be missing"):
+        open_model(tmp_path / "file.pth")
 
 
 @pytest.mark.parametrize("release", ["DINOv2, registers", "DINOv2, giant", "CLIP", "I-JEPA"])

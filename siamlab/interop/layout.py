@@ -5,6 +5,7 @@ found = layout(read_file(path), path)       # found.weights["blocks.0.attn.qkv.w
 
 import re
 from collections.abc import Iterable
+from math import isqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.interop.resize import order_of
 from siamlab.interop.spelling import DINOV3_STEM, joined, timm_names
 
 Triple = tuple[float, float, float]
@@ -19,6 +21,8 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean, deviation of 
 HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
+BEIT_OR_SIMMIM = "BEiT or SimMIM"  # once fine-tuned they have the same keys
+DINO_HEAD, IBOT_HEAD = "head.last_layer.weight_v", "head.last_layer2.weight_v"
 WRAPPERS = ("target_encoder", "teacher", "model_ema", "model", "state_dict", "model_state_dict")
 FIXED = ("SiameseIM", "MAE", "MoCo-v3", "I-JEPA")  # their position tables are never trained
 UNTOLD = re.compile(
@@ -31,7 +35,10 @@ OPENAI = "input_resolution"  # in OpenAI's own files of CLIP, which all have Qui
 PERIODS = "rope_embed.periods"  # of DINOv3's rotary places
 BASE = 100.0  # of these periods
 PARTS = (  # of a release besides the encoder
-    ("momentum branch", re.compile(r"^mm_|momentum_encoder\.")),
+    ("momentum branch", re.compile(
+        r"^mm_(cls_token$|mask_token$|patch_embed\.|blocks\.|decoder_|projector_decoder_)|"
+        r"momentum_encoder\."
+    )),
     ("decoder", re.compile(r"^decoder")),
     ("projector", re.compile(r"^projector_decoder_blocks\.")),
     ("predictor", re.compile(r"(^|\.)predictor\.|^predictor_decoder_blocks\.|^student_norm\.")),
@@ -52,7 +59,9 @@ class Layout(NamedTuple):
     heads: int | None = None  # None: from the width
     eps: float = 1e-6  # of the norms
     act: str = "gelu"
-    assumed: bool = False  # whether neither keys nor settings show the activation
+    assumed: bool = (
+        False  # whether neither keys nor settings show activation (CLIP), colours (BEiT)
+    )
     mean: Triple = IMAGENET[0]
     std: Triple = IMAGENET[1]
 
@@ -118,29 +127,41 @@ def _tensors(content: dict[Any, Any]) -> dict[str, Tensor]:
 
 
 def _title(wrapper: str, tensors: dict[str, Tensor], names: dict[str, str]) -> str:
-    """Return the method by what only its release has."""
+    """Return the method by what only its release has, "" where others have the same keys."""
     keys, own, tables = set(tensors), set(names.values()), "relative_position_bias_table"
-    relative = [key for key in names if key.endswith(tables)]
-    scaled = "blocks.0.ls1.gamma" in own
+    relative, scaled = any(key.endswith(tables) for key in names), "blocks.0.ls1.gamma" in own
+    heads = {key.removeprefix("module.") for key in keys}
+    begins = lambda *words: any(key.startswith(words) for key in keys)  # noqa: E731
     signs = {
         "DINOv3": any(key.endswith((PERIODS, DINOV3_STEM)) for key in keys),
-        "I-JEPA": wrapper == "target_encoder",
+        "I-JEPA": wrapper == "target_encoder" and "cls_token" not in own,
         "MoCo-v3": any("base_encoder." in key for key in names),
-        "SiameseIM": any(key.startswith(("mm_", "decoder_pos_mlp")) for key in keys),
-        "SimMIM": any(key.startswith("encoder.") for key in relative),
-        "BEiT": bool(relative),
-        "MAE": "decoder_embed.weight" in keys or _is_plain(wrapper, own),
+        "SiameseIM": begins("mm_blocks.", "mm_cls_token", "decoder_pos_mlp."),
+        "SimMIM": relative and begins("decoder.0."),
+        "BEiT": relative and begins("lm_head.", "cls_pt_layers."),
+        BEIT_OR_SIMMIM: relative,
+        "MAE": "decoder_embed.weight" in keys or _is_maes_encoder(wrapper, tensors, names),
         "CLIP": "norm_pre.weight" in own,
         "DINOv2": scaled and {"blocks.0.attn.qkv.bias", "mask_token"} <= own,
-        "DINO": wrapper == "teacher" and not scaled,
+        "DINO": wrapper == "teacher" and DINO_HEAD in heads and IBOT_HEAD not in heads,
     }
     return next((title for title, sign in signs.items() if sign), "")
 
 
-def _is_plain(wrapper: str, own: set[str]) -> bool:
-    """Return whether a file has only a transformer's encoder, as one of MAE's releases does."""
+def _is_maes_encoder(wrapper: str, tensors: dict[str, Tensor], names: dict[str, str]) -> bool:
+    """Return whether a file is an encoder with MAE's table of sines, which has columns first.
+
+    The keys of one of MAE's releases are those of any plain transformer.
+    """
+    own = {name: tensors[key] for key, name in names.items()}
     more = "head.weight", "fc_norm.weight", "blocks.0.ls1.gamma", "norm_pre.weight"
-    return wrapper == "model" and {"cls_token", "norm.weight"} <= own and not own & set(more)
+    if wrapper != "model" or not {"cls_token", "norm.weight", "pos_embed"} <= own.keys():
+        return False
+    table = own["pos_embed"]
+    if own.keys() & set(more) or table.ndim != 3 or not table.is_floating_point():
+        return False
+    side = isqrt(table.shape[1] - 1)
+    return side**2 == table.shape[1] - 1 and order_of(table[0, 1:], (side, side)) == (1, 0)
 
 
 def _with_habits(found: Layout, tensors: dict[str, Tensor]) -> Layout:
@@ -148,6 +169,8 @@ def _with_habits(found: Layout, tensors: dict[str, Tensor]) -> Layout:
     if found.title == "CLIP":
         found = found._replace(eps=1e-5, act="quick_gelu", mean=CLIP[0], std=CLIP[1])
         return found._replace(assumed=OPENAI not in tensors)
+    if found.title == BEIT_OR_SIMMIM:
+        return found._replace(mean=HALVES[0], std=HALVES[1], assumed=True)
     if found.title == "BEiT" and not any(key.startswith("cls_pt_layers") for key in tensors):
         return found._replace(mean=HALVES[0], std=HALVES[1])
     if found.title == "MoCo-v3" and len(found.weights["patch_embed.proj.weight"]) == 384:

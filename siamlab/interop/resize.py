@@ -35,11 +35,15 @@ def sine_order(vit: nn.Module) -> tuple[int, int] | None:
     None for a model without a table, or whose table is learned.
     """
     table, grid = getattr(vit, "pos_embed", None), tuple(vit.patch_embed.grid_size)
-    if table is None or table.shape[-1] % 4:
+    return None if table is None else order_of(table[0, -grid[0] * grid[1] :], grid)
+
+
+def order_of(patches: Float[Tensor, "N D"], grid: Grid) -> tuple[int, int] | None:
+    """Return `sine_order` of the table of the patches of a grid."""
+    if patches.shape[-1] % 4:
         return None
-    patches = table[0, -grid[0] * grid[1] :]
     for order in ((0, 1), (1, 0)):
-        expected = sine_table(grid, table.shape[-1], order).to(table)
+        expected = sine_table(grid, patches.shape[-1], order).to(patches)
         if torch.allclose(patches, expected, atol=1e-4):
             return order
     return None

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from siamlab.component import UserError
 from siamlab.interop.clip import activation, other_activation
 from siamlab.interop.dinov3 import dinov3
-from siamlab.interop.layout import Layout
+from siamlab.interop.layout import BEIT_OR_SIMMIM, Layout
 from siamlab.interop.vit_sizes import WAY, sizes
 from siamlab.machine.wording import described, unusual
 
@@ -62,12 +62,14 @@ def _check_floats(weights: dict[str, Tensor], path: Path) -> None:
 def sentence(found: Layout, vit: nn.Module) -> str:
     """Return one line about a checkpoint: method, size, parts, and how many keys were unused.
 
-    Of CLIP it names the activation, which its keys do not show.
+    Of CLIP it names the activation, and of BEiT or SimMIM the colours, which keys do not show.
     """
     size = size_of(vit)
     name = f"{found.title} {size}" if found.title else f"{size} in timm's names"
     if found.title == "CLIP":
         name += f", {activation(vit)}" + f" ({other_activation(vit)})" * found.assumed
+    if found.title == BEIT_OR_SIMMIM:
+        name += ", images standardised as BEiT's (BEiT v2's and SimMIM's: timm:beitv2_*@FILE)"
     *parts, last = ["encoder", *found.parts]
     listed = f"{', '.join(parts)} and {last}" if parts else last
     count = len(found.unused)

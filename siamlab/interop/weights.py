@@ -123,4 +123,5 @@ def _folder(path: Path) -> Opened:
 
 def _opened(found: Layout, path: Path) -> Opened:
     vit = as_vit(found, path)
-    return Opened(vit, sentence(found, vit), fresh(vit, found.title in FIXED))
+    fixed = found.title in FIXED or sine_order(vit) is not None
+    return Opened(vit, sentence(found, vit), fresh(vit, fixed))
