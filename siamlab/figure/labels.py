@@ -74,4 +74,4 @@ def _crossed(point: ndarray, offsets: ndarray, boxes: ndarray) -> ndarray:
     """Cost of each candidate [C, 2] for the part of its line that runs through boxes [K, m, 4]."""
     along = np.linspace(0.1, 0.7, 7)[:, None] * offsets[:, None, None]  # [C, 1, 7, 2]
     steps = _boxes(point[:, None], along, np.array([3.0, 3.0]))[..., None, :]  # [C, K, 7, 1, 4]
-    return 5 * covered(steps, boxes[:, None]).sum(axis=(1, 2, 3))
+    return 25 * covered(steps, boxes[:, None]).sum(axis=(1, 2, 3))

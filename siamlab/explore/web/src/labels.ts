@@ -44,7 +44,7 @@ export function placeLabels(
     const hit = [...labels, ...markers.filter((_, j) => j !== i)];
     const line = [1, 2, 3, 4, 5, 6, 7].map((step): Point => [step * offset[0] / 10, step * offset[1] / 10]);
     const crossed = line.reduce((all, part) => all + sum(hit, around(points[i], part, [3, 3])), 0);
-    return far + 5 * crossed + 100 * (wide * high - covered(box, area)) + 100 * sum([...labels, ...solid], box)
+    return far + 25 * crossed + 100 * (wide * high - covered(box, area)) + 100 * sum([...labels, ...solid], box)
       + 4 * sum([...solid, ...lines], box);
   };
   for (let round = 0; round < ROUNDS; round++) {
