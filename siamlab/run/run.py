@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from siamlab.colour import Colour, SiameseColour
 from siamlab.component import Allowed, Component, Sizes, UserError
@@ -42,9 +43,19 @@ def _two_sides(size: Any) -> Any:
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 
+MOST_BYTES = 200  # of a name: file systems take 255, and files named after it have endings
+
+
+def _short(name: str) -> str:
+    """Return the name. Refuses one that no file system takes: they count bytes."""
+    if len(name.encode(errors="replace")) > MOST_BYTES:
+        raise PydanticCustomError("long", "is too long")
+    return name
+
+
 NAME = Allowed(
-    "text that can name a folder: at most 200 letters, without / and \\ and line breaks, and with "
-    "more than dots"
+    f"text that can name a folder: at most {MOST_BYTES} letters (bytes in UTF-8, where é takes 2 "
+    "and 猫 3), without / and \\ and line breaks, and with more than dots"
 )
 SIZE = Allowed("one or two whole numbers from 1 to 4,096, such as 224 or [224, 160]")
 Size = Annotated[
@@ -122,10 +133,10 @@ BESIDE = (
 class Run(Component):
     """Everything that decides a training run. The defaults are SiameseIM's release recipe."""
 
-    name: Annotated[str, NAME] = Field(
+    name: Annotated[str, AfterValidator(_short), NAME] = Field(
         default="siameseim",
         pattern=r"^[^/\\\x00-\x1f\x7f]*[^/\\.\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$",
-        max_length=200,
+        max_length=MOST_BYTES,
         description="its name in tables and pictures",
     )
     data: Data = Scenes()
