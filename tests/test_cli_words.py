@@ -46,6 +46,14 @@ EARLY = {
     "data info": ["siamlab data info NAME"],
     "demo data.side=3": ["only with --data NAME"],
     "demo --long --smallest": ["exclude each other"],
+    "train mae steps=1 steps=2": ["steps=1 and steps=2 give steps two values; leave one"],
+    "show mae masking=grid --small masking.kind=none": ["masking=grid and masking.kind=none give"],
+    "train mae --out a --out b": ["--out: a and b are two values; leave one of them out"],
+    "probe zoo:mae --images 20 --images=30": ["--images: 20 and 30 are two values"],
+    "probe zoo:mae --data scenes data=fashion": ["--data scenes and data=fashion name two sources"],
+    "embed zoo:mae --out a.parquet data=scenes data=fashion": ["data=scenes and data=fashion give"],
+    "study worker seeds=1 seeds=2": ["seeds=1 and seeds=2 give seeds two values"],
+    "study report a.py --margin 0.1 --margin 0.2": ["--margin: 0.1 and 0.2 are two values"],
 }
 
 
@@ -90,6 +98,11 @@ def test_a_path_may_have_an_equals_sign_and_what_train_recommends_works(
     assert probe_words(shlex.split(advice)[2:]) == ([f"runs/{name}"], [])
     monkeypatch.chdir(tmp_path / "runs")
     assert probe_words([name, "data.side=16"]) == ([name], ["data.side=16"])
+
+
+def test_what_is_given_twice_alike_counts_once(capsys):
+    assert main(["show", "mae", "--small", "steps=7", "steps=7"]) == 0
+    assert "steps = 7\n" in capsys.readouterr().out
 
 
 def test_what_is_no_path_is_an_assignment():

@@ -103,6 +103,11 @@ def read(words: list[str]) -> Namespace:
         )
     if late:
         options.words = [*options.words, *late]
+    if own := getattr(options, "words", []):
+        from siamlab.cli.words import check_once
+
+        first = [getattr(options, "file", None) or ""]  # of `study worker`, which may have no file
+        check_once([*first, *own], getattr(options, "data", None))
     return options
 
 

@@ -4,19 +4,45 @@ top = Parser("siamlab");  top.needs = "a command"
 """
 
 import re
-from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
+from argparse import (
+    ArgumentError,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    _StoreAction,
+    _SubParsersAction,
+)
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from siamlab.cli.choices import DEVICES, PRECISIONS
 
 DIGITS = 18  # of a number; more of them are a mistake everywhere
 
 
+class Once(_StoreAction):
+    """Store the value of an option; the same option with two values is a mistake."""
+
+    def __call__(
+        self, parser: ArgumentParser, found: Namespace, value: Any, option: str | None = None
+    ) -> None:
+        given = found.__dict__.setdefault("given", {})
+        if option and given.setdefault(self.dest, value) != value:
+            raise ArgumentError(
+                self, f"{given[self.dest]} and {value} are two values; leave one of them out"
+            )
+        super().__call__(parser, found, value, option)
+
+
 class Parser(ArgumentParser):
     """`needs` says what must follow the command."""
 
     needs: str = ""
+
+    def __init__(self, *places: Any, **settings: Any):
+        super().__init__(*places, **settings)
+        for name in (None, "store"):
+            self.register("action", name, Once)
 
     def error(self, message: str) -> NoReturn:
         """Raise a UserError with what argparse found, in siamlab's words."""
@@ -59,6 +85,8 @@ def path_of(what: str, kind: str = "path") -> Callable[[str], str]:
     def checked(path: str) -> str:
         if not path.strip():
             raise ArgumentTypeError(f"the {kind} is empty; name {what}")
+        if what == "a file" and path.endswith("/"):
+            raise ArgumentTypeError(f"{path} names a folder; name a file, without / at its end")
         return path
 
     return checked

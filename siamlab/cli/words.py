@@ -45,6 +45,21 @@ def probe_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return models, own
 
 
+def check_once(words: Sequence[str], source: str | None = None) -> None:
+    """Raise UserError for a key that is given twice with different values; which would count?
+
+    `source` is that of --data, which is another word for data=. A path with = in it is no key.
+    """
+    given: dict[str, str] = {}
+    for word in filter(is_assignment, words):
+        key = word.partition("=")[0].removesuffix(".kind")
+        first = given.setdefault(key, word)
+        if first.partition("=")[2] != word.partition("=")[2]:
+            raise UserError(f"{first} and {word} give {key} two values; leave one of them out")
+    if source is not None:
+        _check_agrees("--data", "data", source, words, "name two sources of images")
+
+
 def leaderboard_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """Return models, files of scores (probes.json, .csv) and words of `siamlab leaderboard add`.
 
