@@ -1,5 +1,7 @@
 """Linear CKA against its definition with whole n × n matrices, and its limits."""
 
+import math
+
 import numpy
 import pytest
 import torch
@@ -64,7 +66,11 @@ def test_cka_lies_between_for_half_the_same_features():
 def test_equal_features_are_like_nothing():
     same = (noise(1, 5).double() / 3).expand(37, -1)  # a mean of 37 is rounded
     assert (same - same.mean(dim=0)).any()
-    assert cka(same, noise(37, 5)) == cka(same, same) == 0
+    for pair in ((same, noise(37, 5)), (noise(37, 5), same), (same, same)):
+        with pytest.raises(UserError, match="has the same features for all 37 images"):
+            cka(*pair)
+    rows = cka_pairs({"collapsed": [same], "whole": [noise(37, 5)]})
+    assert [math.isnan(row["cka"]) for row in rows] == [True, True, False]
 
 
 def test_the_table_has_every_pair_of_layers_once():

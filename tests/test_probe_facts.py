@@ -15,7 +15,7 @@ from siamlab.probe.correspondence import mutual_matches, one_patch, place_error
 from siamlab.probe.knn import knn, knn_standardised, knn_votes
 from siamlab.probe.linear import linear, softmax_regression, standardise
 from siamlab.probe.segmentation import miou, region_shares, segmentation
-from siamlab.probe.spectrum import collapse, effective_rank, rankme, spread
+from siamlab.probe.spectrum import collapse, effective_rank, rank_or_one, rankme, spread
 
 
 def rng(seed=0):
@@ -286,7 +286,13 @@ def test_rankme_counts_directions():
     q = torch.linalg.qr(torch.randn(64, 16, generator=rng(), dtype=torch.double))[0]
     assert rankme(q) == pytest.approx(16, rel=1e-4)
     assert rankme(q[:, :1] @ torch.randn(1, 16, dtype=torch.double)) == pytest.approx(1, abs=1e-4)
-    assert rankme(torch.zeros(8, 4)) == pytest.approx(1, abs=1e-4)
+    assert rank_or_one(q) == rankme(q)
+
+
+def test_zeros_have_no_rank_but_a_collapsed_network_is_measured():
+    with pytest.raises(UserError, match="features are all 0"):
+        rankme(torch.zeros(8, 4))
+    assert rank_or_one(torch.zeros(8, 4)) == 1
 
 
 def test_rankme_is_its_formula():

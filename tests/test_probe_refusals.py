@@ -264,6 +264,17 @@ def test_identifiers_are_no_labels(name):
         call(name, **{key: CALLS[name][key] + 2**40})
 
 
+# whose numbers compare answers with labels; votes are only counted
+SCORED = [n for n in CALLS if {"labels", "train_labels"} & set(CALLS[n]) and n != "knn_votes"]
+
+
+@pytest.mark.parametrize("name", SCORED)
+def test_one_class_leaves_nothing_to_tell_apart(name):
+    key = next(k for k in CALLS[name] if k.endswith("labels"))
+    with pytest.raises(UserError, match=f"{key} must have (two|2) classes or more"):
+        call(name, **{key: torch.zeros(n, dtype=torch.long)})
+
+
 def test_features_of_a_network_in_training_are_measured():
     train = CALLS["attentive"]["train"].clone().requires_grad_()
     assert call("attentive", train=train).value == call("attentive").value

@@ -54,7 +54,7 @@ class Wanted(NamedTuple):
         if _has_nul(value):
             return UserError(f"{self.name}={text} holds a NUL character; take that out")
         said = f"{self.name}={text} must be {words(self.annotation)}"
-        if text == described(value):
+        if text == described(value) and value is not None:
             said = f"{self.name} must be {words(self.annotation)}; got {text}"
         for part in INSIDE:
             if hasattr(value, part) and self.fits(getattr(value, part)):

@@ -96,7 +96,7 @@ def described(x: Any) -> str:
     if hasattr(x, "dtype") and hasattr(x, "shape"):
         array = unusual(x) if hasattr(x, "is_floating_point") else f"{type(x).__name__} "
         return f"{array}{str(x.dtype).removeprefix('torch.')} {list(x.shape)}"
-    return type(x).__name__
+    return "None" if x is None else type(x).__name__
 
 
 def unusual(x: Any) -> str:

@@ -15,7 +15,13 @@ from siamlab.component import UserError
 from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.machine.seeding import seeded
-from siamlab.probe.checks import check_labels, check_patches, check_width, class_count
+from siamlab.probe.checks import (
+    check_labels,
+    check_patches,
+    check_varied,
+    check_width,
+    class_count,
+)
 from siamlab.probe.linear import accuracy, standardise
 from siamlab.probe.linear_tuned import held_out
 from siamlab.probe.score import Groups, Score
@@ -124,4 +130,6 @@ def _check(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tenso
     check_width("train", train, "test", test)
     if len(train) < 2:
         raise UserError(f"train must have 2 images or more, got {len(train)}: one is held out")
-    return class_count(train_labels, test_labels)
+    classes = class_count(train_labels, test_labels)
+    check_varied("train_labels", train_labels)
+    return classes

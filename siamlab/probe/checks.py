@@ -90,7 +90,18 @@ def check_labelled(
         check_features(name, x)
         check_labels(f"{part}_labels", labels, len(x))
     check_width("train", train, queries, test)
-    return class_count(train_labels, test_labels)
+    classes = class_count(train_labels, test_labels)
+    check_varied("train_labels", train_labels)
+    return classes
+
+
+def check_varied(name: str, labels: Tensor) -> None:
+    """Refuse labels of one class alone: whoever knows no other answer is always right."""
+    if (labels == labels[0]).all():
+        raise UserError(
+            f"{name} must have two classes or more to tell apart, but all {len(labels)} are "
+            f"{labels[0]}: give images of other classes, too"
+        )
 
 
 def class_count(train_labels: Tensor, test_labels: Tensor) -> int:
@@ -130,7 +141,7 @@ def check_network(model: Any, *parts: str) -> None:
     if not all(hasattr(model, part) for part in ("patch_embed", *parts)):
         raise UserError(
             "model must be a vision transformer, such as open_model(...).model or "
-            f"TokenGrid(network); got {type(model).__name__}"
+            f"TokenGrid(network); got {described(model)}"
         )
 
 

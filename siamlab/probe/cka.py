@@ -33,13 +33,19 @@ def cka(a: Float[Tensor, "n D"], b: Float[Tensor, "n E"]) -> float:
     """Similarity of two sets of features of the same images: unbiased linear CKA.
 
     1: one is a rotated, scaled or shifted copy of the other; about 0, on either side: unrelated,
-    whatever n, D and E (the biased estimate tends to 1 when D exceeds n); never below −1. Features
-    that are equal for all images give 0. HSIC₁ of Song et al. (2012), as Nguyen et al. (2021) use
-    it for Kornblith et al. (2019). Cost: n · D · E multiplications in float64; no n × n matrix is
-    formed.
+    whatever n, D and E (the biased estimate tends to 1 when D exceeds n); never below −1. HSIC₁ of
+    Song et al. (2012), as Nguyen et al. (2021) use it for Kornblith et al. (2019). Raises UserError
+    for features that are equal for all images: they are similar to nothing. Cost: n · D · E
+    multiplications in float64; no n × n matrix is formed.
     """
     _check({"a": a, "b": b})
     one, two = _centred(a), _centred(b)
+    for name, layer in (("a", one), ("b", two)):
+        if not layer.centred.any():
+            raise UserError(
+                f"{name} has the same features for all {len(layer.centred)} images, so that it is "
+                "similar to nothing: has the model collapsed?"
+            )
     return _cka(_hsic(one, two), _hsic(one, one), _hsic(two, two))
 
 
@@ -49,7 +55,8 @@ def cka_pairs(
 ) -> list[dict[str, str | int | float]]:
     """CKA of every pair of layers, once each: model, layer, other_model, other_layer, cka.
 
-    `models` maps each model to its layers' features of the same n images, layer 1 first.
+    `models` maps each model to its layers' features of the same n images, layer 1 first. A
+    layer whose features are equal for all images is like nothing: its `cka` is nan.
     """
     _check(
         {
@@ -77,7 +84,7 @@ def _centred(features: Float[Tensor, "n D"]) -> Layer:
 
 
 def _cka(pair: float, a: float, b: float) -> float:
-    return pair / math.sqrt(a * b) if a * b > 0 else 0.0
+    return pair / math.sqrt(a * b) if a * b > 0 else math.nan
 
 
 def _hsic(a: Layer, b: Layer) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
-from siamlab.probe.checks import check_features, check_labels, check_numbered
+from siamlab.probe.checks import check_features, check_labels, check_numbered, check_varied
 from siamlab.probe.score import Groups, Score, bootstrap
 
 BLOCK = 2**22  # similarities held at once
@@ -38,6 +38,7 @@ def retrieval(
     relevant = class_sizes(labels) - 1  # [n]
     if not relevant.any():
         raise UserError("labels must have at least two images of one class: give more images")
+    check_varied("labels", labels)
     unit = F.normalize(features, dim=1)
     chunks = torch.arange(len(labels), device=labels.device).split(
         chunk or max(1, BLOCK // len(labels))

@@ -23,9 +23,23 @@ def rankme(features: Float[Tensor, "n D"]) -> float:
 
     p = σ / ‖σ‖₁ + 1e-7, exp(−Σ p log p), uncentred (Garrido et al. 2023). Higher: more directions
     used; orthonormal features have D, features along one direction 1. Unchanged when features are
-    rotated or scaled by one number. Zeros give 1. Cost: n · D² multiplications, in float64.
+    rotated or scaled by one number. Raises UserError for zeros, which point nowhere. Cost: n · D²
+    multiplications, in float64.
     """
     check_features("features", features)
+    if not features.any():
+        raise UserError(
+            "features are all 0, so that there is no direction to count: give features of images "
+            f"(got {list(features.shape)}), or has the model collapsed?"
+        )
+    return rank_or_one(features)
+
+
+def rank_or_one(features: Float[Tensor, "n D"]) -> float:
+    """`rankme`; 1, the least, for zeros: a network that has collapsed is still to be measured."""
+    check_features("features", features)
+    if not features.any():
+        return 1.0
     return _smooth_rank(torch.linalg.svdvals(features.double()))
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from siamlab.component import UserError
 from siamlab.component import unknown as unknown_name
 from siamlab.machine.arguments import typed
+from siamlab.machine.wording import described
 from siamlab.probe.catalogue import Measured
 from siamlab.probe.score import Score, Settings
 
@@ -107,7 +108,7 @@ def check_columns(frame: Any, columns: Iterable[str], name: str, way: str) -> No
     import polars
 
     if not isinstance(frame, polars.DataFrame):
-        raise UserError(f"{name} must be a polars DataFrame, got {type(frame).__name__}")
+        raise UserError(f"{name} must be a polars DataFrame, got {described(frame)}")
     if missing := [key for key in columns if key not in frame.columns]:
         raise UserError(f"{name} has no column {missing}; it needs {list(columns)}")
     if frame.is_empty():

@@ -13,7 +13,7 @@ from siamlab.geometry import View
 from siamlab.model.encoder import Encoder
 from siamlab.model.siamese import Siamese
 from siamlab.positions import own_places
-from siamlab.probe.spectrum import LEAST_RANK, LEAST_SPREAD, rankme, spread
+from siamlab.probe.spectrum import LEAST_RANK, LEAST_SPREAD, rank_or_one, spread
 from siamlab.target import Teacher
 from siamlab.train.events import Line
 
@@ -46,9 +46,9 @@ def _signs(role: str, patches: Float[Tensor, "b N D"]) -> dict[str, float]:
     some = patches.flatten(0, 1)
     some = some[:: max(1, len(some) // (4 * MOST))]
     return {
-        f"{role}/rankme": rankme(pooled),
+        f"{role}/rankme": rank_or_one(pooled),
         f"{role}/spread": spread(pooled),
-        f"{role}/patch_rankme": rankme(some),
+        f"{role}/patch_rankme": rank_or_one(some),
         f"{role}/patch_spread": spread(some),
     }
 

@@ -12,7 +12,7 @@ from siamlab.probe.fourier import fourier_amplitude
 from siamlab.probe.knn import knn
 from siamlab.probe.pairs import crop_pairs
 from siamlab.probe.score import Reading, Score, point
-from siamlab.probe.spectrum import alpha_req, directions, lidar, participation_ratio, rankme
+from siamlab.probe.spectrum import alpha_req, directions, lidar, participation_ratio, rank_or_one
 from siamlab.probe.suite.bench import Extracted, crop_settings, small_sample
 from siamlab.probe.suite.semantic import POOLED, labelled, neighbours
 from siamlab.probe.suite.spatial import CENTRED, centrable
@@ -25,7 +25,7 @@ def spectrum(x: Extracted) -> Iterator[Reading]:
     """Number of directions that the pooled features of the last layer use."""
     pooled = x.test.pooled
     width = min(pooled.shape)
-    yield x.reading("rankme", _rank(rankme(pooled), width), **POOLED)
+    yield x.reading("rankme", _rank(rank_or_one(pooled), width), **POOLED)
     yield x.reading("participation", _rank(participation_ratio(pooled), width), **POOLED)
     if width > 2 * FIRST and len(directions(pooled)) > FIRST:
         slope = point(alpha_req(pooled, FIRST), torch.nan, torch.nan, "no unit", "neither")
@@ -58,7 +58,7 @@ def layers(x: Extracted) -> Iterator[Reading]:
             score = correspondence(*parts, match, x.test.grid, x.inputs.size, groups=groups)
             protocol = dict(alpha=ALPHA) | crop_settings() | CENTRED
             yield x.reading("correspondence_centred", score, **common, **protocol)
-        score = _rank(rankme(pooled), min(pooled.shape))
+        score = _rank(rank_or_one(pooled), min(pooled.shape))
         yield x.reading("rankme", score, **common, **POOLED)
         score = fourier_amplitude(patches, x.test.grid, groups).difference
         yield x.reading("fourier", score, **common)
