@@ -12,7 +12,7 @@ predicts; both are counted on drawn masks unless the choice says them itself.
 from abc import abstractmethod
 from functools import lru_cache
 from math import inf, pi
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -70,13 +70,31 @@ class MaskingChoice(Component):
         return "any" if (visible & predict).any() else "hidden"
 
     def _drawn(self, grid: Grid) -> Mask:
-        drawn = self(16, grid, Generator().manual_seed(0))
-        if not isinstance(drawn, Mask):  # of a choice that a user has added
+        return self.checked(self(16, grid, Generator().manual_seed(0)), 16, grid)
+
+    def checked(self, drawn: Any, batch: int, grid: Grid) -> Mask:
+        """Return the mask. Raises UserError where a choice that a user has added drew none."""
+        shape = batch, grid[0] * grid[1]
+        if not isinstance(drawn, Mask):
+            wrong = described(drawn)
+        else:
+            wrong = next((w for part in drawn._fields if (w := _wrong(drawn, part, shape))), "")
+        if wrong:
             raise UserError(
-                f"{type(self).__name__} must return a siamlab.masking.Mask(visible, predict), not "
-                f"{described(drawn)}"
+                f"{type(self).__name__} must return a siamlab.masking.Mask(visible, predict), true "
+                f"or false {list(shape)}, as many true for each image; got {wrong}"
             )
         return drawn
+
+
+def _wrong(mask: Mask, part: str, shape: tuple[int, int]) -> str:
+    """Return what is wrong with one part of a mask; "" if nothing is."""
+    flags = getattr(mask, part)
+    if not isinstance(flags, torch.Tensor) or flags.dtype != torch.bool or flags.shape != shape:
+        return f"{part}={described(flags)}"
+    counts = flags.sum(dim=1)
+    least, most = counts.min(), counts.max()
+    return f"{part} with {least} to {most} of them" if least < most else ""
 
 
 class NoMasking(MaskingChoice):

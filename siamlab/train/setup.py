@@ -16,6 +16,7 @@ from siamlab.train.device import build, choose_device, parallel
 from siamlab.train.folder import RunFolder
 from siamlab.train.online_probes import Probes, online_probes
 from siamlab.train.precision import choose_precision
+from siamlab.train.returned import check_images, check_returned
 
 
 class Setup(NamedTuple):
@@ -33,13 +34,17 @@ def prepare(
 ) -> Setup:
     """Return networks, images and probes; weights to start from only for a run without checkpoint.
 
-    Writes nothing. Raises UserError for a missing GPU, too little memory or too few images.
+    Writes nothing. Raises UserError for a missing GPU, too little memory, too few images, and
+    choices of one's own that return something else than their base class says.
     """
     device = choose_device(run.compute)
     precision = choose_precision(run, device)
     probes = online_probes(run, images, test)
-    batches = Batches((images or run.data("train")).pixels, run, device)
+    train = images or run.data("train")
+    check_images(run, train)
+    batches = Batches(train.pixels, run, device)
     started = resume and folder.made() and bool(checkpoint.found(folder.checkpoints))
     state = build(run, device, start=not started)
+    check_returned(run, train, state)
     model = parallel(state, run.compute, device)
     return Setup(folder, device, precision, batches, probes, state, model)
