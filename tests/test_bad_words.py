@@ -71,6 +71,7 @@ BAD = {
     "show mae name=a/b": "name=a/b must be text that can name a folder",
     "show mae 'name=a\nb'": "must be text that can name a folder: at most 200 letters",
     f"show mae name={'x' * 201}": "at most 200 letters",
+    f"train mae --small name={'🎉' * 51}": "at most 200 letters (bytes in UTF-8, where",
     "show mae optimiser.lr=-0.0": "optimiser.lr=-0 must be a number above 0",
     "show mae target=frozen target.name=": "timm has no vision transformer ''",
     "show mae data=imagenet data.severity=6": "data.severity=6 must be a whole number from 1 to 5",
@@ -152,6 +153,10 @@ BAD = {
     "leaderboard add run --to .parquet": "an ending without a name; try leaderboard.parquet",
     "leaderboard add probes.json --to b.parquet": "probes.json is not in the folder of a model, /",
     EMBED + "--out x.csv": "must end in .parquet",
+    EMBED + "--out x.parquet/": "--out: x.parquet/ names a folder; name a file",
+    EMBED + "--out x.parquet.gz": "must end in .parquet; try x.parquet\n",
+    "export run --to x.onnx.gz": "or be a new folder; try x.onnx\n",
+    "leaderboard page --to x.html.gz": "must end in .html; try x.html\n",
     EMBED + f"--out {'y' * 300}.parquet": "(File name too long); choose a shorter name",
     EMBED + "--out table.parquet": "--out table.parquet is a folder",
     EMBED + "--out /proc/x.parquet": "--out /proc/x.parquet cannot be written (No such file or "

@@ -42,7 +42,7 @@ from siamlab.interop.adapter import TokenGrid
 from siamlab.machine.console import Console
 from siamlab.machine.device import device_named
 from siamlab.machine.faults import reason
-from siamlab.machine.files import check_has_name
+from siamlab.machine.files import check_has_name, with_ending
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import cell, say
 from siamlab.probe import inputs
@@ -127,7 +127,7 @@ def page(source: str | None, board: str | None, to: str) -> None:
     """Write the page of the boards, or of one of them."""
     check_has_name(Path(to), f"--to {to}", "leaderboard", [".html"])
     if Path(to).suffix != ".html":
-        raise UserError(f"--to {to} must end in .html; try {Path(to).stem}.html")
+        raise UserError(f"--to {to} must end in .html; try {with_ending(Path(to), '.html')}")
     table = read_leaderboard(leaderboard_file(source))
     table = one_board(table, board) if board else table
     try:

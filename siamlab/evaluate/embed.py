@@ -17,7 +17,7 @@ from siamlab.data import DataChoice, Images
 from siamlab.data.images import sample_index, take
 from siamlab.evaluate.files import check_new_file, write_table
 from siamlab.evaluate.models import NamedModel, check_opened
-from siamlab.machine.files import check_has_name
+from siamlab.machine.files import check_has_name, with_ending
 
 if TYPE_CHECKING:
     import polars
@@ -104,7 +104,7 @@ def check_embeddings(out: str) -> Path:
     path = Path(out)
     check_has_name(path, f"--out {out}", "features", [".parquet"])
     if path.suffix != ".parquet":
-        raise UserError(f"--out {out} must end in .parquet; try {path.stem}.parquet")
+        raise UserError(f"--out {out} must end in .parquet; try {with_ending(path, '.parquet')}")
     check_new_file(path, "--out")
     return path
 

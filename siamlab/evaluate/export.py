@@ -17,7 +17,8 @@ from siamlab.component import UserError
 from siamlab.evaluate.files import check_new_file
 from siamlab.evaluate.models import NamedModel, check_opened
 from siamlab.evaluate.share import CLOSE, write_folder
-from siamlab.machine.files import atomic, check_has_name
+from siamlab.machine.arguments import typed
+from siamlab.machine.files import atomic, check_has_name, with_ending
 from siamlab.machine.internals import is_fusable, set_fused
 from siamlab.machine.shortage import explain_shortage
 from siamlab.probe.batches import Inputs
@@ -56,7 +57,7 @@ class Packaged(nn.Module):
 
 
 @explain_shortage("choose a smaller size, or a machine with more memory")
-def export_model(named: NamedModel, to: str) -> Path:
+def export_model(named: NamedModel, to: str | Path) -> Path:
     """Write a model as `.onnx`, `.pt2` (torch.export), `.safetensors` (timm), or a new folder.
 
     `.pth` is a run's newest checkpoint with the keys of SiameseIM's or MAE's release, whole.
@@ -75,7 +76,8 @@ def export_model(named: NamedModel, to: str) -> Path:
     return path
 
 
-def check_export(to: str, size: int | None = None, of: Path | None = None) -> Path:
+@typed
+def check_export(to: str | Path, size: int | None = None, of: Path | None = None) -> Path:
     """Return the path; raises UserError for one that cannot be written, before any work.
 
     `of` is the file or folder of the model, whose own files are not replaced.
@@ -84,7 +86,8 @@ def check_export(to: str, size: int | None = None, of: Path | None = None) -> Pa
     check_has_name(path, f"--to {to}", "model", WRITERS)
     if path.suffix not in (*WRITERS, ""):
         raise UserError(
-            f"--to {to} must end in {', '.join(WRITERS)}, or be a new folder; try {path.stem}.onnx"
+            f"--to {to} must end in {', '.join(WRITERS)}, or be a new folder; try "
+            f"{with_ending(path, *WRITERS)}"
         )
     if path.suffix == ".pth" and size is not None:
         raise UserError(

@@ -23,7 +23,7 @@ from siamlab.evaluate.files import check_new_file
 from siamlab.evaluate.leaderboard_rows import KEYS, LATER, SCHEMA, TEXT, check_alike, of_schema
 from siamlab.machine.device import device_title
 from siamlab.machine.faults import reason
-from siamlab.machine.files import atomic, check_has_name
+from siamlab.machine.files import atomic, check_has_name, with_ending
 from siamlab.probe.suite.bench import PLACES
 from siamlab.probe.table import check_columns, same_protocols
 from siamlab.train.environment import version_of
@@ -114,7 +114,7 @@ def check_target(path: Path) -> None:
     """Raise UserError for a file that no leaderboard can be written to."""
     check_has_name(path, f"--to {path}", "leaderboard", [".parquet"])
     if path.suffix != ".parquet":
-        raise UserError(f"--to {path} must end in .parquet; try {path.stem}.parquet")
+        raise UserError(f"--to {path} must end in .parquet; try {with_ending(path, '.parquet')}")
     if path.exists() and not path.is_file():
         raise UserError(f"--to {path} is not a file; name another, or move it away")
     check_new_file(path, "--to")

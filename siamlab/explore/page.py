@@ -14,7 +14,7 @@ from siamlab.explore.answers import Answer, Patch
 from siamlab.explore.held import Held
 from siamlab.explore.scene import MOST, Control
 from siamlab.explore.web.assets import page_script, style
-from siamlab.machine.files import atomic
+from siamlab.machine.files import atomic, with_ending
 from siamlab.train.access import ELSEWHERE, make_room, written
 
 # parts of a scene that rarely differ between answers: stored once, and again where they differ
@@ -34,7 +34,8 @@ def write_page(
     for another suffix and for a path that cannot be written.
     """
     if path.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"a page is .html; name its file {path.stem or 'page'}.html, not {path}")
+        name = with_ending(path, ".html", name="page")
+        raise UserError(f"a page is .html; name its file {name}, not {path}")
     make_room(path)  # fails before the answers take their time
     first, held = next(answers), hold()
     moves, scenes, images = {}, {}, dict(held.images if held else first.images)

@@ -23,7 +23,7 @@ from siamlab.component import UserError
 from siamlab.figure.similarity import one_scale, similarity_figure, similarity_table
 from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
-from siamlab.machine.files import atomic, check_has_name
+from siamlab.machine.files import atomic, check_has_name, with_ending
 from siamlab.probe.features import features
 from siamlab.probe.table import check_frame
 from siamlab.train.access import ELSEWHERE, make_room, written
@@ -117,7 +117,8 @@ def write_film(film: go.Figure, path: str | Path, width: Count = 800) -> Path:
     check_has_name(path, f"path={str(path)!r}", "film", (*WRITERS, ".html"))
     if suffix not in (*WRITERS, ".html"):
         raise UserError(
-            f"a film is .gif, .mp4 or .html; name its file {path.stem}.gif, not {str(path)!r}"
+            "a film is .gif, .mp4 or .html; name its file "
+            f"{with_ending(path, *WRITERS, '.html')}, not {str(path)!r}"
         )
     if suffix == ".mp4":
         _pyav()  # before the pictures take their time

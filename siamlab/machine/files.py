@@ -94,6 +94,15 @@ def check_has_name(path: Path, told: str, name: str, endings: Iterable[str]) -> 
         raise UserError(f"{told} is an ending without a name; try {name}{path.name}")
 
 
+def with_ending(path: Path, *endings: str, name: str = "") -> str:
+    """Return a name like that of the path with one of the endings: x.onnx of x.bin or x.onnx.gz.
+
+    `name` is that of a path without one.
+    """
+    stem = path.stem or name
+    return stem if Path(stem).suffix.lower() in endings else f"{stem}{endings[0]}"
+
+
 def check_no_nul(path: str | os.PathLike[str]) -> None:
     """Raise UserError for a path with a NUL character, which no system takes."""
     if "\0" in os.fspath(path):
