@@ -240,6 +240,41 @@ def test_the_worst_matches_lead_to_themselves():
     assert f"matched {told[0]} from its true place" in explorer.state["text"]
 
 
+@cache
+def pair_explorer():
+    return PairExplorer("zoo:scenes_mae")
+
+
+# what no page sends, and a part of the sentence
+MALFORMED = [
+    (None, "event must be a dictionary as a page sends it.*got None: reload the page"),
+    ("click", "got 'click': reload"),
+    ([1], r"got \[1\]: reload"),
+    ({}, r"got one of \[\]: reload"),
+    ({"unknown": 1}, "must be a dictionary as a page sends it"),
+    ({"control": "layer"}, "must be a dictionary as a page sends it"),
+    ({"patch": 3}, "must be a dictionary as a page sends it"),
+    ({"box": None}, "must be a dictionary as a page sends it"),
+    ({"box": [1]}, "must be a dictionary as a page sends it"),
+    ({"control": None, "value": 3}, "control 'None'"),
+    ({"control": "layer", "value": None}, "layer=None must be a whole number"),
+    ({"patch": 1, "panel": ["a"]}, "view ['\"].*a"),
+    ({"patch": "x", "panel": "a"}, "patch='x' must be a whole number"),
+    ({"parts": 3, "panel": "a"}, "no points or bars to brush"),
+    ({"box": [0, 0, 1, 1]}, "has no box to move"),
+]
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("event, said", MALFORMED)
+def test_an_event_that_no_page_sends_is_one_sentence(event, said):
+    explorer = pair_explorer()
+    before = explorer.values, explorer.selected
+    with pytest.raises(UserError, match=said) as error:
+        explorer.handle(event)
+    assert "\n" not in str(error.value) and (explorer.values, explorer.selected) == before
+
+
 def test_an_image_passes_a_model_once_for_all_clicks():
     seen, chosen = [], open_model("zoo:scenes_mae")
     chosen.model.patch_embed.register_forward_hook(lambda *_: seen.append("both views"))

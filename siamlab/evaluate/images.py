@@ -118,8 +118,10 @@ def pixels_to_show(
             f"images must be Images or a uint8 tensor [n, 3, H, W], not {_description(pixels)}; "
             "siamlab.open_images(folder) reads those of a folder"
         )
-    if len(pixels) == 0:
-        raise UserError("images must hold one image or more; there are none")
+    if pixels.numel() == 0:
+        raise UserError(
+            f"images must hold one image or more, of one pixel or more; got {list(pixels.shape)}"
+        )
     check_rows(pixels[:MOST])
     return pixels[:MOST]
 

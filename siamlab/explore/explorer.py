@@ -3,7 +3,7 @@
 explorer.select("a", 17); explorer.brush("plane", [0, 2]); explorer.set(layer=3); explorer.state
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,10 +14,12 @@ from torch import Tensor
 from siamlab.component import UserError, unknown
 from siamlab.explore.answers import Answer, Change
 from siamlab.explore.draw import png, svg
+from siamlab.explore.events import kind_of_event
 from siamlab.explore.held import Held
 from siamlab.explore.scene import Control, Scene, whole_number
 from siamlab.figure.image import data_uri
-from siamlab.machine.files import atomic, check_has_name
+from siamlab.machine.arguments import typed
+from siamlab.machine.files import atomic, check_has_name, with_ending
 from siamlab.train.access import ELSEWHERE, make_room, written
 
 E = TypeVar("E", bound="Explorer")  # not typing.Self: beartype's import hook refuses it
@@ -53,8 +55,8 @@ class Explorer:
     def select(self, view: str, patch: int) -> "Explorer":
         """Select a patch (row by row from 0) of a panel. Raises UserError if it does not exist."""
         panels = {panel.id: panel for panel in self.scene().panels if panel.parts}
-        if view not in panels:
-            raise UserError(unknown("view", str(view), panels))
+        if (view := str(view)) not in panels:
+            raise UserError(unknown("view", view, panels))
         (rows, columns), number = panels[view].grid, whole_number(patch)
         if number is None or not 0 <= number < rows * columns:
             raise UserError(
@@ -68,12 +70,14 @@ class Explorer:
         panels = {panel.id: panel for panel in self.scene().panels if panel.several}
         if not panels:
             raise UserError(f"the {self.title} has no points or bars to brush; select one patch")
-        if view not in panels:
-            raise UserError(unknown("view", str(view), panels))
+        if (view := str(view)) not in panels:
+            raise UserError(unknown("view", view, panels))
+        several = isinstance(parts, Iterable) and not isinstance(parts, str | bytes)
+        parts = list(parts) if several else [parts]
         count, numbers = panels[view].parts, {whole_number(part) for part in parts}
         if not numbers or not numbers <= set(range(count)):
             raise UserError(
-                f"parts={list(parts)} must be one or more from 0 to {count - 1}: {view} has {count}"
+                f"parts={parts} must be one or more from 0 to {count - 1}: {view} has {count}"
             )
         return self.apply(self.on_brush(view, sorted(numbers)))
 
@@ -154,19 +158,25 @@ class Explorer:
             try:
                 self.handle(event)
             finally:
-                self._widget.answered = event.get("count", 0)
+                count = whole_number(event.get("count", 0))
+                self._widget.answered = count or 0
 
     def handle(self, event: dict[str, Any]) -> None:
-        """Apply an event of the browser: a control, a patch, a brush or a moved box."""
-        if "control" in event:
-            self.set(**{event["control"]: event["value"]})
-        elif "patch" in event:
+        """Apply an event of the browser: a control, a patch, a brush or a moved box.
+
+        Raises UserError for anything else, as a page of another version may send it.
+        """
+        kind = kind_of_event(event)
+        if kind == "control":
+            self.set(**{str(event["control"]): event["value"]})
+        elif kind == "patch":
             self.select(event["panel"], event["patch"])
-        elif "parts" in event:
+        elif kind == "parts":
             self.brush(event["panel"], event["parts"])
-        elif "box" in event:
+        else:
             self.move(*event["box"])
 
+    @typed
     def snapshot(self, path: str | Path | None = None) -> bytes:
         """Return a PNG of what is shown, or SVG for a path that ends in it; needs no browser.
 
@@ -177,18 +187,19 @@ class Explorer:
         kind = ".png" if path is None else Path(path).suffix.lower()
         if kind not in (".png", ".svg"):
             raise UserError(
-                f"a snapshot is a PNG or SVG; name its file {Path(path).stem or 'snapshot'}.png, "
-                f"not {str(path)!r}"
+                "a snapshot is a PNG or SVG; name its file "
+                f"{with_ending(Path(path), '.png', '.svg', name='snapshot')}, not {str(path)!r}"
             )
         if path is not None:
             make_room(Path(path))
-        shown = self.scene(), self.images()
-        picture = png(*shown) if kind == ".png" else svg(*shown).encode()
+        drawn = self.scene(), self.images()
+        picture = png(*drawn) if kind == ".png" else svg(*drawn).encode()
         if path is not None:
             with written(Path(path), ELSEWHERE), atomic(Path(path)) as draft:
                 draft.write_bytes(picture)
         return picture
 
+    @typed
     def to_html(self, path: str | Path) -> Path:
         """Write a page that answers clicks without Python, and return its path.
 
