@@ -1,5 +1,7 @@
 """Mistakes in the file of a study: one sentence with its line, from whatever folder it is named."""
 
+import re
+
 import pytest
 
 from siamlab.cli.main import main
@@ -48,6 +50,22 @@ def test_no_file_ends_a_command_silently(tmp_path, monkeypatch, capsys, command)
     (tmp_path / "mine.py").write_text("import sys\nsys.exit(0)")
     assert main(["study", command, "mine.py"]) == 2
     assert "siamlab: mine.py, line 2, ends the program" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "suggest, words",
+    [
+        ("lambda trial: 3", "suggest must return a run such as siamlab.mae(), not 3"),
+        ("lambda trial: None", "suggest must return a run such as siamlab.mae(), not None"),
+        ("lambda trial: [][0]", "suggest raised IndexError in each of 32 trials: list index"),
+    ],
+)
+def test_a_search_without_a_run_is_refused_before_any_trial(tmp_path, capfd, suggest, words):
+    file = tmp_path / "mine.py"
+    file.write_text(f"{HEAD}study = Search(question='?', suggest={suggest})")
+    with pytest.raises(UserError, match=f"mine.py: {re.escape(words)}"):
+        load(file)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_objectives_that_differ_are_accepted(tmp_path):

@@ -35,7 +35,7 @@ class Choice(Component):
     label: str = Field(min_length=1)
     changes: tuple[str, ...] = ()
 
-    def __init__(self, label: str, *changes: str, **fields: Any):
+    def __init__(self, label: str = "", *changes: str, **fields: Any):
         super().__init__(label=label, changes=fields.pop("changes", changes), **fields)
 
 
@@ -45,7 +45,7 @@ class Axis(Component):
     name: str = Field(min_length=1)
     choices: tuple[Choice, ...] = Field(min_length=2)
 
-    def __init__(self, name: str, *choices: Choice, **fields: Any):
+    def __init__(self, name: str = "", *choices: Choice, **fields: Any):
         super().__init__(name=name, choices=fields.pop("choices", choices), **fields)
 
     @model_validator(mode="after")

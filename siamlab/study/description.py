@@ -7,13 +7,13 @@ check_same(study, about)         # UserError that names the first difference
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import optuna
 
 from siamlab.component import UserError
 from siamlab.interop.weights import weights_hash
+from siamlab.machine.wording import shown
 from siamlab.probe.suite.bench import content
 from siamlab.run import BESIDE, Run
 from siamlab.study.definition import FixedStudy, Search, Study
@@ -76,13 +76,23 @@ def runs_of(definition: Study) -> dict[str, Run]:
 def sample_runs(search: Search) -> dict[str, Run]:
     """Return the runs of a search for a few fixed random trials, which stand for its function.
 
-    Trials whose combination is invalid are left out.
+    Trials whose combination is invalid are left out. Raises UserError for a function that never
+    returns a run.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    runs = {}
+    runs, why = {}, ""
     for number in range(DRAWS):
-        with suppress(Exception):  # a trial that meets it will report it
-            runs[f"suggest, draw {number}"] = search.suggest(study.ask()).replace(name="drawn")
+        try:
+            run = search.suggest(study.ask())
+        except Exception as error:  # a trial that meets it will report it
+            why = f"suggest raised {type(error).__name__} in each of {DRAWS} trials: {error}"
+            continue
+        if not isinstance(run, Run):
+            raise UserError(f"suggest must return a run such as siamlab.mae(), not {shown(run)}")
+        runs[f"suggest, draw {number}"] = run.replace(name="drawn")
+    if not runs:
+        raise UserError(why)
     return runs
 
 

@@ -10,7 +10,8 @@ from types import ModuleType
 
 from siamlab.component import UserError
 from siamlab.study.assignments import assign
-from siamlab.study.definition import FixedStudy, Study
+from siamlab.study.definition import Study
+from siamlab.study.description import runs_of
 from siamlab.train.access import readable
 
 
@@ -28,8 +29,7 @@ def load(file: str | Path, words: Sequence[str] = ()) -> tuple[str, Study]:
         )
     try:
         study = assign(study, words)
-        if isinstance(study, FixedStudy):
-            study.points()  # fails on changes that no run accepts
+        runs_of(study)  # fails on changes that no run accepts
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     return file.stem, study
