@@ -53,6 +53,21 @@ def test_the_demo_begins_with_its_plan_its_time_and_the_path_of_its_report(made,
     assert "5 to 10 minutes" in DEMO.time and "90 minutes" in LONG.time
 
 
+def test_an_interrupt_while_probing_says_what_is_kept(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("siamlab.cli.demo.train_all", lambda *_: None)
+    monkeypatch.setattr("siamlab.cli.demo.open_models", raiser(KeyboardInterrupt))
+    assert demo(SMALLEST, tmp_path / "new") == 130
+    said = f"Stopped. What {tmp_path / 'new'} holds is kept: the same command resumes from there."
+    assert said in capsys.readouterr().out
+
+
+def raiser(error):
+    def raises(*_):
+        raise error
+
+    return raises
+
+
 def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(tmp_path, capsys):
     (tmp_path / "taken").write_text("mine")
     assert main(["demo", "--smallest", "--out", str(tmp_path / "taken" / "demo")]) == 2

@@ -90,23 +90,30 @@ def demo(scale: Scale, out: str | Path, precision: Precision = "float32") -> int
     check_plane(runs[0].data, train, test)
     try:
         train_all(runs, out, console)
+        path = probe_and_report(runs, out, train, test, precision, console)
     except (Stopped, KeyboardInterrupt):
-        console.print("Stopped. Nothing is lost: the same command resumes from here.")
+        say(f"Stopped. What {out} holds is kept: the same command resumes from there.", console)
         return 130
+    say(f"Report: {path.resolve()}", console)
+    return 0
+
+
+def probe_and_report(
+    runs: list[Run], out: Path, train: Images, test: Images, how: Precision, console: Console
+) -> Path:
+    """Probe the trained runs; return the path of their report."""
     trained_models = open_models([out / run.name for run in runs])
     models = [before_training(trained_models[0]), *trained_models]
-    how = dict(device=runs[0].compute.device, precision=precision)
+    settings = dict(device=runs[0].compute.device, precision=how)
     with console.status("probing the features"):
         with explain_shortage("end other programs, or ask for the --smallest demo"):
-            scores = probe_all(models, train, test, **how, cache=False)
+            scores = probe_all(models, train, test, **settings, cache=False)
     write_table(scores, out / "scores.parquet")
     print_scores(scores, runs[0].data, models)
     from siamlab.report.demo import write_demo_report
 
     with console.status("writing the report"):
-        path = write_demo_report(out, runs, models, scores, test)
-    say(f"Report: {path.resolve()}", console)
-    return 0
+        return write_demo_report(out, runs, models, scores, test)
 
 
 def check_demo_folder(out: Path, runs: Sequence[Run]) -> None:
