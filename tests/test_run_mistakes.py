@@ -136,6 +136,12 @@ def test_a_group_of_keys_has_no_value_of_its_own():
     assert "compute=fast must be set key by key, as in compute.device=" in refused("compute=fast")
 
 
+@pytest.mark.parametrize("kind", [{"a": 1}, ["mse"], 3, None])
+def test_a_kind_that_is_no_text_is_no_choice(kind):
+    with pytest.raises(UserError, match="^loss"):
+        Run.make({"loss": {"kind": kind}})
+
+
 @pytest.mark.parametrize("word", ["steps=3\nbatch=4", "steps=3 # three", "steps=" + "1" * 5000])
 def test_only_a_whole_word_is_a_value(word):
     assert "must be a whole number" in refused(word)

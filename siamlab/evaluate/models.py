@@ -20,6 +20,8 @@ from siamlab.interop.resize import resize
 from siamlab.machine.arguments import typed
 from siamlab.machine.device import device_named, on_device
 from siamlab.machine.files import expanded, legible
+from siamlab.machine.shortage import explain_shortage
+from siamlab.machine.wording import described
 from siamlab.run import Run
 from siamlab.train.export import open_by_name, run_of, untrained
 
@@ -77,7 +79,8 @@ def _opened(model: ModelLike, weights: bool, size: int | None) -> NamedModel:
     check_size(named, size)
     if named.model is model or named is model:
         named = named._replace(model=deepcopy(named.model))
-    resize(named.model, (size, size), sines=bool(named.about))
+    with explain_shortage(f"lower --size {size} (in Python: size={size})"):
+        resize(named.model, (size, size), sines=bool(named.about))
     return named
 
 
@@ -187,7 +190,7 @@ def check_opened(what: str, named: object) -> None:
     """Raise UserError for anything but a NamedModel, such as a model's name."""
     if not isinstance(named, NamedModel):
         raise UserError(
-            f"{what} takes what open_model returns, not {type(named).__name__}; write "
+            f"{what} takes what open_model returns, not {described(named)}; write "
             f"{what}(open_model(...), ...)"
         )
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from siamlab.component import UserError
 from siamlab.geometry import Grid
 from siamlab.interop.layout import IMAGENET, Triple
+from siamlab.machine.shortage import explain_shortage
+from siamlab.machine.wording import described
 
 
 class TokenGrid(nn.Module):
@@ -63,7 +65,10 @@ class TokenGrid(nn.Module):
     def set_input_size(self, size: Grid) -> None:
         """Take images of this size from now on; raises UserError if the network cannot."""
         parameter = next(self.parameters(), torch.empty(0))
-        image = torch.zeros(2, 3, *size, device=parameter.device, dtype=parameter.dtype)
+        with explain_shortage(
+            f"give a smaller size than {list(size)}: TokenGrid(network, size=...)"
+        ):
+            image = torch.zeros(2, 3, *size, device=parameter.device, dtype=parameter.dtype)
         modes = {module: module.training for module in self.modules()}
         try:
             with torch.no_grad():
@@ -125,7 +130,7 @@ class TokenGrid(nn.Module):
     def _tokens(self, out: Any, grid: Grid | None = None) -> tuple[Float[Tensor, "B T D"], Grid]:
         """Return tokens and their grid; a map is averaged to `grid`."""
         out, prefix = self.output(out), self.num_prefix_tokens
-        shape = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        shape = list(out.shape) if isinstance(out, Tensor) else described(out)
         if isinstance(out, Tensor) and out.ndim == 4 and prefix == 0:
             out = out if grid is None else F.adaptive_avg_pool2d(out, grid)
             return out.flatten(2).mT, tuple(out.shape[2:])

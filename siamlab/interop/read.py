@@ -95,9 +95,8 @@ def _from_torch(path: Path) -> dict[str, Any]:
             f"{path} is cut short or damaged ({reason}); {WAY}, so copy it again"
         ) from None
     if not isinstance(content, dict):
-        raise UserError(
-            f"{path} holds a {type(content).__name__}; {WAY}: a dictionary of names and tensors"
-        )
+        kind = "None" if content is None else f"a {type(content).__name__}"
+        raise UserError(f"{path} holds {kind}; {WAY}: a dictionary of names and tensors")
     return content
 
 

@@ -183,7 +183,9 @@ def _place(location: tuple, fields: Any, model: type[BaseModel]) -> Place:
         annotation, metadata = field.annotation, tuple(field.metadata)
         fields = _inside(fields, step)
         inside = choices(annotation)
-        part = inside.get(_inside(fields, "kind") or "", next(iter(inside.values()), None))
+        kind = _inside(fields, "kind")
+        named = inside.get(kind) if isinstance(kind, str) else None
+        part = named or next(iter(inside.values()), None)
     return Place(".".join(keys), annotation, metadata, fields)
 
 

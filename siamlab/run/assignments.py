@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from siamlab.component import UserError, unknown
 from siamlab.machine.fields import choices, literal, no_choice, text_of
+from siamlab.machine.wording import shown
 
 
 def assign(fields: dict[str, Any], assignments: Any, model: type[BaseModel]) -> dict[str, Any]:
@@ -32,7 +33,9 @@ def put(
     `prefix` stands before the keys in these sentences.
     """
     fields, problems = copied(fields), []
-    for assignment in sorted(map(str, assignments), key=_depth):
+    words = [*assignments]
+    problems += [_no_text(word) for word in words if not isinstance(word, str)]
+    for assignment in sorted((word for word in words if isinstance(word, str)), key=_depth):
         key, equals, value = assignment.partition("=")
         try:
             if not equals or not key:
@@ -41,6 +44,12 @@ def put(
         except UserError as mistake:
             problems.append(str(mistake))
     return fields, problems
+
+
+def _no_text(word: Any) -> str:
+    if isinstance(word, list | tuple):
+        return f"assignments are given one by one, not as a list; write *{shown(word)}"
+    return f"{str(word)!r} is not key=value, which is text; an example: 'loss.weight=0.05'"
 
 
 def also(problems: Iterable[str]) -> str:

@@ -56,5 +56,5 @@ def _strangers(table: dict[str, Any], model: type[BaseModel], where: str) -> Ite
             yield unknown(f"{name} has no key", str(key), model.model_fields)
         elif isinstance(table[key], dict) and (inside := choices(field.annotation)):
             kind = table[key].get("kind", "") if len(inside) > 1 else next(iter(inside))
-            if kind in inside:
+            if isinstance(kind, str) and kind in inside:
                 yield from _strangers(table[key], inside[kind], f"{where}{key}.")

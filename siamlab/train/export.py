@@ -72,6 +72,7 @@ def _damaged(path: Path) -> UserError:
     )
 
 
+@typed
 def load_encoder(path: str | Path) -> nn.Module:
     """Return the plain timm model of a run's folder, finished or not, or of a file.
 
