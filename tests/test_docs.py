@@ -157,7 +157,9 @@ def quickly(verb, rest):
     if verb in ("embed", "export") and rest[0].startswith("zoo:") and ".onnx" not in rest[-1]:
         return [verb, *rest]
     if verb == "train" and ("--small" in rest or rest[0].endswith(".toml")):
-        return [verb, *rest, *SMALL, "steps=2"]
+        short = (*SMALL, "steps=2")
+        keys = {word.partition("=")[0] for word in short}
+        return [verb, *(w for w in rest if w.partition("=")[0] not in keys), *short]
     models = [word for word in rest if Path(word).is_dir()]
     small = "--images" in rest and "full" not in rest
     return [verb, *rest] if verb == "probe" and models == rest[:1] and small else []

@@ -199,7 +199,7 @@ def test_a_study_with_some_results_is_done(study, tmp_path, capsys):
 def test_a_finished_study_of_failures_says_so_again(tmp_path, capsys):
     file, out = tmp_path / "mine.py", tmp_path / "out"
     file.write_text(FILE)
-    words = ["study", "run", str(file), *TINY, "seeds=1", "--out", str(out), "--workers", "1"]
+    words = ["study", "run", str(file), "seeds=1", *TINY[1:], "--out", str(out), "--workers", "1"]
     (out / "runs").mkdir(parents=True)
     for name in ("UniGrad-seed0", "cosine-seed0"):
         (out / "runs" / name).touch()  # a file where the run's folder should be

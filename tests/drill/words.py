@@ -160,7 +160,9 @@ def trained() -> Lines:
 
     def line(name: str, words: list[str]) -> list[str]:
         own = OWN.get(MADE[name]().prediction.kind, OWN["global"])
-        return ["train", name, "--small", *TINY, *own, "steps=1", *words]
+        given = {word.partition("=")[0] for word in words}  # no key may be given twice
+        small = [w for w in (*TINY, *own, "steps=1") if w.partition("=")[0] not in given]
+        return ["train", name, "--small", *small, *words]
 
     return st.builds(line, st.sampled_from([*RECIPES]), valid(most=12) | hostile())
 
