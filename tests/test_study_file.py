@@ -68,6 +68,25 @@ def test_a_search_without_a_run_is_refused_before_any_trial(tmp_path, capfd, sug
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    "choices, words",
+    [
+        ("Choice('a'), Choice('b')", []),
+        ("Choice('a'), Choice('b', 'loss=cosine')", ["loss=cosine"]),
+        ("Choice('a', 'steps=3'), Choice('b', 'loss=mse', 'steps=3')", ["loss=mse"]),
+    ],
+)
+def test_choices_that_are_one_run_are_refused(tmp_path, choices, words):
+    file = tmp_path / "mine.py"
+    axes = f"(Axis('x', {choices}),)"
+    file.write_text(
+        f"{HEAD}from siamlab.study import Ablation, Axis, Choice\n"
+        f"study = Ablation(question='?', base=mae().change('loss=unigrad'), axes={axes})"
+    )
+    with pytest.raises(UserError, match="mine.py: 'a' and 'b' are one and the same run"):
+        load(file, words)
+
+
 def test_objectives_that_differ_are_accepted(tmp_path):
     (tmp_path / "mine.py").write_text(HEAD + SEARCH.format("('cost', 'semantic')"))
     assert load(tmp_path / "mine.py")[1].objectives == ("cost", "semantic")

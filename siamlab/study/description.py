@@ -96,6 +96,17 @@ def sample_runs(search: Search) -> dict[str, Run]:
     return runs
 
 
+def check_differ(runs: dict[str, Run]) -> None:
+    """Raise UserError for two labels of one and the same run, which would not differ by a digit."""
+    seen: dict[Run, str] = {}
+    for label, run in runs.items():
+        if (other := seen.setdefault(run.replace(name="compared"), label)) != label:
+            raise UserError(
+                f"{other!r} and {label!r} are one and the same run, so that there is nothing to "
+                "compare; change one of them, or leave it out"
+            )
+
+
 def check_same(study: optuna.Study, mine: dict[str, Any]) -> None:
     """Compare a stored study with a description, except for question and versions.
 

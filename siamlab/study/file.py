@@ -10,8 +10,8 @@ from types import ModuleType
 
 from siamlab.component import UserError
 from siamlab.study.assignments import assign
-from siamlab.study.definition import Study
-from siamlab.study.description import runs_of
+from siamlab.study.definition import FixedStudy, Study
+from siamlab.study.description import check_differ, runs_of
 from siamlab.train.access import readable
 
 
@@ -29,7 +29,9 @@ def load(file: str | Path, words: Sequence[str] = ()) -> tuple[str, Study]:
         )
     try:
         study = assign(study, words)
-        runs_of(study)  # fails on changes that no run accepts
+        runs = runs_of(study)  # fails on changes that no run accepts
+        if isinstance(study, FixedStudy):
+            check_differ(runs)
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     return file.stem, study
