@@ -6,7 +6,8 @@ import pytest
 
 from siamlab.component import UserError
 from siamlab.figure.labels import covered, place_labels
-from siamlab.figure.plane import plane_figure, plane_table
+from siamlab.figure.plane import MARGIN, WIDTHS, plane_figure, plane_table
+from siamlab.figure.template import LETTER
 
 
 def scores(points):
@@ -95,6 +96,20 @@ def test_an_arrow_leads_from_one_model_to_another():
 def test_a_name_is_shown_as_it_is():
     figure = plane_figure(plane_table(scores({"<b>x</b>": (0.1, 0.2)})))
     assert "&lt;b&gt;x&lt;/b&gt;" in [note.text for note in figure.layout.annotations]
+
+
+@pytest.mark.parametrize("seed", [0, 3, 6])
+def test_no_name_stands_on_the_line_of_chance(seed):
+    places = np.random.default_rng(seed).uniform((0.02, 0.4), (0.3, 0.6), (6, 2)).round(2)
+    found = {f"a long name, number {i}": (x, y) for i, (x, y) in enumerate(places)}
+    figure = plane_figure(plane_table(scores(found | {"best": (0.9, 0.7)})))
+    names = [note for note in figure.layout.annotations if note.text in found]
+    low, high = figure.layout.xaxis.range
+    assert len(names) == 6 and low < 0
+    for width in WIDTHS:
+        scale = (width - MARGIN["l"] - MARGIN["r"]) / (high - low)  # pixels per unit
+        for note in names:
+            assert abs(note.x * scale + note.ax) > LETTER * len(note.text) / 2, note.text
 
 
 @pytest.mark.parametrize("spread", [0, 20, 200])

@@ -116,15 +116,16 @@ def draw_models(
     figure, named = go.Figure(), named_models(table)
     x_range, y_range = (_range(table, *pair) for pair in zip(SUMMARY, axes, strict=True))
     steps = _steps(table, axes, x_range[0], y_range[0])
-    for axis, line in zip(axes, (([0.0, 0.0], y_range), (x_range, [0.0, 0.0])), strict=True):
-        if axis.chance:
-            rule(figure, *line, dash="dot")
+    zeros = zip(axes, (([0.0, 0.0], y_range), (x_range, [0.0, 0.0])), strict=True)
+    chance = [line for axis, line in zeros if axis.chance]
+    for line in chance:
+        rule(figure, *line, dash="dot")
     rule(figure, *steps, dash="dash")
     _others(figure, table.filter(~pl.col("model").is_in(named["model"].to_list())))
     _points(figure, named, reference, marks)
     for start, end in arrows:
         _arrow(figure, table, start, end)
-    _labels(figure, named, steps, np.array([x_range, y_range]), reference)
+    _labels(figure, named, (steps, *chance), np.array([x_range, y_range]), reference)
     figure.update_xaxes(title_text=plain(axes[0].title), range=x_range, automargin=False)
     figure.update_yaxes(title_text=plain(axes[1].title), range=y_range, automargin=False)
     return figure.update_layout(showlegend=False, margin=MARGIN)
@@ -209,12 +210,12 @@ def _arrow(figure: go.Figure, table: pl.DataFrame, start: str, end: str) -> None
 
 
 def _labels(
-    figure: go.Figure, table: pl.DataFrame, steps: tuple, ranges: np.ndarray, reference: str
+    figure: go.Figure, table: pl.DataFrame, rules: tuple, ranges: np.ndarray, reference: str
 ) -> None:
     """Write names beside their points, joined by a thin line."""
     lines = [broken(name) for name in table["model"]]
     sizes = np.array([(LETTER * max(map(len, text)) + 6, LINE * len(text) + 4) for text in lines])
-    offsets = place_labels(*_pixels(table, steps, ranges, sizes))
+    offsets = place_labels(*_pixels(table, rules, ranges, sizes))
     colour = colours(table["model"], reference)
     for text, offset, row in zip(lines, offsets, table.iter_rows(named=True), strict=True):
         place = dict(x=row["semantic"], y=row["spatial"], ax=offset[0], ay=offset[1])
@@ -226,8 +227,8 @@ def _labels(
         )
 
 
-def _pixels(table: pl.DataFrame, steps: tuple, ranges: np.ndarray, sizes: np.ndarray) -> tuple:
-    """The arguments of `place_labels`; obstacles are dots, whiskers and the front."""
+def _pixels(table: pl.DataFrame, rules: tuple, ranges: np.ndarray, sizes: np.ndarray) -> tuple:
+    """The arguments of `place_labels`; obstacles are dots, whiskers, and the corners of `rules`."""
     plots = np.array([(w - MARGIN["l"] - MARGIN["r"], HEIGHT - TOP - MARGIN["b"]) for w in WIDTHS])
     plots = plots.astype(float)  # [K, 2]
 
@@ -241,10 +242,10 @@ def _pixels(table: pl.DataFrame, steps: tuple, ranges: np.ndarray, sizes: np.nda
     points = pixel(x, y)
     ends = [pixel(value[f"semantic_{end}"], y) for end in ("low", "high")]
     ends += [pixel(x, value[f"spatial_{end}"]) for end in ("high", "low")]
-    corners = pixel(*map(np.array, steps))
-    front = [corners[:, :-1], corners[:, 1:]]
+    corners = [pixel(*map(np.array, rule)) for rule in rules]
+    drawn = [([path[:, :-1], path[:, 1:]], 2) for path in corners]
     boxes = [np.concatenate([points - 7, points + 7], axis=-1)]
-    for line, room in ((ends[:2], CAP), (ends[2:], CAP), (front, 2)):
+    for line, room in ((ends[:2], CAP), (ends[2:], CAP), *drawn):
         boxes += [np.concatenate([np.minimum(*line) - room, np.maximum(*line) + room], axis=-1)]
     areas = np.concatenate([np.zeros_like(plots), plots], axis=1)
     return points, sizes, np.nan_to_num(np.concatenate(boxes, axis=1)), areas
