@@ -31,14 +31,16 @@ TERMS = (
 )
 
 
-def check_images(run: Run, images: Any) -> None:
-    """Raise UserError for anything but images, which only a choice of the user's own returns."""
+def own_images(run: Run) -> Images:
+    """Return the run's training images; UserError where a choice of the user's own has others."""
+    images: Any = run.data("train")
     pixels, labels = getattr(images, "pixels", None), getattr(images, "labels", None)
     fits = isinstance(images, Images) and isinstance(pixels, Tensor) and isinstance(labels, Tensor)
     if not fits or pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3:
         _refuse(run, "data", IMAGES, pixels if fits else images)
     if labels.shape != (len(pixels),):
         _refuse(run, "data", f"{IMAGES}, as many as there are images", labels)
+    return images
 
 
 def check_returned(run: Run, images: Images, state: State) -> None:
@@ -69,8 +71,10 @@ def _views(run: Run, batch: Tensor, rng: Generator) -> tuple[View, View]:
         if not _is(image, torch.float32, count, 3, *run.size):
             own = "colour" if _is_own(run, "colour") and not _is_own(run, "views") else "views"
             _refuse(run, own, f"images as floats {[count, 3, *run.size]}", image)
-        if not _is(box, torch.float32, count, 4) or not _is(flip, torch.bool, count):
-            _refuse(run, "views", VIEWS, flip if _is(box, torch.float32, count, 4) else box)
+        if not _is(box, torch.float32, count, 4):
+            _refuse(run, "views", VIEWS, box)
+        if not _is(flip, torch.bool, count):
+            _refuse(run, "views", VIEWS, flip)
     return views[0], views[1]
 
 

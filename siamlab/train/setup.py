@@ -16,7 +16,7 @@ from siamlab.train.device import build, choose_device, parallel
 from siamlab.train.folder import RunFolder
 from siamlab.train.online_probes import Probes, online_probes
 from siamlab.train.precision import choose_precision
-from siamlab.train.returned import check_images, check_returned
+from siamlab.train.returned import check_returned, own_images
 
 
 class Setup(NamedTuple):
@@ -40,8 +40,7 @@ def prepare(
     device = choose_device(run.compute)
     precision = choose_precision(run, device)
     probes = online_probes(run, images, test)
-    train = images or run.data("train")
-    check_images(run, train)
+    train = images or own_images(run)
     batches = Batches(train.pixels, run, device)
     started = resume and folder.made() and bool(checkpoint.found(folder.checkpoints))
     state = build(run, device, start=not started)
