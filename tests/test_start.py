@@ -138,7 +138,8 @@ def test_show_tells_of_other_sizes_too_and_of_weights_that_are_not_there(tmp_pat
     assert main(["show", "mae", *SIZES, f"model.init={path}"]) == 0
     fits = capsys.readouterr()
     assert 'init = "' in fits.out and fits.err == ""
-    assert main(["show", "mae", *SIZES, "model.depth=3", f"model.init={path}"]) == 2
+    other = [size.replace("depth=2", "depth=3") for size in SIZES]
+    assert main(["show", "mae", *other, f"model.init={path}"]) == 2
     refused = capsys.readouterr()
     assert refused.out == "" and "set model.depth=2" in refused.err
     assert main(["show", "mae", f"model.init={tmp_path}/later.pth"]) == 0
