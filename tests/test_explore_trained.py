@@ -7,14 +7,22 @@ import torch
 from pages import at, becomes, click, expect, watched
 from test_explore import panel
 from test_explore_browser import drawn_as
+from test_explore_path import COMMITTED
 from test_train import noise, tiny
 from test_view_film import keeping
 
 from siamlab.component import UserError
 from siamlab.evaluate.course import at_step
 from siamlab.evaluate.models import NamedModel
-from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer, ReconstructionExplorer
+from siamlab.explore import (
+    EyeExplorer,
+    ModelsExplorer,
+    PairExplorer,
+    PathExplorer,
+    ReconstructionExplorer,
+)
 from siamlab.recipes import mae, siameseim
+from siamlab.study.trials_file import read_trials
 from siamlab.train import train
 from siamlab.train.device import build
 from siamlab.train.kept import branch_steps, branches_at
@@ -165,3 +173,22 @@ def test_a_page_goes_through_the_steps(browser, models, pixels, kind, tmp_path):
         drawn_as(page, explorer.set(training_step="6"))
         page.mouse.move(*at(page, view, 0.1, 0.1))  # pinned: the answer stays
         drawn_as(page, explorer)
+
+
+def test_a_path_goes_through_the_training_of_its_models(browser, models, pixels, tmp_path):
+    """Steps of the path are models, and each is shown as its training had made it by then."""
+    names = read_trials(COMMITTED).header.about["points"]
+    kept, sparse, _ = (named.folder for named in models)
+    walked = dict.fromkeys(names, kept) | {"MAE": sparse}
+    explorer = PathExplorer(COMMITTED, pixels, models=walked).set(training_step="2")
+    for step, own in ((1, alone(models[1], 0)), (2, alone(models[0], 2))):
+        explorer.set(step=step)
+        wanted, name = ModelsExplorer(own, pixels), explorer.steps[step - 1].name
+        for kind in ("attention", "similarity", "match"):
+            mine = panel(explorer, f"{name} {kind}").heat.values
+            assert list(mine) == list(panel(wanted, f"{own.name} {kind}").heat.values)
+    explorer.set(training_step="6")
+    with watched(browser, width=1200, height=900) as page:
+        for _ in steps_of(page, explorer, tmp_path):
+            page.locator("input[name=step]").fill("1")
+            drawn_as(page, explorer.set(step=1))
