@@ -168,7 +168,7 @@ class Scene(NamedTuple):
             "panels": [_panel(panel, self.scales) for panel in self.panels],
             "columns": self.columns,
             "text": self.text,
-            "controls": [control._asdict() for control in self.controls],
+            "controls": [c._asdict() | {"words": list(c.words)} for c in self.controls],
             "scales": {
                 key: scale._asdict() | {"bound": scale.bound} for key, scale in self.scales.items()
             },
