@@ -128,7 +128,7 @@ def test_a_page_of_too_many_values_holds_fewer_images_and_says_so(browser, monke
     own = rows[rows[:, 0] < len(images)]
     with watched(browser, width=1280, height=900) as page:
         page.goto(explorer.to_html(tmp_path / "page.html").as_uri())
-        mentions(page, f"This page holds the first {len(images)} of 10 images.")
+        mentions(page, f"are of the first {len(images)} of 10 images: the values of all")
         mentions(page, f"of {len(own)} with {measure} from")
         expect(page.locator(".text")).not_to_contain_text(": 0 patches")
         bars = page.evaluate("shown.scene.panels[1].chart.names")

@@ -45,6 +45,10 @@ IMAGES = 40  # test images behind the histogram
 BARS = 12
 DESCRIBED = 7  # chosen models that are described: one for each colour
 PICTURES = 1.2e6  # bytes of the images in a page
+PARTIAL = (
+    "Bars and examples of this page are of the first {held} of {total} images: the values of all "
+    "would make it too large. In a notebook, the explorer has them all."
+)
 NAMED = 12  # up to this many points all have names; of more, only those that are described
 
 
@@ -255,7 +259,7 @@ class PlaneExplorer(Explorer):
             "models": models, "views": views, "measures": held_measures(),
             "curves": held_curves(logged) if self._has_metrics() else None,
             "bars": BARS, "described": DESCRIBED, "named": NAMED,
-            "note": f"This page holds the first {held} of {total} images." if held < total else "",
+            "note": PARTIAL.format(held=held, total=total) if held < total else "",
         }  # fmt: skip
         images = small_images(self.pixels[:held], PICTURES)
         return Held("linkedScene", data, images, self.scene().controls)
