@@ -58,6 +58,8 @@ def same_scene(shown, wanted):
 def test_several_of_many_points_are_brushed_and_every_control_answers(page):
     explorer = StudyExplorer(*NAMES)
     drawn_as(page, explorer)
+    plane, told = (page.locator(place).bounding_box() for place in (".panels", ".text"))
+    assert told["y"] >= plane["y"] + plane["height"]  # the pictures first, then the list
     page.locator("select[name=points]").select_option("runs")
     drawn_as(page, explorer.set(points="runs"))
     count = len(explorer.scene().panels[0].chart.names)

@@ -1737,6 +1737,7 @@ function mount(model2, el) {
     const scene = model2.get("scene");
     if (!scene.panels) return;
     text.textContent = scene.text;
+    root.classList.toggle("charted", Boolean(scene.panels[0]?.chart));
     keepHeight(text, scene.panels.some((panel) => panel.hovers));
     updateControls();
     showPanels(panels, scene, model2.get("images"), all, send);

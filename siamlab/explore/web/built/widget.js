@@ -554,6 +554,7 @@ function mount(model, el) {
     const scene = model.get("scene");
     if (!scene.panels) return;
     text.textContent = scene.text;
+    root.classList.toggle("charted", Boolean(scene.panels[0]?.chart));
     keepHeight(text, scene.panels.some((panel) => panel.hovers));
     updateControls();
     showPanels(panels, scene, model.get("images"), all, send);

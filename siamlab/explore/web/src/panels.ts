@@ -40,6 +40,7 @@ export function mount(model: Model, el: Element): void {
     const scene = model.get("scene");
     if (!scene.panels) return;
     text.textContent = scene.text;
+    root.classList.toggle("charted", Boolean(scene.panels[0]?.chart)); // then the text is a list, and stands below
     keepHeight(text, scene.panels.some((panel) => panel.hovers));
     updateControls();
     showPanels(panels, scene, model.get("images"), all, send);
