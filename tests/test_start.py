@@ -7,16 +7,18 @@ from shutil import copyfile
 import pytest
 import timm
 import torch
-from checkpoints import write
+from checkpoints import write, write_hugging_face
 from safetensors.torch import save_file
 
-from siamlab import Run, mae, open_model, siameseim, zoo
+from siamlab import Run, ijepa, mae, open_model, siameseim, zoo
 from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.data import Scenes
 from siamlab.data.images import plain
 from siamlab.evaluate.evaluate import with_untrained
 from siamlab.interop.weights import weights_hash
+from siamlab.model.timm_names import timm_sizes
+from siamlab.probe.batches import Inputs
 from siamlab.study.definition import Ablation, Axis, Choice
 from siamlab.study.description import describe, differences
 from siamlab.target import Frozen
@@ -48,6 +50,46 @@ def images():
     rng = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (8, 3, 56, 56), dtype=torch.uint8, generator=rng)
     return plain(pixels, torch.zeros(8).long(), ("a",))
+
+
+@pytest.mark.parametrize("before", ["", "hf:"])
+@pytest.mark.parametrize("kind", ["vit", "vit_mae", "dinov2"])
+def test_a_run_starts_with_the_features_of_a_hugging_face_folder(kind, before, tmp_path):
+    network = write_hugging_face(kind, tmp_path / kind)
+    encoder = started(f"{before}{tmp_path / kind}", "model.heads=4")
+    x = torch.rand(2, 3, 48, 48)
+    found = Inputs.of(encoder), Inputs((48, 48), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    mine, theirs = (
+        model.forward_features((x - torch.tensor(i.mean)[:, None, None])
+                               / torch.tensor(i.std)[:, None, None])
+        for model, i in zip((encoder, network), found, strict=True)
+    )  # fmt: skip
+    assert torch.allclose(mine, theirs, atol=1e-4)
+
+
+def test_a_run_of_a_hugging_face_folder_is_bound_to_its_weights(images, tmp_path):
+    write_hugging_face("dinov2", tmp_path / "dinov2")
+    name = f"hf:{tmp_path / 'dinov2'}"
+    run = mae().change(*SMALL, "model.heads=4", f"model.init={name}")
+    folder = train(run, tmp_path / "run", images)
+    kept = json.loads(folder.environment.read_text())["weights"]
+    assert kept == {"model.init": weights_hash(open_model(name).model)}
+
+
+def test_i_jepa_goes_on_in_timms_transformer_without_a_class_token(tmp_path, monkeypatch, request):
+    """The release's ViT-H/14 by its keys, of one block."""
+    timm_sizes.cache_clear()
+    request.addfinalizer(timm_sizes.cache_clear)
+    create = timm.create_model
+    small = partial(create, depth=1)
+    monkeypatch.setattr(timm, "create_model", small)
+    network = small("vit_huge_patch14_gap_224", img_size=28, num_classes=0).eval()
+    target = {f"module.{key}": value for key, value in network.state_dict().items()}
+    others = {"encoder": {}, "predictor": {}, "opt": {}, "epoch": 300}
+    torch.save(others | {"target_encoder": target}, tmp_path / "IN1K-vit.h.14-300e.pth.tar")
+    run = ijepa().change("model=vit_huge_patch14_gap_224", "model.norm=layer", "size=28")
+    run = run.change(f"model.init={tmp_path}/IN1K-vit.h.14-300e.pth.tar")
+    assert far(build(run, torch.device("cpu")).model.encoder.plain().eval(), network, 28) < 2e-5
 
 
 @pytest.mark.parametrize(
@@ -118,7 +160,11 @@ TINY = dict(embed_dim=64, depth=1, num_heads=1)
         ("DINOv2, registers", (), "another size .* set model.registers=4$"),
         ("MAE", ("model.norm=none",), "has a norm after the last block; set model.norm=layer"),
         ("SiameseIM", (), "has no norm after the last block; set model.norm=none"),
-        ("I-JEPA", (), "is another architecture: cls_token is missing there and .*timm's name"),
+        (
+            "I-JEPA",
+            (),
+            "cls_token is missing there and .*timm's name.*vit_huge_patch14_gap_224, which",
+        ),
         (
             "CLIP",
             (),
@@ -131,6 +177,14 @@ def test_weights_of_another_architecture_are_refused(release, changes, sentence,
     with pytest.raises(UserError, match=sentence) as error:
         started(path, *changes)
     assert "\n" not in str(error.value)
+
+
+def test_an_architecture_by_name_is_not_told_to_set_sizes_that_it_has_no_keys_for(tmp_path):
+    path, _ = write("I-JEPA", tmp_path)
+    run = mae().change("size=48", "model=vit_tiny_patch16_224", f"model.init={path}")
+    apart = "width 128, not 192, depth 2, not 12, heads 2, not 3"
+    with pytest.raises(UserError, match=rf"encoder \({apart}\); set model to timm's name of that"):
+        build(run, torch.device("cpu"))
 
 
 def test_show_tells_of_other_sizes_too_and_of_weights_that_are_not_there(tmp_path, capsys):

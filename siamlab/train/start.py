@@ -80,7 +80,7 @@ def _checked(encoder: Encoder, run: Run) -> nn.Module:
     """Return the weights to start from, of the encoder's size and activation."""
     name = run.model.starts_from
     vit = open_by_name(name).model
-    _check_sizes(name, vit, encoder.vit)
+    _check_sizes(name, vit, encoder.vit, run.model.by_name)
     _check_activation(name, vit, encoder.vit)
     return vit
 
@@ -131,14 +131,22 @@ def _fold_scales(weights: dict[str, Tensor]) -> None:
             weights[f"{into}.bias"] = gamma * weights[f"{into}.bias"]
 
 
-def _check_sizes(name: str, theirs: nn.Module, mine: nn.Module) -> None:
-    """Raise UserError that says which fields make the run's encoder as large as the weights'."""
+def _check_sizes(name: str, theirs: nn.Module, mine: nn.Module, by_name: bool) -> None:
+    """Raise UserError that says how the run's encoder becomes as large as the weights'.
+
+    An encoder that is chosen `by_name` has no fields for its sizes.
+    """
     other, own = _sizes(theirs), _sizes(mine)
-    wrong = [f"model.{key}={value}" for key, value in other.items() if own[key] != value]
-    if wrong:
+    wrong = {key: value for key, value in other.items() if own[key] != value}
+    if wrong and by_name:
+        apart = ", ".join(f"{key} {value}, not {own[key]}" for key, value in wrong.items())
         raise UserError(
-            f"model.init={name} has another size than the run's encoder; set {' '.join(wrong)}"
+            f"model.init={name} has another size than the run's encoder ({apart}); set model to "
+            "timm's name of that architecture"
         )
+    if wrong:
+        fields = " ".join(f"model.{key}={value}" for key, value in wrong.items())
+        raise UserError(f"model.init={name} has another size than the run's encoder; set {fields}")
 
 
 def _sizes(vit: nn.Module) -> dict[str, int]:
@@ -179,5 +187,11 @@ def _check_keys(name: str, weights: dict[str, Tensor], vit: nn.Module) -> None:
             raise UserError(
                 f"model.init={name} is another architecture: {key} is "
                 f"{theirs.get(key, 'missing')} there and {mine.get(key, 'missing')} in the run's "
-                "encoder; set model to timm's name of that architecture"
+                f"encoder; set model to timm's name of that architecture{_such_as(key, theirs)}"
             )
+
+
+def _such_as(key: str, theirs: dict[str, tuple[int, ...]]) -> str:
+    """Return an example of a name for weights without a class token, such as I-JEPA's."""
+    lacks = key == "cls_token" and key not in theirs
+    return ", such as vit_huge_patch14_gap_224, which has no class token" if lacks else ""
