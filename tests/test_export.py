@@ -1,6 +1,8 @@
 """Models for other programs: what they compute there is what they compute here."""
 
 import json
+import subprocess
+import sys
 import warnings
 from functools import partial
 
@@ -48,6 +50,42 @@ def test_onnx_gives_the_numbers_of_torch(tmp_path):
     found = features(named.model, images(3))
     for mine, own in zip(session.run(None, {"image": images(3).numpy()}), found[:3], strict=True):
         torch.testing.assert_close(torch.from_numpy(mine), own, atol=1e-4, rtol=0)
+
+
+ELSEWHERE = """
+import sys, warnings, torch
+warnings.simplefilter("ignore")
+folder = sys.argv[1]
+images = torch.load(f"{folder}/images.pt")
+if "pt2" in sys.argv[2]:
+    graph = torch.export.load(f"{folder}/mine.pt2").module()
+else:
+    import onnxruntime
+    session = onnxruntime.InferenceSession(f"{folder}/mine.onnx")
+    graph = lambda x: [torch.from_numpy(y) for y in session.run(None, {"image": x.numpy()})]
+found = [list(graph(part)) for part in images]
+torch.save(found, f"{folder}/found.pt")
+assert not any(name.startswith(("siamlab", "timm")) for name in sys.modules)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pt2", "onnx"])
+@pytest.mark.parametrize("release", ["SiameseIM", "DINOv2, registers"])
+def test_a_graph_needs_no_siamlab_and_gives_torchs_numbers_of_one_image_and_of_five(
+    kind, release, tmp_path
+):
+    if kind == "onnx":
+        pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+        pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    named = open_model(write(release, tmp_path)[0])
+    export_model(named, str(tmp_path / f"mine.{kind}"))
+    batches = [torch.rand(n, 3, SIDE, SIDE) for n in (1, 5)]
+    torch.save(batches, tmp_path / "images.pt")
+    subprocess.run([sys.executable, "-c", ELSEWHERE, tmp_path, kind], check=True, cwd=tmp_path)
+    for part, found in zip(batches, torch.load(tmp_path / "found.pt"), strict=True):
+        for mine, own in zip(found, features(named.model, part)[:3], strict=True):
+            torch.testing.assert_close(mine, own, atol=1e-4, rtol=0)
 
 
 def test_a_graph_that_computes_something_else_is_refused(tmp_path):
