@@ -161,8 +161,8 @@ def trained() -> Lines:
     def line(name: str, words: list[str]) -> list[str]:
         own = OWN.get(MADE[name]().prediction.kind, OWN["global"])
         given = {word.partition("=")[0] for word in words}  # no key may be given twice
-        small = [w for w in (*TINY, *own, "steps=1") if w.partition("=")[0] not in given]
-        return ["train", name, "--small", *small, *words]
+        small = {word.partition("=")[0]: word for word in (*TINY, *own, "steps=1")}
+        return ["train", name, "--small", *(w for k, w in small.items() if k not in given), *words]
 
     return st.builds(line, st.sampled_from([*RECIPES]), valid(most=12) | hostile())
 
