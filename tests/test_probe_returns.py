@@ -11,8 +11,9 @@ import torch
 from pretend_device import pretended, returned
 
 from siamlab.geometry import Match
-from siamlab.probe import correspondence, knn, knn_votes, place_error
+from siamlab.probe import correspondence, knn, knn_votes, place_error, retrieval
 from siamlab.probe.linear import linear_answers
+from siamlab.probe.segmentation import _overlaps as overlaps
 
 N, GRID, WIDTH = 24, (3, 3), 8
 PARTS = {"one": N, "many": 2}  # images at a time
@@ -47,7 +48,17 @@ def errors(device, chunk):
     return place_error(a, b, places(device), GRID, (24, 24), chunk=chunk)
 
 
-@pytest.mark.parametrize("probe", [votes, matches, errors])
+def ranked(device, chunk):
+    return retrieval(draws()(N, WIDTH).to(device), (torch.arange(N) % 3).to(device), chunk=chunk)
+
+
+def counted(device, chunk):
+    """Regions of the pixels, as segmentation counts them after its fit."""
+    masks = (torch.arange(N * 36).view(N, 6, 6) % 3).to(torch.uint8)
+    return overlaps(draws()(N, 9, 3).to(device), masks.to(device), GRID, chunk)
+
+
+@pytest.mark.parametrize("probe", [votes, matches, errors, ranked])
 def test_nothing_returns_for_each_part_of_the_images(probe):
     found = {}
     for name, chunk in PARTS.items():
@@ -55,7 +66,16 @@ def test_nothing_returns_for_each_part_of_the_images(probe):
             probe(device, chunk)
         found[name] = log
     assert found["one"] == found["many"]
-    assert 0 < len(found["one"]) < 12  # chance, and the terms of each image, from which it is drawn
+    assert 0 < len(found["one"]) < 16  # checks, chance and the terms of each image
+
+
+def test_regions_of_pixels_are_counted_without_a_return_for_each_part():
+    found = {}
+    for name, chunk in PARTS.items():
+        with pretended() as device, returned() as log:
+            counted(device, chunk)
+        found[name] = log
+    assert found["one"] == found["many"] and len(found["one"]) < 3
 
 
 def test_votes_of_others_return_nothing_for_each_part(monkeypatch):

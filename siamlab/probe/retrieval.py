@@ -86,8 +86,8 @@ def _precisions(
     unit: Tensor, labels: Tensor, queries: Int[Tensor, " c"]
 ) -> tuple[Float[Tensor, " c"], Float[Tensor, " n"]]:
     """Average precision of some of the images, each left out of its own ranking; slopes summed."""
-    others = torch.arange(len(labels), device=labels.device)[None].expand(len(queries), -1)
-    others = others[others != queries[:, None]].view(len(queries), -1)  # [c, n - 1]
+    others = torch.arange(len(labels) - 1, device=labels.device)  # counted without the query
+    others = others + (others >= queries[:, None]).long()  # [c, n - 1]
     similarity = (unit[queries] @ unit.T).gather(1, others)
     precision, slope = average_precision(similarity, labels[others] == labels[queries, None])
     ranked = slope.new_zeros(len(labels)).index_add_(0, others.flatten(), slope.flatten())
