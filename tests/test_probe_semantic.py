@@ -329,8 +329,8 @@ def test_the_chance_of_retrieval_is_that_of_random_rankings():
         precision = order.cumsum(axis=1) / numpy.arange(1, 18)
         each.append(((order * precision).sum(axis=1) / relevant.sum()).mean())
     assert retrieval(noise(18, WIDTH), y).chance == pytest.approx(numpy.mean(each), abs=0.003)
-    two = retrieval(noise(2, WIDTH), torch.zeros(2, dtype=torch.long))
-    assert two.value == two.chance == 1
+    with pytest.raises(UserError, match="labels must have two classes or more"):
+        retrieval(noise(2, WIDTH), torch.zeros(2, dtype=torch.long))
 
 
 def test_collapsed_features_retrieve_the_share_of_the_class():
