@@ -12,18 +12,18 @@ predicts; both are counted on drawn masks unless the choice says them itself.
 from abc import abstractmethod
 from functools import lru_cache
 from math import inf, pi
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from pydantic import AfterValidator, Field
 from torch import Generator, Tensor
 
 from siamlab.component import Component, UserError, ascending
 from siamlab.geometry import Grid, random_rectangles
-from siamlab.machine.wording import described
+from siamlab.mask import Mask, mistake
 
 Ratio = Annotated[float, Field(ge=0, lt=1, description="fraction of patches hidden")]
 Predict = Annotated[
@@ -36,20 +36,6 @@ Aspect = Annotated[
     float, Field(ge=1, le=100, description="height / width, log-uniform in 1/aspect..aspect")
 ]
 Range = Annotated[tuple[Fraction, Fraction], AfterValidator(ascending)]
-
-
-class Mask(NamedTuple):
-    """Patches that take part, as flags."""
-
-    visible: Bool[Tensor, "B N"]  # context patches the encoder sees
-    predict: Bool[Tensor, "B N"]  # target patches the loss scores
-
-
-class MaskIndex(NamedTuple):
-    """The same patches by ascending index, which networks read without waiting for a GPU."""
-
-    visible: Int64[Tensor, "B V"]
-    predict: Int64[Tensor, "B P"]
 
 
 class MaskingChoice(Component):
@@ -75,26 +61,12 @@ class MaskingChoice(Component):
     def checked(self, drawn: Any, batch: int, grid: Grid) -> Mask:
         """Return the mask. Raises UserError where a choice that a user has added drew none."""
         shape = batch, grid[0] * grid[1]
-        if not isinstance(drawn, Mask):
-            wrong = described(drawn)
-        else:
-            wrong = next((w for part in drawn._fields if (w := _wrong(drawn, part, shape))), "")
-        if wrong:
+        if wrong := mistake(drawn, shape):
             raise UserError(
                 f"{type(self).__name__} must return a siamlab.masking.Mask(visible, predict), true "
                 f"or false {list(shape)}, as many true for each image; got {wrong}"
             )
         return drawn
-
-
-def _wrong(mask: Mask, part: str, shape: tuple[int, int]) -> str:
-    """Return what is wrong with one part of a mask; "" if nothing is."""
-    flags = getattr(mask, part)
-    if not isinstance(flags, torch.Tensor) or flags.dtype != torch.bool or flags.shape != shape:
-        return f"{part}={described(flags)}"
-    counts = flags.sum(dim=1)
-    least, most = counts.min(), counts.max()
-    return f"{part} with {least} to {most} of them" if least < most else ""
 
 
 class NoMasking(MaskingChoice):

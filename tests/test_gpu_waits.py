@@ -20,7 +20,8 @@ from siamlab.component import variants
 from siamlab.evaluate.models import open_model
 from siamlab.loss import Loss
 from siamlab.machine.constant import constant
-from siamlab.masking import Mask, MaskIndex, Masking, MultiBlockMasking, NoMasking
+from siamlab.mask import Mask, MaskIndex
+from siamlab.masking import Masking, MultiBlockMasking, NoMasking
 from siamlab.model.backbone import Timm, Vit
 from siamlab.model.blocks import index_of, pick
 from siamlab.model.prediction import Both, DenseDecoder, GlobalHead

@@ -168,3 +168,15 @@ some_file: Callable[[str], str] = path_of("a file")
 some_images: Callable[[str], str] = path_of("images: a folder, or a source by name", "name")
 file_or_folder: Callable[[str], str] = path_of("a file or folder")
 count: Callable[[str], int] = whole_number(1, None, "a whole number, 1 or more")
+
+
+def add_command(
+    commands: Any, name: str, text: str, function: Callable, *words: tuple[str, str]
+) -> Parser:
+    """Add a command; `recipe`, `model`, `file` take one word, `axis` at most one, others any."""
+    command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    command.set_defaults(command=function, name=name)
+    for word, meaning in words:
+        number = {"recipe": None, "model": None, "file": None, "axis": "?"}.get(word, "*")
+        command.add_argument(word, nargs=number, help=meaning)
+    return command

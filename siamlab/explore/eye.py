@@ -30,7 +30,7 @@ from siamlab.figure import components_table
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
 from siamlab.machine.arguments import typed
-from siamlab.masking import Mask
+from siamlab.mask import Mask
 from siamlab.run import Run
 
 FLIPS = ("not mirrored", "mirrored")

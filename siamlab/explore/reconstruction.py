@@ -26,7 +26,7 @@ from siamlab.explore.trained import STEP, last_step, step_control
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
 from siamlab.machine.arguments import typed
-from siamlab.masking import Mask
+from siamlab.mask import Mask
 from siamlab.model.standard import from_patches, patch_pixels
 from siamlab.run import Run
 

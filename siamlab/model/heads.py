@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from siamlab.masking import Mask, MaskIndex
+from siamlab.mask import Mask, MaskIndex
 from siamlab.model.blocks import (
     EPSILON,
     Chosen,

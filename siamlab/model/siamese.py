@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from siamlab.geometry import Grid
-from siamlab.masking import Mask, MaskIndex
+from siamlab.mask import Mask, MaskIndex
 from siamlab.model.backbone import Backbone
 from siamlab.model.encoder import Encoder
 from siamlab.model.prediction import PredictionChoice

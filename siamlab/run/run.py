@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from siamlab.colour import Colour, SiameseColour
-from siamlab.component import Allowed, Component, Sizes, UserError
+from siamlab.component import Component, Sizes, UserError
 from siamlab.data import Data, Scenes
 from siamlab.geometry import Grid
 from siamlab.loss import Loss, UniGrad
@@ -24,6 +23,7 @@ from siamlab.model.backbone import Backbone, Vit
 from siamlab.model.prediction import DenseDecoder, Prediction
 from siamlab.positions import Positions, RelativeScale
 from siamlab.run.assignments import choice_of, differences
+from siamlab.run.fields import MOST_BYTES, Name, Size
 from siamlab.run.mistakes import changed, made
 from siamlab.run.rules import (
     batch_divides,
@@ -35,36 +35,6 @@ from siamlab.run.rules import (
 )
 from siamlab.target import Momentum, Target
 from siamlab.views import TwoCrops, View, Views
-
-
-def _two_sides(size: Any) -> Any:
-    return (size, size) if isinstance(size, int) else size
-
-
-Side = Annotated[int, Field(ge=1, le=4096)]
-
-MOST_BYTES = 200  # of a name: file systems take 255, and files named after it have endings
-
-
-def _short(name: str) -> str:
-    """Return the name. Refuses one that no file system takes: they count bytes."""
-    if len(name.encode(errors="replace")) > MOST_BYTES:
-        raise PydanticCustomError("long", "is too long")
-    return name
-
-
-NAME = Allowed(
-    f"text that can name a folder: at most {MOST_BYTES} letters (bytes in UTF-8, where é takes 2 "
-    "and 猫 3), without / and \\ and line breaks, and with more than dots"
-)
-SIZE = Allowed("one or two whole numbers from 1 to 4,096, such as 224 or [224, 160]")
-Size = Annotated[
-    tuple[Side, Side],
-    BeforeValidator(_two_sides, json_schema_input_type=Side | tuple[Side, Side]),
-    SIZE,
-    Field(description="height and width of a view, pixels; one number for both"),
-]
-
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -133,7 +103,7 @@ BESIDE = (
 class Run(Component):
     """Everything that decides a training run. The defaults are SiameseIM's release recipe."""
 
-    name: Annotated[str, AfterValidator(_short), NAME] = Field(
+    name: Name = Field(
         default="siameseim",
         pattern=r"^[^/\\\x00-\x1f\x7f]*[^/\\.\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$",
         max_length=MOST_BYTES,

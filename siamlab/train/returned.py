@@ -14,7 +14,7 @@ from siamlab.component import UserError
 from siamlab.data.images import Images
 from siamlab.geometry import View
 from siamlab.machine.wording import described
-from siamlab.masking import MaskIndex
+from siamlab.mask import MaskIndex
 from siamlab.model.blocks import index_of
 from siamlab.positions import Places
 from siamlab.run import Run

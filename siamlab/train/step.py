@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from siamlab.geometry import View
 from siamlab.loss import Terms
 from siamlab.machine import distributed
-from siamlab.masking import Mask, MaskIndex
+from siamlab.mask import Mask, MaskIndex
 from siamlab.model.blocks import index_of
 from siamlab.model.siamese import Predictions
 from siamlab.run import Run
