@@ -59,9 +59,8 @@ class Layout(NamedTuple):
     heads: int | None = None  # None: from the width
     eps: float = 1e-6  # of the norms
     act: str = "gelu"
-    assumed: bool = (
-        False  # whether neither keys nor settings show activation (CLIP), colours (BEiT)
-    )
+    # whether neither keys nor settings show the activation (CLIP) or the colours (BEiT, SimMIM)
+    assumed: bool = False
     mean: Triple = IMAGENET[0]
     std: Triple = IMAGENET[1]
 
