@@ -166,7 +166,7 @@ def test_two_sources_of_images_are_refused(tmp_path, capsys):
     words = ["embed", MODEL, "--data", "scenes", "data=fashion", "--out", f"{tmp_path}/f.parquet"]
     assert main(words) == 2
     said = capsys.readouterr().err
-    assert "--data scenes and data=fashion are two sources of images; leave one out" in said
+    assert "--data scenes and data=fashion name two sources of images; leave one" in said
 
 
 def test_a_disk_that_is_full(scenes, tmp_path, monkeypatch):

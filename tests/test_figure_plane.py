@@ -98,7 +98,7 @@ def test_a_name_is_shown_as_it_is():
     assert "&lt;b&gt;x&lt;/b&gt;" in [note.text for note in figure.layout.annotations]
 
 
-@pytest.mark.parametrize("seed", [0, 3, 6])
+@pytest.mark.parametrize("seed", [0, 3])
 def test_no_name_stands_on_the_line_of_chance(seed):
     places = np.random.default_rng(seed).uniform((0.02, 0.4), (0.3, 0.6), (6, 2)).round(2)
     found = {f"a long name, number {i}": (x, y) for i, (x, y) in enumerate(places)}

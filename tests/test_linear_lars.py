@@ -114,10 +114,9 @@ def test_the_seed_decides_and_the_global_generators_are_left():
     assert torch.equal(torch.random.get_rng_state(), state) and one == same != other
 
 
-@pytest.mark.parametrize("n, batch", [(1, 8), (9, 1)])
-def test_a_batch_of_one_is_refused(n, batch):
-    with pytest.raises(UserError, match=f"batch={batch} and the .* images, {n}, must be 2 or more"):
-        linear_lars(*blobs(n, 0), *blobs(9, 1), batch=batch)
+def test_a_batch_of_one_is_refused():
+    with pytest.raises(UserError, match="batch=1 must be 2 or more"):
+        linear_lars(*blobs(9, 0), *blobs(9, 1), batch=1)
 
 
 def test_a_device_gives_the_numbers_of_the_processor():

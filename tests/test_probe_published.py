@@ -99,7 +99,8 @@ def test_another_start_ends_at_the_same_layer():
 
 
 @pytest.mark.parametrize(
-    "said, n, values", [("penalties", 9, ()), ("penalties", 9, (0.0, 1.0)), ("2 images", 1, (1.0,))]
+    "said, n, values",
+    [("penalties", 9, ()), ("penalties", 9, (0.0, 1.0)), ("two classes", 1, (1.0,))],
 )
 def test_a_penalty_that_cannot_be_chosen_is_refused(said, n, values):
     x, y = faint(n, 0)

@@ -265,7 +265,7 @@ def test_long_tail_refuses_what_is_no_tail():
     x, y, queries, answers = images(1.0)
     with pytest.raises(UserError, match="imbalance=0.5 must be 1 or more"):
         long_tail(x, y, queries, answers, 0.5)
-    with pytest.raises(UserError, match="2 classes or more"):
+    with pytest.raises(UserError, match="two classes or more"):
         long_tail(x, y * 0, queries, answers)
 
 
@@ -409,7 +409,7 @@ def test_collapsed_features_separate_nothing():
         line = noise(1, 7, seed=seed) * (1 + torch.arange(20.0))[:, None]
         assert class_separation(line, y).value == pytest.approx(0, abs=1e-4)
     assert class_separation(torch.eye(2)[y], y).value == pytest.approx(1, abs=1e-6)
-    with pytest.raises(UserError, match="2 classes or more"):
+    with pytest.raises(UserError, match="two classes or more"):
         class_separation(noise(4, 3), torch.ones(4, dtype=torch.long))
 
 

@@ -178,9 +178,6 @@ def folder_or_source(
     """Return the images of --data, a folder or a source by name, which the words change."""
     if data and (is_path(data) or expanded(data).is_dir()):
         return run_or_scenes().change(*words, data=open_source(data, models)).data
-    for word in words:
-        if data and word.startswith("data=") and word != f"data={data}":
-            raise UserError(f"--data {data} and {word} are two sources of images; leave one out")
     words = [f"data={data}", *words] if data else words
     return probing_data([named.run for named in models if named.run], words)
 

@@ -98,9 +98,10 @@ def check_labelled(
 def check_varied(name: str, labels: Tensor) -> None:
     """Refuse labels of one class alone: whoever knows no other answer is always right."""
     if (labels == labels[0]).all():
+        all_of_them = f"all {len(labels)} are" if len(labels) > 1 else "the only one is"
         raise UserError(
-            f"{name} must have two classes or more to tell apart, but all {len(labels)} are "
-            f"{labels[0]}: give images of other classes, too"
+            f"{name} must have two classes or more to tell apart, but {all_of_them} {labels[0]}: "
+            "give images of other classes, too"
         )
 
 

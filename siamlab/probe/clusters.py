@@ -13,7 +13,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
-from siamlab.probe.checks import check_alike, check_features, check_labels
+from siamlab.probe.checks import check_alike, check_features, check_labels, check_varied
 from siamlab.probe.retrieval import class_sizes
 from siamlab.probe.score import Groups, Score, bootstrap, ratio
 
@@ -83,8 +83,8 @@ def class_separation(
     check_labels("labels", labels, len(features))
     class_sizes(labels)  # refuses unlabelled images
     _, kind, count = labels.unique(return_inverse=True, return_counts=True)
-    if (classes := len(count)) < 2:
-        raise UserError("labels must have 2 classes or more, got 1: give images of other classes")
+    check_varied("labels", labels)
+    classes = len(count)
     unit = _unit(features)
     sums = unit.new_zeros(classes, unit.shape[1]).index_add_(0, kind, unit)
     means = sums / count[:, None]  # [K, D]

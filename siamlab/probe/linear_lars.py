@@ -49,11 +49,8 @@ def linear_lars(
     classes a step.
     """
     classes = check_labelled(train, train_labels, test, test_labels)
-    if min(batch, len(train)) < 2:
-        raise UserError(
-            f"batch={batch} and the number of training images, {len(train)}, must be 2 or more: "
-            "features are standardised over a batch"
-        )
+    if batch < 2:
+        raise UserError(f"batch={batch} must be 2 or more: features are standardised over a batch")
     batch = min(batch, len(train))
     epochs = max(epochs, math.ceil(steps / (len(train) // batch)))
     recipe = RECIPE.model_copy(update={"epochs": epochs, "batch": batch})

@@ -65,10 +65,6 @@ def imbalanced(
 ) -> tuple[Int[Tensor, " K"], Int[Tensor, " C"]]:
     """The classes that have images, commonest first, and how many images each class keeps."""
     present = counts.nonzero()[:, 0]
-    if len(present) < 2:
-        raise UserError(
-            "train_labels must have 2 classes or more, got 1: give images of others too"
-        )
     mixed = torch.randperm(len(present), generator=rng, device=rng.device)
     order = present[mixed.to(counts.device)]
     rank = torch.arange(len(order), dtype=torch.double, device=counts.device)

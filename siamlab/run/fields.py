@@ -6,7 +6,6 @@ class Run(Component): name: Name; size: Size
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
 from siamlab.component import Allowed
 
@@ -21,7 +20,7 @@ def _two_sides(size: Any) -> Any:
 def _short(name: str) -> str:
     """Return the name. Refuses one that no file system takes: they count bytes."""
     if len(name.encode(errors="replace")) > MOST_BYTES:
-        raise PydanticCustomError("long", "is too long")
+        raise ValueError("is too long")
     return name
 
 
@@ -30,7 +29,7 @@ Name = Annotated[
     AfterValidator(_short),
     Allowed(
         f"text that can name a folder: at most {MOST_BYTES} letters (bytes in UTF-8, where é takes "
-        "2 and 猫 3), without / and \\ and line breaks, and with more than dots"
+        "2), without / and \\ and line breaks, and with more than dots"
     ),
 ]
 Size = Annotated[
