@@ -16,6 +16,8 @@ from siamlab.machine.terminal import tell
 DIGITS = 4  # of the columns of a terminal, at most
 REFUSED = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
 
+GONE = "the folder that this is started in is gone; change to another one"
+
 
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit status.
@@ -28,6 +30,8 @@ def main(words: list[str] | None = None) -> int:
     try:
         _prepare()
         options = read(words)
+        if not _is_somewhere():  # libraries would end the process without a word
+            raise UserError(GONE)
         done = options.command(options) or 0
         if sys.stdout:  # None where it was closed, as by `>&-`
             sys.stdout.flush()
@@ -72,7 +76,7 @@ def _explained(error: Exception) -> str:
     if fault := machine_fault(error):
         return f"{fault} where this works; mend that and start again"
     if isinstance(error, FileNotFoundError) and not _is_somewhere():
-        return "the folder that this is started in is gone; change to another one"
+        return GONE
     if isinstance(error, OSError) and error.errno in REFUSED and error.filename:
         return f"{error.filename} cannot be used ({error.strerror}); {way_out(error)}"
     return ""
