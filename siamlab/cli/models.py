@@ -8,6 +8,7 @@ from typing import Any
 from siamlab.cli import commands as do
 from siamlab.cli.choices import SPLITS, STANDARD, SUITES
 from siamlab.cli.sentences import (
+    Parser,
     add_command,
     add_device,
     add_precision,
@@ -48,9 +49,7 @@ def _probe_command(commands: Any) -> None:
         help="which probes: quick, full, published (protocols of papers), imagenet-c, or a "
         f"standard set: {', '.join(STANDARD)} (regions: your own images and masks)",
     )
-    probe.add_argument(
-        "--data", type=some_images, metavar="NAME", help="the images; the same as data=NAME"
-    )
+    _add_images(probe, "the images; the same as data=NAME")
     probe.add_argument("--size", type=count, help="side of every model's input, pixels")
     add_device(probe)
     add_precision(probe)
@@ -65,9 +64,7 @@ def _embed_command(commands: Any) -> None:
         ("model", "a run folder, a checkpoint, zoo:NAME, timm:NAME or hf:NAME"),
         ("words", "data=NAME data.key=value"),
     )  # fmt: skip
-    embed.add_argument(
-        "--data", type=some_images, metavar="NAME", help="a folder of images, or a source by name"
-    )
+    _add_images(embed, "a folder of images, or a source by name")
     embed.add_argument(
         "--out", type=some_file, required=True, metavar="FILE.parquet", help="the file to write"
     )
@@ -112,12 +109,7 @@ def _view_command(commands: Any) -> None:
         commands, "view", "look at photographs through models, in the browser", do.view,
         ("words", "runs, checkpoints, zoo:NAME, timm:NAME, hf:NAME; photographs; data.key="),
     )  # fmt: skip
-    view.add_argument(
-        "--data",
-        type=some_images,
-        metavar="NAME",
-        help="images for a map: a folder, or a source by name",
-    )
+    _add_images(view, "images for a map: a folder, or a source by name")
     view.add_argument("--images", type=count, default=500, help="on the map (default 500)")
     view.add_argument(
         "--study", action="append", default=[], metavar="STUDY",
@@ -141,14 +133,14 @@ def _export_demo_command(commands: Any) -> None:
     export.add_argument(
         "--to", type=some_path, required=True, metavar="FOLDER", help="the folder to make"
     )
-    export.add_argument(
-        "--data",
-        type=some_images,
-        metavar="NAME",
-        help="photographs: a folder, or a source by name",
-    )
+    _add_images(export, "photographs: a folder, or a source by name")
     export.add_argument("--size", type=count, help="side of every model's input, pixels")
     export.add_argument(
         "--runtime", type=some_file, metavar="FILE.tgz",
         help="what `npm pack onnxruntime-web` writes (default: downloaded once)",
     )  # fmt: skip
+
+
+def _add_images(command: Parser, text: str) -> None:
+    """Add --data, by which each of these commands names images."""
+    command.add_argument("--data", type=some_images, metavar="NAME", help=text)
