@@ -154,8 +154,7 @@ def _sentence(line: Any, fields: dict[str, Any], model: type[BaseModel], prefix:
     """Return one of pydantic's errors as a sentence."""
     place = _place(line["loc"], fields, model)
     key = prefix + place.key if place.key else ""
-    if line["type"] == "value_error":
-        message = str(line["ctx"]["error"])
+    if line["type"] == "value_error" and (message := str(line["ctx"]["error"])):
         return f"{key}: {message}" if key else message
     if line["type"] == "union_tag_invalid":
         return no_choice(key, str(line["ctx"]["tag"]), choices(place.annotation))

@@ -20,7 +20,7 @@ def _two_sides(size: Any) -> Any:
 def _short(name: str) -> str:
     """Return the name. Refuses one that no file system takes: they count bytes."""
     if len(name.encode(errors="replace")) > MOST_BYTES:
-        raise ValueError("is too long")
+        raise ValueError  # without words: what is allowed says it
     return name
 
 
