@@ -32,6 +32,8 @@ from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.evaluate.evaluate import with_untrained
 from siamlab.evaluate.models import before_training, open_model
+from siamlab.evaluate.share import write_folder
+from siamlab.interop.vit import TABLE
 from siamlab.probe import features, inputs
 from siamlab.train.export import load_encoder
 
@@ -311,7 +313,36 @@ def half_prefixed(weights):
         weights["module." + key] = weights.pop(key)
 
 
+def shaped(key, *shape):
+    return edited(lambda weights: weights.update({key: torch.zeros(shape)}))
+
+
+def exported(path):
+    with ZipFile(path, "a") as archive:
+        archive.writestr("archive/models/model.json", b"{}")
+
+
 BAD = {
+    "places without a shape": (shaped("pos_embed"), r"pos_embed as float32 \[\]; expected \[1, p"),
+    "places in a row": (shaped("pos_embed", 1280), r"pos_embed as float32 \[1280\]; expected \["),
+    "narrow places": (
+        shaped("pos_embed", 1, 10, 64),
+        "pos_embed as .*; expected the width of patch.*, 128, last",
+    ),
+    "a flat stem": (
+        shaped("patch_embed.proj.weight", 9),
+        r"proj.weight as float32 \[9\]; expected",
+    ),
+    "a stem without a shape": (shaped("patch_embed.proj.weight"), "expected .width, 3, rows, col"),
+    "a flat layer": (shaped("blocks.0.mlp.fc1.weight", 9), r"fc1.weight as .*; expected \[outputs"),
+    "a layer that the next cannot read": (
+        shaped("blocks.0.mlp.fc1.weight", 513, 128),
+        r"fc1.weight as float32 \[513, 128\]; expected 512 outputs, which fc2 reads, or twice",
+    ),
+    "a program": (
+        exported,
+        r"is a program of torch.export \(.pt2\), made to be run elsewhere; exp",
+    ),
     "two prefixes": (
         edited(half_prefixed),
         "under two prefixes: expected pos_embed beside .*, and found module.pos_embed; save one",
@@ -403,6 +434,36 @@ def test_a_bad_file_is_refused_in_one_sentence(fault, tmp_path, capfd):
     assert "\n" not in str(error.value) and "gotcha" not in capfd.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "release, key, shape, sentence",
+    [
+        (
+            "DINOv2, registers",
+            "register_tokens",
+            (4,),
+            r"as float32 \[4\]; expected \[1, registers",
+        ),
+        ("DINOv2, registers", "cls_token", (1, 1, 9), "cls_token .* the width of .*, 128, last"),
+        ("BEiT", f"rel_pos_bias.{TABLE}", (2, 2), "has 2 relative positions in .*, which are thos"),
+        ("BEiT", f"rel_pos_bias.{TABLE}", (19, 2), "has 19 relative positions in .* no square"),
+        ("BEiT", f"rel_pos_bias.{TABLE}", (28,), r"as float32 \[28\]; expected \[places, heads\]"),
+    ],
+)
+def test_a_shape_that_no_release_has_is_named(release, key, shape, sentence, tmp_path):
+    path, _ = write(release, tmp_path)
+    content = torch.load(path, weights_only=True)
+    content.get("model", content)[key] = torch.zeros(shape)
+    torch.save(content, path)
+    with pytest.raises(UserError, match=f"{path.name} .*{sentence}"):
+        open_model(path)
+
+
+def test_a_graph_for_onnx_is_told_as_such(tmp_path):
+    (tmp_path / "mine.onnx").write_bytes(b"\x08\n\x12\x07pytorch" + bytes(90))
+    with pytest.raises(UserError, match="mine.onnx is a graph for ONNX .*: name what it was exp"):
+        open_model(tmp_path / "mine.onnx")
+
+
 def test_a_width_that_does_not_tell_the_heads_is_named(tmp_path):
     network = VisionTransformer(img_size=32, embed_dim=96, depth=1, num_heads=3, num_classes=0)
     torch.save(network.state_dict(), tmp_path / "own.pt")
@@ -458,7 +519,9 @@ def test_settings_of_a_release_are_read_without_its_classes(tmp_path):
 @pytest.mark.parametrize(
     "config, sentence",
     [
-        ('{"model_type": "swin"}', "holds a model of type 'swin'; siamlab reads vit, vit_mae"),
+        ('{"model_type": "swin"}', "config.json is of model_type='swin'; siamlab reads vit, vit_m"),
+        ('{"model_type": ["vit"]}', r"config.json is of model_type=\['vit'\]; siamlab reads vit,"),
+        ("[" * 100_000, "config.json is incomplete"),
         ("{", "config.json is incomplete"),
         ("[]", "config.json is not a JSON object of settings"),
         ('{"model_type": "vit"}', "has no model.safetensors and no pytorch_model.bin"),
@@ -478,6 +541,11 @@ def test_a_hugging_face_folder_that_cannot_be_read(config, sentence, tmp_path):
         ({"patch_size": 14}, "patch_size is 14 there and 16 in the weights"),
         ({"num_attention_heads": 5}, "num_attention_heads=5 must be a whole number that divides"),
         ({"num_attention_heads": "4"}, "num_attention_heads=4 must be a whole number"),
+        ({"num_attention_heads": True}, "num_attention_heads=True must be a whole number"),
+        ({"layer_norm_eps": "x"}, "config.json: layer_norm_eps='x' must be a number between 0 and"),
+        ({"layer_norm_eps": -1}, "layer_norm_eps=-1 must be a number between 0 and 1"),
+        ({"hidden_act": "softplus"}, "hidden_act='softplus' is none of gelu, .*, which siamlab kn"),
+        ({"hidden_act": ["gelu"]}, r"hidden_act=\['gelu'\] is none of gelu"),
     ],
 )
 def test_settings_of_another_model_than_the_weights_are_refused(change, sentence, tmp_path):
@@ -486,6 +554,80 @@ def test_settings_of_another_model_than_the_weights_are_refused(change, sentence
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(UserError, match=sentence):
         open_model(tmp_path / "hf")
+
+
+@pytest.mark.parametrize(
+    "settings, sentence",
+    [
+        ({"image_mean": ["x", 0, 0]}, r"image_mean=\['x', 0, 0\] must be three numbers, of red"),
+        ({"image_mean": None}, "image_mean=None must be three numbers"),
+        ({"image_std": 0.5}, "image_std=0.5 must be three numbers above 0, of red, green and blue"),
+        ({"image_std": [0.5, 0.5, 0]}, "must be three numbers above 0"),
+        ({"image_std": [0.5, 0.5]}, "must be three numbers above 0"),
+    ],
+)
+def test_colours_that_are_none_are_refused(settings, sentence, tmp_path):
+    write_hugging_face("vit", tmp_path / "hf")
+    path = tmp_path / "hf" / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    with pytest.raises(UserError, match=f"{path.name}: .*{sentence}"):
+        open_model(tmp_path / "hf")
+
+
+def test_a_folder_where_a_file_of_settings_should_be_is_refused(tmp_path):
+    write_hugging_face("vit", tmp_path / "hf")
+    path = tmp_path / "hf" / "preprocessor_config.json"
+    path.unlink(), path.mkdir()
+    with pytest.raises(UserError, match="preprocessor_config.json is incomplete .*Is a directory"):
+        open_model(tmp_path / "hf")
+    (tmp_path / "hf" / "config.json").unlink()
+    with pytest.raises(UserError, match="hf has model.safetensors, but no config.json, which a fo"):
+        open_model(tmp_path / "hf")
+
+
+def test_gelu_by_tanh_of_a_folder_is_kept(tmp_path):
+    write_hugging_face("vit", tmp_path / "hf")
+    path = tmp_path / "hf" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"hidden_act": "gelu_pytorch_tanh"}))
+    act = open_model(tmp_path / "hf").model.blocks[0].mlp.act
+    x = torch.linspace(-2, 2, 9)
+    assert torch.allclose(act(x), torch.nn.functional.gelu(x, approximate="tanh"))
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (
+            lambda c: c.update(model_args=3),
+            "config.json: timm makes no .* of these settings .*copy",
+        ),
+        (lambda c: c["model_args"].update(img_size="x"), "timm makes no vit_base_patch16_224"),
+        (
+            lambda c: c["pretrained_cfg"].update(mean="x"),
+            "config.json: mean='x' must be three numb",
+        ),
+        (lambda c: c["pretrained_cfg"].update(std=[0, 1, 1]), "must be three numbers above 0"),
+    ],
+)
+def test_a_folder_of_timm_with_other_settings_is_refused(change, sentence, tmp_path):
+    write_folder(open_model("zoo:scenes_mae"), tmp_path / "mine")
+    path = tmp_path / "mine" / "config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+    with pytest.raises(UserError, match=sentence):
+        open_model(tmp_path / "mine")
+
+
+def test_numbers_that_are_no_weights_are_refused_by_timms_name_too(tmp_path):
+    weights = timm.create_model("test_vit", num_classes=0).state_dict()
+    save_file(weights | {"blocks.0.norm1.bias": torch.zeros(64, dtype=torch.int64)},
+              tmp_path / "own.safetensors")  # fmt: skip
+    with pytest.raises(UserError, match="blocks.0.norm1.bias as int64 .*, but weights are floats"):
+        open_model(f"timm:test_vit@{tmp_path}/own.safetensors")
+    torch.save(weights | {"pos_embed": torch.zeros(9)}, tmp_path / "own.pth")
+    with pytest.raises(UserError, match="own.pth does not hold the weights of timm:test_vit"):
+        open_model(f"timm:test_vit@{tmp_path}/own.pth")
 
 
 def test_a_local_file_in_timms_names(tmp_path):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
-from siamlab.interop.layout import IMAGENET, Triple
+from siamlab.interop.layout import IMAGENET, Triple, is_triple
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.wording import described
 
@@ -180,7 +180,7 @@ def _check(network: Any, size: Any, mean: Any, std: Any, output: Any) -> None:
             f"size={size!r} must be one or two whole numbers of pixels, such as 224 or (224, 160)"
         )
     for name, colours, least in (("mean", mean, -math.inf), ("std", std, 0.0)):
-        if colours is not None and not _three(colours, least):
+        if colours is not None and not is_triple(colours, least):
             above = " above 0" if least == 0 else ""
             raise UserError(
                 f"{name}={colours!r} must be three numbers{above}, of red, green and blue in 0..1"
@@ -190,8 +190,3 @@ def _check(network: Any, size: Any, mean: Any, std: Any, output: Any) -> None:
             f"output={output!r} must be a function of what the network returns, as "
             "output=lambda found: found.last_hidden_state"
         )
-
-
-def _three(colours: Any, least: float) -> bool:
-    numbers = [c for c in colours if isinstance(c, int | float) and least < c < math.inf]
-    return len(numbers) == len(colours) == 3

@@ -3,16 +3,16 @@
 found = read_folder(Path("dinov2-small"))      read_folder(from_hub("facebook/dinov2-small"))
 """
 
-import json
 import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from siamlab.component import UserError
-from siamlab.interop.layout import BASE, IMAGENET, Layout, Triple, layout
+from siamlab.interop.folder_settings import check_settings, read_json, with_settings
+from siamlab.interop.layout import BASE, Layout, layout
 from siamlab.interop.read import read_file
-from siamlab.machine.files import expanded, text_in
+from siamlab.machine.files import expanded
 from siamlab.machine.network import cached_if_offline
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -41,12 +41,12 @@ def read_folder(path: Path) -> Layout:
 
     Raises UserError for another architecture than those above, and for damaged files.
     """
-    config = _json(path / "config.json")
+    config = read_json(path / "config.json")
     kind = config.get("model_type")
-    if kind not in TITLES:
+    if kind not in tuple(TITLES):
         raise UserError(
-            f"{path} holds a model of type {kind!r}; siamlab reads {', '.join(TITLES)}, and takes "
-            "others as modules: siamlab.TokenGrid(model)"
+            f"{path / 'config.json'} is of model_type={kind!r}; siamlab reads {', '.join(TITLES)}, "
+            "and takes others as modules: siamlab.TokenGrid(model)"
         )
     if kind == "dinov3_vit" and config.get("rope_theta", BASE) != BASE:
         raise UserError(
@@ -55,8 +55,8 @@ def read_folder(path: Path) -> Layout:
         )
     own = config.get("vision_config", config) if kind == "clip" else config
     found = layout(folder_weights(path), path)
-    _check_settings(own, found, path / "config.json")
-    return _with_settings(found, TITLES[kind], own, path / "preprocessor_config.json")
+    check_settings(own, found, path / "config.json")
+    return with_settings(found, TITLES[kind], own, path / "preprocessor_config.json")
 
 
 class TimmFolder(NamedTuple):
@@ -70,7 +70,7 @@ class TimmFolder(NamedTuple):
 
 def timm_folder(path: Path) -> TimmFolder:
     """Return what a folder's settings say about timm's model in it."""
-    config = _json(path / "config.json")
+    config = read_json(path / "config.json")
     record = config.get(RECORD)
     record = record if isinstance(record, dict) else {}
     return TimmFolder(
@@ -110,7 +110,7 @@ def _from_shards(index: Path) -> dict[str, Any]:
 
 def shards(index: Path) -> dict[str, str]:
     """Return the file of each key. Raises UserError if the file is not an index."""
-    places = _json(index).get("weight_map")
+    places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not all(map(_is_file_name, places.values())):
         raise UserError(f"{index} names no files of this folder (weight_map); copy it again")
     return places
@@ -188,54 +188,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RepositoryNotFoundError):
         return "the hub has no such model, or it is private"
     return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-
-
-def _check_settings(config: dict[str, Any], found: Layout, path: Path) -> None:
-    """Raise UserError where the settings are of another model than the weights beside them."""
-    width, _, *patch = found.weights["patch_embed.proj.weight"].shape
-    blocks = {int(key.split(".")[1]) for key in found.weights if key.startswith("blocks.")}
-    sizes = {"hidden_size": width, "num_hidden_layers": max(blocks, default=0) + 1}
-    sizes |= {"patch_size": patch[0]} if patch and len(set(patch)) == 1 else {}
-    for key, size in sizes.items():
-        if config.get(key, size) != size and not isinstance(config[key], list):
-            raise UserError(
-                f"{path} is of another model than the weights beside it: {key} is {config[key]} "
-                f"there and {size} in the weights; copy both from one model"
-            )
-    heads = config.get("num_attention_heads", 1)
-    if not isinstance(heads, int) or heads < 1 or width % heads:
-        raise UserError(
-            f"{path}: num_attention_heads={heads} must be a whole number that divides the width "
-            f"of {width}; copy the file again"
-        )
-
-
-def _with_settings(found: Layout, title: str, config: dict[str, Any], images: Path) -> Layout:
-    """Add what the folder says of heads, norms and images."""
-    mean, std = _colours(_json(images) if images.is_file() else {}, found)
-    return found._replace(
-        title=title,
-        heads=config.get("num_attention_heads", found.heads),
-        eps=config.get("layer_norm_eps", 1e-5 if title == "CLIP" else found.eps),
-        act=config.get("hidden_act", "quick_gelu" if title == "CLIP" else "gelu"),
-        assumed=False,
-        mean=mean,
-        std=std,
-    )
-
-
-def _colours(settings: dict[str, Any], found: Layout) -> tuple[Triple, Triple]:
-    mean, std = settings.get("image_mean"), settings.get("image_std")
-    if isinstance(mean, list) and isinstance(std, list) and len(mean) == len(std) == 3:
-        return tuple(map(float, mean)), tuple(map(float, std))
-    return (found.mean, found.std) if found.title == "CLIP" else IMAGENET
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(text_in(path))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is incomplete ({error}); copy the folder again") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} is not a JSON object of settings; copy the folder again")
-    return found

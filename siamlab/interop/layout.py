@@ -3,6 +3,7 @@
 found = layout(read_file(path), path)       # found.weights["blocks.0.attn.qkv.weight"]
 """
 
+import math
 import re
 from collections.abc import Iterable
 from math import isqrt
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.interop.resize import order_of
+from siamlab.interop.shapes import check_weights
 from siamlab.interop.spelling import DINOV3_STEM, joined, timm_names
 
 Triple = tuple[float, float, float]
@@ -65,6 +67,14 @@ class Layout(NamedTuple):
     std: Triple = IMAGENET[1]
 
 
+def is_triple(colours: Any, least: float) -> bool:
+    """Return whether these are three finite numbers above `least`, of red, green and blue."""
+    if not isinstance(colours, list | tuple):
+        return False
+    numbers = [c for c in colours if type(c) in (int, float) and least < c < math.inf]
+    return len(numbers) == len(colours) == 3
+
+
 def layout(content: dict[str, Any], path: Path) -> Layout:
     """Return the encoder of a release in timm's names.
 
@@ -75,8 +85,9 @@ def layout(content: dict[str, Any], path: Path) -> Layout:
     aside = {key: _part(key, names) for key in tensors if _is_beside(names.get(key))}
     parts = tuple(name for name, _ in PARTS if name in aside.values())
     unused = tuple(k for k, part in aside.items() if not part and not UNTOLD.search(k))
-    title = _title(wrapper, tensors, names)
-    own = joined({name: tensors[key] for key, name in names.items() if key not in aside})
+    own = {name: tensors[key] for key, name in names.items() if key not in aside}
+    check_weights(own, path)
+    title, own = _title(wrapper, tensors, names), joined(own)
     _check_one_prefix(own, (*own, *unused), path)
     found = Layout(title, own, parts, unused)
     return _of_dinov3(found, tensors, path) if title == "DINOv3" else _with_habits(found, tensors)

@@ -8,9 +8,11 @@ import tomllib
 import warnings
 from argparse import Namespace
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -42,9 +44,12 @@ def read_file(path: Path) -> dict[str, Any]:
     if not start:
         raise UserError(f"{path} is empty; {WAY}, so download it again")
     if start.startswith((ZIP, LEGACY)):
+        _check_no_program(path)
         return _from_torch(path)
     if start[8:9] == b"{":
         return dict(_from_safetensors(path))
+    if path.suffix == ".onnx":
+        raise _program(path, "a graph for ONNX runtimes, or a part of one")
     raise UserError(f"{path} is {_described(start)}; {WAY}, so download the file itself")
 
 
@@ -71,6 +76,19 @@ def run_text(path: Path) -> str | None:
         return text if "model" in tomllib.loads(text) else None
     except tomllib.TOMLDecodeError:
         return None
+
+
+def _check_no_program(path: Path) -> None:
+    """Raise UserError for a program that torch.export wrote, whose weights are named otherwise."""
+    with suppress(BadZipFile, OSError), ZipFile(path) as archive:
+        if any(name.endswith("/models/model.json") for name in archive.namelist()):
+            raise _program(path, "a program of torch.export (.pt2)")
+
+
+def _program(path: Path, what: str) -> UserError:
+    return UserError(
+        f"{path} is {what}, made to be run elsewhere; {WAY}: name what it was exported from"
+    )
 
 
 def _from_torch(path: Path) -> dict[str, Any]:
@@ -107,8 +125,13 @@ def _from_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(
-            f"{path} is not a whole safetensors file ({error}); {WAY}, so copy it again"
+            f"{path} is not a whole safetensors file ({_short(error)}); {WAY}, so copy it again"
         ) from None
+
+
+def _short(error: Exception) -> str:
+    """Return what the library says without the list of all types of numbers."""
+    return str(error).partition(", expected one of")[0]
 
 
 def _described(start: bytes) -> str:

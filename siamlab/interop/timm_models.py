@@ -16,6 +16,7 @@ from siamlab.component import UserError
 from siamlab.interop.clip import activation, is_clip
 from siamlab.interop.layout import unwrapped
 from siamlab.interop.read import read_file
+from siamlab.interop.shapes import check_floats
 from siamlab.interop.vit import fill
 from siamlab.machine.network import cached_if_offline
 
@@ -68,12 +69,14 @@ def load_file(name: str, path: Path) -> tuple[nn.Module, str]:
     convert = getattr(sys.modules[type(vit).__module__], "checkpoint_filter_fn", None)
     try:
         found = convert(dict(tensors), vit) if convert else tensors
-    except (KeyError, ValueError, RuntimeError, AttributeError) as error:
+    except (KeyError, ValueError, RuntimeError, AttributeError, IndexError, TypeError,
+            AssertionError) as error:  # fmt: skip
         raise UserError(
             f"{path} does not hold the weights of {name} ({error!r}); drop the prefix "
             "timm:…@ to have its architecture detected"
         ) from None
     aside = [key for key in found if key.startswith(HEADS)]
+    check_floats({key: value for key, value in found.items() if key not in aside}, path)
     _check_width(name, vit, found, path)
     way = f"choose another architecture than {name}, or drop {name}@ to have it detected"
     fill(vit, {key: value for key, value in found.items() if key not in aside}, path, way)

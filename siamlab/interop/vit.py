@@ -21,7 +21,6 @@ from siamlab.interop.clip import activation, other_activation
 from siamlab.interop.dinov3 import dinov3
 from siamlab.interop.layout import BEIT_OR_SIMMIM, Layout
 from siamlab.interop.vit_sizes import WAY, sizes
-from siamlab.machine.wording import described, unusual
 
 LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H", 1408: "g", 1536: "g"}
 HEADS = {1280: 16, 1408: 16, 1664: 16}  # others have 64 dimensions per head
@@ -33,7 +32,6 @@ def as_vit(found: Layout, path: Path) -> nn.Module:
 
     Raises UserError for weights that do not make one plain vision transformer.
     """
-    _check_floats(found.weights, path)
     weights = {key: value.float() for key, value in found.weights.items()}
     depth = _depth(weights, path)
     relative = [key for key in weights if key.endswith(TABLE)]
@@ -47,16 +45,6 @@ def as_vit(found: Layout, path: Path) -> nn.Module:
     vit.weight_init_mode = ""  # of new random weights, if ever
     _describe(vit, found)
     return vit.eval()
-
-
-def _check_floats(weights: dict[str, Tensor], path: Path) -> None:
-    """Raise UserError for whole, complex, quantised, sparse or missing numbers, named by key."""
-    for key, value in weights.items():
-        if not value.is_floating_point() or unusual(value) or 0 in value.shape:
-            raise UserError(
-                f"{path} holds {key} as {described(value)}, but weights are floats, one or more; "
-                "save the network's own weights, neither quantised nor sparse"
-            )
 
 
 def sentence(found: Layout, vit: nn.Module) -> str:
@@ -177,9 +165,8 @@ def _beit(
 ) -> Beit:
     for key in [k for k in weights if re.search(r"\.ls[12]\.gamma$", k)]:  # its own names again
         weights[re.sub(r"\.ls([12])\.gamma$", r".gamma_\1", key)] = weights.pop(key)
-    rows = isqrt(weights[relative[0]].shape[0] - 3)  # 2 · side − 1, and three for the class token
     return Beit(
-        **sizes(weights, depth, heads, ((rows + 1) // 2) ** 2, path),
+        **sizes(weights, depth, heads, _patches(relative[0], weights, path), path),
         qkv_bias="blocks.0.attn.q_bias" in weights,
         init_values=0.1 if "blocks.0.gamma_1" in weights else None,
         use_abs_pos_emb="pos_embed" in weights,
@@ -188,6 +175,18 @@ def _beit(
         use_fc_norm="fc_norm.weight" in weights,
         norm_layer=partial(LayerNorm, eps=found.eps),
     )
+
+
+def _patches(relative: str, weights: dict[str, Tensor], path: Path) -> int:
+    """Return the number of patches that a table of relative positions is for."""
+    places = len(weights[relative]) - 3  # for the class token; others are (2 · side − 1)²
+    rows = isqrt(max(places, 0))
+    if rows**2 != places or rows % 2 == 0:
+        raise UserError(
+            f"{path} has {places + 3} relative positions in {relative}, which are those of no "
+            f"square of patches, (2 · side − 1)² + 3; {WAY}"
+        )
+    return ((rows + 1) // 2) ** 2
 
 
 def _depth(weights: dict[str, Tensor], path: Path) -> int:

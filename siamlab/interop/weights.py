@@ -19,6 +19,7 @@ from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.interop import hugging_face
 from siamlab.interop.clip import activation, is_clip
+from siamlab.interop.folder_settings import check_colours
 from siamlab.interop.layout import FIXED, Layout, layout
 from siamlab.interop.read import read_file, run_text
 from siamlab.interop.resize import sine_order
@@ -110,7 +111,15 @@ def _folder(path: Path) -> Opened:
         return _opened(hugging_face.read_folder(path), path)
     check_name(name)
     build = lambda: timm.create_model(f"local-dir:{path}", num_classes=0).eval()  # noqa: E731
-    vit = build()
+    try:
+        vit = build()
+    except Exception as error:  # timm checks no setting: it raises what their first use does
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(
+            f"{path / 'config.json'}: timm makes no {name} of these settings ({reason}); copy the "
+            "folder again"
+        ) from None
+    check_colours(vit.pretrained_cfg, "", path / "config.json")
     weights = hugging_face.folder_weights(path)
     fill(vit, {k: v for k, v in weights.items() if not k.startswith(HEADS)}, path)
     plain = f"{size_of(vit)} of timm, {name}" if found.changed else f"{name} of timm"

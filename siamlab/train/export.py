@@ -92,6 +92,12 @@ def load_encoder(path: str | Path) -> nn.Module:
             f"{folder.encoder} is a folder, or a link to nothing, and not a file; put the file "
             "back, or remove it to open the newest checkpoint"
         )
+    whole = (path / "checksums.json").exists()  # as the folder of a checkpoint is
+    if not folder.made() and (path / "model.safetensors").is_file() and not whole:
+        raise UserError(
+            f"{path} has model.safetensors, but no config.json, which a folder of Hugging Face has "
+            "beside it; copy the whole folder, or name the file itself"
+        )
     if not folder.made():
         raise UserError(
             f"{path} is neither a run's folder nor a file of weights, as seen from {Path.cwd()}; "
