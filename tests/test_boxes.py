@@ -181,6 +181,8 @@ XML = "Annotations/000004.xml"
         (lambda r: (r / "ImageSets/Main/test.txt").unlink(), "test.txt must list .*split=val"),
         (lambda r: (r / "ImageSets/Main/test.txt").write_text("\n"), "test.txt must list images"),
         (lambda r: (r / "ImageSets/Main/test.txt").write_text("../x\n"), "must list images"),
+        (lambda r: (r / "ImageSets/Main/test.txt").write_text("000004\n" * 2),
+         "test.txt lists '000004' more than once"),
         (lambda r: ((r / XML).unlink(), os.mkfifo(r / XML)), "000004.xml is not there, or"),
         (lambda r: (r / XML).unlink(), "annotation .*000004.xml is not there, or is damaged"),
         (lambda r: (r / XML).write_text(annotation(4)[:90]), "000004.xml is not there, or is dam"),

@@ -1,5 +1,7 @@
 """Images with masks: the layouts, read from small files in them."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -172,6 +174,14 @@ def test_a_lost_list_and_an_empty_path_are_one_sentence(tmp_path):
         Segmentation(path=str(root))("test")
     with pytest.raises(UserError, match="data.path='' must be a folder of images and their masks"):
         Segmentation()("test")
+
+
+def test_a_pipe_where_an_image_should_be_is_skipped_and_named(tmp_path):
+    root = own(tmp_path / "set")
+    (root / "images/3.jpg").unlink(), os.mkfifo(root / "images/3.jpg")
+    data = Segmentation(path=str(root), side=SIDE)
+    with pytest.warns(UserWarning, match="1 of . images could not be read .* skipped: 3.jpg"):
+        data("train"), data("test")
 
 
 def test_a_damaged_mask_is_skipped_and_named(tmp_path):

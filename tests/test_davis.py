@@ -85,7 +85,8 @@ def save(root, name, array):
     "spoil, message",
     [
         (lambda r: (r / "ImageSets/2017/val.txt").unlink(), "must be a copy of DAVIS 2017, with"),
-        (lambda r: (r / "ImageSets/2017/val.txt").write_text("\n"), "names no video"),
+        (lambda r: (r / "ImageSets/2017/val.txt").write_text("\n"),
+         "val.txt must list names, but is empty; unpack DAVIS 2017 again"),
         (lambda r: (r / "ImageSets/2017/val.txt").write_bytes(b"be\xe9ar"),
          "val.txt, which lists .*, cannot be read .it is not text.; unpack DAVIS 2017 again"),
         (lambda r: (r / "ImageSets/2017/val.txt").write_text("../480p/bear"),

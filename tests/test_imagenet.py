@@ -209,6 +209,8 @@ def test_a_file_that_was_cut_off_is_skipped_by_its_name(tmp_path):
         (lambda r: (r / "list").write_text("n01440764_0.JPEG\nn01440764_77.JPEG\n"),
          dict(subset="{r}/list"), r"lists n01440764_77.JPEG, .* lacks \(1 of 2 are missing\)"),
         (lambda r: (r / "list").write_text(""), dict(subset="{r}/list"), "lists no image"),
+        (lambda r: (r / "list").write_text("n01440764_0.JPEG\n" * 2), dict(subset="{r}/list"),
+         "lists n01440764_0.JPEG more than once, so that it would count twice"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_sentence_each(spoil, fields, message, tmp_path):

@@ -181,9 +181,13 @@ LIST, MASK = "ImageSets/Segmentation", "SegmentationClass/2007_000101.png"
         (lambda r: (r / LIST / "val.txt").write_text("2007_000101 2007_000101"),
          "val.txt lists '2007_000101' more than once"),
         (lambda r: (r / LIST / "val.txt").write_text(""),
-         "must have images to train and to test on, but it has 4 and 0; unpack PASCAL VOC 2012"),
+         "val.txt must list names, but is empty; set data.path to a whole copy"),
+        (lambda r: (r / LIST / "val.txt").write_text("x" * 5000),
+         "val.txt lists 'x+… and must list names without a folder"),
+        (lambda r: (r / LIST / "val.txt").write_text("2007_000100\nother\n"),
+         r"val.txt lists 'other', but .*JPEGImages/other.jpg is not there \(1 of 2 are missing\)"),
         (lambda r: (r / "JPEGImages/2007_000101.jpg").unlink(),
-         "the image .*2007_000101.jpg is not there or cannot be read; unpack"),
+         r"val.txt lists '2007_000101', but .*101.jpg is not there \(1 of 4 are missing\); set da"),
         (lambda r: (r / MASK).unlink(), "000101.jpg must have the mask .*, which is not there"),
         (lambda r: save(r / MASK, blocks(0, (16, 20))),
          "the mask .*000101.png has 16 × 20 pixels and its image 24 × 16; they must be equal"),
@@ -192,7 +196,9 @@ LIST, MASK = "ImageSets/Segmentation", "SegmentationClass/2007_000101.png"
         (lambda r: save(r / MASK, np.zeros((16, 24, 3), np.uint8)), "it is a picture of mode RGB"),
         (lambda r: (r / "JPEGImages/2007_000101.jpg").write_bytes(
             (r / "JPEGImages/2007_000101.jpg").read_bytes()[:-200]),
-         r"000101.jpg or its mask cannot be read \(1 of 4 images cannot\); unpack the set again"),
+         r"000101.jpg cannot be read \(1 of 4 images cannot\); unpack the set again"),
+        (lambda r: (r / MASK).write_bytes((r / MASK).read_bytes()[:50]),
+         r"SegmentationClass/2007_000101.png cannot be read \(1 of 4 images cannot\); unpack"),
         (lambda r: [save(f, np.full(np.array(Image.open(f)).shape, 255, np.uint8))
                     for f in r.glob("SegmentationClass/2007_0000*")],
          "training masks have only void"),
@@ -205,6 +211,14 @@ def test_mistakes_are_one_sentence_each(spoil, message, tmp_path):
     spoil(write_voc(tmp_path))
     with pytest.raises(UserError, match=message):
         measured(Voc(path=str(tmp_path)))
+
+
+@CALM
+def test_a_list_that_an_editor_marked_or_ended_otherwise_is_the_same(tmp_path):
+    before = measured(Voc(path=str(write_voc(tmp_path))))
+    for file in (tmp_path / LIST).iterdir():
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert measured(Voc(path=str(tmp_path))) == before
 
 
 @CALM

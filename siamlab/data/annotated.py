@@ -119,8 +119,18 @@ def shown(pairs: Annotated, which: Sequence[int], frames: Sequence[Grid]) -> lis
     values, by name.
     """
     jobs = list(zip(which, frames, strict=True))
-    name = lambda job: f"{pairs.images[job[0]]} or its mask"  # noqa: E731
+    name = partial(_unreadable, pairs)
     return [whole(result) for result in decoded(jobs, partial(_shown, pairs), name)]
+
+
+def _unreadable(pairs: Annotated, job: tuple[int, Grid]) -> str:
+    """The photograph, or its mask if the photograph can be read."""
+    image = pairs.images[job[0]]
+    try:
+        rgb(image)
+    except Exception:  # Pillow raises a dozen kinds for files that are not whole images
+        return str(image)
+    return str(pairs.layout.mask(image))
 
 
 def _shown(pairs: Annotated, job: tuple[int, Grid]) -> Shown | UserError:

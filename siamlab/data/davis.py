@@ -59,8 +59,6 @@ def read_davis(path: str, split: DavisSplit = "val", most: int = 0) -> tuple[Vid
             f"{listing} has {len(names)} videos, but DAVIS 2017 has {WHOLE[split]} in {split}, so "
             "the scores are not comparable with published ones; download it again"
         )
-    if not names:
-        raise UserError(f"data.path: {listing} names no video; unpack DAVIS 2017 again")
     for name in names[: most or None]:
         if not (root / "JPEGImages" / RESOLUTION / name).is_dir():
             raise UserError(

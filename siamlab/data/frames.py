@@ -148,7 +148,8 @@ def drawn(items: Sequence[T], most: int) -> list[T]:
 
 
 def upright_size(image: Path) -> tuple[int, int]:
-    """Width and height of an image as it is seen."""
+    """Width and height of an image as it is seen; raises what Pillow raises, OSError for a pipe."""
+    check_file(image)
     with Image.open(image) as opened:
         turned = opened.getexif().get(0x0112, 1) >= 5  # EXIF's orientation
         return opened.size[::-1] if turned else opened.size
@@ -156,9 +157,9 @@ def upright_size(image: Path) -> tuple[int, int]:
 
 def _size(file: Path, upright: bool) -> tuple[int, int]:
     try:
-        check_file(file)
         if upright:
             return upright_size(file)[::-1]
+        check_file(file)
         with Image.open(file) as image:
             return image.height, image.width
     except Exception:  # Pillow raises a dozen kinds for files that are not images

@@ -5,6 +5,7 @@ test = ImageNet(path="imagenet", test="a", test_path="imagenet-a")("test")
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
@@ -175,6 +176,11 @@ def _listed(files: Files, listing: str) -> Files:
             f"data.subset={listing!r} must be a file with a name of an image on each line, but "
             f"cannot be read ({why}); name the file, or leave it out"
         ) from None
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(
+            f"data.subset={listing!r} lists {twice[0]} more than once, so that it would count "
+            "twice; name each image once"
+        )
     place = {path.name: i for i, path in enumerate(files.paths)}
     missing = [name for name in names if Path(name).name not in place]
     if missing or not names:

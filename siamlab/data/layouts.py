@@ -13,7 +13,7 @@ import numpy as np
 from siamlab.component import UserError
 from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, find_files, split_files
-from siamlab.data.listing import names_in, text_of
+from siamlab.data.listing import listed_in, text_of
 
 VOID, UNKNOWN = 255, 254  # a region that is not scored, and a value that must not occur
 ADE20K = 150  # classes
@@ -74,8 +74,7 @@ def voc(root: Path, split: Split, held_out: float) -> Layout | None:
     if not (photos.is_dir() and masks.is_dir()):
         return None
     listing = root / "ImageSets/Segmentation" / {"train": "train.txt", "test": "val.txt"}[split]
-    names = names_in(listing)
-    files = _files(root, [photos / f"{name}.jpg" for name in names])
+    files = _files(root, listed_in(listing, photos))
     regions = tuple(VOC.split())
     return Layout(files, lambda f: masks / f"{f.stem}.png", regions, as_they_are(len(regions)))
 
@@ -94,8 +93,7 @@ def voc_aug(root: Path, split: Split, held_out: float) -> Layout | None:
             f"data.train=trainaug must have {masks}, the masks of SBD as PNG, and {listing}, the "
             "list of their images; add both, or leave data.train out"
         )
-    names = names_in(listing)
-    files = _files(root, [root / "JPEGImages" / f"{name}.jpg" for name in names])
+    files = _files(root, listed_in(listing, root / "JPEGImages"))
     return layout._replace(files=files, mask=lambda f: masks / f"{f.stem}.png")
 
 

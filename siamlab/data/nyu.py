@@ -18,6 +18,7 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.data.decode import stacked
 from siamlab.data.frames import common_size, decoded, drawn
+from siamlab.data.masks import whole
 from siamlab.geometry import Grid
 from siamlab.machine.files import expanded
 from siamlab.machine.terminal import caution
@@ -69,17 +70,20 @@ def caution_if_few(root: Path, found: Mapping[str, Sequence[Path]], again: str) 
 
 def depths(files: Sequence[Path]) -> Float[Tensor, "n H W"]:
     """Return depth in metres, 0 where nothing was measured; raises UserError for other files."""
-    found = decoded(files, _depth)
+    found = [whole(depth) for depth in decoded(files, _depth)]
     for file, depth in zip(files, found, strict=True):
         if depth.shape != found[0].shape:
             raise UserError(f"data.path: {file} has another size than {files[0]}; extract it again")
     return stacked(found)
 
 
-def _depth(file: Path) -> Tensor:
+def _depth(file: Path) -> Tensor | UserError:
     with Image.open(file) as image:
         if not image.mode.startswith("I"):  # 16 bits, as Pillow reads them: I;16 or I
-            raise OSError(f"{file} has 8 bits")
+            return UserError(
+                f"data.path: the depth {file} must be a PNG of 16 bits, in millimetres, but has "
+                f"the mode {image.mode}; extract NYU Depth v2 again"
+            )
         return torch.from_numpy(np.asarray(image).astype(np.float32) / MILLIMETRES)
 
 

@@ -3,6 +3,7 @@
 found = read_voc("VOCdevkit/VOC2007", "test")
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
@@ -58,6 +59,10 @@ def _listed(file: Path) -> list[str]:
         raise UserError(
             f"data.path: {file} must list images, one name per line; unpack the archive that holds "
             "it (the boxes of VOC2012's test images are not public: add data.split=val)"
+        )
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(
+            f"data.path: {file} lists {twice[0]!r} more than once; unpack the archive that holds it"
         )
     return names
 

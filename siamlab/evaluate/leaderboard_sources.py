@@ -99,7 +99,7 @@ def published_rows(path: Path) -> polars.DataFrame:
 def _table(path: Path) -> polars.DataFrame:
     """Return the table of a CSV file, all of it text."""
     try:
-        return polars.read_csv(io.StringIO(text_in(path, "utf-8-sig")), infer_schema=False)
+        return polars.read_csv(io.StringIO(text_in(path)), infer_schema=False)
     except OSError as error:
         why = error.strerror
     except UnicodeDecodeError:

@@ -141,10 +141,13 @@ def may_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK, effective_ids=own)
 
 
-def text_in(path: Path, encoding: str = "utf-8") -> str:
-    """Return the text of a file. Raises OSError, also for a pipe, and ValueError for no text."""
+def text_in(path: Path) -> str:
+    """Return the text of a file, without the mark that some editors put before it (BOM).
+
+    Raises OSError, also for a pipe, and ValueError for a file that is no text.
+    """
     check_file(path)
-    return path.read_text(encoding)
+    return path.read_text("utf-8-sig")
 
 
 @contextmanager

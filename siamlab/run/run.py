@@ -203,7 +203,7 @@ class Run(Component):
         """Return a run from a TOML file."""
         path = Path(path)
         try:
-            return cls.parse(text_in(path, "utf-8-sig"), str(path))
+            return cls.parse(text_in(path), str(path))
         except UnicodeDecodeError:
             raise UserError(f"{path} is not UTF-8, as TOML must be; save it as UTF-8") from None
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
