@@ -5,6 +5,7 @@ python -m benchmarks views --peer lightly       # also lightly, in a separate en
 python -m benchmarks data --help                # from JPEGs to training, with separate options
 python -m benchmarks explore --help             # clicks in JupyterLab, with separate options
 python -m benchmarks features --help            # features beside a bare forward pass
+python -m benchmarks pages --help               # repaints by the browser's performance trace
 python -m benchmarks site --help                # photographs in an exported demo
 python -m benchmarks profile --help             # the time of a step by kind of operation
 python -m benchmarks gpu --help                 # all suites for a GPU, in ten minutes
@@ -40,6 +41,7 @@ SEPARATE = (
     "explore",
     "features",
     "gpu",
+    "pages",
     "profile",
     "site",
 )  # suites that parse their own options

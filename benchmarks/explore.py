@@ -1,5 +1,7 @@
 """Time from a click to its result on the screen, in JupyterLab with a live kernel.
 
+A click chooses another patch, or another image whose features exist by then.
+
 python -m benchmarks explore                # a minute or two; needs the extras notebook and dev
 python -m benchmarks explore --clicks 50 --model vit_base_patch16_224
 
@@ -39,40 +41,44 @@ EXPLORERS = {  # the expression that creates one, and the panels to click
         "ModelsExplorer([a, b], images, image=0)", ["a attention", "b similarity"],
     ),
 }  # fmt: skip
-TIMED = """panel => {
-  const svg = document.querySelector(`[data-panel="${panel}"] svg`);
+TIMED = """([place, action, changing, kind]) => {
   window.answered = new Promise((done) => {
     let start = 0;
-    svg.addEventListener("pointerdown", (event) => { start = event.timeStamp; }, { once: true });
-    new MutationObserver((_, seen) => {
+    document.querySelector(place).addEventListener(
+      action, (event) => { start = event.timeStamp; }, { once: true });
+    new MutationObserver(async (_, seen) => {
       seen.disconnect();
+      const pictures = document.querySelectorAll(".panels img:not([hidden])");
+      await Promise.all([...pictures].map((picture) => picture.decode()));
       requestAnimationFrame(() => { // then one message later: after the frame is painted
         const after = new MessageChannel();
         after.port1.onmessage = () => done(performance.now() - start);
         after.port2.postMessage(0);
       });
-    }).observe(document.querySelector(".siamlab-explorer .text"), { childList: true });
+    }).observe(document.querySelector(`.siamlab-explorer ${changing}`), { [kind]: true });
   });
 }"""
+SLIDER = ".siamlab-explorer input[name=image]"
 
 
 class Timing(NamedTuple):
     name: str
     clicks: list[float]  # milliseconds each
-    shown: int  # passes until the explorer was shown
-    later: int  # passes during all clicks
+    shown: int  # passes until the first of them
+    later: int  # passes during all of them
 
 
 def main() -> None:
-    """Print a table with one row per explorer."""
+    """Print a table with two rows per explorer: other patches, and other images."""
     options = arguments()
     about = environment()
     print(
         f"{options.model} at {options.size} pixels; {about['processor']}, {about['cores']} cores, "
     )
     print(f"load before {os.getloadavg()[0]:.1f}; milliseconds of {options.clicks} clicks\n")
-    columns = ["explorer", "median", "least", "most", "passes to show", "passes of all clicks"]
-    print(table(columns, [cells(measure(name, options)) for name in EXPLORERS]))
+    columns = ["explorer", "median", "least", "most", "passes before", "passes of all clicks"]
+    found = [timing for name in EXPLORERS for timing in measure(name, options)]
+    print(table(columns, [cells(timing) for timing in found]))
 
 
 def cells(row: Timing) -> list[str]:
@@ -89,24 +95,36 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(name: str, options: argparse.Namespace) -> Timing:
-    """Click a different patch each time, panels in turn; the first click counts too."""
+def measure(name: str, options: argparse.Namespace) -> list[Timing]:
+    """Choose another patch each time, panels in turn, the first time too; then other images."""
     code, panels = EXPLORERS[name]
     with tempfile.TemporaryDirectory() as folder, open_page(Path(folder), code, options) as page:
-        passes = Path(folder) / "passes"
-        shown = len(passes.read_text())
-        clicks = [
-            click(page, panels[i % len(panels)], (0.05 + 0.045 * i) % 0.95, (0.37 * i) % 0.95)
-            for i in range(options.clicks)
-        ]
-        return Timing(name, clicks, shown, len(passes.read_text()) - shown)
+        passes = lambda: len((Path(folder) / "passes").read_text())  # noqa: E731
+        before, clicks = passes(), []
+        for i in range(options.clicks):
+            x, y = (0.05 + 0.045 * i) % 0.95, (0.37 * i) % 0.95
+            clicks.append(click(page, panels[i % len(panels)], x, y))
+        found = [Timing(name, clicks, before, passes() - before)]
+        for number in (1, 0):  # now features of both images exist
+            choose(page, number)
+        before = passes()
+        changes = [choose(page, 1 - i % 2) for i in range(options.clicks)]
+        return [*found, Timing(f"{name}, another image", changes, before, passes() - before)]
 
 
 def click(page: Any, panel: str, x: float, y: float) -> float:
     """Click, and return the milliseconds until the frame that shows the result."""
-    area = page.locator(f'[data-panel="{panel}"] svg').bounding_box()
-    page.evaluate(TIMED, panel)
+    place = f'[data-panel="{panel}"] svg'
+    area = page.locator(place).bounding_box()
+    page.evaluate(TIMED, [place, "pointerdown", ".text", "childList"])
     page.mouse.click(area["x"] + x * area["width"], area["y"] + y * area["height"])
+    return page.evaluate("window.answered")
+
+
+def choose(page: Any, image: int) -> float:
+    """Move the slider of images, and return the milliseconds until the frame that shows one."""
+    page.evaluate(TIMED, [SLIDER, "input", ".panels img", "attributes"])
+    page.locator(SLIDER).fill(str(image))
     return page.evaluate("window.answered")
 
 

@@ -47,11 +47,11 @@ ANSWERED = """() => {
 def cases() -> Iterator[tuple[str, list[NamedModel]]]:
     """Yield the networks of each page, with what they are called in the table."""
     yield "three of the zoo, 32 px", open_models(["zoo:siameseim", "zoo:mae", "zoo:moco_v3"])
-    yield "ViT-Ti/8, 64 px", [_random("vit_tiny_patch16_224", img_size=64, patch_size=8)]
-    yield "ViT-S/16, 224 px", [_random("vit_small_patch16_224")]
+    yield "ViT-Ti/8, 64 px", [random_model("vit_tiny_patch16_224", img_size=64, patch_size=8)]
+    yield "ViT-S/16, 224 px", [random_model("vit_small_patch16_224")]
 
 
-def _random(name: str, **settings: int) -> NamedModel:
+def random_model(name: str, **settings: int) -> NamedModel:
     torch.manual_seed(0)
     return NamedModel(name, timm.create_model(name, num_classes=0, **settings).eval(), None)
 

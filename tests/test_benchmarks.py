@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.autograd import DeviceType
 
-from benchmarks import features, gpu, measure, peer, step
+from benchmarks import features, gpu, measure, pages, peer, step
 from benchmarks.__main__ import arguments, show
 from benchmarks.measure import Seconds, Work, measured, operations
 from benchmarks.profile import WAITS, parts_of, profiled
@@ -57,6 +57,21 @@ def test_features_and_bare_passes_take_turns_on_parts_of_the_images(monkeypatch)
     assert first == ["features", "bare", "bare", "features"] * 2
     assert [number for number in taken if number] == [8, 2, 2, 1]
     assert features.summary(found).splitlines()[-1].endswith("| 1.500 (1.500 to 1.500) |")
+
+
+def dispatched(kind, ts):
+    return {"name": "EventDispatch", "ts": ts, "args": {"data": {"type": kind}}}
+
+
+def test_a_repaint_ends_with_the_first_frame_that_is_committed_after_the_event():
+    commits = [{"name": "Commit", "ph": "X", "ts": ts, "dur": 500} for ts in (0, 3000, 9500, 20000)]
+    moves = [dispatched("pointermove", ts) for ts in (1000, 3200)]
+    answered = {"name": "answered", "ph": "I", "ts": 15000}
+    trace = [*moves, dispatched("click", 1500), answered, *commits]
+    assert pages.spans(trace, "pointermove") == [2.5, 0.3]  # milliseconds
+    assert pages.spans(trace, "click", "answered") == [19]
+    timing = pages.Timing("a page", [10.0, 12.0, 40.0], 16)
+    assert pages.cells(timing) == ["a page", "12.0", "10.0", "40.0", "3", "16", "67%"]
 
 
 def test_works_take_turns():

@@ -22,9 +22,9 @@ from pages import (
     watched,
 )
 from PIL import Image
-from serving import served
 from test_view import bomb, file, noise
 
+from benchmarks.serving import served
 from siamlab import open_models, probe
 from siamlab.data import Fashion, sample
 from siamlab.explore.view import encoders, server

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from pages import becomes, expect, in_address, shows, waits, watched
-from serving import served
 from starlette.testclient import TestClient
 from test_train import noise, tiny
 
+from benchmarks.serving import served
 from siamlab import open_models, probe
 from siamlab.component import UserError
 from siamlab.data import Fashion, sample

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from pages import at, drag, expect, in_address, patient, says, watched
-from serving import served
 from starlette.testclient import TestClient
 
+from benchmarks.serving import served
 from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.explore import StudyExplorer
