@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import torch
 from pages import (
     at,
     becomes,
@@ -500,6 +501,17 @@ def test_small_panels_stay_beside_each_other_where_it_is_narrow(page, models):
     area = lambda name: page.locator(f'[data-panel="{name}"] .stage').bounding_box()  # noqa: E731
     heads, top = [area(f"head {i}") for i in (1, 2, 3)], area("zoo:scenes_mae attention")
     assert len({round(head["y"]) for head in heads}) == 1 and top["width"] > 400
+
+
+def test_a_setting_that_cannot_be_changed_is_named_without_a_slider(page, tmp_path):
+    image = torch.randint(0, 256, (1, 3, 40, 40), dtype=torch.uint8)
+    explorer = PairExplorer("zoo:scenes_mae", image, views=2)
+    page.goto(explorer.to_html(tmp_path / "page.html").as_uri())
+    slider, layer = (page.locator(f"input[name={name}]") for name in ("image", "layer"))
+    expect(slider).to_be_hidden()
+    expect(slider.locator("xpath=..")).to_be_visible()
+    expect(slider.locator("xpath=..")).to_have_text("image0")
+    expect(layer).to_be_visible()
 
 
 def test_colour_is_turned_down_in_the_browser_alone(page, pair):

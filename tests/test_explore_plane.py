@@ -442,6 +442,18 @@ def test_no_name_covers_a_point_even_in_crowds(seed):
         assert not (apart < half + DOT / 2).all(axis=1).any(), name
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_seven_long_names_cover_neither_points_nor_each_other(seed):
+    rng, names = np.random.default_rng(seed), [f"{'long-name-' * 2}seed{i}" for i in range(7)]
+    scores = {"model": names, "semantic": rng.normal(size=7), "spatial": rng.normal(size=7)}
+    chart = plane_chart(pl.DataFrame(scores), [], list(range(7)))
+    points, places = np.array([chart.x, chart.y]).T * UNITS, np.array(chart.places) * UNITS
+    size = np.array([LETTER * 25 + 8, LINE])
+    assert not (np.abs(points[:, None] - places) < (size + DOT) / 2).all(axis=2).any()
+    apart = np.abs(places[:, None] - places) < size
+    assert (apart.all(axis=2) == np.eye(7, dtype=bool)).all()
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_no_name_lies_on_a_whisker_where_there_is_room(seed):
     rng = np.random.default_rng(seed)

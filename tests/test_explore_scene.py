@@ -140,6 +140,19 @@ def test_a_picture_tells_how_its_controls_stand():
     assert GAP + LINE <= top < bottom <= GAP + 2 * LINE
 
 
+def test_a_picture_that_begins_with_a_chart_has_its_text_below_it_as_a_page_has():
+    chart = Chart("bars", [0.0, 1.0], [0.5], ["half"], [], "value", "share", [], [])
+    control = Control("measure", "measure", "cosine", options=["cosine"])
+    panels = [Panel("bars", "Bars", "", chart=chart), Panel("i", "An image", "i")]
+    image = {"i": torch.zeros(3, 40, 40, dtype=torch.uint8)}
+    heights = lambda shown: {  # noqa: E731
+        text: y for text, (y, _) in texts(Scene(shown, 2, "Words.", [control]), image)
+    }
+    first, last = heights(panels), heights(panels[::-1])
+    assert first["measure: cosine"] < first["Bars"] < first["Words."]
+    assert last["Words."] < last["measure: cosine"] < last["Bars"]
+
+
 def _difference(a, b):
     return ImageChops.difference(a, b).convert("L")
 

@@ -20,6 +20,8 @@ from torch import Tensor
 from siamlab.component import UserError
 from siamlab.explore.scene import Scene
 from siamlab.explore.web.assets import sheet_script
+from siamlab.machine.files import atomic, check_has_name, with_ending
+from siamlab.train.access import ELSEWHERE, make_room, written
 
 Pictures = dict[str, UInt8[Tensor, "3 H W"]]
 
@@ -27,6 +29,7 @@ Pictures = dict[str, UInt8[Tensor, "3 H W"]]
 def svg(scene: Scene, images: Pictures) -> str:
     """Return the text, the panels in columns below it, then legend and colour scales, as SVG.
 
+    Where a chart comes first, the text stands below the panels, as on a page.
     Raises UserError if the script engine is not installed.
     """
     engine = _needed("quickjs", "quickjs-ng").Context()
@@ -40,6 +43,31 @@ def png(scene: Scene, images: Pictures, zoom: int = 2) -> bytes:
     font = _font()
     letters = {"font_files": [str(font)], "skip_system_fonts": True} if font else {}
     return _needed("resvg_py", "resvg-py").svg_to_bytes(svg(scene, images), zoom=zoom, **letters)
+
+
+def kind_of_picture(path: str | Path | None) -> str:
+    """Return ".png" or ".svg" by the ending of a path, and make its folder; ".png" without a path.
+
+    Raises UserError for another ending, and where nothing can be written.
+    """
+    if path is None:
+        return ".png"
+    check_has_name(Path(path), f"path={str(path)!r}", "snapshot", (".png", ".svg"))
+    kind = Path(path).suffix.lower()
+    if kind not in (".png", ".svg"):
+        raise UserError(
+            "a snapshot is a PNG or SVG; name its file "
+            f"{with_ending(Path(path), '.png', '.svg', name='snapshot')}, not {str(path)!r}"
+        )
+    make_room(Path(path))
+    return kind
+
+
+def write_picture(picture: bytes, path: Path) -> bytes:
+    """Write a picture, whole or not at all, and return it."""
+    with written(path, ELSEWHERE), atomic(path) as draft:
+        draft.write_bytes(picture)
+    return picture
 
 
 def _image(pixels: UInt8[Tensor, "3 H W"]) -> dict[str, str | int]:

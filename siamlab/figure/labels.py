@@ -6,7 +6,7 @@ from numpy import ndarray
 
 DIRECTIONS = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 CORNERS = np.array([(1, -1), (-1, -1), (1, 1), (-1, 1)])  # between the whiskers of a point
-GAPS = (7, 14, 24, 38, 56, 80, 110)  # pixels from the point to its label
+GAPS = (7, 14, 24, 38, 56, 80, 110, 150, 200, 260, 330)  # pixels from the point to its label
 ROUNDS = 6
 DOT = np.array([14.0, 14.0])  # pixels: size of a point's marker
 

@@ -204,6 +204,9 @@ function add(parent, name, attributes = {}, content = "") {
   parent.appendChild(made);
   return made;
 }
+function tell(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
 function penOf(canvas, settings) {
   return canvas.getContext("2d", settings);
 }
@@ -266,7 +269,15 @@ function shade(stops, share) {
   const [a, b] = [stops[low], stops[low + 1]].map((stop) => (stop.match(/\d+/g) ?? []).map(Number));
   return a.map((value, i) => Math.round(value + (b[i] - value) * (place2 - low)));
 }
-function showScale({ scale, colours }, stops, wide) {
+function showScale(view, stops, wide) {
+  const { scale, colours } = view;
+  const shown2 = JSON.stringify([colours, wide]);
+  if (scale.dataset.shown !== shown2) makeScale(scale, colours, stops, wide);
+  scale.dataset.shown = shown2;
+  const output = scale.querySelector("output");
+  if (output && colours) tell(output, wide ? colours.title : "");
+}
+function makeScale(scale, colours, stops, wide) {
   scale.hidden = !colours;
   scale.replaceChildren();
   if (!colours) return;
@@ -281,7 +292,7 @@ function showScale({ scale, colours }, stops, wide) {
     bar.style.background = `linear-gradient(90deg, ${shades.join(", ")}), #fff`;
     add(scale, "span", {}, `${colours.open ? "≥ " : ""}${numberText(colours.high)}`);
   }
-  add(scale, "output", {}, wide ? colours.title : "");
+  add(scale, "output");
 }
 function pointAt(view, at) {
   const { panel, colours, scale, linked } = view;
@@ -295,7 +306,7 @@ function pointAt(view, at) {
   if (!panel.heat || panel.heat.rgba || !colours || !output) return;
   const value = patch === null ? "" : valueText(panel.heat, colours, patch);
   const wide = scale.childElementCount > 1;
-  output.textContent = wide || value ? colours.title + value : "";
+  tell(output, wide || value ? colours.title + value : "");
 }
 function valueText({ values, levels }, colours, patch) {
   if (values) return Number.isFinite(values[patch]) ? ` ${numberText(values[patch])}` : "";
@@ -534,7 +545,8 @@ function showControls(bar, controls, send, isAhead) {
       setAll(input, { "aria-valuetext": words });
     }
     label.style.order = String(i);
-    label.hidden = input instanceof HTMLInputElement && low === high;
+    label.hidden = false;
+    input.hidden = input instanceof HTMLInputElement && low === high;
     const value = String(steps.length ? steps.indexOf(String(control.value)) : control.value);
     if (value !== input.value && !isAhead(control.name)) input.value = value;
   });
@@ -783,11 +795,11 @@ function mount(model2, el) {
   const show = () => {
     const scene = model2.get("scene");
     if (!scene.panels) return;
-    text.textContent = scene.text;
+    tell(text, scene.text);
     root.classList.toggle("charted", Boolean(scene.panels[0]?.chart));
-    keepHeight(text, scene.panels.some((panel) => panel.hovers));
     updateControls();
     showPanels(panels, scene, model2.get("images"), all, send);
+    keepHeight(text, scene.panels.some((panel) => panel.hovers));
     showJumps(jumps, scene, send);
     showLegend(legend, scene);
     colour.hidden = !scene.panels.some((panel) => panel.heat);
@@ -822,7 +834,7 @@ function sender(model2, root, gone) {
   let timer;
   const last = () => model2.get("event")?.count || 0;
   const isAnswered = () => (model2.get("answered") || 0) >= last();
-  const tell2 = (late) => {
+  const warn = (late) => {
     gone.textContent = late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
     root.classList.toggle("late", !gone.hidden);
@@ -830,13 +842,13 @@ function sender(model2, root, gone) {
   const send = (event) => {
     const count = last() + 1;
     clearTimeout(timer);
-    timer = setTimeout(() => tell2(true), PATIENCE);
+    timer = setTimeout(() => warn(true), PATIENCE);
     if ("control" in event) sent[event.control] = count;
     model2.set("event", { ...event, count });
     model2.save_changes();
   };
   const isAhead = (name) => sent[name] > model2.get("answered");
-  return { send, answered: () => tell2(false), isAhead };
+  return { send, answered: () => warn(false), isAhead };
 }
 function showPanels(panels, scene, images2, all, send) {
   const { views, pointed } = all;
@@ -908,7 +920,7 @@ function showPanel(view, panel, source, scene) {
   view.stage.classList.toggle("heated", Boolean(panel.heat));
   const wide = 4 * panel.span >= columns;
   showScale(view, stops, wide);
-  view.title.textContent = panel.title;
+  tell(view.title, panel.title);
   view.figure.style.setProperty("--span", String(panel.span));
   view.figure.classList.toggle("wide", wide);
   view.figure.classList.toggle("small", !wide);
@@ -1041,7 +1053,7 @@ function cutOf(image, [top, left, height, width], mirrored, [rows, columns]) {
 // src/labels.ts
 var AROUND = [...Array(16).keys()].map((i) => [Math.cos(Math.PI * i / 8), Math.sin(Math.PI * i / 8)]);
 var SIDES = [...AROUND, [1, -1], [-1, -1], [1, 1], [-1, 1]];
-var GAPS = [7, 14, 24, 38, 56, 80, 110];
+var GAPS = [7, 14, 24, 38, 56, 80, 110, 150, 200, 260, 330];
 var ROUNDS = 6;
 var MARKER = 14;
 function around([x, y], [right, down], [wide, high]) {
@@ -1512,7 +1524,7 @@ var scenesOf = {
 };
 var data = JSON.parse(find("#data").textContent ?? "");
 var { first, state, moves, scenes, images, refusal, held } = data;
-var { shown, model, tell } = pageModel({ scene: first, images }, answer);
+var { shown, model, tell: tell2 } = pageModel({ scene: first, images }, answer);
 function find(selector) {
   return document.querySelector(selector);
 }
@@ -1522,7 +1534,7 @@ function answer(event) {
   if (held) shown.scene = computed(held, event);
   else if (!("release" in event)) shown.scene = stored(event);
   if (shown.scene === before) return;
-  tell();
+  tell2();
   showHint();
 }
 function computed(from, event) {

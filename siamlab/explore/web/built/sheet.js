@@ -383,10 +383,11 @@ function draw2([scene, images]) {
   const defs = shape(svg, "defs", {});
   const sheet = { svg, scene, images, looks: /* @__PURE__ */ new Map(), used: defineImages(defs, images) };
   const settings = scene.controls.map(({ label, value }) => `${label}: ${value}`).join(" · ");
-  const text = [...scene.text.split("\n"), settings].flatMap((part) => wrapped(part, WIDTH - 2 * GAP, WORDS + 1));
+  const text = scene.text.split("\n");
+  const [above, between] = scene.panels[0]?.chart ? [[settings], text] : [[...text, settings], []];
   const background = shape(svg, "rect", { width: WIDTH, fill: COLOURS["--paper"] });
-  text.forEach((line, i) => write2(svg, line, GAP, GAP + (i + 0.8) * LINE, WORDS + 1));
-  const below = drawRows(sheet, GAP + text.length * LINE + 6);
+  const rows = drawRows(sheet, drawWords(sheet, above, GAP) + 6);
+  const below = between.length > 0 ? drawWords(sheet, between, rows) + 6 : rows;
   const height = drawFoot(sheet, below) + GAP;
   setAll(background, { height });
   const styles = [...sheet.looks].map(([scale, name]) => scaled(Number(scale), name));
@@ -394,6 +395,11 @@ function draw2([scene, images]) {
   const viewBox = `0 0 ${WIDTH} ${height}`;
   setAll(svg, { xmlns: SVG, width: WIDTH, height, viewBox, "font-family": LETTERS });
   return svg.toString();
+}
+function drawWords({ svg }, parts, top) {
+  const lines = parts.flatMap((part) => wrapped(part, WIDTH - 2 * GAP, WORDS + 1));
+  lines.forEach((line, i) => write2(svg, line, GAP, top + (i + 0.8) * LINE, WORDS + 1));
+  return top + lines.length * LINE;
 }
 function defineImages(defs, images) {
   const matrix = [...[1, 2, 3].flatMap(() => [...GREY.shares, 0, GREY.least]), 0, 0, 0, 1, 0].join(" ");

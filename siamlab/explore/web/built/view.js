@@ -8,6 +8,9 @@ function add(parent, name, attributes = {}, content = "") {
   parent.appendChild(made);
   return made;
 }
+function tell(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
 function penOf(canvas, settings) {
   return canvas.getContext("2d", settings);
 }
@@ -1075,7 +1078,15 @@ function shade(stops, share) {
   const [a, b] = [stops[low], stops[low + 1]].map((stop) => (stop.match(/\d+/g) ?? []).map(Number));
   return a.map((value, i) => Math.round(value + (b[i] - value) * (place2 - low)));
 }
-function showScale({ scale, colours }, stops, wide) {
+function showScale(view, stops, wide) {
+  const { scale, colours } = view;
+  const shown2 = JSON.stringify([colours, wide]);
+  if (scale.dataset.shown !== shown2) makeScale(scale, colours, stops, wide);
+  scale.dataset.shown = shown2;
+  const output = scale.querySelector("output");
+  if (output && colours) tell(output, wide ? colours.title : "");
+}
+function makeScale(scale, colours, stops, wide) {
   scale.hidden = !colours;
   scale.replaceChildren();
   if (!colours) return;
@@ -1090,7 +1101,7 @@ function showScale({ scale, colours }, stops, wide) {
     bar.style.background = `linear-gradient(90deg, ${shades.join(", ")}), #fff`;
     add(scale, "span", {}, `${colours.open ? "≥ " : ""}${numberText(colours.high)}`);
   }
-  add(scale, "output", {}, wide ? colours.title : "");
+  add(scale, "output");
 }
 function pointAt(view, at) {
   const { panel, colours, scale, linked } = view;
@@ -1104,7 +1115,7 @@ function pointAt(view, at) {
   if (!panel.heat || panel.heat.rgba || !colours || !output) return;
   const value = patch === null ? "" : valueText(panel.heat, colours, patch);
   const wide = scale.childElementCount > 1;
-  output.textContent = wide || value ? colours.title + value : "";
+  tell(output, wide || value ? colours.title + value : "");
 }
 function valueText({ values, levels }, colours, patch) {
   if (values) return Number.isFinite(values[patch]) ? ` ${numberText(values[patch])}` : "";
@@ -1487,7 +1498,8 @@ function showControls(bar, controls, send, isAhead) {
       setAll(input, { "aria-valuetext": words });
     }
     label.style.order = String(i);
-    label.hidden = input instanceof HTMLInputElement && low === high;
+    label.hidden = false;
+    input.hidden = input instanceof HTMLInputElement && low === high;
     const value = String(steps.length ? steps.indexOf(String(control.value)) : control.value);
     if (value !== input.value && !isAhead(control.name)) input.value = value;
   });
@@ -1736,11 +1748,11 @@ function mount(model2, el) {
   const show2 = () => {
     const scene = model2.get("scene");
     if (!scene.panels) return;
-    text.textContent = scene.text;
+    tell(text, scene.text);
     root.classList.toggle("charted", Boolean(scene.panels[0]?.chart));
-    keepHeight(text, scene.panels.some((panel) => panel.hovers));
     updateControls();
     showPanels(panels, scene, model2.get("images"), all, send);
+    keepHeight(text, scene.panels.some((panel) => panel.hovers));
     showJumps(jumps, scene, send);
     showLegend(legend, scene);
     colour.hidden = !scene.panels.some((panel) => panel.heat);
@@ -1775,7 +1787,7 @@ function sender(model2, root, gone) {
   let timer;
   const last = () => model2.get("event")?.count || 0;
   const isAnswered = () => (model2.get("answered") || 0) >= last();
-  const tell2 = (late) => {
+  const warn = (late) => {
     gone.textContent = late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
     root.classList.toggle("late", !gone.hidden);
@@ -1783,13 +1795,13 @@ function sender(model2, root, gone) {
   const send = (event) => {
     const count = last() + 1;
     clearTimeout(timer);
-    timer = setTimeout(() => tell2(true), PATIENCE);
+    timer = setTimeout(() => warn(true), PATIENCE);
     if ("control" in event) sent2[event.control] = count;
     model2.set("event", { ...event, count });
     model2.save_changes();
   };
   const isAhead = (name) => sent2[name] > model2.get("answered");
-  return { send, answered: () => tell2(false), isAhead };
+  return { send, answered: () => warn(false), isAhead };
 }
 function showPanels(panels, scene, images, all, send) {
   const { views, pointed } = all;
@@ -1861,7 +1873,7 @@ function showPanel(view, panel, source, scene) {
   view.stage.classList.toggle("heated", Boolean(panel.heat));
   const wide = 4 * panel.span >= columns;
   showScale(view, stops, wide);
-  view.title.textContent = panel.title;
+  tell(view.title, panel.title);
   view.figure.style.setProperty("--span", String(panel.span));
   view.figure.classList.toggle("wide", wide);
   view.figure.classList.toggle("small", !wide);
@@ -2842,7 +2854,7 @@ function thumbnail(strip, photo, change2) {
 
 // src/shell.ts
 var turn = 0;
-var { shown, model, tell } = pageModel({ scene: {}, images: {} }, (event) => {
+var { shown, model, tell: tell2 } = pageModel({ scene: {}, images: {} }, (event) => {
   shown.answered = event.count;
   change(viewEvent(about, state, event), "hover" in event);
 });
@@ -2904,7 +2916,7 @@ function wait() {
   if (isSection(state.show)) waitIn(state.show);
   else if (state.show !== "plane") {
     shown.scene = { ...shown.scene, controls: controlsOf(about, state), text: "Computing features …" };
-    tell();
+    tell2();
   }
   showShell();
 }
@@ -2918,7 +2930,7 @@ function show(hovering) {
     main.dataset.layout = state.show === "plane" ? "plane" : single ? "single" : "wide";
     main.style.setProperty("--opacity", String(state.opacity / 100));
     shown.scene = viewScene(about, state, got);
-    tell();
+    tell2();
     if (hovering) return measure();
   }
   showShell();

@@ -8,6 +8,9 @@ function add(parent, name, attributes = {}, content = "") {
   parent.appendChild(made);
   return made;
 }
+function tell(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
 function penOf(canvas, settings) {
   return canvas.getContext("2d", settings);
 }
@@ -48,7 +51,8 @@ function showControls(bar, controls, send, isAhead) {
       setAll(input, { "aria-valuetext": words });
     }
     label.style.order = String(i);
-    label.hidden = input instanceof HTMLInputElement && low === high;
+    label.hidden = false;
+    input.hidden = input instanceof HTMLInputElement && low === high;
     const value = String(steps.length ? steps.indexOf(String(control.value)) : control.value);
     if (value !== input.value && !isAhead(control.name)) input.value = value;
   });
@@ -288,7 +292,15 @@ function shade(stops, share) {
   const [a, b] = [stops[low], stops[low + 1]].map((stop) => (stop.match(/\d+/g) ?? []).map(Number));
   return a.map((value, i) => Math.round(value + (b[i] - value) * (place2 - low)));
 }
-function showScale({ scale, colours }, stops, wide) {
+function showScale(view, stops, wide) {
+  const { scale, colours } = view;
+  const shown = JSON.stringify([colours, wide]);
+  if (scale.dataset.shown !== shown) makeScale(scale, colours, stops, wide);
+  scale.dataset.shown = shown;
+  const output = scale.querySelector("output");
+  if (output && colours) tell(output, wide ? colours.title : "");
+}
+function makeScale(scale, colours, stops, wide) {
   scale.hidden = !colours;
   scale.replaceChildren();
   if (!colours) return;
@@ -303,7 +315,7 @@ function showScale({ scale, colours }, stops, wide) {
     bar.style.background = `linear-gradient(90deg, ${shades.join(", ")}), #fff`;
     add(scale, "span", {}, `${colours.open ? "≥ " : ""}${numberText(colours.high)}`);
   }
-  add(scale, "output", {}, wide ? colours.title : "");
+  add(scale, "output");
 }
 function pointAt(view, at) {
   const { panel, colours, scale, linked } = view;
@@ -317,7 +329,7 @@ function pointAt(view, at) {
   if (!panel.heat || panel.heat.rgba || !colours || !output) return;
   const value = patch === null ? "" : valueText(panel.heat, colours, patch);
   const wide = scale.childElementCount > 1;
-  output.textContent = wide || value ? colours.title + value : "";
+  tell(output, wide || value ? colours.title + value : "");
 }
 function valueText({ values, levels }, colours, patch) {
   if (values) return Number.isFinite(values[patch]) ? ` ${numberText(values[patch])}` : "";
@@ -553,11 +565,11 @@ function mount(model, el) {
   const show = () => {
     const scene = model.get("scene");
     if (!scene.panels) return;
-    text.textContent = scene.text;
+    tell(text, scene.text);
     root.classList.toggle("charted", Boolean(scene.panels[0]?.chart));
-    keepHeight(text, scene.panels.some((panel) => panel.hovers));
     updateControls();
     showPanels(panels, scene, model.get("images"), all, send);
+    keepHeight(text, scene.panels.some((panel) => panel.hovers));
     showJumps(jumps, scene, send);
     showLegend(legend, scene);
     colour.hidden = !scene.panels.some((panel) => panel.heat);
@@ -592,7 +604,7 @@ function sender(model, root, gone) {
   let timer;
   const last = () => model.get("event")?.count || 0;
   const isAnswered = () => (model.get("answered") || 0) >= last();
-  const tell = (late) => {
+  const warn = (late) => {
     gone.textContent = late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
     root.classList.toggle("late", !gone.hidden);
@@ -600,13 +612,13 @@ function sender(model, root, gone) {
   const send = (event) => {
     const count = last() + 1;
     clearTimeout(timer);
-    timer = setTimeout(() => tell(true), PATIENCE);
+    timer = setTimeout(() => warn(true), PATIENCE);
     if ("control" in event) sent[event.control] = count;
     model.set("event", { ...event, count });
     model.save_changes();
   };
   const isAhead = (name) => sent[name] > model.get("answered");
-  return { send, answered: () => tell(false), isAhead };
+  return { send, answered: () => warn(false), isAhead };
 }
 function showPanels(panels, scene, images, all, send) {
   const { views, pointed } = all;
@@ -678,7 +690,7 @@ function showPanel(view, panel, source, scene) {
   view.stage.classList.toggle("heated", Boolean(panel.heat));
   const wide = 4 * panel.span >= columns;
   showScale(view, stops, wide);
-  view.title.textContent = panel.title;
+  tell(view.title, panel.title);
   view.figure.style.setProperty("--span", String(panel.span));
   view.figure.classList.toggle("wide", wide);
   view.figure.classList.toggle("small", !wide);

@@ -24,7 +24,8 @@ export function showControls(
       setAll(input, { "aria-valuetext": words }); // else its number among the steps is read out
     }
     label.style.order = String(i);
-    label.hidden = input instanceof HTMLInputElement && low === high; // nothing to choose
+    label.hidden = false;
+    input.hidden = input instanceof HTMLInputElement && low === high; // nothing to choose, but to tell
     const value = String(steps.length ? steps.indexOf(String(control.value)) : control.value);
     if (value !== input.value && !isAhead(control.name)) input.value = value;
   });

@@ -12,6 +12,10 @@ export function add<Name extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+export function tell(element: Element, words: string): void { // the same words need no new layout
+  if (element.textContent !== words) element.textContent = words;
+}
+
 export function penOf(canvas: HTMLCanvasElement, settings?: CanvasRenderingContext2DSettings) {
   return canvas.getContext("2d", settings) as CanvasRenderingContext2D; // null only for other kinds
 }

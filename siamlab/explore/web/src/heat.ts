@@ -1,7 +1,7 @@
 // Heat: colours of values on a panel, their scale, and the value under the pointer.
 
 import { draw } from "./drawing";
-import { add, penOf } from "./elements";
+import { add, penOf, tell } from "./elements";
 import { patchAt } from "./places";
 import type { Levels, Point, Scale, Shaded, Values, View } from "./scene";
 
@@ -65,7 +65,16 @@ export function shade(stops: string[], share: number): Shade {
 }
 
 // Below its picture; small pictures have only the value.
-export function showScale({ scale, colours }: View, stops: string[], wide: boolean): void {
+export function showScale(view: View, stops: string[], wide: boolean): void {
+  const { scale, colours } = view;
+  const shown = JSON.stringify([colours, wide]);
+  if (scale.dataset.shown !== shown) makeScale(scale, colours, stops, wide);
+  scale.dataset.shown = shown;
+  const output = scale.querySelector("output");
+  if (output && colours) tell(output, wide ? colours.title : "");
+}
+
+function makeScale(scale: HTMLElement, colours: View["colours"], stops: string[], wide: boolean): void {
   scale.hidden = !colours;
   scale.replaceChildren();
   if (!colours) return;
@@ -80,7 +89,7 @@ export function showScale({ scale, colours }: View, stops: string[], wide: boole
     bar.style.background = `linear-gradient(90deg, ${shades.join(", ")}), #fff`;
     add(scale, "span", {}, `${colours.open ? "≥ " : ""}${numberText(colours.high)}`);
   }
-  add(scale, "output", {}, wide ? colours.title : "");
+  add(scale, "output");
 }
 
 // The value at a place, and where places are shared the patch there.
@@ -96,7 +105,7 @@ export function pointAt(view: View, at: Point | null): void {
   if (!panel.heat || panel.heat.rgba || !colours || !output) return;
   const value = patch === null ? "" : valueText(panel.heat, colours, patch);
   const wide = scale.childElementCount > 1;
-  output.textContent = wide || value ? colours.title + value : "";
+  tell(output, wide || value ? colours.title + value : "");
 }
 
 function valueText({ values, levels }: Shaded, colours: Scale, patch: number): string {

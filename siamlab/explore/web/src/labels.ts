@@ -6,7 +6,7 @@ export type Rect = [left: number, top: number, right: number, bottom: number];
 
 const AROUND = [...Array(16).keys()].map((i): Point => [Math.cos(Math.PI * i / 8), Math.sin(Math.PI * i / 8)]);
 const SIDES: Point[] = [...AROUND, [1, -1], [-1, -1], [1, 1], [-1, 1]]; // corners: between the whiskers of a point
-const GAPS = [7, 14, 24, 38, 56, 80, 110]; // from the point to its label
+const GAPS = [7, 14, 24, 38, 56, 80, 110, 150, 200, 260, 330]; // from the point to its label
 const ROUNDS = 6;
 const MARKER = 14; // side of a point, for lines that cross it
 

@@ -3,7 +3,7 @@
 
 import { showControls } from "./controls";
 import { clickable, draw } from "./drawing";
-import { add } from "./elements";
+import { add, tell } from "./elements";
 import { paint, pointAt, showScale } from "./heat";
 import { key, point, press } from "./input";
 import { drawMark } from "./marks";
@@ -39,11 +39,11 @@ export function mount(model: Model, el: Element): void {
   const show = () => {
     const scene = model.get("scene");
     if (!scene.panels) return;
-    text.textContent = scene.text;
+    tell(text, scene.text);
     root.classList.toggle("charted", Boolean(scene.panels[0]?.chart)); // then the text is a list, and stands below
-    keepHeight(text, scene.panels.some((panel) => panel.hovers));
     updateControls();
     showPanels(panels, scene, model.get("images"), all, send);
+    keepHeight(text, scene.panels.some((panel) => panel.hovers)); // measures: after all that changes
     showJumps(jumps, scene, send);
     showLegend(legend, scene);
     colour.hidden = !scene.panels.some((panel) => panel.heat);
@@ -83,7 +83,7 @@ function sender(model: Model, root: Element, gone: HTMLElement) {
   let timer: number; // a widget whose kernel was restarted looks as before, but nothing answers
   const last = () => model.get("event")?.count || 0;
   const isAnswered = () => (model.get("answered") || 0) >= last();
-  const tell = (late: boolean) => {
+  const warn = (late: boolean) => {
     gone.textContent = late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
     root.classList.toggle("late", !gone.hidden);
@@ -91,13 +91,13 @@ function sender(model: Model, root: Element, gone: HTMLElement) {
   const send = (event: PanelEvent) => {
     const count = last() + 1;
     clearTimeout(timer);
-    timer = setTimeout(() => tell(true), PATIENCE);
+    timer = setTimeout(() => warn(true), PATIENCE);
     if ("control" in event) sent[event.control] = count;
     model.set("event", { ...event, count });
     model.save_changes();
   };
   const isAhead = (name: string) => sent[name] > model.get("answered");
-  return { send, answered: () => tell(false), isAhead };
+  return { send, answered: () => warn(false), isAhead };
 }
 
 function showPanels(
@@ -162,7 +162,7 @@ function showPanel(view: View, panel: Panel, source: string, scene: Scene): void
   view.stage.classList.toggle("heated", Boolean(panel.heat));
   const wide = 4 * panel.span >= columns; // others are as small as the heads of a model
   showScale(view, stops, wide);
-  view.title.textContent = panel.title;
+  tell(view.title, panel.title);
   view.figure.style.setProperty("--span", String(panel.span));
   view.figure.classList.toggle("wide", wide);
   view.figure.classList.toggle("small", !wide);

@@ -1,5 +1,6 @@
 // Sheet: a scene as one SVG, for pictures that are made where there is no browser: the text, the
-// panels in columns below it, then legend and colour scales. Marks and charts are those of the page.
+// panels in columns below it (above it if they begin with a chart, as on a page), then legend and
+// colour scales. Marks and charts are those of the page.
 
 import { GREY, levelsOf, numberText, OPACITY, shade, tableOf } from "./heat";
 import { drawMark, drawPanel } from "./marks";
@@ -38,11 +39,11 @@ function draw([scene, images]: [Scene, Images]): string {
   const defs = shape(svg, "defs", {});
   const sheet: Sheet = { svg, scene, images, looks: new Map(), used: defineImages(defs, images) };
   const settings = scene.controls.map(({ label, value }) => `${label}: ${value}`).join(" · ");
-  const text = [...scene.text.split("\n"), settings]
-    .flatMap((part) => wrapped(part, WIDTH - 2 * GAP, WORDS + 1));
+  const text = scene.text.split("\n");
+  const [above, between] = scene.panels[0]?.chart ? [[settings], text] : [[...text, settings], []]; // as on a page
   const background = shape(svg, "rect", { width: WIDTH, fill: COLOURS["--paper"] });
-  text.forEach((line, i) => write(svg, line, GAP, GAP + (i + 0.8) * LINE, WORDS + 1));
-  const below = drawRows(sheet, GAP + text.length * LINE + 6);
+  const rows = drawRows(sheet, drawWords(sheet, above, GAP) + 6);
+  const below = between.length > 0 ? drawWords(sheet, between, rows) + 6 : rows;
   const height = drawFoot(sheet, below) + GAP;
   setAll(background, { height });
   const styles = [...sheet.looks].map(([scale, name]) => scaled(Number(scale), name));
@@ -50,6 +51,12 @@ function draw([scene, images]: [Scene, Images]): string {
   const viewBox = `0 0 ${WIDTH} ${height}`;
   setAll(svg, { xmlns: SVG, width: WIDTH, height, viewBox, "font-family": LETTERS });
   return svg.toString();
+}
+
+function drawWords({ svg }: Sheet, parts: string[], top: number): number { // the bottom of the last line
+  const lines = parts.flatMap((part) => wrapped(part, WIDTH - 2 * GAP, WORDS + 1));
+  lines.forEach((line, i) => write(svg, line, GAP, top + (i + 0.8) * LINE, WORDS + 1));
+  return top + lines.length * LINE;
 }
 
 function defineImages(defs: Element, images: Images): Map<string, string> {
