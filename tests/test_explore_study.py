@@ -13,6 +13,7 @@ from test_explore import VALUES, panel, path_study
 from siamlab.component import UserError
 from siamlab.explore import StudyExplorer
 from siamlab.explore.plane.results import known_results, results_place, study_results
+from siamlab.explore.plane.told import axis_title
 
 COMMITTED = Path(__file__).parents[1] / "studies" / "results"
 QUANTILE = 12.706  # of Student's t with two values, two-sided 95 %
@@ -91,6 +92,30 @@ def test_another_probe_is_shown_with_its_unit_for_the_chosen_points():
     assert chart.y_title == "k-NN accuracy (share of images)"
     one = shown.select("plane", 1)
     assert list(panel(one, "values").chart.names) == ["mae"] and one.state["probe"] == "knn"
+
+
+def test_both_axes_of_a_score_have_one_title():
+    shown = StudyExplorer(COMMITTED / "headline.jsonl")
+    for score, side in (("semantic", "x_title"), ("spatial", "y_title")):
+        chart = panel(shown.set(probe=score), "values").chart
+        assert chart.y_title == getattr(panel(shown, "plane").chart, side)
+
+
+@pytest.mark.parametrize(
+    "title, unit, wanted",
+    [
+        ("Semantic score: k-NN and linear probe", "0 chance", "semantic score (0 chance)"),
+        (
+            "Few-shot accuracy, 1 image a class",
+            "share",
+            "few-shot accuracy, 1 image a class (share)",
+        ),
+        ("LiDAR", "directions", "LiDAR (directions)"),
+        ("Fourier amplitude", "logarithm", "Fourier amplitude (logarithm)"),
+    ],
+)
+def test_titles_of_axes_begin_in_lower_case_but_for_names(title, unit, wanted):
+    assert axis_title({"title": title, "unit": unit}) == wanted
 
 
 def test_another_study_begins_with_its_own_points_and_keeps_the_probe_if_it_has_it():

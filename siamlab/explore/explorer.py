@@ -13,14 +13,12 @@ from torch import Tensor
 
 from siamlab.component import UserError, unknown
 from siamlab.explore.answers import Answer, Change
-from siamlab.explore.draw import png, svg
+from siamlab.explore.draw import kind_of_picture, png, svg, write_picture
 from siamlab.explore.events import kind_of_event
 from siamlab.explore.held import Held
 from siamlab.explore.scene import Control, Scene, whole_number
 from siamlab.figure.image import data_uri
 from siamlab.machine.arguments import typed
-from siamlab.machine.files import atomic, check_has_name, with_ending
-from siamlab.train.access import ELSEWHERE, make_room, written
 
 E = TypeVar("E", bound="Explorer")  # not typing.Self: beartype's import hook refuses it
 
@@ -182,22 +180,10 @@ class Explorer:
 
         Writes it to `path` if given.
         """
-        if path is not None:
-            check_has_name(Path(path), f"path={str(path)!r}", "snapshot", (".png", ".svg"))
-        kind = ".png" if path is None else Path(path).suffix.lower()
-        if kind not in (".png", ".svg"):
-            raise UserError(
-                "a snapshot is a PNG or SVG; name its file "
-                f"{with_ending(Path(path), '.png', '.svg', name='snapshot')}, not {str(path)!r}"
-            )
-        if path is not None:
-            make_room(Path(path))
+        kind = kind_of_picture(path)
         drawn = self.scene(), self.images()
         picture = png(*drawn) if kind == ".png" else svg(*drawn).encode()
-        if path is not None:
-            with written(Path(path), ELSEWHERE), atomic(Path(path)) as draft:
-                draft.write_bytes(picture)
-        return picture
+        return picture if path is None else write_picture(picture, Path(path))
 
     @typed
     def to_html(self, path: str | Path) -> Path:

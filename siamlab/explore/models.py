@@ -30,8 +30,6 @@ from siamlab.probe.attention_maps import attended
 
 ALL = "mean"  # the option of the control `head` that averages over heads
 HEADS = "heads of"
-
-
 QUERY = "Patch in row {row}, column {column} of view a"
 HIDDEN = QUERY + ": view b does not show it, so no model can match it there."
 MATCHED = QUERY + "; distance of its match in view b from its true place: {errors}."

@@ -28,7 +28,6 @@ from siamlab.explore.pair_matches import (
     HIDDEN,
     MATCHED,
     PairMatches,
-    apart,
     cosines,
     held_places,
     match_text,
@@ -37,8 +36,9 @@ from siamlab.explore.pair_matches import (
     shared_means,
     shown,
     shown_distances,
+    worst_matches,
 )
-from siamlab.explore.scene import COSINE, Box, Control, Heat, Jump, Mark, Panel, Scene, rounded
+from siamlab.explore.scene import COSINE, Box, Control, Heat, Mark, Panel, Scene, rounded
 from siamlab.explore.trained import STEP, last_step, step_control
 from siamlab.figure.image import to_bytes
 from siamlab.geometry import Grid, View, patch_centres
@@ -48,7 +48,6 @@ from siamlab.probe.pairs import crop_pairs
 
 DRAWS = 20  # pairs of views to choose from
 TOP = 5  # most similar patches that are marked
-WORST = 8  # matches in the list of the worst
 COLOURS = {"a": "#0072B2", "b": "#D55E00"}
 LEGEND = (
     ("query", "selected patch"),
@@ -116,7 +115,7 @@ class PairExplorer(Explorer):
             controls=self.controls(),
             scales={"cosine": COSINE},
             legend=LEGEND,
-            jumps=self._jumps(here, matches),
+            jumps=worst_matches(here, matches, self.grid),
             jumps_title=JUMPS.format(here=here),
         )
 
@@ -228,7 +227,7 @@ class PairExplorer(Explorer):
     ) -> dict[str, Any]:
         features = both["ab".index(side)]
         order = matches.cosine.argsort(dim=1, descending=True)[:, :TOP]
-        worst = [[jump.text, jump.patch] for jump in self._jumps(side, matches)]
+        worst = [[jump.text, jump.patch] for jump in worst_matches(side, matches, self.grid)]
         return {
             "own": packed(triangle(cosines(features, features))),
             "top": order.tolist(),
@@ -246,13 +245,3 @@ class PairExplorer(Explorer):
             Control("layer", "layer", self.values["layer"], 1, last),
             *step_control(self.steps, self.values.get(STEP, "")),
         ]
-
-    def _jumps(self, view: str, matches: PairMatches) -> list[Jump]:
-        error = matches.error.where(matches.inside, torch.tensor(-1.0))
-        worst = error.argsort(descending=True)[: min(WORST, int(matches.inside.sum()))].tolist()
-        jumps = []
-        for patch in worst:
-            row, column = divmod(patch, self.grid[1])
-            away = apart(error[patch], matches.error_patches[patch])
-            jumps.append(Jump(f"row {row + 1}, column {column + 1}: {away}", view, patch))
-        return jumps

@@ -11,8 +11,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from siamlab.explore.held import BASE64
+from siamlab.explore.scene import Jump
 from siamlab.geometry import Grid, View, match_patches, patch_centres
 
+WORST = 8  # matches in the list of the worst
 APART = "{pixels} px, {patches} patches"  # how a distance is told, here and by a page
 HIDDEN = "{query}: view {there} does not show this place; the most similar patch is marked."
 MATCHED = (
@@ -90,6 +92,18 @@ def match_text(query: str, matches: PairMatches, patch: int, there: str) -> str:
         mean=apart(*shared.error),
         mean_least=apart(*shared.least),
     )
+
+
+def worst_matches(view: str, matches: PairMatches, grid: Grid) -> list[Jump]:
+    """The patches of a view whose matches are farthest from their true places, the worst first."""
+    error = matches.error.where(matches.inside, torch.tensor(-1.0))
+    worst = error.argsort(descending=True)[: min(WORST, int(matches.inside.sum()))].tolist()
+    jumps = []
+    for patch in worst:
+        row, column = divmod(patch, grid[1])
+        away = apart(error[patch], matches.error_patches[patch])
+        jumps.append(Jump(f"row {row + 1}, column {column + 1}: {away}", view, patch))
+    return jumps
 
 
 def apart(pixels: float | Tensor, patches: float | Tensor) -> str:

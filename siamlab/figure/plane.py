@@ -171,12 +171,11 @@ def _points(
     colour = colours(table["model"], reference)
     for row in table.iter_rows(named=True):
         shade = colour[row["model"]]
-        errors = [whisker(row, name, f"{name}_low", f"{name}_high", shade) for name in SUMMARY]
+        ends = [whisker(row, name, f"{name}_low", f"{name}_high", shade) for name in SUMMARY]
         figure.add_scatter(
             x=[row["semantic"]],
             y=[row["spatial"]],
-            error_x=errors[0],
-            error_y=errors[1],
+            **dict(zip(("error_x", "error_y"), ends, strict=True)),
             mode="markers",
             marker=dict(color=shade, symbol=marks[row["model"]], size=11),
             name=plain(row["model"]),

@@ -6,6 +6,7 @@ similarity_figure(image, tables, query=(row, column))
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 
 import numpy as np
 import plotly.graph_objects as go
@@ -114,14 +115,12 @@ def similarity_figure(
         show(figure, to_grey(searched), **place)
         _heat(figure, table, name, searched.shape, **place)
         _best(figure, table, query if other is None else None, searched.shape, **place)
-    own = [0, *range(len(images), len(names))] if other is None else [0]  # panels with the query
-    for i in own if query is not None else ():
-        _outline(figure, query, grids[0], image.shape, **places[i])
+    if query is not None:
+        own = places[:1] if other is not None else [places[0], *places[len(images) :]]
+        _outline(figure, query, grids[0], image.shape, own)
     hide_rest(figure, len(names), columns)
-    figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
     one_scale(figure, tables.values())
     _legend(figure, query is not None)
-    figure.update_layout(margin=MARGIN)
     finish(figure, title, _caption(grids, query, other is not None), height + lines * LINE)
     return figure.update_layout(margin_t=figure.layout.margin.t + lines * LINE)
 
@@ -165,7 +164,8 @@ def _panels(names: list[str], columns: int, aspect: float) -> tuple[go.Figure, i
         horizontal_spacing=GAP / (WIDTH - MARGIN["l"] - MARGIN["r"]),
         vertical_spacing=between / inner,
     )
-    figure.update_annotations(font=dict(size=12))
+    figure.update_annotations(font=dict(size=12)).update_layout(margin=MARGIN)
+    figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
     return figure, int(inner) + TOP + MARGIN["b"], max(0, lines - 2)
 
 
@@ -195,13 +195,15 @@ def _best(figure: go.Figure, table: pl.DataFrame, query: tuple | None, shape: tu
         figure.add_scatter(x=[x], y=[y], **style, **still, **place)
 
 
-def _outline(figure: go.Figure, query: tuple, grid: Grid, shape: tuple, **place: int) -> None:
-    """Outline the query, light on dark, visible on any colour."""
+def _outline(
+    figure: go.Figure, query: tuple, grid: Grid, shape: tuple, places: list[dict[str, int]]
+) -> None:
+    """Outline the query in some panels, light on dark, visible on any colour."""
     top, left = query[0] * shape[1] / grid[0], query[1] * shape[2] / grid[1]
     bottom, right = top + shape[1] / grid[0], left + shape[2] / grid[1]
     path = dict(x=[left, right, right, left, left], y=[top, top, bottom, bottom, top])
     style = dict(mode="lines", showlegend=False, hoverinfo="skip", cliponaxis=False, name="query")
-    for colour, width in ((INK, 4), ("white", 1.6)):
+    for place, (colour, width) in product(places, ((INK, 4), ("white", 1.6))):
         figure.add_scatter(**path, line=dict(color=colour, width=width), **style, **place)
 
 

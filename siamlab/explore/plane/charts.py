@@ -89,6 +89,12 @@ def bar_edges(low: float, high: float, bars: int) -> list[float]:
     return [low + (high - low) * i / bars for i in range(bars + 1)]
 
 
+def bars_text(count: int, told: str, low: float, high: float, most: int) -> str:
+    """What is told of the values in the chosen bars, of which `most` have their examples shown."""
+    examples = f"; the {most} with the largest values are shown" if count > most else ""
+    return f"{count} {told} from {low:.3g} to {high:.3g}{examples}"
+
+
 def curve_panels(logged: dict[str, list[Line]], names: Sequence[str]) -> list[Panel]:
     """Loss and spread by step, one curve per run in its style among `names`, or a note.
 

@@ -22,19 +22,19 @@ from siamlab.explore.explorer import Explorer
 from siamlab.explore.held import Held
 from siamlab.explore.kept import kept
 from siamlab.explore.pair import PairExplorer
-from siamlab.explore.plane.charts import bar_edges, bar_index, curve_panels, histogram
+from siamlab.explore.plane.charts import bar_edges, bar_index, bars_text, curve_panels, histogram
 from siamlab.explore.plane.examples import LEGENDS, SHOWN, Example, example_images, example_panels
-from siamlab.explore.plane.held import (
-    Found,
-    held_curves,
-    held_measures,
-    held_models,
-    small_images,
-)
+from siamlab.explore.plane.held import Found, held_parts
 from siamlab.explore.plane.measures import MEASURES, Measure, ModelOnImages, possible
-from siamlab.explore.plane.points import plane_chart
-from siamlab.explore.plane.runs import PlanePoint, base_of, changes, points_by_name, study_points
-from siamlab.explore.scene import Control, Panel, Scene, decimal, rounded
+from siamlab.explore.plane.points import held_plane, plane_chart
+from siamlab.explore.plane.runs import (
+    PlanePoint,
+    base_of,
+    line_of,
+    points_by_name,
+    study_points,
+)
+from siamlab.explore.scene import Control, Panel, Scene
 from siamlab.figure import plane_table
 from siamlab.machine.arguments import typed
 from siamlab.machine.device import device_named
@@ -44,11 +44,6 @@ from siamlab.train.folder import Line
 IMAGES = 40  # test images behind the histogram
 BARS = 12
 DESCRIBED = 7  # chosen models that are described: one for each colour
-PICTURES = 1.2e6  # bytes of the images in a page
-PARTIAL = (
-    "Bars and examples of this page are of the first {held} of {total} images: the values of all "
-    "would make it too large. In a notebook, the explorer has them all."
-)
 NAMED = 12  # up to this many points all have names; of more, only those that are described
 
 
@@ -216,50 +211,36 @@ class PlaneExplorer(Explorer):
     def _text(self) -> str:
         """A sentence on the chosen bars, then one line per described model."""
         model, chosen, measure = self.values["model"], self.values["chosen"], self._measure()
-        inside, edges, bars = len(self._in_bars()), self._edges(), self.values["bars"]
-        total, shown = len(self._measured(model, self.values["measure"])), SHOWN[measure.of]
-        examples = f"; the {shown} with the largest values are shown" if inside > shown else ""
-        lines = [
-            f"{model}: {inside} {measure.part} of {total} with {self.values['measure']} "
-            f"from {edges[bars[0]]:.3g} to {edges[bars[-1] + 1]:.3g}{examples}."
-        ]
+        values, ends = self._measured(model, self.values["measure"]), self._edges()
+        bars, most = self.values["bars"], SHOWN[measure.of]
+        told = f"{measure.part} of {len(values)} with {self.values['measure']}"
+        inside = len(self._in_bars())
+        lines = [f"{model}: {bars_text(inside, told, ends[bars[0]], ends[bars[-1] + 1], most)}."]
         rows = self.table.filter(pl.col("model").is_in(chosen[:DESCRIBED]))
-        lines += [self._line(row) for row in rows.iter_rows(named=True)]
+        lines += [self._told(row) for row in rows.iter_rows(named=True)]
         if len(chosen) > DESCRIBED:
             lines.append(f"{len(chosen) - DESCRIBED} more are chosen.")
         return "\n".join(lines)
 
-    def _line(self, row: dict[str, Any]) -> str:
-        """What is told of a model of the table: its scores, and what it changes."""
-        scores = ", ".join(f"{key} {decimal(row[key])}" for key in ("semantic", "spatial"))
-        changed = changes(self.points[row["model"]], self.base)
-        return f"{row['model']}: {scores}; {changed}." if changed else f"{row['model']}: {scores}."
+    def _told(self, row: dict[str, Any]) -> str:
+        return line_of(row, self.points[row["model"]], self.base)
 
     def _found(self) -> Iterator[Found]:
         """Every model in the order of the names, with its values and what is told of it."""
         for row in self.table.iter_rows(named=True):
             name = row["model"]
             measured = {each: self._measured(name, each) for each in self._possible(name)}
-            yield name, self._case(name), measured, self._line(row)
+            yield name, self._case(name), measured, self._told(row)
 
     def held(self) -> Held:
         """All values of all models, which answer any brushing, and the images, maybe smaller.
 
         Of as many images as fit a page; it tells if these are not all.
         """
-        total = len(self.pixels)
-        models, views, held = held_models(self._found(), total)
-        count = len(self.names)
-        plane = plane_chart(self.table, [], range(count))
-        if count > NAMED:  # the page places the names of those that are described
-            plane = plane._replace(places=[None] * count)
-        logged = {name: self._logged(name) for name in self.names}
+        logged = {name: self._logged(name) for name in self.names} if self._has_metrics() else {}
+        parts, images = held_parts(self._found(), self.pixels, logged)
         data = {
-            "names": self.names, "base": self.base.name, "plane": rounded(plane._asdict()),
-            "models": models, "views": views, "measures": held_measures(),
-            "curves": held_curves(logged) if self._has_metrics() else None,
+            "names": self.names, "base": self.base.name, "plane": held_plane(self.table, NAMED),
             "bars": BARS, "described": DESCRIBED, "named": NAMED,
-            "note": PARTIAL.format(held=held, total=total) if held < total else "",
         }  # fmt: skip
-        images = small_images(self.pixels[:held], PICTURES)
-        return Held("linkedScene", data, images, self.scene().controls)
+        return Held("linkedScene", data | parts, images, self.scene().controls)

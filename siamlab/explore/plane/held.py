@@ -1,7 +1,6 @@
 """What a page of the plane computes from: the values of every model, and small images.
 
-models, views, count = held_models(found, total=40)
-held_curves(logged); small_images(pixels, most=1e6)
+parts, images = held_parts(found, pixels, logged)
 """
 
 import base64
@@ -25,11 +24,31 @@ from siamlab.train.folder import Line
 # bytes in a page, which with its images and scripts stays under 3 MB
 VALUES = 1e6
 CURVES = 5e5
+PICTURES = 1.2e6  # of the images
 POINT = 18  # of a curve: its step and its value
+PARTIAL = (
+    "Bars and examples of this page are of the first {held} of {total} images: the values of all "
+    "would make it too large. In a notebook, the explorer has them all."
+)
 SIDES = (224, 160, 112, 80, 56, 40)  # pixels of images, the largest that fit a page
 
 Measured = Mapping[str, Float[Tensor, "_ 3"]]  # image, patch and value, by measure
 Found = tuple[str, ModelOnImages, Measured, str]  # a model's name, and what is told of it
+
+
+def held_parts(
+    found: Iterable[Found], pixels: UInt8[Tensor, "n 3 H W"], logged: Mapping[str, list[Line]]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a page holds of models, of their curves and of as many images as fit, and the images."""
+    models, views, held = held_models(found, len(pixels))
+    parts = {
+        "models": models,
+        "views": views,
+        "measures": held_measures(),
+        "curves": held_curves(logged) if logged else None,
+        "note": partial_note(held, len(pixels)),
+    }
+    return parts, small_images(pixels[:held])
 
 
 def held_measures() -> dict[str, dict[str, Any]]:
@@ -125,7 +144,12 @@ def held_curves(logged: Mapping[str, list[Line]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def small_images(pixels: UInt8[Tensor, "n 3 H W"], most: float) -> dict[str, str]:
+def partial_note(held: int, total: int) -> str:
+    """The sentence of a page that holds `held` of `total` images; "" if these are all."""
+    return PARTIAL.format(held=held, total=total) if held < total else ""
+
+
+def small_images(pixels: UInt8[Tensor, "n 3 H W"], most: float = PICTURES) -> dict[str, str]:
     """The images as data URIs of `most` bytes together, as large as that allows."""
     uris: dict[str, str] = {}
     sides = [side for side in SIDES if side < min(pixels.shape[2:])]

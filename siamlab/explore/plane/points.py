@@ -6,13 +6,13 @@ plane_chart(table, chosen, named)       values_chart(rows, names, title)
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from siamlab.explore.scene import Chart, shortened
+from siamlab.explore.scene import Chart, rounded, shortened
 from siamlab.figure.labels import place_labels
 from siamlab.figure.template import colours, symbols
 
@@ -94,6 +94,14 @@ def plane_chart(
         whiskers=whiskers,
         joined=joined,
     )
+
+
+def held_plane(table: pl.DataFrame, named: int, joined: bool = False) -> dict[str, Any]:
+    """The plane as a page holds it; the names of more than `named` points are placed there."""
+    chart = plane_chart(table, [], range(len(table)), joined)
+    if len(table) > named:
+        chart = chart._replace(places=[None] * len(table))
+    return rounded(chart._asdict())
 
 
 def values_chart(table: pl.DataFrame, names: Sequence[str], title: str) -> Chart:

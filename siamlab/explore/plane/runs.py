@@ -6,12 +6,13 @@ points, scores = study_points("runs/studies/loss_form")
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from siamlab.component import UserError
 from siamlab.evaluate.models import NamedModel, open_model
+from siamlab.explore.scene import decimal
 from siamlab.figure.template import is_reference
 from siamlab.run import Run
 from siamlab.train import RunFolder
@@ -73,6 +74,13 @@ def changes(point: PlanePoint, base: PlanePoint) -> str:
     if not point.run or not base.run or is_reference(point.name):
         return ""
     return f"changed from {base.name}: {named_changes(point.run, base.run) or 'nothing'}"
+
+
+def line_of(row: dict[str, Any], point: PlanePoint, base: PlanePoint) -> str:
+    """Return a line on a model of the table: its scores, and how it differs from the base."""
+    scores = ", ".join(f"{key} {decimal(row[key])}" for key in ("semantic", "spatial"))
+    changed = changes(point, base)
+    return f"{row['model']}: {scores}; {changed}." if changed else f"{row['model']}: {scores}."
 
 
 def named_changes(run: Run, base: Run, most: int = CHANGES) -> str:

@@ -16,7 +16,7 @@ from siamlab.explore.answers import Change
 from siamlab.explore.explorer import Explorer
 from siamlab.explore.held import Held
 from siamlab.explore.kept import kept
-from siamlab.explore.plane.points import plane_chart, values_chart
+from siamlab.explore.plane.points import held_plane, plane_chart, values_chart
 from siamlab.explore.plane.results import StudyResults, known_results, study_results
 from siamlab.explore.plane.told import (
     CONFIGURATIONS,
@@ -29,7 +29,7 @@ from siamlab.explore.plane.told import (
     seed_counts,
     since,
 )
-from siamlab.explore.scene import Control, Panel, Scene, decimal, rounded
+from siamlab.explore.scene import Control, Panel, Scene, decimal
 from siamlab.machine.arguments import typed
 
 DESCRIBED = 7  # chosen points that are described and compared
@@ -127,14 +127,11 @@ class StudyExplorer(Explorer):
         found, table = self._results(study), self._table(study, kind)
         names = table["name"].to_list()
         joined = found.path and kind == CONFIGURATIONS
-        plane = plane_chart(table.rename({"name": "model"}), [], range(len(names)), joined)
-        if len(names) > NAMED:
-            plane = plane._replace(places=[None] * len(names))
         return {
             "names": names,
             "chosen": list(self._chosen()),
             "head": self._head(found),
-            "plane": rounded(plane._asdict()),
+            "plane": held_plane(table.rename({"name": "model"}), NAMED, joined),
             "lines": self._between(names if kind == CONFIGURATIONS else names[:1], names),
             "probes": {probe: self._held_probe(probe) for probe in self.controls()[2].options},
         }

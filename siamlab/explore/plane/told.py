@@ -17,11 +17,16 @@ from siamlab.study.statistics import effects, means
 CONFIGURATIONS, RUNS = "configurations", "runs"  # what a point is
 SUMMARY = ("semantic", "spatial")
 CHANGES = 4  # changes of a configuration that are named; the others are counted
+NAMES = ("Fourier",)  # first words of titles that keep their capital within a sentence
 
 
 def axis_title(row: dict[str, Any]) -> str:
-    """The title of a probe and its unit."""
-    return f"{row['title'].partition(':')[0]} ({row['unit']})"
+    """The title of a probe as axes have it, "semantic score" or "k-NN accuracy", and its unit."""
+    title = row["title"].partition(":")[0]
+    first, _, rest = title.partition(" ")
+    if first[1:].islower() and first not in NAMES:  # not RankMe or LiDAR
+        title = f"{first.lower()} {rest}".rstrip()
+    return f"{title} ({row['unit']})"
 
 
 def seed_counts(scores: pl.DataFrame) -> dict[str, int]:
