@@ -6,6 +6,7 @@ import pkgutil
 import polars as pl
 import pytest
 import torch
+from PIL import ImageFont
 from test_figure_curves import METRICS
 from test_figure_disagreement import GAPS, HALVES, OTHER
 from test_figure_pictures import CONTEXT, GRID, PREDICT, SOURCE, TARGET, VISIBLE
@@ -66,6 +67,14 @@ def test_every_axis_with_numbers_says_its_unit(name):
 @pytest.mark.parametrize("name", ["plane", "probes"])
 def test_captions_say_what_whiskers_are(name):
     assert "Whiskers: 95 % intervals" in FIGURES[name]().layout.meta["caption"]
+
+
+@EVERY
+def test_captions_fit_a_cell_of_450_pixels_even_in_a_wide_font(name):
+    home = pytest.importorskip("matplotlib").get_data_path()
+    font = ImageFont.truetype(f"{home}/fonts/ttf/DejaVuSans.ttf", 12)
+    lines = FIGURES[name]().layout.title.subtitle.text.split("<br>")
+    assert max(map(font.getlength, lines)) <= 450 - 8  # which it is indented
 
 
 @EVERY

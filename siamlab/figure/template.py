@@ -21,7 +21,7 @@ from siamlab.component import UserError
 
 WIDTH = 600  # pixels: figures must be readable at this width
 TOP = 36  # pixels above the plots, for panel titles
-CHARACTERS = 92  # in a line of a caption at WIDTH, even with a wide fallback font
+CHARACTERS = 68  # in a line of a caption, which fits 450 pixels even with a wide fallback font
 LONGEST = 240  # letters of a label
 LETTER = 6.2  # pixels: width of a letter of a label
 
