@@ -152,6 +152,8 @@ def damage(root, change):
         (lambda r: damage(r, lambda f: f.update(category="../cat")), "is damaged or lacks"),
         (lambda r: damage(r, lambda f: f.update(src_imname=None)), "is damaged or lacks"),
         (lambda r: damage(r, lambda f: f.update(src_imsize=48)), "is damaged or lacks"),
+        (lambda r: damage(r, lambda f: f.update(src_kps=None)), "is damaged or lacks"),
+        (lambda r: damage(r, lambda f: f["src_kps"].__setitem__(0, {})), "is damaged or lacks"),
         (lambda r: damage(r, lambda f: f.update(src_imsize=[48])), "is damaged or lacks"),
         (lambda r: damage(r, lambda f: f["src_kps"][0].__setitem__(0, float("nan"))), "is damaged"),
         (lambda r: damage(r, lambda f: f.update(trg_bndbox=[0, 0, float("inf"), 1])), "is damaged"),

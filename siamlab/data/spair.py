@@ -95,7 +95,7 @@ def _annotation(file: Path) -> dict[str, Any]:
         if found["viewpoint_variation"] not in VIEWPOINTS:
             raise ValueError
         return found | {"points": points, "file": file, "box": _longer_side(found["trg_bndbox"])}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):  # of torch, of depth
         raise UserError(
             f"data.path: the annotation {file} is damaged or lacks one of {', '.join(FIELDS)} "
             f"(0, 1 or 2), with as many points in both images; {WAY}"

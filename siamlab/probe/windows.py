@@ -61,11 +61,16 @@ def fit_regions(
 
 
 def window_shares(
-    regions: UInt8[Tensor, "H W"], window: Window, grid: Grid, count: int
+    regions: UInt8[Tensor, "H W"],
+    window: Window,
+    grid: Grid,
+    count: int,
+    among: Sequence[int] | None = None,
 ) -> Float[Tensor, "N C"]:
     """Share of each patch's area in a window that each of `count` regions covers.
 
     Exact at the mask's own size, even if patch borders cut its pixels; rows sum to 1 less void.
+    `among`: those that the mask may show, so that a GPU is not asked for them.
     """
     parts = []
     for axis, (length, patches) in enumerate(zip(regions.shape, grid, strict=True)):
@@ -77,7 +82,7 @@ def window_shares(
     (vertical, rows), (horizontal, columns) = parts
     below = regions[vertical, horizontal]
     shares = rows.new_zeros(count, *grid)
-    for region in below.unique().tolist():
+    for region in below.unique().tolist() if among is None else among:
         if region < count:
             shares[region] = rows @ (below == region).float() @ columns.T
     return shares.flatten(1).T

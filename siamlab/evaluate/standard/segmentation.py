@@ -210,7 +210,7 @@ def _measured(
     for part in torch.arange(len(test.images)).split(PART):
         report(f"{about['set']}, test image {1 + int(part[0]):,} of {len(test.images):,}")
         rows += scored(test, part.tolist(), sliding, classifier, eye)
-    terms = torch.stack(rows)  # [n, 2 ways, K]
+    terms = torch.stack(rows).cpu()  # [n, 2 ways, K]
     truth = terms[:, 0].sum(dim=0).unflatten(0, (3, -1))[1]
     if not truth.any():
         raise UserError(

@@ -156,14 +156,14 @@ def scored(
     seen = eye.passes((sizes.window, sizes.window)).features(part.pixels)
     features = seen.patches.split([len(own) for own in part.windows])
     for photograph, windows, own in zip(*part, features, strict=True):
-        regions = photograph.regions.to(own.device)
-        true = torch.stack([window_shares(regions, w, seen.grid, count) for w in windows])
-        here, size = _present(regions, count), tuple(regions.shape)
+        regions, there = photograph.regions.to(own.device), _present(photograph.regions, count)
+        among, here, size = there.tolist(), there.to(own.device), tuple(regions.shape)
+        true = torch.stack([window_shares(regions, w, seen.grid, count, among) for w in windows])
         found = answers(blended(classifier.logits(own), windows, seen.grid), size)
         best = answers(blended(classifier.oracle(true[..., here]), windows, seen.grid), size)
         both = torch.stack([found, here[best]])
         counts = pixel_counts(both, regions.expand(2, -1, -1), count)
-        yield counts.double().cpu()
+        yield counts.double()
 
 
 def _present(regions: UInt8[Tensor, "H W"], count: int) -> Int64[Tensor, " c"]:
