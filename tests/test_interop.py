@@ -72,9 +72,9 @@ ABOUT = {
     "MoCo-v3": "MoCo-v3 {}, encoder, momentum branch, predictor and head; 0 keys unused",
     "DINO": "{} in timm's names, encoder; 0 keys unused",
     "DINO, full": "DINO {}, encoder and head; 0 keys unused",
-    "DINOv2": "DINOv2 {}, encoder; 0 keys unused",
-    "DINOv2, registers": "DINOv2 {}, encoder; 0 keys unused",
-    "DINOv2, giant": "DINOv2 {}, encoder; 0 keys unused",
+    "DINOv2": "{} in DINOv2's format, encoder; 0 keys unused",
+    "DINOv2, registers": "{} in DINOv2's format, encoder; 0 keys unused",
+    "DINOv2, giant": "{} in DINOv2's format, encoder; 0 keys unused",
     "I-JEPA": "I-JEPA {}, encoder; 0 keys unused",
     "BEiT": "BEiT {}, encoder and head; 0 keys unused",
     "BEiT, fine-tuned": (
@@ -119,6 +119,7 @@ CONFUSABLE = {
         lambda: state(vit(**SCALED, reg_tokens=4, no_embed_class=True)), "",
     ),
     "a mask token without LayerScale": (lambda: state(vit()) | TOKEN, ""),
+    "a norm before the blocks": (lambda: state(vit(pre_norm=True)), "CLIP"),
     "DINOv2's training": (
         lambda: {"teacher": state(vit(**SCALED), "backbone.") | {"backbone.mask_token": TOKEN[
             "mask_token"]} | some("dino_head.last_layer.weight_g")}, "DINOv2",
@@ -130,14 +131,17 @@ CONFUSABLE = {
 }  # fmt: skip
 
 
+SHARED = ("DINOv2's training", "a norm before the blocks")  # keys of which others have all
+
+
 @pytest.mark.parametrize("kind", CONFUSABLE)
 def test_a_method_is_named_only_where_keys_prove_it(kind, tmp_path):
     content, title = CONFUSABLE[kind]
     torch.save(content(), tmp_path / "file.pth")
-    about = open_model(tmp_path / "file.pth").about
-    assert about.partition("ViT")[0].strip() == title and ("in timm's names" in about) == (
-        not title
-    )
+    about = open_model(tmp_path / "file.pth").about.partition(",")[0]
+    named = f"{title} {NETWORK}".strip() + " in timm's names" * (not title)
+    assert about in (named, f"{NETWORK} in {title}'s format")
+    assert ("format" in about) == (kind in SHARED)
 
 
 def test_a_module_of_its_own_is_no_momentum_branch(tmp_path):

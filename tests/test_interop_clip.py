@@ -38,7 +38,7 @@ def laion(tmp_path_factory):
 def test_a_file_that_does_not_show_its_activation_is_told_with_the_way_to_choose(laion):
     path, _ = laion
     assert open_model(path).about == (
-        f"CLIP ViT 256×10/16 with 4 heads, QuickGELU ({CHOICE.format(TINY)}), encoder; "
+        f"ViT 256×10/16 with 4 heads in CLIP's format, QuickGELU ({CHOICE.format(TINY)}), encoder; "
         "0 keys unused"
     )
 

@@ -68,6 +68,7 @@ def with_settings(found: Layout, title: str, config: dict[str, Any], images: Pat
         eps=config.get("layer_norm_eps", 1e-5 if title == "CLIP" else found.eps),
         act=ACTS[config.get("hidden_act", "quick_gelu" if title == "CLIP" else "gelu")],
         assumed=False,
+        shared=False,
         mean=mean,
         std=std,
     )

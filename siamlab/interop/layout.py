@@ -63,6 +63,7 @@ class Layout(NamedTuple):
     act: str = "gelu"
     # whether neither keys nor settings show the activation (CLIP) or the colours (BEiT, SimMIM)
     assumed: bool = False
+    shared: bool = False  # whether other methods have these keys too: it is the format's name
     mean: Triple = IMAGENET[0]
     std: Triple = IMAGENET[1]
 
@@ -89,7 +90,7 @@ def layout(content: dict[str, Any], path: Path) -> Layout:
     check_weights(own, path)
     title, own = _title(wrapper, tensors, names), joined(own)
     _check_one_prefix(own, (*own, *unused), path)
-    found = Layout(title, own, parts, unused)
+    found = Layout(title, own, parts, unused, shared=_is_shared(title, tensors, parts))
     return _of_dinov3(found, tensors, path) if title == "DINOv3" else _with_habits(found, tensors)
 
 
@@ -156,6 +157,17 @@ def _title(wrapper: str, tensors: dict[str, Tensor], names: dict[str, str]) -> s
         "DINO": wrapper == "teacher" and DINO_HEAD in heads and IBOT_HEAD not in heads,
     }
     return next((title for title, sign in signs.items() if sign), "")
+
+
+def _is_shared(title: str, tensors: dict[str, Tensor], parts: tuple[str, ...]) -> bool:
+    """Return whether a file may be of another method that was trained by the same program.
+
+    A norm before the blocks, in timm's names, is all that CLIP's image tower has of its own.
+    """
+    if title == "CLIP":
+        timms = any(key.endswith("norm_pre.weight") for key in tensors)
+        return timms and "text tower" not in parts
+    return title == "DINOv2"
 
 
 def _is_maes_encoder(wrapper: str, tensors: dict[str, Tensor], names: dict[str, str]) -> bool:

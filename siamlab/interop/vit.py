@@ -51,9 +51,11 @@ def sentence(found: Layout, vit: nn.Module) -> str:
     """Return one line about a checkpoint: method, size, parts, and how many keys were unused.
 
     Of CLIP it names the activation, and of BEiT or SimMIM the colours, which keys do not show.
+    Where several methods have the same keys, it names the format.
     """
     size = size_of(vit)
     name = f"{found.title} {size}" if found.title else f"{size} in timm's names"
+    name = f"{size} in {found.title}'s format" if found.shared else name
     if found.title == "CLIP":
         name += f", {activation(vit)}" + f" ({other_activation(vit)})" * found.assumed
     if found.title == BEIT_OR_SIMMIM:

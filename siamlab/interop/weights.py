@@ -124,7 +124,7 @@ def _folder(path: Path) -> Opened:
     fill(vit, {k: v for k, v in weights.items() if not k.startswith(HEADS)}, path)
     plain = f"{size_of(vit)} of timm, {name}" if found.changed else f"{name} of timm"
     told = found.model or plain
-    if is_clip(name) and (not found.model or told.startswith("CLIP")):
+    if is_clip(name) and (not found.model or "CLIP" in told):
         told += f", {activation(vit)}"
     fixed = found.fixed or sine_order(vit) is not None
     return Opened(vit, f"{told}, encoder; 0 keys unused", fresh(vit, fixed, build))
