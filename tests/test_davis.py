@@ -97,6 +97,8 @@ def save(root, name, array):
          "val.txt names a video that is not there, .dog.: the list or the set is incomplete"),
         (lambda r: [f.unlink() for f in sorted((r / "JPEGImages/480p/bear").iterdir())[2:]],
          "the video bear of .* lacks three frames in bear"),
+        (lambda r: (r / "JPEGImages/480p/bear/00002.jpg").unlink(),
+         "the video bear of .* lacks the frame of .*bear/00002.png; unpack"),
         (lambda r: (r / "Annotations/480p/bear/00002.png").unlink(),
          "the video bear of .* lacks the mask .*00002.png; unpack"),
         (lambda r: (r / "Annotations/480p/bear/00000.png").write_bytes(b"x"),

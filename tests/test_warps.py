@@ -45,6 +45,14 @@ def test_images_of_one_colour_are_said_and_a_set_of_them_is_refused(tmp_path):
         measure_standard([colours()], Warps(path=f"{tmp_path}/set"), "cpu")
 
 
+def test_a_link_to_nothing_is_named(tmp_path):
+    (write_images(tmp_path / "set") / "9.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(
+        UserError, match="data.path: the image .*9.png cannot be read .No such file"
+    ):
+        Warps(path=f"{tmp_path}/set")()
+
+
 # the maps and the pixels
 
 

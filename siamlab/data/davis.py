@@ -102,9 +102,12 @@ def numbers(file: Path) -> UInt8[Tensor, "H W"]:
 def _video(root: Path, name: str) -> Video:
     frames = sorted((root / "JPEGImages" / RESOLUTION / name).glob("*.jpg"))
     masks = [root / "Annotations" / RESOLUTION / name / f"{frame.stem}.png" for frame in frames]
-    missing = [mask for mask in masks if not mask.is_file()]
+    missing = [f"the mask {mask}" for mask in masks if not mask.is_file()]
+    stems = {frame.stem for frame in frames}
+    others = sorted((root / "Annotations" / RESOLUTION / name).glob("*.png"))
+    missing += [f"the frame of {mask}" for mask in others if mask.stem not in stems]
     if len(frames) < 3 or missing:
-        what = f"the mask {missing[0]}" if missing else f"three frames in {name}"
+        what = f"three frames in {name}" if len(frames) < 3 else missing[0]
         raise UserError(
             f"data.path: the video {name} of {root} lacks {what}; unpack DAVIS 2017 "
             f"({RESOLUTION}, trainval) again"

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, UInt8
 from pydantic import Field
 from torch import Tensor
 
+from siamlab.component import UserError
 from siamlab.data.blank import check_blank, is_blank
 from siamlab.data.folder import find_files
 from siamlab.data.frames import drawn, squares
@@ -81,8 +82,18 @@ class Warps(StandardSet):
     def __call__(self) -> Measurement:
         found = find_files(self.path, "data.path")
         files = drawn(found.paths, self.images)
-        names = ((str(f.relative_to(found.root)), f.stat().st_size) for f in files)
+        names = ((str(f.relative_to(found.root)), _bytes(f)) for f in files)
         return partial(_measured, files, self.chosen, self.settings(names, images=len(files)))
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError as error:
+        raise UserError(
+            f"data.path: the image {file} cannot be read ({error.strerror}); replace it, or remove "
+            "the link"
+        ) from None
 
 
 def _measured(
