@@ -562,6 +562,17 @@ def test_the_widget_follows_the_object_and_the_object_the_widget():
     assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} <= set(data)
 
 
+def test_a_widget_keeps_what_a_page_answers_from(explorer, tmp_path):
+    for shown in (explorer, Brightness()):
+        widget = shown.widget()
+        assert widget.kept == {}
+        widget.keep = True
+        page = shown.to_html(tmp_path / "page.html").read_text("utf-8")
+        written = page.partition('id="data">')[2].partition("</script>")[0]
+        assert json.loads(json.dumps(widget.kept)) == json.loads(written)
+    explorer._widget = None  # as other tests find it
+
+
 def test_a_picture_has_every_panel(explorer, tmp_path):
     png = explorer.snapshot(tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes() == png

@@ -747,11 +747,13 @@ explorer""",
 
 
 @pytest.mark.slow
-def test_a_widget_without_its_kernel_says_so(lab):
+def test_a_widget_without_its_kernel_says_so_and_answers_alone(lab):
     run_first(lab, CELL)
     explorer = PairExplorer("zoo:scenes_siameseim")
     says(lab, explorer.state["text"])
     assert not lab.locator(".siamlab-explorer .gone").is_visible()
+    lab.get_by_role("button", name="Keep answers").click()
+    lab.get_by_role("button", name="Answers kept").wait_for()
     lab.locator(".jp-Notebook .jp-CodeCell").last.locator(".cm-content").click()
     lab.keyboard.press("Escape")
     lab.keyboard.press("0")
@@ -765,6 +767,9 @@ def test_a_widget_without_its_kernel_says_so(lab):
 
     comes_true(lab, unanswered)  # the kernel that ends may still answer the first click
     expect(note).to_contain_text("run this cell again")
+    note.get_by_role("button", name="Answer without the kernel").click()
+    click(lab, "b", 0.05, 0.95)
+    says(lab, explorer.select("b", 20).state["text"])
 
 
 def test_an_event_without_an_answer_is_told(page):

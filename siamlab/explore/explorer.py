@@ -144,20 +144,20 @@ class Explorer:
     def widget(self) -> Any:
         """Return the anywidget of this explorer; all its displays share one state."""
         if self._widget is None:
-            from siamlab.explore.widget import Panels
+            from siamlab.explore.widget import panels_of
 
-            self._widget = Panels(scene=self.scene().as_dict(), images=self.data_uris())
-            self._widget.observe(lambda change: self._answer(change["new"]), "event")
+            self._widget = panels_of(self)
         return self._widget
 
-    def _answer(self, event: dict[str, Any]) -> None:
-        """Handle an event; scene and acknowledgement reach the browser in one message."""
-        with self._widget.hold_sync():
-            try:
-                self.handle(event)
-            finally:
-                count = whole_number(event.get("count", 0))
-                self._widget.answered = count or 0
+    def keep_answers(self) -> "Explorer":
+        """Give the widget what `to_html` writes: it can answer when its kernel is gone.
+
+        A notebook that is saved with the state of its widgets grows by as much, up to 3 MB.
+        """
+        from siamlab.explore.page import page_data
+
+        self.widget().kept = page_data(self.controls(), self.answers(), self.held)
+        return self
 
     def handle(self, event: dict[str, Any]) -> None:
         """Apply an event of the browser: a control, a patch, a brush or a moved box.

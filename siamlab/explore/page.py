@@ -30,13 +30,27 @@ def write_page(
 ) -> Path:
     """Write the page and return its path. `controls` are those of the first answer.
 
-    If `hold` returns what a page computes from, only the first answer is made. Raises UserError
-    for another suffix and for a path that cannot be written.
+    Raises UserError for another suffix and for a path that cannot be written.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         name = with_ending(path, ".html", name="page")
         raise UserError(f"a page is .html; name its file {name}, not {path}")
     make_room(path)  # fails before the answers take their time
+    data = page_data(controls, answers, hold)
+    heading = title[0].upper() + title[1:]
+    page = _template().render(title=heading, style=style(), script=page_script(), data=data)
+    with written(path, ELSEWHERE), atomic(path) as draft:
+        draft.write_text(page, encoding="utf-8")
+    return path
+
+
+def page_data(
+    controls: Sequence[Control], answers: Iterator[Answer], hold: Callable[[], Held | None]
+) -> dict[str, Any]:
+    """Return what the script of a page answers from, as JSON can hold it.
+
+    If `hold` returns what a page computes from, only the first answer is made.
+    """
     first, held = next(answers), hold()
     moves, scenes, images = {}, {}, dict(held.images if held else first.images)
     if held:
@@ -46,7 +60,7 @@ def write_page(
         moves[answer.event] = answer.change._asdict()
         scenes[state_key(answer.values, answer.selected)] = _own_parts(answer, first)
         images |= answer.images
-    data = {
+    return {
         "first": first.scene,
         "state": {"values": first.values, "selected": first.selected},
         "moves": moves,
@@ -55,11 +69,6 @@ def write_page(
         "refusal": refusal(controls, boxes=any(event.startswith("box ") for event in moves)),
         "held": {"scene": held.scene, "data": held.data} if held else None,
     }
-    heading = title[0].upper() + title[1:]
-    page = _template().render(title=heading, style=style(), script=page_script(), data=data)
-    with written(path, ELSEWHERE), atomic(path) as draft:
-        draft.write_text(page, encoding="utf-8")
-    return path
 
 
 def _own_parts(answer: Answer, first: Answer) -> dict[str, Any]:

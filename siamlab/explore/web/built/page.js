@@ -246,9 +246,9 @@ function levelsOf(heat, bound) {
 function bytesOf(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
-function shadeLevels(data2, levels, table) {
+function shadeLevels(data, levels, table) {
   levels.forEach((level, i) => {
-    if (level > 0) data2.set(table[level], 4 * i);
+    if (level > 0) data.set(table[level], 4 * i);
   });
 }
 var TABLES = /* @__PURE__ */ new Map();
@@ -271,9 +271,9 @@ function shade(stops, share) {
 }
 function showScale(view, stops, wide) {
   const { scale, colours } = view;
-  const shown2 = JSON.stringify([colours, wide]);
-  if (scale.dataset.shown !== shown2) makeScale(scale, colours, stops, wide);
-  scale.dataset.shown = shown2;
+  const shown = JSON.stringify([colours, wide]);
+  if (scale.dataset.shown !== shown) makeScale(scale, colours, stops, wide);
+  scale.dataset.shown = shown;
   const output = scale.querySelector("output");
   if (output && colours) tell(output, wide ? colours.title : "");
 }
@@ -345,10 +345,10 @@ function answerOfPair({ grid, pairs }, values, here, patch) {
   const count = grid[0] * grid[1];
   const there = here === "a" ? "b" : "a";
   const place2 = pairs[placeKey(values)];
-  const held2 = place2.layers[values.layer];
-  const side = held2[here];
+  const held = place2.layers[values.layer];
+  const side = held[here];
   const inside2 = place2[here].inside[patch] === "1";
-  const across = bytesIn(held2.across);
+  const across = bytesIn(held.across);
   const found = here === "a" ? across.slice(patch * count, (patch + 1) * count) : across.filter((_, i) => i % count === patch);
   const top = side.top[patch].map((each) => centreOf(grid, each));
   const truth = place2[here].true[patch];
@@ -361,7 +361,7 @@ function answerOfPair({ grid, pairs }, values, here, patch) {
     arrows: [],
     marks: [markAt(centreOf(grid, patch), "query")]
   };
-  const answer2 = {
+  const answer = {
     heat: heatOf(found, grid, "cosine"),
     marks,
     arrows: inside2 ? [[...top[0], ...truth]] : []
@@ -373,7 +373,7 @@ function answerOfPair({ grid, pairs }, values, here, patch) {
     there,
     error: side.error[patch],
     least: place2[here].ceiling[patch],
-    shown: here === "a" ? { a: query, b: answer2 } : { a: answer2, b: query }
+    shown: here === "a" ? { a: query, b: answer } : { a: answer, b: query }
   };
 }
 var EXACT = " Values are exact to 0.4 % of the end of their scale.";
@@ -381,38 +381,38 @@ var HINTS = {
   free: "Move over a patch: its answer is shown at once. A click pins it.",
   pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it."
 };
-function withPatch(state2, panel, { hover, patch, keyed }) {
-  if (hover === null || hover !== void 0 && state2.pinned) return state2;
-  if (hover !== void 0) return { ...state2, selected: [panel, hover] };
-  if (patch === void 0) return state2;
-  const again = state2.pinned && String(state2.selected) === String([panel, patch]);
-  return { ...state2, selected: [panel, patch], pinned: Boolean(keyed || !again) };
+function withPatch(state, panel, { hover, patch, keyed }) {
+  if (hover === null || hover !== void 0 && state.pinned) return state;
+  if (hover !== void 0) return { ...state, selected: [panel, hover] };
+  if (patch === void 0) return state;
+  const again = state.pinned && String(state.selected) === String([panel, patch]);
+  return { ...state, selected: [panel, patch], pinned: Boolean(keyed || !again) };
 }
 var pairScene = {
-  next: (state2, event) => "control" in event ? { ...state2, values: { ...state2.values, [event.control]: event.value } } : withPatch(state2, event.panel, event),
-  scene: (data2, first2, { values, pinned, selected: [panel, patch] }) => {
+  next: (state, event) => "control" in event ? { ...state, values: { ...state.values, [event.control]: event.value } } : withPatch(state, event.panel, event),
+  scene: (data, first, { values, pinned, selected: [panel, patch] }) => {
     const here = sideOf(panel);
-    const answer2 = answerOfPair(data2, values, here, patch);
-    const { side, place: place2 } = answer2;
-    const panels = first2.panels.map((panel2) => panel2.id === "source" ? { ...panel2, image: `source-${values.image}`, boxes: place2.boxes } : {
+    const answer = answerOfPair(data, values, here, patch);
+    const { side, place: place2 } = answer;
+    const panels = first.panels.map((panel2) => panel2.id === "source" ? { ...panel2, image: `source-${values.image}`, boxes: place2.boxes } : {
       ...panel2,
       image: `${panel2.id}-${values.image}-${values.views}`,
-      ...answer2.shown[sideOf(panel2.id)],
+      ...answer.shown[sideOf(panel2.id)],
       hovers: !pinned,
       follows: true
     });
     return {
-      ...first2,
+      ...first,
       panels,
-      text: textOfPair(data2.text, data2.grid, answer2, here, patch),
-      controls: withValues(first2.controls, values),
+      text: textOfPair(data.text, data.grid, answer, here, patch),
+      controls: withValues(first.controls, values),
       jumps: side.worst.map(([text, worst]) => ({ text, panel: here, patch: worst })),
-      jumps_title: fill(data2.text.jumps, { here })
+      jumps_title: fill(data.text.jumps, { here })
     };
   }
 };
-function textOfPair(text, grid, answer2, here, patch) {
-  const { side, place: place2, inside: inside2, there, error, least } = answer2;
+function textOfPair(text, grid, answer, here, patch) {
+  const { side, place: place2, inside: inside2, there, error, least } = answer;
   const away = (both) => apart(text, both);
   const numbers = {
     error: away(error),
@@ -433,99 +433,99 @@ function sideOf(panel) {
 }
 var HEADS_OF = "heads of";
 var modelsScene = {
-  next: (state2, event) => {
-    const set = (changes) => ({ ...state2, values: { ...state2.values, ...changes } });
+  next: (state, event) => {
+    const set = (changes) => ({ ...state, values: { ...state.values, ...changes } });
     if ("control" in event) {
       return set({ ...event.control === HEADS_OF ? { head: MEAN } : {}, [event.control]: event.value });
     }
     if (event.panel.startsWith("head ")) return set({ head: event.panel.slice(5) });
-    return withPatch(state2, "a", event);
+    return withPatch(state, "a", event);
   },
-  scene: (data2, first2, state2) => {
-    const { values, selected: [, patch] } = state2;
-    const answers = Object.entries(data2.models).map(([name, model2]) => ({ name, ...answerOfPair({ grid: data2.grid, pairs: model2.pairs }, values, "a", patch) }));
-    const heads = headsOf(data2, first2, state2);
-    const errors = answers.map(({ name, error }) => `${name} ${apart(data2.text, error)}`).join("; ");
-    const high = data2.highest[`${placeKey(values)} ${values.layer}`];
-    const scale = { ...first2.scales.attention, high, bound: high };
+  scene: (data, first, state) => {
+    const { values, selected: [, patch] } = state;
+    const answers2 = Object.entries(data.models).map(([name, model]) => ({ name, ...answerOfPair({ grid: data.grid, pairs: model.pairs }, values, "a", patch) }));
+    const heads = headsOf(data, first, state);
+    const errors = answers2.map(({ name, error }) => `${name} ${apart(data.text, error)}`).join("; ");
+    const high = data.highest[`${placeKey(values)} ${values.layer}`];
+    const scale = { ...first.scales.attention, high, bound: high };
     return {
-      ...first2,
-      scales: { ...first2.scales, attention: scale },
+      ...first,
+      scales: { ...first.scales, attention: scale },
       panels: [
-        ...answers.flatMap(({ name, shown: shown2 }) => threeOf(data2, first2, state2, name, shown2)),
+        ...answers2.flatMap(({ name, shown }) => threeOf(data, first, state, name, shown)),
         ...heads.map(({ panel }) => panel)
       ],
       text: fill(
-        answers[0].inside ? data2.text.matched : data2.text.hidden,
-        { errors, ...rowAndColumn(data2.grid, patch) }
+        answers2[0].inside ? data.text.matched : data.text.hidden,
+        { errors, ...rowAndColumn(data.grid, patch) }
       ),
-      controls: withValues(first2.controls, values).map((control) => control.name === "head" ? { ...control, ...overHeads(heads.length) } : control)
+      controls: withValues(first.controls, values).map((control) => control.name === "head" ? { ...control, ...overHeads(heads.length) } : control)
     };
   }
 };
-function threeOf(data2, first2, state2, name, shown2) {
-  const { values, pinned, selected: [, patch] } = state2;
+function threeOf(data, first, state, name, shown) {
+  const { values, pinned, selected: [, patch] } = state;
   const pair = `${values.image}-${values.views}`;
-  const panel = (part) => first2.panels.find(({ id }) => id === `${name} ${part}`);
+  const panel = (part) => first.panels.find(({ id }) => id === `${name} ${part}`);
   const query = {
     image: `a-${pair}`,
-    marks: [markAt(centreOf(data2.grid, patch), "query")],
+    marks: [markAt(centreOf(data.grid, patch), "query")],
     hovers: !pinned,
     follows: true
   };
   const head = values.head === MEAN ? 0 : Number(values.head);
   return [
-    { ...panel("attention"), ...query, heat: attentionOf(data2, state2, name, head) },
-    { ...panel("similarity"), ...query, heat: shown2.a.heat },
+    { ...panel("attention"), ...query, heat: attentionOf(data, state, name, head) },
+    { ...panel("similarity"), ...query, heat: shown.a.heat },
     {
       ...panel("match"),
       image: `b-${pair}`,
-      ...shown2.b,
-      marks: shown2.b.marks.filter((mark) => mark.kind !== "next")
+      ...shown.b,
+      marks: shown.b.marks.filter((mark) => mark.kind !== "next")
     }
   ];
 }
-function headsOf(data2, first2, state2) {
-  const { values } = state2;
+function headsOf(data, first, state) {
+  const { values } = state;
   const below = values[HEADS_OF];
-  const last = first2.panels[first2.panels.length - 1];
-  const { heads } = heldAttention(data2, state2, below);
+  const last = first.panels[first.panels.length - 1];
+  const { heads } = heldAttention(data, state, below);
   return [...Array(heads).keys()].map((i) => String(i + 1)).map((name) => ({ name, panel: {
     ...last,
     id: `head ${name}`,
     title: `${below}: head ${name}`,
     image: `a-${values.image}-${values.views}`,
-    heat: attentionOf(data2, state2, below, Number(name)),
+    heat: attentionOf(data, state, below, Number(name)),
     chosen: values.head === name
   } }));
 }
 function heldAttention({ models }, { values }, name) {
   return models[name].attention[placeKey(values)][values.layer];
 }
-function attentionOf(data2, state2, name, head) {
-  const { grid } = data2;
+function attentionOf(data, state, name, head) {
+  const { grid } = data;
   const count = grid[0] * grid[1];
-  const { levels, heads } = heldAttention(data2, state2, name);
-  const start = ((head <= heads ? head : 0) * count + state2.selected[1]) * count;
+  const { levels, heads } = heldAttention(data, state, name);
+  const start = ((head <= heads ? head : 0) * count + state.selected[1]) * count;
   return heatOf(bytesIn(levels).slice(start, start + count), grid, "attention");
 }
 
 // src/model.ts
-function pageModel(first2, answer2) {
-  const shown2 = { ...first2, event: null, answered: 0 };
+function pageModel(first, answer) {
+  const shown = { ...first, event: null, answered: 0 };
   const listeners = {};
-  const model2 = {
-    get: (name) => shown2[name],
+  const model = {
+    get: (name) => shown[name],
     set: (name, value) => {
-      shown2[name] = value;
+      shown[name] = value;
     },
     on: (name, call) => {
       listeners[name] = call;
     },
-    save_changes: () => answer2(shown2.event)
+    save_changes: () => answer(shown.event)
     // panels set it before
   };
-  return { shown: shown2, model: model2, tell: () => listeners["change:scene"]?.() };
+  return { shown, model, tell: () => listeners["change:scene"]?.() };
 }
 
 // src/controls.ts
@@ -775,9 +775,10 @@ function chartPart(view, x, y) {
 // src/panels.ts
 var PATIENCE = 5e3;
 var LATE = "No answer yet: the kernel is busy, or it was restarted. After a restart, run this cell again.";
-function mount(model2, el) {
+function mount(model, el, offer2) {
   const root = add(el, "div", { class: "siamlab-explorer" });
-  addFullScreen(root);
+  const tools = add(root, "div", { class: "tools" });
+  addFullScreen(tools, root);
   const gone = add(root, "p", { class: "gone", role: "alert" });
   const text = add(root, "p", { class: "text", role: "status", "aria-live": "polite" });
   const controls = add(root, "div", { class: "controls" });
@@ -788,33 +789,34 @@ function mount(model2, el) {
   const legend = add(foot, "div", { class: "legend" });
   const colour = addColour(foot, root);
   const all = { views: /* @__PURE__ */ new Map(), pointed: { at: null } };
-  const { send, answered, isAhead } = sender(model2, root, gone);
+  const { send, answered, isAhead } = sender(model, root, gone, offer2);
   controls.addEventListener("keydown", keepKeys);
   jumps.addEventListener("keydown", keepKeys);
-  const updateControls = () => showControls(controls, model2.get("scene").controls || [], send, isAhead);
+  const updateControls = () => showControls(controls, model.get("scene").controls || [], send, isAhead);
   const show = () => {
-    const scene = model2.get("scene");
+    const scene = model.get("scene");
     if (!scene.panels) return;
     tell(text, scene.text);
     root.classList.toggle("charted", Boolean(scene.panels[0]?.chart));
     updateControls();
-    showPanels(panels, scene, model2.get("images"), all, send);
+    showPanels(panels, scene, model.get("images"), all, send);
     keepHeight(text, scene.panels.some((panel) => panel.hovers));
     showJumps(jumps, scene, send);
     showLegend(legend, scene);
     colour.hidden = !scene.panels.some((panel) => panel.heat);
   };
-  model2.on("change:scene", show);
-  model2.on("change:answered", () => {
+  model.on("change:scene", show);
+  model.on("change:answered", () => {
     updateControls();
     answered();
   });
   answered();
   show();
+  return tools;
 }
-function addFullScreen(root) {
+function addFullScreen(tools, root) {
   if (!document.fullscreenEnabled) return;
-  const button = add(root, "button", { type: "button", class: "full" }, "Full screen");
+  const button = add(tools, "button", { type: "button", class: "full" }, "Full screen");
   button.addEventListener("click", () => document.fullscreenElement === root ? document.exitFullscreen() : root.requestFullscreen());
   button.addEventListener("keydown", keepKeys);
   root.addEventListener("fullscreenchange", () => {
@@ -829,14 +831,15 @@ function addColour(parent, root) {
   slider.addEventListener("keydown", keepKeys);
   return label;
 }
-function sender(model2, root, gone) {
+function sender(model, root, gone, offer2) {
   const sent = {};
   let timer;
-  const last = () => model2.get("event")?.count || 0;
-  const isAnswered = () => (model2.get("answered") || 0) >= last();
+  const last = () => model.get("event")?.count || 0;
+  const isAnswered = () => (model.get("answered") || 0) >= last();
   const warn = (late) => {
     gone.textContent = late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
+    if (!gone.hidden) offer2?.(gone);
     root.classList.toggle("late", !gone.hidden);
   };
   const send = (event) => {
@@ -844,13 +847,13 @@ function sender(model2, root, gone) {
     clearTimeout(timer);
     timer = setTimeout(() => warn(true), PATIENCE);
     if ("control" in event) sent[event.control] = count;
-    model2.set("event", { ...event, count });
-    model2.save_changes();
+    model.set("event", { ...event, count });
+    model.save_changes();
   };
-  const isAhead = (name) => sent[name] > model2.get("answered");
+  const isAhead = (name) => sent[name] > model.get("answered");
   return { send, answered: () => warn(false), isAhead };
 }
-function showPanels(panels, scene, images2, all, send) {
+function showPanels(panels, scene, images, all, send) {
   const { views, pointed } = all;
   panels.style.setProperty("--columns", String(scene.columns));
   for (const [id, view] of views) {
@@ -863,7 +866,7 @@ function showPanels(panels, scene, images2, all, send) {
     const view = views.get(panel.id) ?? makePanel(panels, panel, send, all);
     views.set(panel.id, view);
     if (panels.children[i] !== view.figure) panels.insertBefore(view.figure, panels.children[i]);
-    showPanel(view, panel, images2[panel.image], scene);
+    showPanel(view, panel, images[panel.image], scene);
     if (scene.linked) pointAt(view, pointed.at);
   });
 }
@@ -979,31 +982,31 @@ var eyeScene = {
     free: "Move over a patch: its answer is shown at once. A click pins it." + RESTS,
     pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it." + RESTS
   },
-  next: (state2, event, { boxes }) => {
-    const set = (values) => ({ ...state2, values: { ...state2.values, ...values } });
+  next: (state, event, { boxes }) => {
+    const set = (values) => ({ ...state, values: { ...state.values, ...values } });
     if ("control" in event) return set({ [event.control]: event.value });
-    if (!("box" in event)) return withPatch(state2, event.panel, event);
-    const found = nearestBox(boxes, state2.values.box, event);
-    return found < 0 ? state2 : set({ box: boxes[found] });
+    if (!("box" in event)) return withPatch(state, event.panel, event);
+    const found = nearestBox(boxes, state.values.box, event);
+    return found < 0 ? state : set({ box: boxes[found] });
   },
-  scene: (data2, first2, state2, images2) => {
-    const { grid, boxes } = data2;
-    const { values, pinned, selected: [, patch] } = state2;
+  scene: (data, first, state, images) => {
+    const { grid, boxes } = data;
+    const { values, pinned, selected: [, patch] } = state;
     const number = boxes.findIndex((box) => String(box) === String(values.box));
     const step = values.training_step ?? "";
-    const held2 = data2.places[`${values.image} ${values.flip} ${number} ${step}`.trimEnd()];
+    const held = data.places[`${values.image} ${values.flip} ${number} ${step}`.trimEnd()];
     const source = `image ${values.image}`;
-    const view = `view ${held2.name}`;
-    images2[view] ??= cutOf(images2[source], values.box, values.flip === MIRRORED, grid);
+    const view = `view ${held.name}`;
+    images[view] ??= cutOf(images[source], values.box, values.flip === MIRRORED, grid);
     const count = grid[0] * grid[1];
-    const cosines = bytesIn(held2.cosine);
+    const cosines = bytesIn(held.cosine);
     const own = [...Array(count).keys()].map((i) => cosines[i * (count + 1)]);
     const row = cosines.slice(patch * count, (patch + 1) * count);
     const query = markAt(centreOf(grid, patch), "query");
-    const best = held2.best[patch];
+    const best = held.best[patch];
     const onGrid = { hovers: !pinned, follows: true, marks: [query] };
     const changes = {
-      context: { image: source, boxes: first2.panels[0].boxes.map((box) => ({ ...box, ...sidesOf(values.box) })) },
+      context: { image: source, boxes: first.panels[0].boxes.map((box) => ({ ...box, ...sidesOf(values.box) })) },
       query: { ...onGrid, image: view, heat: heatOf(own, grid, "cosine") },
       match: {
         ...onGrid,
@@ -1011,22 +1014,22 @@ var eyeScene = {
         heat: heatOf(row, grid, "cosine"),
         marks: [query, markAt(centreOf(grid, best), "match")]
       },
-      expected: { ...onGrid, image: `expected ${held2.name}` },
-      target: { ...onGrid, image: `target ${held2.name}` }
+      expected: { ...onGrid, image: `expected ${held.name}` },
+      target: { ...onGrid, image: `target ${held.name}` }
     };
     const words = (at) => fill("row {row}, column {column}", rowAndColumn(grid, at));
     return {
-      ...first2,
-      panels: first2.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),
-      text: fill(data2.text, {
+      ...first,
+      panels: first.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),
+      text: fill(data.text, {
         query: words(patch),
         best: words(best),
-        found: held2.found[patch],
-        own: held2.own[patch],
-        right: held2.right,
+        found: held.found[patch],
+        own: held.own[patch],
+        right: held.right,
         count
       }),
-      controls: withValues(first2.controls, values)
+      controls: withValues(first.controls, values)
     };
   }
 };
@@ -1071,7 +1074,7 @@ function candidates([wide, high]) {
 }
 function placeLabels(points, sizes, solid, area, lines = []) {
   const offered = sizes.map(candidates);
-  const best = offered.map(([first2]) => first2);
+  const best = offered.map(([first]) => first);
   const markers = points.map((point2) => around(point2, [0, 0], [MARKER, MARKER]));
   const costOf = (i, offset) => {
     const labels = points.map((point2, j) => around(point2, best[j], sizes[j])).filter((_, j) => j !== i);
@@ -1105,45 +1108,45 @@ var studyScene = {
     free: "A click chooses a point; a rectangle around points, or Shift and a click, several.",
     pinned: ""
   },
-  next: (state2, event, data2) => {
-    const own = pointsOf(data2, state2.values);
-    const set = (values) => ({ ...state2, values: { ...state2.values, ...values } });
-    if ("control" in event) return set(controlled(data2, state2.values, event));
+  next: (state, event, data) => {
+    const own = pointsOf(data, state.values);
+    const set = (values) => ({ ...state, values: { ...state.values, ...values } });
+    if ("control" in event) return set(controlled(data, state.values, event));
     if ("parts" in event) return set({ chosen: event.parts.map((part) => own.names[part]) });
-    return "patch" in event ? set({ chosen: [own.names[event.patch]] }) : state2;
+    return "patch" in event ? set({ chosen: [own.names[event.patch]] }) : state;
   },
-  scene: (data2, first2, { values }) => {
-    const own = pointsOf(data2, values);
-    const described = values.chosen.slice(0, data2.described);
+  scene: (data, first, { values }) => {
+    const own = pointsOf(data, values);
+    const described = values.chosen.slice(0, data.described);
     const more = values.chosen.length - described.length;
     const [base] = described;
     const lines = described.map((name) => (own.lines[base] ?? own.lines[own.names[0]])[name]);
     const { title, rows } = own.probes[values.probe];
-    const shown2 = rows.filter(([name]) => described.includes(name));
-    const [plane, bars] = first2.panels;
+    const shown = rows.filter(([name]) => described.includes(name));
+    const [plane, bars] = first.panels;
     return {
-      ...first2,
+      ...first,
       panels: [
         {
           ...plane,
           title: `All ${values.points}`,
           grid: [1, own.names.length],
-          chart: planeOf(own, values.chosen, own.names.length <= data2.named ? own.names : described)
+          chart: planeOf(own, values.chosen, own.names.length <= data.named ? own.names : described)
         },
-        { ...bars, title: `Chosen ${values.points}: ${values.probe}`, chart: valuesOf(own, shown2, title) }
+        { ...bars, title: `Chosen ${values.points}: ${values.probe}`, chart: valuesOf(own, shown, title) }
       ],
       text: [own.head, ...lines, ...more > 0 ? [`${more} more are chosen.`] : []].join("\n"),
-      controls: withValues(first2.controls, values).map((control) => control.name === "probe" ? { ...control, options: Object.keys(own.probes) } : control)
+      controls: withValues(first.controls, values).map((control) => control.name === "probe" ? { ...control, options: Object.keys(own.probes) } : control)
     };
   }
 };
 function pointsOf({ states }, { study, points }) {
   return states[`${study} ${points}`];
 }
-function controlled(data2, values, { control, value }) {
+function controlled(data, values, { control, value }) {
   const next = { ...values, [control]: value };
   if (control === "probe" || value === values[control]) return next;
-  const { chosen: chosen2, probes } = pointsOf(data2, next);
+  const { chosen: chosen2, probes } = pointsOf(data, next);
   return { ...next, chosen: chosen2, probe: next.probe in probes ? next.probe : SUMMARY };
 }
 function planeOf({ names, plane }, chosen2, named) {
@@ -1199,9 +1202,9 @@ function axisOf(rows) {
 function ticksOf(low, high, gaps = 6) {
   const power = 10 ** Math.floor(Math.log10((high - low) / 2));
   const step = [0.5, 1, 2, 5].map((times) => times * power).find((each) => (high - low) / each <= gaps) ?? power;
-  const [first2, last] = [Math.ceil(low / step), Math.floor(high / step)];
-  return [...Array(Math.max(0, last - first2 + 1)).keys()].map((i) => {
-    const mark = (first2 + i) * step;
+  const [first, last] = [Math.ceil(low / step), Math.floor(high / step)];
+  return [...Array(Math.max(0, last - first + 1)).keys()].map((i) => {
+    const mark = (first + i) * step;
     const words = Number(mark.toPrecision(10)).toLocaleString("en", { maximumSignificantDigits: 10 });
     return [(mark - low) / (high - low), words];
   });
@@ -1232,15 +1235,15 @@ function linesOf([x, y], [left, right, low, high]) {
 
 // src/curves.ts
 var FEW = 3;
-function curvePanels({ curves, names, plane }, first2, shown2) {
+function curvePanels({ curves, names, plane }, first, shown) {
   if (!curves) return [];
-  const without = listed(shown2.filter((name) => !curves.logged.includes(name)).map((name) => plane.names[names.indexOf(name)]));
-  const all = shown2.every((name) => !curves.logged.includes(name));
+  const without = listed(shown.filter((name) => !curves.logged.includes(name)).map((name) => plane.names[names.indexOf(name)]));
+  const all = shown.every((name) => !curves.logged.includes(name));
   const more = without.length && !all ? `; no metrics for ${without.join(", ")}` : "";
   const note = ["no metrics for", without.join(",\n")].join("\n").trim();
-  const like = first2.panels.find(({ chart }) => chart?.kind === "lines");
+  const like = first.panels.find(({ chart }) => chart?.kind === "lines");
   return curves.kinds.flatMap((kind) => {
-    const runs = shown2.filter((name) => name in kind.runs);
+    const runs = shown.filter((name) => name in kind.runs);
     if (runs.length === 0 && !kind.always) return [];
     return [{
       ...like,
@@ -1250,22 +1253,22 @@ function curvePanels({ curves, names, plane }, first2, shown2) {
     }];
   });
 }
-function curveChart(like, { axis, runs }, shown2, { names, plane }, note) {
-  const steps = shown2.flatMap((name) => runs[name][0]);
-  const values = shown2.flatMap((name) => runs[name][1]);
+function curveChart(like, { axis, runs }, shown, { names, plane }, note) {
+  const steps = shown.flatMap((name) => runs[name][0]);
+  const values = shown.flatMap((name) => runs[name][1]);
   const [low, high, last] = [Math.min(0, ...values), Math.max(1, ...values), Math.max(1, ...steps)];
-  const of = (all) => shown2.map((name) => all[names.indexOf(name)]);
+  const of = (all) => shown.map((name) => all[names.indexOf(name)]);
   return {
     ...like,
     y_title: axis,
-    note: shown2.length ? "" : note,
-    x: shown2.map((name) => runs[name][0].map((step) => step / last)),
-    y: shown2.map((name) => runs[name][1].map((value) => (value - low) / (high - low))),
+    note: shown.length ? "" : note,
+    x: shown.map((name) => runs[name][0].map((step) => step / last)),
+    y: shown.map((name) => runs[name][1].map((value) => (value - low) / (high - low))),
     names: of(plane.names),
     colours: of(plane.colours),
     symbols: of(plane.symbols),
-    x_ticks: shown2.length ? ticksOf(0, last, 4) : [],
-    y_ticks: shown2.length ? ticksOf(low, high) : []
+    x_ticks: shown.length ? ticksOf(0, last, 4) : [],
+    y_ticks: shown.length ? ticksOf(low, high) : []
   };
 }
 function listed(names) {
@@ -1281,98 +1284,98 @@ var linkedScene = {
     free: "A click chooses a point or a bar; a rectangle around points, or Shift and a click, several.",
     pinned: ""
   },
-  next: (state2, event, data2) => {
-    const set = (values) => withExamples(data2, { ...state2, values: { ...state2.values, ...values } });
-    if ("control" in event) return set(withMeasure(data2, state2, { [event.control]: event.value }));
+  next: (state, event, data) => {
+    const set = (values) => withExamples(data, { ...state, values: { ...state.values, ...values } });
+    if ("control" in event) return set(withMeasure(data, state, { [event.control]: event.value }));
     const parts = "parts" in event ? event.parts : "patch" in event ? [event.patch] : [];
-    if (parts.length === 0) return state2;
+    if (parts.length === 0) return state;
     if (event.panel !== "plane") {
-      return { ...state2, values: { ...state2.values, bars: rangeOf(parts) }, selected: [event.panel, parts[0]] };
+      return { ...state, values: { ...state.values, bars: rangeOf(parts) }, selected: [event.panel, parts[0]] };
     }
-    const chosen2 = parts.map((part) => data2.names[part]);
-    return set({ chosen: chosen2, ...withMeasure(data2, state2, { model: chosen2[0] }) });
+    const chosen2 = parts.map((part) => data.names[part]);
+    return set({ chosen: chosen2, ...withMeasure(data, state, { model: chosen2[0] }) });
   },
-  scene: (data2, first2, state2, images2) => {
-    const { model: model2, measure } = state2.values;
-    const rows = rowsOf(data2, model2, measure);
-    const edges = edgesOf(data2, state2);
-    const inside2 = rows.filter(({ value }) => state2.values.bars.includes(barOf(value, edges))).sort((a, b) => b.value - a.value);
+  scene: (data, first, state, images) => {
+    const { model, measure } = state.values;
+    const rows = rowsOf(data, model, measure);
+    const edges = edgesOf(data, state);
+    const inside2 = rows.filter(({ value }) => state.values.bars.includes(barOf(value, edges))).sort((a, b) => b.value - a.value);
     return {
-      ...first2,
+      ...first,
       panels: [
-        planePanel(data2, first2, state2),
-        barsPanel(data2, first2, state2, rows, edges),
-        ...curvePanels(data2, first2, state2.values.chosen.slice(0, data2.described)),
-        ...inside2.slice(0, data2.measures[measure].shown).flatMap((row, i) => example(data2, first2, state2, row, i, images2))
+        planePanel(data, first, state),
+        barsPanel(data, first, state, rows, edges),
+        ...curvePanels(data, first, state.values.chosen.slice(0, data.described)),
+        ...inside2.slice(0, data.measures[measure].shown).flatMap((row, i) => example(data, first, state, row, i, images))
       ],
-      text: textOf(data2, state2, rows.length, inside2.length, edges),
-      legend: data2.measures[measure].legend,
-      controls: withValues(first2.controls, state2.values).map((control) => ({
+      text: textOf(data, state, rows.length, inside2.length, edges),
+      legend: data.measures[measure].legend,
+      controls: withValues(first.controls, state.values).map((control) => ({
         ...control,
-        options: control.name === "model" ? state2.values.chosen : Object.keys(data2.models[model2].values)
+        options: control.name === "model" ? state.values.chosen : Object.keys(data.models[model].values)
       }))
     };
   }
 };
-function withMeasure(data2, { values }, changes) {
-  const possible = data2.models[changes.model ?? values.model].values;
+function withMeasure(data, { values }, changes) {
+  const possible = data.models[changes.model ?? values.model].values;
   return { ...values.measure in possible ? {} : { measure: Object.keys(possible)[0] }, ...changes };
 }
-function withExamples(data2, state2) {
-  const { model: model2, measure, bars } = state2.values;
-  const edges = edgesOf(data2, state2);
-  const filled = rowsOf(data2, model2, measure).map(({ value }) => barOf(value, edges));
-  if (filled.some((bar) => bars.includes(bar))) return state2;
-  return { ...state2, values: { ...state2.values, bars: [Math.max(...filled)] } };
+function withExamples(data, state) {
+  const { model, measure, bars } = state.values;
+  const edges = edgesOf(data, state);
+  const filled = rowsOf(data, model, measure).map(({ value }) => barOf(value, edges));
+  if (filled.some((bar) => bars.includes(bar))) return state;
+  return { ...state, values: { ...state.values, bars: [Math.max(...filled)] } };
 }
 function rangeOf(parts) {
   const [low, high] = [Math.min(...parts), Math.max(...parts)];
   return [...Array(high - low + 1).keys()].map((i) => low + i);
 }
 var known = /* @__PURE__ */ new Map();
-function rowsOf(data2, name, measure) {
+function rowsOf(data, name, measure) {
   const key2 = `${name} ${measure}`;
-  const found = known.get(key2) ?? makeRows(data2, data2.models[name], measure);
+  const found = known.get(key2) ?? makeRows(data, data.models[name], measure);
   known.set(key2, found);
   return found;
 }
-function makeRows({ measures, views }, model2, measure) {
-  const { values, images: images2 } = model2.values[measure];
+function makeRows({ measures, views }, model, measure) {
+  const { values, images } = model.values[measure];
   const numbers = new Float32Array(bytesOf(values).buffer);
   const { of } = measures[measure];
-  const best = of === "pairs" ? new Uint16Array(bytesOf(model2.best).buffer) : [];
-  const places = images2 ? images2.map((image) => [image, -1]) : views[model2.views].images.flatMap(({ inside: inside2 }, image) => [...inside2].flatMap((shown2, patch) => of === "pairs" && shown2 === "0" ? [] : [[image, patch]]));
+  const best = of === "pairs" ? new Uint16Array(bytesOf(model.best).buffer) : [];
+  const places = images ? images.map((image) => [image, -1]) : views[model.views].images.flatMap(({ inside: inside2 }, image) => [...inside2].flatMap((shown, patch) => of === "pairs" && shown === "0" ? [] : [[image, patch]]));
   return places.map(([image, patch], i) => ({ image, patch, value: numbers[i], best: best[i] }));
 }
 function describedIn({ described, base }, { values }) {
   return [.../* @__PURE__ */ new Set([...values.chosen.slice(0, described), values.model, base])];
 }
-function edgesOf(data2, state2) {
-  const { measure } = state2.values;
-  const able = describedIn(data2, state2).filter((name) => measure in data2.models[name].values);
+function edgesOf(data, state) {
+  const { measure } = state.values;
+  const able = describedIn(data, state).filter((name) => measure in data.models[name].values);
   let [low, high] = [Infinity, -Infinity];
   for (const name of able) {
-    for (const { value } of rowsOf(data2, name, measure)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    for (const { value } of rowsOf(data, name, measure)) [low, high] = [Math.min(low, value), Math.max(high, value)];
   }
-  return [...Array(data2.bars + 1).keys()].map((i) => low + (high - low) * i / data2.bars);
+  return [...Array(data.bars + 1).keys()].map((i) => low + (high - low) * i / data.bars);
 }
 function barOf(value, edges) {
   return edges.slice(1, -1).filter((edge) => value >= edge).length;
 }
-function planePanel(data2, first2, state2) {
-  const { names, named } = data2;
-  const described = describedIn(data2, state2);
-  const shown2 = names.filter((name) => names.length <= named || described.includes(name));
-  return { ...first2.panels[0], chart: planeOf(data2, state2.values.chosen, shown2) };
+function planePanel(data, first, state) {
+  const { names, named } = data;
+  const described = describedIn(data, state);
+  const shown = names.filter((name) => names.length <= named || described.includes(name));
+  return { ...first.panels[0], chart: planeOf(data, state.values.chosen, shown) };
 }
-function barsPanel(data2, first2, { values }, rows, edges) {
-  const counts = Array(data2.bars).fill(0);
+function barsPanel(data, first, { values }, rows, edges) {
+  const counts = Array(data.bars).fill(0);
   for (const { value } of rows) counts[barOf(value, edges)] += 1;
   const shares = counts.map((count) => count / Math.max(1, rows.length));
   const most = Math.max(...shares);
-  const { part } = data2.measures[values.measure];
-  const panel = first2.panels[1];
-  const ticks = edges.map((edge, i) => [i / data2.bars, general(edge)]);
+  const { part } = data.measures[values.measure];
+  const panel = first.panels[1];
+  const ticks = edges.map((edge, i) => [i / data.bars, general(edge)]);
   const chart = {
     ...panel.chart,
     x: ticks.map(([at]) => at),
@@ -1381,25 +1384,25 @@ function barsPanel(data2, first2, { values }, rows, edges) {
     x_title: values.measure,
     y_title: `share of ${part}`,
     chosen: values.bars,
-    x_ticks: ticks.filter((_, i) => i % Math.max(1, Math.floor(data2.bars / 4)) === 0),
+    x_ticks: ticks.filter((_, i) => i % Math.max(1, Math.floor(data.bars / 4)) === 0),
     y_ticks: [[0, "0 %"], [1 / 1.05, `${evenly(100 * most)} %`]]
   };
   return { ...panel, title: `${values.model}: all ${part}`, chart };
 }
-function example(data2, first2, { values }, row, i, images2) {
-  const { grid, views } = data2.models[values.model];
+function example(data, first, { values }, row, i, images) {
+  const { grid, views } = data.models[values.model];
   const { image, patch, value, best } = row;
   const query = patch < 0 ? [] : [markAt(centreOf(grid, patch), "query")];
-  const bare = { ...first2.panels[0], chart: null, several: false, span: 1, grid, still: true };
-  if (data2.measures[values.measure].of !== "pairs") {
+  const bare = { ...first.panels[0], chart: null, several: false, span: 1, grid, still: true };
+  if (data.measures[values.measure].of !== "pairs") {
     const name = `image ${image}`;
     return [{ ...bare, id: `${i} image`, title: `Image ${image}: ${general(value)}`, image: name, marks: query }];
   }
-  const { draw: draw2, images: all } = data2.views[views];
+  const { draw: draw2, images: all } = data.views[views];
   const { boxes, flips, true: truth } = all[image];
   const keys = ["a", "b"].map((side) => `${side}-${image}-${draw2}`);
   keys.forEach((key2, side) => {
-    images2[key2] ??= cutOf(images2[`image ${image}`], boxes[side], flips[side], grid);
+    images[key2] ??= cutOf(images[`image ${image}`], boxes[side], flips[side], grid);
   });
   const [found, wanted] = [centreOf(grid, best), truth[patch]];
   const arrow = [...found, ...wanted];
@@ -1415,19 +1418,19 @@ function example(data2, first2, { values }, row, i, images2) {
     }
   ];
 }
-function textOf(data2, { values }, total, inside2, edges) {
-  const { part, shown: shown2 } = data2.measures[values.measure];
-  const { bars, chosen: chosen2, model: model2, measure } = values;
+function textOf(data, { values }, total, inside2, edges) {
+  const { part, shown } = data.measures[values.measure];
+  const { bars, chosen: chosen2, model, measure } = values;
   const [low, high] = [edges[bars[0]], edges[bars[bars.length - 1] + 1]].map(general);
-  const examples = inside2 > shown2 ? `; the ${shown2} with the largest values are shown` : "";
-  const described = chosen2.slice(0, data2.described);
-  const lines = data2.names.filter((name) => described.includes(name)).map((name) => data2.models[name].line);
+  const examples = inside2 > shown ? `; the ${shown} with the largest values are shown` : "";
+  const described = chosen2.slice(0, data.described);
+  const lines = data.names.filter((name) => described.includes(name)).map((name) => data.models[name].line);
   const more = chosen2.length - described.length;
   return [
-    `${model2}: ${inside2} ${part} of ${total} with ${measure} from ${low} to ${high}${examples}.`,
+    `${model}: ${inside2} ${part} of ${total} with ${measure} from ${low} to ${high}${examples}.`,
     ...lines,
     ...more > 0 ? [`${more} more are chosen.`] : [],
-    ...data2.note ? [data2.note] : []
+    ...data.note ? [data.note] : []
   ].join("\n");
 }
 function general(value) {
@@ -1445,26 +1448,26 @@ function evenly(value) {
 // src/path.ts
 var PANELS = 3;
 var pathScene = {
-  next: (state2, event, { models }) => {
-    if ("control" in event || event.panel !== "path") return modelsScene.next(state2, event, models);
-    if (!("patch" in event)) return state2;
-    return { ...state2, values: { ...state2.values, step: event.patch + 1 } };
+  next: (state, event, { models }) => {
+    if ("control" in event || event.panel !== "path") return modelsScene.next(state, event, models);
+    if (!("patch" in event)) return state;
+    return { ...state, values: { ...state.values, step: event.patch + 1 } };
   },
-  scene: (data2, first2, state2, images2) => {
-    const i = state2.values.step - 1;
-    const values = { ...state2.values, [HEADS_OF]: data2.names[i] };
-    const whole = modelsScene.scene(data2.models, data2.whole, { ...state2, values }, images2);
-    const { panels } = first2;
+  scene: (data, first, state, images) => {
+    const i = state.values.step - 1;
+    const values = { ...state.values, [HEADS_OF]: data.names[i] };
+    const whole = modelsScene.scene(data.models, data.whole, { ...state, values }, images);
+    const { panels } = first;
     const head = whole.controls.filter(({ name }) => name === "head");
-    const controls = first2.controls.map((control) => head.find(({ name }) => name === control.name) ?? control);
+    const controls = first.controls.map((control) => head.find(({ name }) => name === control.name) ?? control);
     return {
       ...whole,
-      columns: first2.columns,
-      legend: first2.legend,
+      columns: first.columns,
+      legend: first.legend,
       panels: [...whole.panels.slice(PANELS * i, PANELS * (i + 1)), chosen(panels[panels.length - 1], i)],
-      text: `${data2.steps[i]}
-${matchText(data2, data2.names[i], state2)}`,
-      controls: withValues(controls, state2.values)
+      text: `${data.steps[i]}
+${matchText(data, data.names[i], state)}`,
+      controls: withValues(controls, state.values)
     };
   }
 };
@@ -1473,21 +1476,21 @@ function chosen(plane, step) {
 }
 function matchText({ models, text }, name, { values, selected: [, patch] }) {
   const { grid } = models;
-  const answer2 = answerOfPair({ grid, pairs: models.models[name].pairs }, values, "a", patch);
-  return textOfPair(text[name], grid, answer2, "a", patch);
+  const answer = answerOfPair({ grid, pairs: models.models[name].pairs }, values, "a", patch);
+  return textOfPair(text[name], grid, answer, "a", patch);
 }
 
 // src/reconstruction.ts
 var reconstructionScene = {
-  next: (state2, event) => "control" in event ? { ...state2, values: { ...state2.values, [event.control]: event.value } } : withPatch(state2, event.panel, event),
-  scene: ({ grid, places, text }, first2, { values, pinned, selected: [, patch] }, images2) => {
+  next: (state, event) => "control" in event ? { ...state, values: { ...state.values, [event.control]: event.value } } : withPatch(state, event.panel, event),
+  scene: ({ grid, places, text }, first, { values, pinned, selected: [, patch] }, images) => {
     const masked = `${values.image} ${values.mask}`;
     const name = `${masked} ${values.training_step ?? ""}`.trimEnd();
     const { hidden, lost, levels, rest } = places[name];
     const image = `image ${values.image}`;
     const onGrid = { marks: [markAt(centreOf(grid, patch), "query")], hovers: !pinned, follows: true };
     const part = (key2, source) => {
-      images2[key2] ??= partOf(images2[source], grid, patch);
+      images[key2] ??= partOf(images[source], grid, patch);
       return { image: key2 };
     };
     const changes = {
@@ -1499,10 +1502,10 @@ var reconstructionScene = {
     };
     const own = hidden[patch] === "0" ? text.seen : lost[patch] ? text.predicted : text.unpredicted;
     return {
-      ...first2,
-      panels: first2.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),
+      ...first,
+      panels: first.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),
       text: fill(own, { ...rowAndColumn(grid, patch), lost: lost[patch] }) + rest,
-      controls: withValues(first2.controls, values)
+      controls: withValues(first.controls, values)
     };
   }
 };
@@ -1512,7 +1515,7 @@ function partOf(image, [rows, columns], patch) {
   return `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }
 
-// src/page.ts
+// src/alone.ts
 var scenesOf = {
   pairScene,
   modelsScene,
@@ -1522,63 +1525,70 @@ var scenesOf = {
   eyeScene,
   linkedScene
 };
-var data = JSON.parse(find("#data").textContent ?? "");
-var { first, state, moves, scenes, images, refusal, held } = data;
-var { shown, model, tell: tell2 } = pageModel({ scene: first, images }, answer);
+function mountAlone(answers2, el, keys) {
+  const { first, moves, scenes, images, refusal, held } = answers2;
+  const state = { ...answers2.state };
+  const { shown, model, tell: tell2 } = pageModel({ scene: first, images: { ...images } }, answer);
+  const hint = held ? add(el, "p", { class: "siamlab-hint" }) : null;
+  function answer(event) {
+    const before = shown.scene;
+    shown.answered = event.count;
+    if (held) shown.scene = computed(held, event);
+    else if (!("release" in event)) shown.scene = stored(event);
+    if (shown.scene === before) return;
+    tell2();
+    showHint();
+  }
+  function computed(from, event) {
+    const { next, scene } = scenesOf[from.scene];
+    const changed = "release" in event ? { pinned: false } : next(state, event, from.data);
+    if (changed === state) return shown.scene;
+    Object.assign(state, changed);
+    return scene(from.data, first, state, shown.images);
+  }
+  function stored(event) {
+    const name = eventName(event);
+    const move = name === void 0 ? void 0 : moves[name];
+    const values = { ...state.values, ...move?.values };
+    const selected = move?.selected || state.selected;
+    const words = Object.keys(values).sort().map((key2) => key2 + "=" + values[key2]);
+    const found = move && scenes[[...words, ...selected].join(" ")];
+    if (found) Object.assign(state, { values, selected });
+    return found ? { ...first, ...found } : { ...shown.scene, text: refusal };
+  }
+  function eventName(event) {
+    if ("control" in event) return event.control + "=" + event.value;
+    if ("parts" in event) return event.panel + " " + event.parts;
+    if ("patch" in event) return event.panel + " " + event.patch;
+    return "box" in event ? boxName(event) : void 0;
+  }
+  function boxName(event) {
+    const names = Object.keys(moves).filter((name) => name.startsWith("box "));
+    const found = nearestBox(names.map((name) => moves[name].values.box), state.values.box, event);
+    return found < 0 ? void 0 : names[found];
+  }
+  function showHint() {
+    if (!held || !hint) return;
+    const hints = scenesOf[held.scene].hints ?? HINTS;
+    const exact = shown.scene.panels.some((panel) => panel.heat) ? EXACT : "";
+    hint.textContent = hints[state.pinned ? "pinned" : "free"] + exact;
+  }
+  if (held) {
+    const { begin, scene } = scenesOf[held.scene];
+    Object.assign(state, begin?.(held.data, state), { pinned: false });
+    shown.scene = scene(held.data, first, state, shown.images);
+    keys.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") answer({ release: true, count: shown.answered });
+    });
+  }
+  showHint();
+  mount(model, el);
+  return shown;
+}
+
+// src/page.ts
 function find(selector) {
   return document.querySelector(selector);
 }
-function answer(event) {
-  const before = shown.scene;
-  shown.answered = event.count;
-  if (held) shown.scene = computed(held, event);
-  else if (!("release" in event)) shown.scene = stored(event);
-  if (shown.scene === before) return;
-  tell2();
-  showHint();
-}
-function computed(from, event) {
-  const { next, scene } = scenesOf[from.scene];
-  const changed = "release" in event ? { pinned: false } : next(state, event, from.data);
-  if (changed === state) return shown.scene;
-  Object.assign(state, changed);
-  return scene(from.data, first, state, images);
-}
-function stored(event) {
-  const name = eventName(event);
-  const move = name === void 0 ? void 0 : moves[name];
-  const values = { ...state.values, ...move?.values };
-  const selected = move?.selected || state.selected;
-  const words = Object.keys(values).sort().map((key2) => key2 + "=" + values[key2]);
-  const found = move && scenes[[...words, ...selected].join(" ")];
-  if (found) Object.assign(state, { values, selected });
-  return found ? { ...first, ...found } : { ...shown.scene, text: refusal };
-}
-function eventName(event) {
-  if ("control" in event) return event.control + "=" + event.value;
-  if ("parts" in event) return event.panel + " " + event.parts;
-  if ("patch" in event) return event.panel + " " + event.patch;
-  return "box" in event ? boxName(event) : void 0;
-}
-function boxName(event) {
-  const names = Object.keys(moves).filter((name) => name.startsWith("box "));
-  const found = nearestBox(names.map((name) => moves[name].values.box), state.values.box, event);
-  return found < 0 ? void 0 : names[found];
-}
-function showHint() {
-  if (!held) return;
-  const hints = scenesOf[held.scene].hints ?? HINTS;
-  const exact = shown.scene.panels.some((panel) => panel.heat) ? EXACT : "";
-  find(".siamlab-hint").textContent = hints[state.pinned ? "pinned" : "free"] + exact;
-}
-if (held) {
-  const { begin, scene } = scenesOf[held.scene];
-  Object.assign(state, begin?.(held.data, state), { pinned: false });
-  shown.scene = scene(held.data, first, state, images);
-  window.addEventListener("keydown", ({ key: key2 }) => {
-    if (key2 === "Escape") answer({ release: true, count: shown.answered });
-  });
-}
-Object.assign(window, { shown });
-showHint();
-mount(model, find("#explorer"));
+var answers = JSON.parse(find("#data").textContent ?? "");
+Object.assign(window, { shown: mountAlone(answers, find("#explorer"), window) });

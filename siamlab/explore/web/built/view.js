@@ -1728,9 +1728,10 @@ function chartPart(view, x, y) {
 // src/panels.ts
 var PATIENCE = 5e3;
 var LATE = "No answer yet: the kernel is busy, or it was restarted. After a restart, run this cell again.";
-function mount(model2, el) {
+function mount(model2, el, offer2) {
   const root = add(el, "div", { class: "siamlab-explorer" });
-  addFullScreen(root);
+  const tools = add(root, "div", { class: "tools" });
+  addFullScreen(tools, root);
   const gone = add(root, "p", { class: "gone", role: "alert" });
   const text = add(root, "p", { class: "text", role: "status", "aria-live": "polite" });
   const controls = add(root, "div", { class: "controls" });
@@ -1741,7 +1742,7 @@ function mount(model2, el) {
   const legend = add(foot, "div", { class: "legend" });
   const colour = addColour(foot, root);
   const all = { views: /* @__PURE__ */ new Map(), pointed: { at: null } };
-  const { send, answered, isAhead } = sender(model2, root, gone);
+  const { send, answered, isAhead } = sender(model2, root, gone, offer2);
   controls.addEventListener("keydown", keepKeys);
   jumps.addEventListener("keydown", keepKeys);
   const updateControls = () => showControls(controls, model2.get("scene").controls || [], send, isAhead);
@@ -1764,10 +1765,11 @@ function mount(model2, el) {
   });
   answered();
   show2();
+  return tools;
 }
-function addFullScreen(root) {
+function addFullScreen(tools, root) {
   if (!document.fullscreenEnabled) return;
-  const button2 = add(root, "button", { type: "button", class: "full" }, "Full screen");
+  const button2 = add(tools, "button", { type: "button", class: "full" }, "Full screen");
   button2.addEventListener("click", () => document.fullscreenElement === root ? document.exitFullscreen() : root.requestFullscreen());
   button2.addEventListener("keydown", keepKeys);
   root.addEventListener("fullscreenchange", () => {
@@ -1782,7 +1784,7 @@ function addColour(parent, root) {
   slider2.addEventListener("keydown", keepKeys);
   return label;
 }
-function sender(model2, root, gone) {
+function sender(model2, root, gone, offer2) {
   const sent2 = {};
   let timer;
   const last = () => model2.get("event")?.count || 0;
@@ -1790,6 +1792,7 @@ function sender(model2, root, gone) {
   const warn = (late) => {
     gone.textContent = late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
+    if (!gone.hidden) offer2?.(gone);
     root.classList.toggle("late", !gone.hidden);
   };
   const send = (event) => {

@@ -1,18 +1,14 @@
 // Built from siamlab/explore/web/src by `make web`.
 
-// src/elements.ts
-function add(parent, name, attributes = {}, content = "") {
-  const made = document.createElement(name);
-  for (const [key2, value] of Object.entries(attributes)) made.setAttribute(key2, String(value));
-  if (content) made.textContent = content;
-  parent.appendChild(made);
-  return made;
-}
-function tell(element, words) {
-  if (element.textContent !== words) element.textContent = words;
-}
-function penOf(canvas, settings) {
-  return canvas.getContext("2d", settings);
+// src/heads.ts
+var MEAN = "mean";
+function overHeads(count) {
+  const numbers = [...Array(count).keys()].map((i) => String(i + 1));
+  return {
+    options: [MEAN, ...numbers],
+    slider: true,
+    words: [`mean of ${count} heads`, ...numbers.map((i) => `head ${i} of ${count}`)]
+  };
 }
 
 // src/shapes.ts
@@ -32,49 +28,6 @@ function write(svg, words, x, y, kind) {
   const made = shape(svg, "text", { x, y, class: kind });
   made.textContent = words;
   return made;
-}
-
-// src/controls.ts
-function showControls(bar, controls, send, isAhead) {
-  for (const label of bar.children) label.hidden = true;
-  controls.forEach((control, i) => {
-    const input = bar.querySelector(`[name="${control.name}"]`) ?? makeControl(bar, control, send);
-    const label = input.parentElement;
-    const steps = control.slider ? control.options : [];
-    const [low, high] = steps.length ? [0, steps.length - 1] : [control.low, control.high];
-    if (input instanceof HTMLSelectElement) offer(input, control.options);
-    else {
-      setAll(input, { min: low, max: high });
-      input.dataset.steps = JSON.stringify(steps);
-      const words = control.words?.[steps.indexOf(String(control.value))] ?? control.shown ?? control.value;
-      label.querySelector("output").textContent = String(words);
-      setAll(input, { "aria-valuetext": words });
-    }
-    label.style.order = String(i);
-    label.hidden = false;
-    input.hidden = input instanceof HTMLInputElement && low === high;
-    const value = String(steps.length ? steps.indexOf(String(control.value)) : control.value);
-    if (value !== input.value && !isAhead(control.name)) input.value = value;
-  });
-}
-function makeControl(bar, { name, label: words, options, slider }, send) {
-  const label = add(bar, "label");
-  add(label, "span", {}, words);
-  const choice = options.length > 0 && !slider;
-  const input = choice ? add(label, "select", { name }) : add(label, "input", { name, type: "range", step: 1 });
-  input.addEventListener("input", () => send({ control: name, value: choice ? input.value : valueOf(input) }));
-  add(label, "output");
-  return input;
-}
-function valueOf({ value, dataset }) {
-  const steps = JSON.parse(dataset.steps ?? "[]");
-  return steps.length ? steps[Number(value)] : Number(value);
-}
-function offer(input, options) {
-  const known = [...input.options].map((option) => option.value).join();
-  if (known === options.join()) return;
-  input.replaceChildren();
-  for (const option of options) add(input, "option", { value: option }, option);
 }
 
 // src/charts.ts
@@ -113,7 +66,7 @@ function drawChart(view, chart, high) {
     shape(svg, "circle", { cx: px(middle), cy: py(chart.y[i]), r: 32, class: "cursor" });
   }
 }
-function drawPoints({ svg, chosen, symbols }, chart, px, py) {
+function drawPoints({ svg, chosen: chosen2, symbols }, chart, px, py) {
   const places = chart.x.map((x, i) => [px(x), py(chart.y[i])]);
   chart.places.forEach((place2, i) => {
     if (!place2 || Math.abs(py(place2[1]) - places[i][1]) < 50) return;
@@ -130,11 +83,11 @@ function drawPoints({ svg, chosen, symbols }, chart, px, py) {
     shape(svg, "path", { d, class: "under" });
     shape(svg, "path", { d, class: "whisker", style: `stroke: ${chart.colours[i]}` });
   });
-  const order = [...places.keys()].sort((a, b) => Number(chosen.includes(a)) - Number(chosen.includes(b)));
+  const order = [...places.keys()].sort((a, b) => Number(chosen2.includes(a)) - Number(chosen2.includes(b)));
   for (const i of order) {
-    const kind = chosen.includes(i) ? "point chosen" : "point";
+    const kind = chosen2.includes(i) ? "point chosen" : "point";
     const corners = symbols[chart.symbols[i]];
-    const radius = chosen.includes(i) ? 20 : 13;
+    const radius = chosen2.includes(i) ? 20 : 13;
     const made = drawSymbol(svg, ...places[i], radius, corners, fillOf(chart, i), kind);
     shape(made, "title", {}).textContent = chart.names[i];
   }
@@ -142,10 +95,10 @@ function drawPoints({ svg, chosen, symbols }, chart, px, py) {
     if (place2) write(svg, chart.names[i], px(place2[0]), py(place2[1]) + 12, "tick named");
   });
 }
-function drawBars({ svg, chosen }, chart, px, py) {
+function drawBars({ svg, chosen: chosen2 }, chart, px, py) {
   chart.y.forEach((y, i) => {
     const size = { width: px(chart.x[i + 1]) - px(chart.x[i]), height: py(0) - py(y) };
-    const kind = chosen.includes(i) ? "column chosen" : "column";
+    const kind = chosen2.includes(i) ? "column chosen" : "column";
     const bar = shape(svg, "rect", { x: px(chart.x[i]), y: py(y), ...size, class: kind });
     shape(bar, "title", {}).textContent = chart.names[i];
   });
@@ -243,9 +196,33 @@ function draw(view) {
   drawPanel(view);
 }
 
+// src/elements.ts
+function add(parent, name, attributes = {}, content = "") {
+  const made = document.createElement(name);
+  for (const [key2, value] of Object.entries(attributes)) made.setAttribute(key2, String(value));
+  if (content) made.textContent = content;
+  parent.appendChild(made);
+  return made;
+}
+function tell(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+function penOf(canvas, settings) {
+  return canvas.getContext("2d", settings);
+}
+
 // src/places.ts
 function patchAt([rows, columns], x, y) {
   return Math.floor(Math.min(y, 0.999) * rows) * columns + Math.floor(Math.min(x, 0.999) * columns);
+}
+function centreOf([rows, columns], patch) {
+  return [(Math.floor(patch / columns) + 0.5) / rows, (patch % columns + 0.5) / columns];
+}
+function rowAndColumn(grid, patch) {
+  return { row: Math.floor(patch / grid[1]) + 1, column: patch % grid[1] + 1 };
+}
+function markAt([y, x], kind, text = "") {
+  return { y, x, kind, text };
 }
 
 // src/heat.ts
@@ -277,8 +254,8 @@ function shadeLevels(data, levels, table) {
 var TABLES = /* @__PURE__ */ new Map();
 function tableOf(stops) {
   const key2 = stops.join();
-  const known = TABLES.get(key2);
-  if (known) return known;
+  const known2 = TABLES.get(key2);
+  if (known2) return known2;
   const made = [...Array(256).keys()].map((level) => {
     const opacity = 255 * OPACITY * Math.abs(level - 128) / 127;
     return [...shade(stops, (level - 1) / 254), opacity];
@@ -339,6 +316,259 @@ function valueText({ values, levels }, colours, patch) {
 }
 function numberText(value) {
   return String(Number(value.toPrecision(2))).replace("-", "−");
+}
+
+// src/compute.ts
+function fill(template, words) {
+  return template.replace(/\{(\w+)\}/g, (_, name) => String(words[name]));
+}
+var bytes = /* @__PURE__ */ new Map();
+function bytesIn(text) {
+  const known2 = bytes.get(text) ?? bytesOf(text);
+  bytes.set(text, known2);
+  return known2;
+}
+function heatOf(levels, grid, scale) {
+  return { levels: btoa(String.fromCharCode(...levels)), grid, scale };
+}
+function halfRow(half, row, count) {
+  const at = (i, j) => i < j ? at(j, i) : half[i * (i + 1) / 2 + j];
+  return [...Array(count).keys()].map((column) => at(row, column));
+}
+function withValues(controls, values) {
+  return controls.map((control) => ({ ...control, value: values[control.name] }));
+}
+function placeKey({ image, views, training_step: step = "" }) {
+  return `${image} ${views} ${step}`.trimEnd();
+}
+function answerOfPair({ grid, pairs }, values, here, patch) {
+  const count = grid[0] * grid[1];
+  const there = here === "a" ? "b" : "a";
+  const place2 = pairs[placeKey(values)];
+  const held = place2.layers[values.layer];
+  const side = held[here];
+  const inside2 = place2[here].inside[patch] === "1";
+  const across = bytesIn(held.across);
+  const found = here === "a" ? across.slice(patch * count, (patch + 1) * count) : across.filter((_, i) => i % count === patch);
+  const top = side.top[patch].map((each) => centreOf(grid, each));
+  const truth = place2[here].true[patch];
+  const marks = [markAt(top[0], "match")];
+  if (inside2) marks.push(markAt(truth, "true"));
+  top.slice(1).forEach((each, i) => marks.push(markAt(each, "next", String(i + 2))));
+  const own = halfRow(bytesIn(side.own), patch, count);
+  const query = {
+    heat: heatOf(own, grid, "cosine"),
+    arrows: [],
+    marks: [markAt(centreOf(grid, patch), "query")]
+  };
+  const answer = {
+    heat: heatOf(found, grid, "cosine"),
+    marks,
+    arrows: inside2 ? [[...top[0], ...truth]] : []
+  };
+  return {
+    place: place2,
+    side,
+    inside: inside2,
+    there,
+    error: side.error[patch],
+    least: place2[here].ceiling[patch],
+    shown: here === "a" ? { a: query, b: answer } : { a: answer, b: query }
+  };
+}
+var EXACT = " Values are exact to 0.4 % of the end of their scale.";
+var HINTS = {
+  free: "Move over a patch: its answer is shown at once. A click pins it.",
+  pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it."
+};
+function withPatch(state, panel, { hover, patch, keyed }) {
+  if (hover === null || hover !== void 0 && state.pinned) return state;
+  if (hover !== void 0) return { ...state, selected: [panel, hover] };
+  if (patch === void 0) return state;
+  const again = state.pinned && String(state.selected) === String([panel, patch]);
+  return { ...state, selected: [panel, patch], pinned: Boolean(keyed || !again) };
+}
+var pairScene = {
+  next: (state, event) => "control" in event ? { ...state, values: { ...state.values, [event.control]: event.value } } : withPatch(state, event.panel, event),
+  scene: (data, first, { values, pinned, selected: [panel, patch] }) => {
+    const here = sideOf(panel);
+    const answer = answerOfPair(data, values, here, patch);
+    const { side, place: place2 } = answer;
+    const panels = first.panels.map((panel2) => panel2.id === "source" ? { ...panel2, image: `source-${values.image}`, boxes: place2.boxes } : {
+      ...panel2,
+      image: `${panel2.id}-${values.image}-${values.views}`,
+      ...answer.shown[sideOf(panel2.id)],
+      hovers: !pinned,
+      follows: true
+    });
+    return {
+      ...first,
+      panels,
+      text: textOfPair(data.text, data.grid, answer, here, patch),
+      controls: withValues(first.controls, values),
+      jumps: side.worst.map(([text, worst]) => ({ text, panel: here, patch: worst })),
+      jumps_title: fill(data.text.jumps, { here })
+    };
+  }
+};
+function textOfPair(text, grid, answer, here, patch) {
+  const { side, place: place2, inside: inside2, there, error, least } = answer;
+  const away = (both) => apart(text, both);
+  const numbers = {
+    error: away(error),
+    least: away(least),
+    shared: place2[here].shared,
+    mean: away(side.mean),
+    mean_least: away(place2[here].least),
+    there
+  };
+  const query = fill(text.query, rowAndColumn(grid, patch));
+  return fill(inside2 ? text.matched : text.hidden, { query, ...numbers });
+}
+function apart(text, [pixels, patches]) {
+  return fill(text.apart, { pixels: pixels.toFixed(1), patches: patches.toFixed(1) });
+}
+function sideOf(panel) {
+  return panel === "b" ? "b" : "a";
+}
+var HEADS_OF = "heads of";
+var modelsScene = {
+  next: (state, event) => {
+    const set = (changes) => ({ ...state, values: { ...state.values, ...changes } });
+    if ("control" in event) {
+      return set({ ...event.control === HEADS_OF ? { head: MEAN } : {}, [event.control]: event.value });
+    }
+    if (event.panel.startsWith("head ")) return set({ head: event.panel.slice(5) });
+    return withPatch(state, "a", event);
+  },
+  scene: (data, first, state) => {
+    const { values, selected: [, patch] } = state;
+    const answers = Object.entries(data.models).map(([name, model]) => ({ name, ...answerOfPair({ grid: data.grid, pairs: model.pairs }, values, "a", patch) }));
+    const heads = headsOf(data, first, state);
+    const errors = answers.map(({ name, error }) => `${name} ${apart(data.text, error)}`).join("; ");
+    const high = data.highest[`${placeKey(values)} ${values.layer}`];
+    const scale = { ...first.scales.attention, high, bound: high };
+    return {
+      ...first,
+      scales: { ...first.scales, attention: scale },
+      panels: [
+        ...answers.flatMap(({ name, shown }) => threeOf(data, first, state, name, shown)),
+        ...heads.map(({ panel }) => panel)
+      ],
+      text: fill(
+        answers[0].inside ? data.text.matched : data.text.hidden,
+        { errors, ...rowAndColumn(data.grid, patch) }
+      ),
+      controls: withValues(first.controls, values).map((control) => control.name === "head" ? { ...control, ...overHeads(heads.length) } : control)
+    };
+  }
+};
+function threeOf(data, first, state, name, shown) {
+  const { values, pinned, selected: [, patch] } = state;
+  const pair = `${values.image}-${values.views}`;
+  const panel = (part) => first.panels.find(({ id }) => id === `${name} ${part}`);
+  const query = {
+    image: `a-${pair}`,
+    marks: [markAt(centreOf(data.grid, patch), "query")],
+    hovers: !pinned,
+    follows: true
+  };
+  const head = values.head === MEAN ? 0 : Number(values.head);
+  return [
+    { ...panel("attention"), ...query, heat: attentionOf(data, state, name, head) },
+    { ...panel("similarity"), ...query, heat: shown.a.heat },
+    {
+      ...panel("match"),
+      image: `b-${pair}`,
+      ...shown.b,
+      marks: shown.b.marks.filter((mark) => mark.kind !== "next")
+    }
+  ];
+}
+function headsOf(data, first, state) {
+  const { values } = state;
+  const below = values[HEADS_OF];
+  const last = first.panels[first.panels.length - 1];
+  const { heads } = heldAttention(data, state, below);
+  return [...Array(heads).keys()].map((i) => String(i + 1)).map((name) => ({ name, panel: {
+    ...last,
+    id: `head ${name}`,
+    title: `${below}: head ${name}`,
+    image: `a-${values.image}-${values.views}`,
+    heat: attentionOf(data, state, below, Number(name)),
+    chosen: values.head === name
+  } }));
+}
+function heldAttention({ models }, { values }, name) {
+  return models[name].attention[placeKey(values)][values.layer];
+}
+function attentionOf(data, state, name, head) {
+  const { grid } = data;
+  const count = grid[0] * grid[1];
+  const { levels, heads } = heldAttention(data, state, name);
+  const start = ((head <= heads ? head : 0) * count + state.selected[1]) * count;
+  return heatOf(bytesIn(levels).slice(start, start + count), grid, "attention");
+}
+
+// src/model.ts
+function pageModel(first, answer) {
+  const shown = { ...first, event: null, answered: 0 };
+  const listeners = {};
+  const model = {
+    get: (name) => shown[name],
+    set: (name, value) => {
+      shown[name] = value;
+    },
+    on: (name, call) => {
+      listeners[name] = call;
+    },
+    save_changes: () => answer(shown.event)
+    // panels set it before
+  };
+  return { shown, model, tell: () => listeners["change:scene"]?.() };
+}
+
+// src/controls.ts
+function showControls(bar, controls, send, isAhead) {
+  for (const label of bar.children) label.hidden = true;
+  controls.forEach((control, i) => {
+    const input = bar.querySelector(`[name="${control.name}"]`) ?? makeControl(bar, control, send);
+    const label = input.parentElement;
+    const steps = control.slider ? control.options : [];
+    const [low, high] = steps.length ? [0, steps.length - 1] : [control.low, control.high];
+    if (input instanceof HTMLSelectElement) offer(input, control.options);
+    else {
+      setAll(input, { min: low, max: high });
+      input.dataset.steps = JSON.stringify(steps);
+      const words = control.words?.[steps.indexOf(String(control.value))] ?? control.shown ?? control.value;
+      label.querySelector("output").textContent = String(words);
+      setAll(input, { "aria-valuetext": words });
+    }
+    label.style.order = String(i);
+    label.hidden = false;
+    input.hidden = input instanceof HTMLInputElement && low === high;
+    const value = String(steps.length ? steps.indexOf(String(control.value)) : control.value);
+    if (value !== input.value && !isAhead(control.name)) input.value = value;
+  });
+}
+function makeControl(bar, { name, label: words, options, slider }, send) {
+  const label = add(bar, "label");
+  add(label, "span", {}, words);
+  const choice = options.length > 0 && !slider;
+  const input = choice ? add(label, "select", { name }) : add(label, "input", { name, type: "range", step: 1 });
+  input.addEventListener("input", () => send({ control: name, value: choice ? input.value : valueOf(input) }));
+  add(label, "output");
+  return input;
+}
+function valueOf({ value, dataset }) {
+  const steps = JSON.parse(dataset.steps ?? "[]");
+  return steps.length ? steps[Number(value)] : Number(value);
+}
+function offer(input, options) {
+  const known2 = [...input.options].map((option) => option.value).join();
+  if (known2 === options.join()) return;
+  input.replaceChildren();
+  for (const option of options) add(input, "option", { value: option }, option);
 }
 
 // src/input.ts
@@ -453,13 +683,13 @@ function alone(view, send) {
   send({ panel: view.panel.id, patch: view.cursor });
 }
 function extended(view, part) {
-  const { chosen, cursor } = view;
+  const { chosen: chosen2, cursor } = view;
   if (view.panel.chart.kind === "bars") {
-    const [low, high] = [Math.min(...chosen), Math.max(...chosen)];
+    const [low, high] = [Math.min(...chosen2), Math.max(...chosen2)];
     return range(cursor === high ? low : cursor === low ? high : cursor, part);
   }
-  const others = chosen.filter((each) => each !== part);
-  return others.length < chosen.length ? others : [...others, part].sort((a, b) => a - b);
+  const others = chosen2.filter((each) => each !== part);
+  return others.length < chosen2.length ? others : [...others, part].sort((a, b) => a - b);
 }
 function range(from, to) {
   const low = Math.min(from, to);
@@ -545,9 +775,10 @@ function chartPart(view, x, y) {
 // src/panels.ts
 var PATIENCE = 5e3;
 var LATE = "No answer yet: the kernel is busy, or it was restarted. After a restart, run this cell again.";
-function mount(model, el) {
+function mount(model, el, offer3) {
   const root = add(el, "div", { class: "siamlab-explorer" });
-  addFullScreen(root);
+  const tools = add(root, "div", { class: "tools" });
+  addFullScreen(tools, root);
   const gone = add(root, "p", { class: "gone", role: "alert" });
   const text = add(root, "p", { class: "text", role: "status", "aria-live": "polite" });
   const controls = add(root, "div", { class: "controls" });
@@ -558,7 +789,7 @@ function mount(model, el) {
   const legend = add(foot, "div", { class: "legend" });
   const colour = addColour(foot, root);
   const all = { views: /* @__PURE__ */ new Map(), pointed: { at: null } };
-  const { send, answered, isAhead } = sender(model, root, gone);
+  const { send, answered, isAhead } = sender(model, root, gone, offer3);
   controls.addEventListener("keydown", keepKeys);
   jumps.addEventListener("keydown", keepKeys);
   const updateControls = () => showControls(controls, model.get("scene").controls || [], send, isAhead);
@@ -581,10 +812,11 @@ function mount(model, el) {
   });
   answered();
   show();
+  return tools;
 }
-function addFullScreen(root) {
+function addFullScreen(tools, root) {
   if (!document.fullscreenEnabled) return;
-  const button = add(root, "button", { type: "button", class: "full" }, "Full screen");
+  const button = add(tools, "button", { type: "button", class: "full" }, "Full screen");
   button.addEventListener("click", () => document.fullscreenElement === root ? document.exitFullscreen() : root.requestFullscreen());
   button.addEventListener("keydown", keepKeys);
   root.addEventListener("fullscreenchange", () => {
@@ -599,7 +831,7 @@ function addColour(parent, root) {
   slider.addEventListener("keydown", keepKeys);
   return label;
 }
-function sender(model, root, gone) {
+function sender(model, root, gone, offer3) {
   const sent = {};
   let timer;
   const last = () => model.get("event")?.count || 0;
@@ -607,6 +839,7 @@ function sender(model, root, gone) {
   const warn = (late) => {
     gone.textContent = late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
+    if (!gone.hidden) offer3?.(gone);
     root.classList.toggle("late", !gone.hidden);
   };
   const send = (event) => {
@@ -741,8 +974,647 @@ function showLegend(legend, scene) {
   }
 }
 
+// src/eye.ts
+var MIRRORED = "mirrored";
+var RESTS = " The box snaps to places on a grid, in the size that it has.";
+var eyeScene = {
+  hints: {
+    free: "Move over a patch: its answer is shown at once. A click pins it." + RESTS,
+    pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it." + RESTS
+  },
+  next: (state, event, { boxes }) => {
+    const set = (values) => ({ ...state, values: { ...state.values, ...values } });
+    if ("control" in event) return set({ [event.control]: event.value });
+    if (!("box" in event)) return withPatch(state, event.panel, event);
+    const found = nearestBox(boxes, state.values.box, event);
+    return found < 0 ? state : set({ box: boxes[found] });
+  },
+  scene: (data, first, state, images) => {
+    const { grid, boxes } = data;
+    const { values, pinned, selected: [, patch] } = state;
+    const number = boxes.findIndex((box) => String(box) === String(values.box));
+    const step = values.training_step ?? "";
+    const held = data.places[`${values.image} ${values.flip} ${number} ${step}`.trimEnd()];
+    const source = `image ${values.image}`;
+    const view = `view ${held.name}`;
+    images[view] ??= cutOf(images[source], values.box, values.flip === MIRRORED, grid);
+    const count = grid[0] * grid[1];
+    const cosines = bytesIn(held.cosine);
+    const own = [...Array(count).keys()].map((i) => cosines[i * (count + 1)]);
+    const row = cosines.slice(patch * count, (patch + 1) * count);
+    const query = markAt(centreOf(grid, patch), "query");
+    const best = held.best[patch];
+    const onGrid = { hovers: !pinned, follows: true, marks: [query] };
+    const changes = {
+      context: { image: source, boxes: first.panels[0].boxes.map((box) => ({ ...box, ...sidesOf(values.box) })) },
+      query: { ...onGrid, image: view, heat: heatOf(own, grid, "cosine") },
+      match: {
+        ...onGrid,
+        image: view,
+        heat: heatOf(row, grid, "cosine"),
+        marks: [query, markAt(centreOf(grid, best), "match")]
+      },
+      expected: { ...onGrid, image: `expected ${held.name}` },
+      target: { ...onGrid, image: `target ${held.name}` }
+    };
+    const words = (at) => fill("row {row}, column {column}", rowAndColumn(grid, at));
+    return {
+      ...first,
+      panels: first.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),
+      text: fill(data.text, {
+        query: words(patch),
+        best: words(best),
+        found: held.found[patch],
+        own: held.own[patch],
+        right: held.right,
+        count
+      }),
+      controls: withValues(first.controls, values)
+    };
+  }
+};
+function sidesOf([top, left, height, width]) {
+  return { top, left, height, width };
+}
+function nearestBox(boxes, now, { box, step = [0, 0] }) {
+  const keyed = step.some(Boolean);
+  const [top, left, height, width] = box;
+  const ahead = ([y, x]) => step[0] * (y - now[0]) + step[1] * (x - now[1]) > 1e-3;
+  const from = keyed ? now : [top, left];
+  const sameSize = ([, , h, w]) => Math.hypot(h - height, w - width) < 1e-3;
+  const distance = (each) => sameSize(each) && (!keyed || ahead(each)) ? Math.hypot(each[0] - from[0], each[1] - from[1]) : Infinity;
+  const distances = boxes.map(distance);
+  const least = Math.min(...distances);
+  return least < Infinity ? distances.indexOf(least) : -1;
+}
+function cutOf(image, [top, left, height, width], mirrored, [rows, columns]) {
+  const turned = mirrored ? ` transform="translate(${2 * left + width} 0) scale(-1 1)"` : "";
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${32 * columns}" height="${32 * rows}" preserveAspectRatio="none" viewBox="${left} ${top} ${width} ${height}"><image href="${image}" width="1" height="1" preserveAspectRatio="none" style="image-rendering: pixelated"${turned}/></svg>`;
+  return `data:image/svg+xml,${encodeURIComponent(svg)}`;
+}
+
+// src/labels.ts
+var AROUND = [...Array(16).keys()].map((i) => [Math.cos(Math.PI * i / 8), Math.sin(Math.PI * i / 8)]);
+var SIDES = [...AROUND, [1, -1], [-1, -1], [1, 1], [-1, 1]];
+var GAPS = [7, 14, 24, 38, 56, 80, 110, 150, 200, 260, 330];
+var ROUNDS = 6;
+var MARKER = 14;
+function around([x, y], [right, down], [wide, high]) {
+  return [x + right - wide / 2, y + down - high / 2, x + right + wide / 2, y + down + high / 2];
+}
+function covered(a, b) {
+  const side = (low, high) => Math.max(0, Math.min(a[high], b[high]) - Math.max(a[low], b[low]));
+  return side(0, 2) * side(1, 3);
+}
+function sum(boxes, box) {
+  return boxes.reduce((all, other) => all + covered(box, other), 0);
+}
+function candidates([wide, high]) {
+  return GAPS.flatMap((gap) => SIDES.map(([right, down]) => [right * (wide / 2 + gap), down * (high / 2 + gap)]));
+}
+function placeLabels(points, sizes, solid, area, lines = []) {
+  const offered = sizes.map(candidates);
+  const best = offered.map(([first]) => first);
+  const markers = points.map((point2) => around(point2, [0, 0], [MARKER, MARKER]));
+  const costOf = (i, offset) => {
+    const labels = points.map((point2, j) => around(point2, best[j], sizes[j])).filter((_, j) => j !== i);
+    const [wide, high] = sizes[i];
+    const box = around(points[i], offset, sizes[i]);
+    const far = Math.hypot(Math.max(0, Math.abs(offset[0]) - wide / 2), Math.max(0, Math.abs(offset[1]) - high / 2));
+    const hit = [...labels, ...markers.filter((_, j) => j !== i)];
+    const line = [1, 2, 3, 4, 5, 6, 7].map((step) => [step * offset[0] / 10, step * offset[1] / 10]);
+    const crossed = line.reduce((all, part) => all + sum(hit, around(points[i], part, [3, 3])), 0);
+    return far + 25 * crossed + 100 * (wide * high - covered(box, area)) + 100 * sum([...labels, ...solid], box) + 4 * sum([...solid, ...lines], box);
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    let moved = false;
+    offered.forEach((offsets, i) => {
+      const costs = offsets.map((offset) => costOf(i, offset));
+      const found = offsets[costs.indexOf(Math.min(...costs))];
+      moved ||= found !== best[i];
+      best[i] = found;
+    });
+    if (!moved) break;
+  }
+  return best;
+}
+
+// src/study.ts
+var UNITS = [800, 600];
+var [LETTER, LINE, DOT, WHISKER] = [21, 38, 20, 8];
+var SUMMARY = "semantic";
+var studyScene = {
+  hints: {
+    free: "A click chooses a point; a rectangle around points, or Shift and a click, several.",
+    pinned: ""
+  },
+  next: (state, event, data) => {
+    const own = pointsOf(data, state.values);
+    const set = (values) => ({ ...state, values: { ...state.values, ...values } });
+    if ("control" in event) return set(controlled(data, state.values, event));
+    if ("parts" in event) return set({ chosen: event.parts.map((part) => own.names[part]) });
+    return "patch" in event ? set({ chosen: [own.names[event.patch]] }) : state;
+  },
+  scene: (data, first, { values }) => {
+    const own = pointsOf(data, values);
+    const described = values.chosen.slice(0, data.described);
+    const more = values.chosen.length - described.length;
+    const [base] = described;
+    const lines = described.map((name) => (own.lines[base] ?? own.lines[own.names[0]])[name]);
+    const { title, rows } = own.probes[values.probe];
+    const shown = rows.filter(([name]) => described.includes(name));
+    const [plane, bars] = first.panels;
+    return {
+      ...first,
+      panels: [
+        {
+          ...plane,
+          title: `All ${values.points}`,
+          grid: [1, own.names.length],
+          chart: planeOf(own, values.chosen, own.names.length <= data.named ? own.names : described)
+        },
+        { ...bars, title: `Chosen ${values.points}: ${values.probe}`, chart: valuesOf(own, shown, title) }
+      ],
+      text: [own.head, ...lines, ...more > 0 ? [`${more} more are chosen.`] : []].join("\n"),
+      controls: withValues(first.controls, values).map((control) => control.name === "probe" ? { ...control, options: Object.keys(own.probes) } : control)
+    };
+  }
+};
+function pointsOf({ states }, { study, points }) {
+  return states[`${study} ${points}`];
+}
+function controlled(data, values, { control, value }) {
+  const next = { ...values, [control]: value };
+  if (control === "probe" || value === values[control]) return next;
+  const { chosen: chosen2, probes } = pointsOf(data, next);
+  return { ...next, chosen: chosen2, probe: next.probe in probes ? next.probe : SUMMARY };
+}
+function planeOf({ names, plane }, chosen2, named) {
+  const numbers = named.map((name) => names.indexOf(name));
+  const points = plane.x.map((x, i) => [x, plane.y[i]]);
+  const whiskers = plane.whiskers.map((ends, i) => numbers.includes(i) ? ends : null);
+  return {
+    ...plane,
+    chosen: chosen2.map((name) => names.indexOf(name)),
+    places: numbers.length === names.length ? plane.places : besides(points, plane.names, numbers, whiskers),
+    whiskers
+  };
+}
+function valuesOf({ names, plane }, rows, title) {
+  const numbers = rows.map(([name]) => names.indexOf(name));
+  const of = (all) => numbers.map((i) => all[i]);
+  const { values, ticks, ends } = axisOf(rows);
+  const x = rows.map((_, i) => (i + 0.5) / rows.length);
+  const points = x.map((at, i) => [at, values[i]]);
+  const whiskers = ends.map(([low, high], i) => [x[i], x[i], low, high]);
+  return {
+    ...plane,
+    x,
+    y: values,
+    names: of(plane.names),
+    colours: of(plane.colours),
+    symbols: of(plane.symbols),
+    x_title: "",
+    y_title: title,
+    x_ticks: [],
+    y_ticks: ticks,
+    chosen: [],
+    places: besides(points, of(plane.names), [...x.keys()], whiskers),
+    joined: false,
+    whiskers
+  };
+}
+function axisOf(rows) {
+  const all = rows.map(([, value]) => value);
+  const ends = rows.map(([, value, low2, high2]) => [low2 ?? value, high2 ?? value]);
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const span = high - low || 0.1;
+  const [least, most] = [Math.min(...ends.map(([end]) => end)), Math.max(...ends.map(([, end]) => end))];
+  const bottom = Math.max(low - span, Math.min(low - 0.15 * span, least - 0.05 * span));
+  const top = Math.min(high + span, Math.max(high + 0.15 * span, most + 0.05 * span));
+  const share = (value) => Math.min(1, Math.max(0, (value - bottom) / (top - bottom)));
+  return {
+    values: all.map(share),
+    ticks: ticksOf(bottom, top),
+    ends: ends.map(([start, end]) => [share(start), share(end)])
+  };
+}
+function ticksOf(low, high, gaps = 6) {
+  const power = 10 ** Math.floor(Math.log10((high - low) / 2));
+  const step = [0.5, 1, 2, 5].map((times) => times * power).find((each) => (high - low) / each <= gaps) ?? power;
+  const [first, last] = [Math.ceil(low / step), Math.floor(high / step)];
+  return [...Array(Math.max(0, last - first + 1)).keys()].map((i) => {
+    const mark = (first + i) * step;
+    const words = Number(mark.toPrecision(10)).toLocaleString("en", { maximumSignificantDigits: 10 });
+    return [(mark - low) / (high - low), words];
+  });
+}
+function besides(points, names, numbers, whiskers) {
+  const down = points.map(downOf);
+  const sizes = numbers.map((i) => [LETTER * names[i].length + 8, LINE]);
+  const dots = down.map(([x, y]) => [x - DOT, y - DOT, x + DOT, y + DOT]);
+  const lines = whiskers.flatMap((ends, i) => ends ? linesOf(points[i], ends) : []);
+  const offsets = placeLabels(numbers.map((i) => down[i]), sizes, dots, [0, 0, ...UNITS], lines);
+  const places = points.map(() => null);
+  numbers.forEach((number, i) => {
+    const [x, y] = points[number];
+    places[number] = [x + offsets[i][0] / UNITS[0], y - offsets[i][1] / UNITS[1]];
+  });
+  return places;
+}
+function downOf([x, y]) {
+  return [x * UNITS[0], (1 - y) * UNITS[1]];
+}
+function linesOf([x, y], [left, right, low, high]) {
+  const boxOf = (from, to) => {
+    const [[a, b], [c, d]] = [downOf(from), downOf(to)];
+    return [a - WHISKER, b - WHISKER, c + WHISKER, d + WHISKER];
+  };
+  return [boxOf([left, y], [right, y]), boxOf([x, high], [x, low])];
+}
+
+// src/curves.ts
+var FEW = 3;
+function curvePanels({ curves, names, plane }, first, shown) {
+  if (!curves) return [];
+  const without = listed(shown.filter((name) => !curves.logged.includes(name)).map((name) => plane.names[names.indexOf(name)]));
+  const all = shown.every((name) => !curves.logged.includes(name));
+  const more = without.length && !all ? `; no metrics for ${without.join(", ")}` : "";
+  const note = ["no metrics for", without.join(",\n")].join("\n").trim();
+  const like = first.panels.find(({ chart }) => chart?.kind === "lines");
+  return curves.kinds.flatMap((kind) => {
+    const runs = shown.filter((name) => name in kind.runs);
+    if (runs.length === 0 && !kind.always) return [];
+    return [{
+      ...like,
+      id: kind.title.split(",")[0].toLowerCase(),
+      title: kind.title + more,
+      chart: curveChart(like.chart, kind, runs, { names, plane }, note)
+    }];
+  });
+}
+function curveChart(like, { axis, runs }, shown, { names, plane }, note) {
+  const steps = shown.flatMap((name) => runs[name][0]);
+  const values = shown.flatMap((name) => runs[name][1]);
+  const [low, high, last] = [Math.min(0, ...values), Math.max(1, ...values), Math.max(1, ...steps)];
+  const of = (all) => shown.map((name) => all[names.indexOf(name)]);
+  return {
+    ...like,
+    y_title: axis,
+    note: shown.length ? "" : note,
+    x: shown.map((name) => runs[name][0].map((step) => step / last)),
+    y: shown.map((name) => runs[name][1].map((value) => (value - low) / (high - low))),
+    names: of(plane.names),
+    colours: of(plane.colours),
+    symbols: of(plane.symbols),
+    x_ticks: shown.length ? ticksOf(0, last, 4) : [],
+    y_ticks: shown.length ? ticksOf(low, high) : []
+  };
+}
+function listed(names) {
+  const few = names.slice(0, FEW);
+  const more = names.length - FEW;
+  return more > 0 ? [...few.slice(0, -1), `${few[FEW - 1]} and ${more} more`] : few;
+}
+
+// src/linked.ts
+var linkedScene = {
+  begin: withExamples,
+  hints: {
+    free: "A click chooses a point or a bar; a rectangle around points, or Shift and a click, several.",
+    pinned: ""
+  },
+  next: (state, event, data) => {
+    const set = (values) => withExamples(data, { ...state, values: { ...state.values, ...values } });
+    if ("control" in event) return set(withMeasure(data, state, { [event.control]: event.value }));
+    const parts = "parts" in event ? event.parts : "patch" in event ? [event.patch] : [];
+    if (parts.length === 0) return state;
+    if (event.panel !== "plane") {
+      return { ...state, values: { ...state.values, bars: rangeOf(parts) }, selected: [event.panel, parts[0]] };
+    }
+    const chosen2 = parts.map((part) => data.names[part]);
+    return set({ chosen: chosen2, ...withMeasure(data, state, { model: chosen2[0] }) });
+  },
+  scene: (data, first, state, images) => {
+    const { model, measure } = state.values;
+    const rows = rowsOf(data, model, measure);
+    const edges = edgesOf(data, state);
+    const inside2 = rows.filter(({ value }) => state.values.bars.includes(barOf(value, edges))).sort((a, b) => b.value - a.value);
+    return {
+      ...first,
+      panels: [
+        planePanel(data, first, state),
+        barsPanel(data, first, state, rows, edges),
+        ...curvePanels(data, first, state.values.chosen.slice(0, data.described)),
+        ...inside2.slice(0, data.measures[measure].shown).flatMap((row, i) => example(data, first, state, row, i, images))
+      ],
+      text: textOf(data, state, rows.length, inside2.length, edges),
+      legend: data.measures[measure].legend,
+      controls: withValues(first.controls, state.values).map((control) => ({
+        ...control,
+        options: control.name === "model" ? state.values.chosen : Object.keys(data.models[model].values)
+      }))
+    };
+  }
+};
+function withMeasure(data, { values }, changes) {
+  const possible = data.models[changes.model ?? values.model].values;
+  return { ...values.measure in possible ? {} : { measure: Object.keys(possible)[0] }, ...changes };
+}
+function withExamples(data, state) {
+  const { model, measure, bars } = state.values;
+  const edges = edgesOf(data, state);
+  const filled = rowsOf(data, model, measure).map(({ value }) => barOf(value, edges));
+  if (filled.some((bar) => bars.includes(bar))) return state;
+  return { ...state, values: { ...state.values, bars: [Math.max(...filled)] } };
+}
+function rangeOf(parts) {
+  const [low, high] = [Math.min(...parts), Math.max(...parts)];
+  return [...Array(high - low + 1).keys()].map((i) => low + i);
+}
+var known = /* @__PURE__ */ new Map();
+function rowsOf(data, name, measure) {
+  const key2 = `${name} ${measure}`;
+  const found = known.get(key2) ?? makeRows(data, data.models[name], measure);
+  known.set(key2, found);
+  return found;
+}
+function makeRows({ measures, views }, model, measure) {
+  const { values, images } = model.values[measure];
+  const numbers = new Float32Array(bytesOf(values).buffer);
+  const { of } = measures[measure];
+  const best = of === "pairs" ? new Uint16Array(bytesOf(model.best).buffer) : [];
+  const places = images ? images.map((image) => [image, -1]) : views[model.views].images.flatMap(({ inside: inside2 }, image) => [...inside2].flatMap((shown, patch) => of === "pairs" && shown === "0" ? [] : [[image, patch]]));
+  return places.map(([image, patch], i) => ({ image, patch, value: numbers[i], best: best[i] }));
+}
+function describedIn({ described, base }, { values }) {
+  return [.../* @__PURE__ */ new Set([...values.chosen.slice(0, described), values.model, base])];
+}
+function edgesOf(data, state) {
+  const { measure } = state.values;
+  const able = describedIn(data, state).filter((name) => measure in data.models[name].values);
+  let [low, high] = [Infinity, -Infinity];
+  for (const name of able) {
+    for (const { value } of rowsOf(data, name, measure)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  }
+  return [...Array(data.bars + 1).keys()].map((i) => low + (high - low) * i / data.bars);
+}
+function barOf(value, edges) {
+  return edges.slice(1, -1).filter((edge) => value >= edge).length;
+}
+function planePanel(data, first, state) {
+  const { names, named } = data;
+  const described = describedIn(data, state);
+  const shown = names.filter((name) => names.length <= named || described.includes(name));
+  return { ...first.panels[0], chart: planeOf(data, state.values.chosen, shown) };
+}
+function barsPanel(data, first, { values }, rows, edges) {
+  const counts = Array(data.bars).fill(0);
+  for (const { value } of rows) counts[barOf(value, edges)] += 1;
+  const shares = counts.map((count) => count / Math.max(1, rows.length));
+  const most = Math.max(...shares);
+  const { part } = data.measures[values.measure];
+  const panel = first.panels[1];
+  const ticks = edges.map((edge, i) => [i / data.bars, general(edge)]);
+  const chart = {
+    ...panel.chart,
+    x: ticks.map(([at]) => at),
+    y: shares.map((share) => share / (1.05 * most)),
+    names: counts.map((count, i) => `${general(edges[i])} to ${general(edges[i + 1])}: ${count}`),
+    x_title: values.measure,
+    y_title: `share of ${part}`,
+    chosen: values.bars,
+    x_ticks: ticks.filter((_, i) => i % Math.max(1, Math.floor(data.bars / 4)) === 0),
+    y_ticks: [[0, "0 %"], [1 / 1.05, `${evenly(100 * most)} %`]]
+  };
+  return { ...panel, title: `${values.model}: all ${part}`, chart };
+}
+function example(data, first, { values }, row, i, images) {
+  const { grid, views } = data.models[values.model];
+  const { image, patch, value, best } = row;
+  const query = patch < 0 ? [] : [markAt(centreOf(grid, patch), "query")];
+  const bare = { ...first.panels[0], chart: null, several: false, span: 1, grid, still: true };
+  if (data.measures[values.measure].of !== "pairs") {
+    const name = `image ${image}`;
+    return [{ ...bare, id: `${i} image`, title: `Image ${image}: ${general(value)}`, image: name, marks: query }];
+  }
+  const { draw: draw2, images: all } = data.views[views];
+  const { boxes, flips, true: truth } = all[image];
+  const keys = ["a", "b"].map((side) => `${side}-${image}-${draw2}`);
+  keys.forEach((key2, side) => {
+    images[key2] ??= cutOf(images[`image ${image}`], boxes[side], flips[side], grid);
+  });
+  const [found, wanted] = [centreOf(grid, best), truth[patch]];
+  const arrow = [...found, ...wanted];
+  return [
+    { ...bare, id: `${i} a`, title: `Image ${image}, view a`, image: keys[0], marks: query },
+    {
+      ...bare,
+      id: `${i} b`,
+      title: `View b: ${general(value)}`,
+      image: keys[1],
+      arrows: [arrow],
+      marks: [markAt(found, "match"), markAt(wanted, "true")]
+    }
+  ];
+}
+function textOf(data, { values }, total, inside2, edges) {
+  const { part, shown } = data.measures[values.measure];
+  const { bars, chosen: chosen2, model, measure } = values;
+  const [low, high] = [edges[bars[0]], edges[bars[bars.length - 1] + 1]].map(general);
+  const examples = inside2 > shown ? `; the ${shown} with the largest values are shown` : "";
+  const described = chosen2.slice(0, data.described);
+  const lines = data.names.filter((name) => described.includes(name)).map((name) => data.models[name].line);
+  const more = chosen2.length - described.length;
+  return [
+    `${model}: ${inside2} ${part} of ${total} with ${measure} from ${low} to ${high}${examples}.`,
+    ...lines,
+    ...more > 0 ? [`${more} more are chosen.`] : [],
+    ...data.note ? [data.note] : []
+  ].join("\n");
+}
+function general(value) {
+  const [digits, power] = value.toExponential(2).split("e");
+  const exponent = Number(power);
+  if (exponent >= -4 && exponent < 3) return String(Number(value.toPrecision(3)));
+  const sign = exponent < 0 ? "-" : "+";
+  return `${Number(digits)}e${sign}${String(Math.abs(exponent)).padStart(2, "0")}`;
+}
+function evenly(value) {
+  const near = Math.round(value);
+  return near - value === 0.5 && near % 2 ? near - 1 : near;
+}
+
+// src/path.ts
+var PANELS = 3;
+var pathScene = {
+  next: (state, event, { models }) => {
+    if ("control" in event || event.panel !== "path") return modelsScene.next(state, event, models);
+    if (!("patch" in event)) return state;
+    return { ...state, values: { ...state.values, step: event.patch + 1 } };
+  },
+  scene: (data, first, state, images) => {
+    const i = state.values.step - 1;
+    const values = { ...state.values, [HEADS_OF]: data.names[i] };
+    const whole = modelsScene.scene(data.models, data.whole, { ...state, values }, images);
+    const { panels } = first;
+    const head = whole.controls.filter(({ name }) => name === "head");
+    const controls = first.controls.map((control) => head.find(({ name }) => name === control.name) ?? control);
+    return {
+      ...whole,
+      columns: first.columns,
+      legend: first.legend,
+      panels: [...whole.panels.slice(PANELS * i, PANELS * (i + 1)), chosen(panels[panels.length - 1], i)],
+      text: `${data.steps[i]}
+${matchText(data, data.names[i], state)}`,
+      controls: withValues(controls, state.values)
+    };
+  }
+};
+function chosen(plane, step) {
+  return { ...plane, chart: plane.chart && { ...plane.chart, chosen: [step] } };
+}
+function matchText({ models, text }, name, { values, selected: [, patch] }) {
+  const { grid } = models;
+  const answer = answerOfPair({ grid, pairs: models.models[name].pairs }, values, "a", patch);
+  return textOfPair(text[name], grid, answer, "a", patch);
+}
+
+// src/reconstruction.ts
+var reconstructionScene = {
+  next: (state, event) => "control" in event ? { ...state, values: { ...state.values, [event.control]: event.value } } : withPatch(state, event.panel, event),
+  scene: ({ grid, places, text }, first, { values, pinned, selected: [, patch] }, images) => {
+    const masked = `${values.image} ${values.mask}`;
+    const name = `${masked} ${values.training_step ?? ""}`.trimEnd();
+    const { hidden, lost, levels, rest } = places[name];
+    const image = `image ${values.image}`;
+    const onGrid = { marks: [markAt(centreOf(grid, patch), "query")], hovers: !pinned, follows: true };
+    const part = (key2, source) => {
+      images[key2] ??= partOf(images[source], grid, patch);
+      return { image: key2 };
+    };
+    const changes = {
+      seen: { image: `seen ${masked}`, ...onGrid },
+      reconstruction: { image: `whole ${name}`, ...onGrid },
+      image: { image, heat: { levels, grid, scale: "lost" }, ...onGrid },
+      predicted: part(`predicted ${name} ${patch}`, `whole ${name}`),
+      true: part(`true ${masked} ${patch}`, image)
+    };
+    const own = hidden[patch] === "0" ? text.seen : lost[patch] ? text.predicted : text.unpredicted;
+    return {
+      ...first,
+      panels: first.panels.map((panel) => ({ ...panel, ...changes[panel.id] })),
+      text: fill(own, { ...rowAndColumn(grid, patch), lost: lost[patch] }) + rest,
+      controls: withValues(first.controls, values)
+    };
+  }
+};
+function partOf(image, [rows, columns], patch) {
+  const [top, left] = [Math.floor(patch / columns), patch % columns];
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64" viewBox="${left} ${top} 1 1"><image href="${image}" width="${columns}" height="${rows}" preserveAspectRatio="none" style="image-rendering: pixelated"/></svg>`;
+  return `data:image/svg+xml,${encodeURIComponent(svg)}`;
+}
+
+// src/alone.ts
+var scenesOf = {
+  pairScene,
+  modelsScene,
+  pathScene,
+  reconstructionScene,
+  studyScene,
+  eyeScene,
+  linkedScene
+};
+function mountAlone(answers, el, keys) {
+  const { first, moves, scenes, images, refusal, held } = answers;
+  const state = { ...answers.state };
+  const { shown, model, tell: tell2 } = pageModel({ scene: first, images: { ...images } }, answer);
+  const hint = held ? add(el, "p", { class: "siamlab-hint" }) : null;
+  function answer(event) {
+    const before = shown.scene;
+    shown.answered = event.count;
+    if (held) shown.scene = computed(held, event);
+    else if (!("release" in event)) shown.scene = stored(event);
+    if (shown.scene === before) return;
+    tell2();
+    showHint();
+  }
+  function computed(from, event) {
+    const { next, scene } = scenesOf[from.scene];
+    const changed = "release" in event ? { pinned: false } : next(state, event, from.data);
+    if (changed === state) return shown.scene;
+    Object.assign(state, changed);
+    return scene(from.data, first, state, shown.images);
+  }
+  function stored(event) {
+    const name = eventName(event);
+    const move = name === void 0 ? void 0 : moves[name];
+    const values = { ...state.values, ...move?.values };
+    const selected = move?.selected || state.selected;
+    const words = Object.keys(values).sort().map((key2) => key2 + "=" + values[key2]);
+    const found = move && scenes[[...words, ...selected].join(" ")];
+    if (found) Object.assign(state, { values, selected });
+    return found ? { ...first, ...found } : { ...shown.scene, text: refusal };
+  }
+  function eventName(event) {
+    if ("control" in event) return event.control + "=" + event.value;
+    if ("parts" in event) return event.panel + " " + event.parts;
+    if ("patch" in event) return event.panel + " " + event.patch;
+    return "box" in event ? boxName(event) : void 0;
+  }
+  function boxName(event) {
+    const names = Object.keys(moves).filter((name) => name.startsWith("box "));
+    const found = nearestBox(names.map((name) => moves[name].values.box), state.values.box, event);
+    return found < 0 ? void 0 : names[found];
+  }
+  function showHint() {
+    if (!held || !hint) return;
+    const hints = scenesOf[held.scene].hints ?? HINTS;
+    const exact = shown.scene.panels.some((panel) => panel.heat) ? EXACT : "";
+    hint.textContent = hints[state.pinned ? "pinned" : "free"] + exact;
+  }
+  if (held) {
+    const { begin, scene } = scenesOf[held.scene];
+    Object.assign(state, begin?.(held.data, state), { pinned: false });
+    shown.scene = scene(held.data, first, state, shown.images);
+    keys.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") answer({ release: true, count: shown.answered });
+    });
+  }
+  showHint();
+  mount(model, el);
+  return shown;
+}
+
 // src/widget.ts
-var widget_default = { render: ({ model, el }) => mount(model, el) };
+var WHY = "Keeps what this cell computes its answers from in the page, so that it can answer when its kernel is gone; a saved notebook grows by up to 3 MB.";
+function render({ model, el }) {
+  const tools = mount(model, el, (note) => offer2(model, el, note));
+  const button = add(tools, "button", { type: "button", class: "keep", title: WHY });
+  const show = () => {
+    const kept = Boolean(model.get("kept")?.first);
+    button.disabled = kept || Boolean(model.get("keep"));
+    button.textContent = kept ? "Answers kept" : button.disabled ? "Keeping answers …" : "Keep answers";
+  };
+  button.addEventListener("click", () => {
+    model.set("keep", true);
+    model.save_changes();
+    show();
+  });
+  button.addEventListener("keydown", keepKeys);
+  model.on("change:kept", show);
+  show();
+}
+function offer2(model, el, note) {
+  const kept = model.get("kept");
+  if (!kept?.first) return;
+  const button = add(note, "button", { type: "button" }, "Answer without the kernel");
+  button.addEventListener("click", () => {
+    el.replaceChildren();
+    mountAlone(kept, el, el);
+  });
+}
+var widget_default = { render };
 export {
   widget_default as default
 };

@@ -15,9 +15,11 @@ const PATIENCE = 5000; // milliseconds without an answer until the widget says s
 const LATE = "No answer yet: the kernel is busy, or it was restarted. " +
   "After a restart, run this cell again.";
 
-export function mount(model: Model, el: Element): void {
+// Returns the place of its buttons. `offer` adds a way out to the note that nothing answers.
+export function mount(model: Model, el: Element, offer?: (note: Element) => void): Element {
   const root = add(el, "div", { class: "siamlab-explorer" });
-  addFullScreen(root);
+  const tools = add(root, "div", { class: "tools" });
+  addFullScreen(tools, root);
   const gone = add(root, "p", { class: "gone", role: "alert" });
   const text = add(root, "p", { class: "text", role: "status", "aria-live": "polite" });
   const controls = add(root, "div", { class: "controls" });
@@ -28,7 +30,7 @@ export function mount(model: Model, el: Element): void {
   const legend = add(foot, "div", { class: "legend" });
   const colour = addColour(foot, root);
   const all: All = { views: new Map(), pointed: { at: null } };
-  const { send, answered, isAhead } = sender(model, root, gone);
+  const { send, answered, isAhead } = sender(model, root, gone, offer);
 
   controls.addEventListener("keydown", keepKeys);
   jumps.addEventListener("keydown", keepKeys);
@@ -52,12 +54,13 @@ export function mount(model: Model, el: Element): void {
   model.on("change:answered", () => { updateControls(); answered(); });
   answered();
   show();
+  return tools;
 }
 
 // The explorer alone, as large as the screen; Escape leaves it too.
-function addFullScreen(root: HTMLElement): void {
+function addFullScreen(tools: Element, root: HTMLElement): void {
   if (!document.fullscreenEnabled) return; // as in the frame of a page that does not allow it
-  const button = add(root, "button", { type: "button", class: "full" }, "Full screen");
+  const button = add(tools, "button", { type: "button", class: "full" }, "Full screen");
   button.addEventListener("click", () => (
     document.fullscreenElement === root ? document.exitFullscreen() : root.requestFullscreen()));
   button.addEventListener("keydown", keepKeys);
@@ -78,7 +81,7 @@ function addColour(parent: Element, root: HTMLElement): HTMLElement {
 }
 
 // What sends events, notes that they were answered, and knows whether a control is ahead of answers.
-function sender(model: Model, root: Element, gone: HTMLElement) {
+function sender(model: Model, root: Element, gone: HTMLElement, offer?: (note: Element) => void) {
   const sent: Record<string, number> = {}; // control -> the count of its last event
   let timer: number; // a widget whose kernel was restarted looks as before, but nothing answers
   const last = () => model.get("event")?.count || 0;
@@ -86,6 +89,7 @@ function sender(model: Model, root: Element, gone: HTMLElement) {
   const warn = (late: boolean) => {
     gone.textContent = late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
+    if (!gone.hidden) offer?.(gone);
     root.classList.toggle("late", !gone.hidden);
   };
   const send = (event: PanelEvent) => {
@@ -125,7 +129,7 @@ function keepHeight(text: HTMLElement, hovers: boolean): void {
 }
 
 // JupyterLab moves between cells by the keys of sliders and choices.
-function keepKeys(event: KeyboardEvent): void {
+export function keepKeys(event: KeyboardEvent): void {
   const modified = event.ctrlKey || event.metaKey || event.altKey;
   if (!modified && !(event.shiftKey && event.key === "Enter")) event.stopPropagation();
 }

@@ -1,5 +1,7 @@
 // Scene: what panels show, as scene.py sends it or a page makes it; what they report; and who answers.
 
+import type { Answers } from "./alone";
+
 export type Grid = [rows: number, columns: number];
 export type Place = [y: number, x: number]; // fractions of a picture
 export type Point = [x: number, y: number]; // the same the other way round, as pointers have it
@@ -188,6 +190,8 @@ export interface Shown { // what a model holds
   images: Record<string, string>; // addresses by key
   event: Counted | { count?: undefined } | null; // the last one
   answered: number; // the count of the last one that was handled
+  keep?: boolean; // whether a widget asks for what an exported page has
+  kept?: Answers | { first?: undefined }; // that, once it is here
 }
 
 export interface Model { // that of anywidget, as far as panels use it
