@@ -78,7 +78,7 @@ def test_a_disk_that_takes_nothing_costs_one_sentence(number, why, tmp_path, mon
     def refuse(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(module, "_write", refuse)
+    monkeypatch.setattr(module, "write_tensors", refuse)
     shelf = Shelf(tmp_path, ROOMY)
     with pytest.warns(UserWarning, match=f"not kept in {tmp_path}: the .*{why}.*=off keeps none"):
         assert kept(shelf) is TENSORS

@@ -144,9 +144,10 @@ class Explorer:
     def widget(self) -> Any:
         """Return the anywidget of this explorer; all its displays share one state."""
         if self._widget is None:
-            from siamlab.explore.widget import panels_of
+            from siamlab.explore.widget import panels_with
 
-            self._widget = panels_of(self)
+            shown = self.scene().as_dict(), self.data_uris()
+            self._widget = panels_with(*shown, self.handle, self.keep_answers)
         return self._widget
 
     def keep_answers(self) -> "Explorer":

@@ -1,14 +1,14 @@
 """Panels: the widget of all explorers.
 
-widget = panels_of(explorer)        # what a user does in it reaches the explorer
+widget = panels_with(scene, images, explorer.handle, explorer.keep_answers)
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import anywidget
 import traitlets
 
-from siamlab.explore.explorer import Explorer
 from siamlab.explore.scene import whole_number
 from siamlab.explore.web.assets import style, widget_script
 
@@ -28,18 +28,26 @@ class Panels(anywidget.AnyWidget):
     kept: "traitlets.Dict[str, Any]" = traitlets.Dict().tag(sync=True)
 
 
-def panels_of(explorer: Explorer) -> Panels:
-    """Return a new widget that shows an explorer and is answered by it."""
-    panels = Panels(scene=explorer.scene().as_dict(), images=explorer.data_uris())
-    panels.observe(lambda change: _answer(explorer, panels, change["new"]), "event")
-    panels.observe(lambda change: explorer.keep_answers(), "keep")
+def panels_with(
+    scene: dict[str, Any],
+    images: dict[str, str],
+    handle: Callable[[dict[str, Any]], Any],
+    keep: Callable[[], Any],
+) -> Panels:
+    """Return a widget that shows a scene; `handle` gets what a user does in it.
+
+    `keep` is called when the user wants the widget to have what a page answers from.
+    """
+    panels = Panels(scene=scene, images=images)
+    panels.observe(lambda change: _answer(panels, handle, change["new"]), "event")
+    panels.observe(lambda change: keep(), "keep")
     return panels
 
 
-def _answer(explorer: Explorer, panels: Panels, event: dict[str, Any]) -> None:
+def _answer(panels: Panels, handle: Callable[[dict[str, Any]], Any], event: dict[str, Any]) -> None:
     """Handle an event; scene and acknowledgement reach the browser in one message."""
     with panels.hold_sync():
         try:
-            explorer.handle(event)
+            handle(event)
         finally:
             panels.answered = whole_number(event.get("count", 0)) or 0

@@ -8,7 +8,6 @@ with the checksums of its bytes; a damaged one is computed again. Where nothing 
 sentence says so and everything is computed.
 """
 
-import json
 import os
 import re
 import shutil
@@ -16,23 +15,20 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
-from zlib import crc32
+from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from siamlab.machine.faults import machine_fault
 from siamlab.machine.files import atomic
 from siamlab.machine.messages import UserError
-from siamlab.machine.sums import KEY, signed, unsigned
+from siamlab.machine.tensor_file import head, read_tensors, write_tensors
 from siamlab.machine.terminal import caution
 
 VARIABLE = "SIAMLAB_FEATURE_CACHE"  # a size, or off
 MOST = 20 * 10**9  # bytes, unless VARIABLE says otherwise
 FREE = 4  # and at most this fraction, a quarter, of the space that is free
 UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-HEADER = 2**20  # bytes of a first line, at most
 DAY = 24 * 60 * 60  # seconds; a draft as old belongs to a process that was killed
 Compute = Callable[[], Sequence[Tensor]]
 
@@ -85,7 +81,7 @@ class Shelf:
     def _read(self, path: Path) -> list[Tensor] | None:
         try:
             with open(path, "rb") as file:
-                found = _tensors(file)
+                found = read_tensors(file)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as error:
@@ -107,7 +103,7 @@ class Shelf:
                 return self._say(f"{size / 1e9:.2g} GB do not fit {self.bound / 1e9:.2g} GB")
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic(path) as draft:
-                _write(draft, about, held)
+                write_tensors(draft, about, held)
         except OSError as error:
             return self._say(machine_fault(error) or f"it cannot be written ({error.strerror})")
         self._used.add(path)
@@ -169,69 +165,11 @@ def _group(folder: Path) -> Group:
     found = list(folder.glob("*.tensors"))
     idle = max(0.0, time.time() - max(map(_time_used, found), default=0.0)) / DAY
     try:
-        heads = [_head(path) for path in found]
-        images = sum(head["arrays"][0]["shape"][0] for head in heads)
+        heads = [head(path) for path in found]
+        images = sum(each["arrays"][0]["shape"][0] for each in heads)
         return Group(folder, heads[0]["about"] if heads else "", images, _size(found), idle)
     except (OSError, ValueError):
         return Group(folder, "", None, _size(found), idle)
-
-
-def _write(path: Path, about: str, tensors: Sequence[Tensor]) -> None:
-    arrays = [_bytes(tensor) for tensor in tensors]
-    described = [
-        {"shape": list(tensor.shape), "dtype": _name(tensor.dtype), "sum": crc32(array)}
-        for tensor, array in zip(tensors, arrays, strict=True)
-    ]
-    with open(path, "wb") as file:
-        file.write(json.dumps(signed({"about": about, "arrays": described})).encode() + b"\n")
-        for array in arrays:
-            file.write(array)
-
-
-def _head(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        return _first_line(file)
-
-
-def _first_line(file: BinaryIO) -> dict[str, Any]:
-    """Return what a file holds, and leave it at its first tensor. Raises ValueError if damaged."""
-    fields = json.loads(file.readline(HEADER))
-    if not isinstance(fields, dict) or KEY not in fields:
-        raise ValueError("it is damaged")
-    return unsigned(fields)
-
-
-def _tensors(file: BinaryIO) -> list[Tensor]:
-    """Return the tensors of a file. Raises ValueError where it is damaged or cut short."""
-    try:
-        arrays = _first_line(file)["arrays"]
-    except ValueError:
-        raise ValueError("it is damaged") from None
-    sizes = [torch.Size(a["shape"]).numel() * _dtype(a["dtype"]).itemsize for a in arrays]
-    if os.fstat(file.fileno()).st_size != file.tell() + sum(sizes):
-        raise ValueError("it is damaged: its length differs")
-    found = []
-    for array in arrays:
-        # not mapped: torch's own memory is aligned as that of computed tensors, so that products
-        # of them are equal to the bit
-        tensor = torch.empty(array["shape"], dtype=_dtype(array["dtype"]))
-        data = _bytes(tensor)
-        if file.readinto(data) != data.nbytes or crc32(data) != array["sum"]:
-            raise ValueError("it is damaged: its checksum differs")
-        found.append(tensor)
-    return found
-
-
-def _bytes(tensor: Tensor) -> memoryview:
-    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy())
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def _dtype(name: str) -> torch.dtype:
-    return getattr(torch, name)
 
 
 def _time_used(path: Path) -> float:

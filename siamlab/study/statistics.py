@@ -70,16 +70,13 @@ def effects(
     probes outside the family, times the number of those.
 
     Verdicts are about the value, not about good or bad. "raises" and "lowers": the wide interval
-    excludes 0. "no difference": it lies within ± `margin` of the range from chance to ceiling (of
-    1 where these are unknown). Otherwise "cannot tell", and `more_seeds` estimates how many would
-    give one of the other verdicts if difference and spread stay as they are: at most 1000, null
-    where no estimate is possible.
-    If all differences are equal, there is no spread to compare them with: "no difference" if they
-    are 0, otherwise "cannot tell". With fewer than two pairs intervals are nan. `seeds` is the
-    number that the study has: sentences mention missing ones.
-
-    Raises UserError for an unknown point, no values or comparisons, two values of one run and
-    probe, a `level` outside 0 to 1, or a negative `margin`.
+    excludes 0. "no difference": it lies within ± `margin` of the range from chance to ceiling (1
+    where unknown). Otherwise "cannot tell", and `more_seeds` estimates how many would change that
+    if difference and spread stay as they are: at most 1000, null where no estimate is possible.
+    Equal differences have no spread: "no difference" if they are 0, otherwise "cannot tell". With
+    fewer than two pairs intervals are nan. `seeds`: how many the study has; sentences mention
+    missing ones. Raises UserError for an unknown point, no values or comparisons, two values of
+    one run and probe, a `level` outside 0 to 1, or a negative `margin`.
     """
     _check(scores, comparisons, level, margin)
     finite = _finite(scores)
