@@ -92,8 +92,8 @@ def load_encoder(path: str | Path) -> nn.Module:
             f"{folder.encoder} is a folder, or a link to nothing, and not a file; put the file "
             "back, or remove it to open the newest checkpoint"
         )
-    whole = (path / "checksums.json").exists()  # as the folder of a checkpoint is
-    if not folder.made() and (path / "model.safetensors").is_file() and not whole:
+    ours = os.path.exists(path / "checksums.json")  # as in the folder of a checkpoint
+    if not folder.made() and os.path.isfile(path / "model.safetensors") and not ours:
         raise UserError(
             f"{path} has model.safetensors, but no config.json, which a folder of Hugging Face has "
             "beside it; copy the whole folder, or name the file itself"
