@@ -29,8 +29,11 @@ from siamlab.recipes import siameseim
 from siamlab.train import untrained
 
 INPUTS = Inputs((24, 24), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-PIXELS = torch.randint(256, (6, 3, 24, 24), dtype=torch.uint8)
-VIEW = View(torch.rand(6, 3, 24, 24), torch.tensor([[0.0, 0, 1, 1]] * 6), torch.zeros(6) > 0)
+DRAW = torch.Generator().manual_seed(0)  # names of tests are the same in every process
+PIXELS = torch.randint(256, (6, 3, 24, 24), dtype=torch.uint8, generator=DRAW)
+VIEW = View(
+    torch.rand(6, 3, 24, 24, generator=DRAW), torch.tensor([[0.0, 0, 1, 1]] * 6), torch.zeros(6) > 0
+)
 
 
 def model(**changes):
