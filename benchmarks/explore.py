@@ -5,9 +5,9 @@ A click chooses another patch, or another image whose features exist by then.
 python -m benchmarks explore                # a minute or two; needs the extras notebook and dev
 python -m benchmarks explore --clicks 50 --model vit_base_patch16_224
 
-Weights and images are random, since the cost of a click does not depend on their values. The time
-ends after the frame with the new sentence; passes of images through models are counted in the
-kernel.
+Weights are random, since the time does not depend on their values; images are photographs, which
+take longer to compress than noise. The time ends after the frame with the new sentence; passes of
+images through models are counted in the kernel.
 """
 
 import argparse
@@ -26,13 +26,15 @@ from siamlab.train.environment import environment
 
 CELL = """
 import timm, torch
+from sklearn.datasets import load_sample_images
 from siamlab.explore import ModelsExplorer, PairExplorer
 from siamlab.evaluate.models import NamedModel
 passed = lambda *_: print(end=".", file=open("passes", "a"))
 models = [timm.create_model("{model}").eval() for _ in range(2)]
 for model in models: model.patch_embed.register_forward_hook(passed)
 a, b = (NamedModel(name, model, None) for name, model in zip("ab", models))
-images = torch.randint(0, 256, (2, 3, {size}, {size}), dtype=torch.uint8)
+photos = (torch.from_numpy(photo).permute(2, 0, 1) for photo in load_sample_images().images)
+images = torch.stack([photo[:, :{size}, :{size}] for photo in photos])
 {explorer}
 """
 EXPLORERS = {  # the expression that creates one, and the panels to click

@@ -9,6 +9,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from plotly.colors import cmocean
 
 from siamlab.component import UserError, unknown
@@ -200,8 +201,9 @@ def outline(symbol: str) -> list[tuple[float, float]]:
 
 def levels(heat: Heat, scale: Scale) -> bytes:
     """Return 128 for zero, to 1 and 255 at the bound of either sign; 0 for what is not finite."""
-    shares = (v / scale.bound if math.isfinite(v) else None for v in heat.values)
-    return bytes(0 if s is None else 128 + round(127 * min(1.0, max(-1.0, s))) for s in shares)
+    values = np.asarray(heat.values, dtype=float)
+    shades = 128 + np.rint(127 * np.clip(values / scale.bound, -1, 1))
+    return np.where(np.isfinite(values), shades, 0).astype(np.uint8).tobytes()
 
 
 def decimal(value: float, form: str = ".3f") -> str:

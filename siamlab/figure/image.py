@@ -35,7 +35,8 @@ def data_uri(pixels: UInt8[Tensor, "3 H W"]) -> str:
         image = image.convert("L")  # a third of the bytes
     times = max(1, round(SHARP / max(image.size)))
     image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
-    image.save(file := io.BytesIO(), format="PNG", optimize=True)
+    # level 9, which `optimize` means, saves a tenth of a photograph's bytes in 15 times the time
+    image.save(file := io.BytesIO(), format="PNG", compress_level=4)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
