@@ -27,6 +27,7 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 
+from siamlab import zoo
 from siamlab.cli import probe
 from siamlab.cli.main import main
 from siamlab.component import UserError
@@ -227,16 +228,39 @@ def test_half_precision_becomes_float32(tmp_path):
     torch.testing.assert_close(model.pos_embed, network.pos_embed, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["rows first", "columns first"])
-def test_a_table_of_sines_is_one_at_another_size_too(order, tmp_path):
+def test_a_table_of_sines_is_one_at_another_size_too(order, kind, tmp_path):
     """Rows first as in MoCo-v3, columns first as in MAE; numpy's meshgrid is theirs."""
     path, network = write("MAE", tmp_path)
     content = torch.load(path, weights_only=True)
     content["model"]["pos_embed"][0, 1:] = torch.tensor(meshgrid_table(3, 128, order)).float()
+    content["model"] = {key: value.to(kind) for key, value in content["model"].items()}
     torch.save(content, path)
-    larger = open_model(path, size=96).model.pos_embed[0, 1:]
-    expected = torch.tensor(meshgrid_table(6, 128, order)).float()
-    torch.testing.assert_close(larger, expected, atol=1e-5, rtol=0)
+    assert_sines(open_model(path, size=96).model, 6, order)
+    assert_sines(open_model(open_model(path).model, size=96).model, 6, order)  # handed over
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_run_has_a_table_of_sines_at_every_size(name):
+    side = 4 * open_model(f"zoo:{name}").model.patch_embed.patch_size[0]
+    assert_sines(open_model(f"zoo:{name}", size=side).model, 4, (0, 1))
+
+
+def test_a_table_that_was_trained_is_resampled(tmp_path):
+    path, network = write("MAE", tmp_path)
+    content = torch.load(path, weights_only=True)
+    table = torch.tensor(meshgrid_table(3, 128, (1, 0))).float()
+    content["model"]["pos_embed"][0, 1:] = table + 0.01 * torch.randn_like(table)
+    torch.save(content, path)
+    network.pos_embed = torch.nn.Parameter(content["model"]["pos_embed"])
+    network.set_input_size((96, 96))
+    torch.testing.assert_close(open_model(path, size=96).model.pos_embed, network.pos_embed)
+
+
+def assert_sines(vit, side, order):
+    expected = torch.tensor(meshgrid_table(side, vit.embed_dim, order)).float()
+    torch.testing.assert_close(vit.pos_embed[0, -(side**2) :], expected, atol=1e-5, rtol=0)
 
 
 def meshgrid_table(side, width, order):

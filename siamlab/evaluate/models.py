@@ -80,7 +80,7 @@ def _opened(model: ModelLike, weights: bool, size: int | None) -> NamedModel:
     if named.model is model or named is model:
         named = named._replace(model=deepcopy(named.model))
     with explain_shortage(f"lower --size {size} (in Python: size={size})"):
-        resize(named.model, (size, size), sines=bool(named.about))
+        resize(named.model, (size, size))
     return named
 
 
@@ -181,7 +181,7 @@ def before_training(trained: NamedModel, name: str = "untrained") -> NamedModel:
         )
     size = trained.model.patch_embed.img_size
     if start.model.patch_embed.img_size != size:  # the trained one was opened at another size
-        resize(start.model, size, sines=bool(trained.about))
+        resize(start.model, size)
     start.model.to(next(trained.model.parameters()).device)
     return start
 

@@ -1,6 +1,6 @@
 """Resize: a transformer for images of another size.
 
-resize(vit, (384, 384), sines=True)     # a table of sines stays one, at the new grid
+resize(vit, (384, 384))     # a table of sines stays one, at the new grid
 """
 
 import warnings
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 Grid = tuple[int, int]
 
 
-def resize(vit: nn.Module, size: Grid, sines: bool = False) -> None:
+def resize(vit: nn.Module, size: Grid) -> None:
     """Let a timm model take images of `size` pixels; timm resamples its learned positions.
 
-    With `sines`, a fixed table of sines and cosines, such as MAE's or MoCo-v3's, is computed at the
-    new grid instead: a resampled table would no longer hold sines.
+    A fixed table of sines and cosines, such as MAE's or MoCo-v3's, is computed at the new grid
+    instead: a resampled table would no longer hold sines.
     """
-    order = sine_order(vit) if sines else None
+    order = sine_order(vit)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # timm's tables are not contiguous
         vit.set_input_size(size)
@@ -44,9 +44,17 @@ def order_of(patches: Float[Tensor, "N D"], grid: Grid) -> tuple[int, int] | Non
         return None
     for order in ((0, 1), (1, 0)):
         expected = sine_table(grid, patches.shape[-1], order).to(patches)
-        if torch.allclose(patches, expected, atol=1e-4):
+        if torch.allclose(patches, expected, atol=_rounding(patches)):
             return order
     return None
+
+
+def _rounding(table: Tensor) -> float:
+    """How far a table of sines may be from them: more if it was stored in 16 bits."""
+    for kind in (torch.bfloat16, torch.float16):
+        if (table == table.to(kind)).all():
+            return torch.finfo(kind).eps
+    return 1e-4
 
 
 def sine_table(grid: Grid, width: int, order: tuple[int, int] = (0, 1)) -> Float[Tensor, "N D"]:

@@ -27,7 +27,7 @@ def start_from(encoder: Encoder, run: Run) -> None:
     """
     vit = _checked(encoder, run)
     if tuple(vit.patch_embed.img_size) != tuple(run.size):
-        resize(vit, tuple(run.size), sines=True)
+        resize(vit, tuple(run.size))
     weights, table = _without_places(vit)
     added = _recoloured(weights, Inputs.of(vit))
     if not _has_scales(encoder):

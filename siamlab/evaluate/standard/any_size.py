@@ -18,7 +18,7 @@ from siamlab.probe.suite.passes import Kept, Passes, Precision
 
 
 class AnySize:
-    """One model, whose position table is resampled from its own for each size that is asked for."""
+    """One model, with the position table of each size that is asked for."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class AnySize:
                     f"set needs {size}; choose a model that takes any size"
                 )
             model = deepcopy(model)
-            resize(model, size, sines=bool(named.about))
+            resize(model, size)
         kept = Kept(self.shelf, named.name) if self.shelf else None
         taken = inputs(model)._replace(size=size)
         return Passes(model.to(self.device), taken, kept=kept, precision=self.precision)
