@@ -3,7 +3,9 @@
 import math
 import os
 import re
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import nbformat
 import plotly.io as pio
@@ -14,6 +16,7 @@ from PIL import Image
 
 from siamlab.component import UserError
 from siamlab.data import Scenes
+from siamlab.evaluate import evaluate
 from siamlab.recipes import demo_size, siameseim
 from siamlab.train import train
 
@@ -198,6 +201,31 @@ def run(tmp_path_factory, photos):
         "data=folder", f"data.path={photos}", "steps=2", "batch=8", "model.depth=2", "save_every=2"
     )
     return train(small, tmp_path_factory.mktemp("runs") / "mine").path
+
+
+class Measured(Exception):
+    """Scores are measured, not read."""
+
+
+STORED = [path for path in NOTEBOOKS if "zoo.has_scores" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", STORED, ids=stem)
+@pytest.mark.parametrize("own", ["none", "images", "model"])
+def test_stored_scores_are_those_of_its_models_and_images_only(path, own, run, photos, monkeypatch):
+    """With the models that ship and a folder of one's own, the scores of the zoo say nothing."""
+    monkeypatch.setattr(evaluate, "probe_all", Mock(side_effect=Measured))
+    monkeypatch.setattr(pio.renderers, "default", "json")
+    first, *cells = [c.source for c in read(path).cells if c.cell_type == "code"]
+    space = {}
+    exec(first, space)
+    space |= {"images": {"DATA": str(photos)}, "model": {"MODELS": [str(run)]}}.get(own, {})
+    known = next(i for i, cell in enumerate(cells) if "zoo.has_scores" in cell)
+    for cell in cells[:known]:
+        if " import " in cell:
+            exec(cell, space)
+    with nullcontext() if own == "none" else pytest.raises(Measured):
+        exec(cells[known], space)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS[:7], ids=stem)
