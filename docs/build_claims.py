@@ -24,14 +24,19 @@ from siamlab.figure.scores import SUMMARY  # noqa: E402
 from siamlab.study.statistics import effects  # noqa: E402
 from siamlab.study.trials_file import read_trials  # noqa: E402
 
-PAGES = {HERE.parent / "README.md": "docs/results.md", HERE / "results.md": ""}
+# each page with its addresses of the results' page and of the studies' folder
+PAGES = {
+    HERE.parent / "README.md": ("docs/results.md", "studies"),
+    HERE / "results.md": ("", "../studies"),
+}
 CORES = 2  # each runs one trial at a time
-HEAD = ["the paper's claim", *(f"{name} score" for name in SUMMARY), "verdict", "study"]
+HEAD = ["", "the paper's claim", *(f"{name} score" for name in SUMMARY), "verdict", "study"]
 
 
 class Claim(NamedTuple):
     """One claim: the comparison that tests it, and which score it says to rise or fall."""
 
+    number: int  # of the paper's five claims, some of which have several parts
     text: str
     study: str
     base: str
@@ -48,35 +53,35 @@ SECTIONS = {
     "headline": "whole-methods",
 }
 CLAIMS = (
-    Claim("MAE: a feature target raises semantic alignment",
+    Claim(1, "MAE: a feature target raises semantic alignment",
           MIM, "MAE", "feature target", "semantic", "raises"),
-    Claim("MAE: another view raises semantic alignment",
+    Claim(1, "MAE: another view raises semantic alignment",
           MIM, "feature target", "another view", "semantic", "raises"),
-    Claim("MAE: colour changes raise semantic alignment",
+    Claim(1, "MAE: colour changes raise semantic alignment",
           MIM, "another view", "colour", "semantic", "raises"),
-    Claim("MoCo-v3: a dense loss raises spatial sensitivity",
+    Claim(2, "MoCo-v3: a dense loss raises spatial sensitivity",
           ID, "UniGrad", "dense", "spatial", "raises"),
-    Claim("MoCo-v3: masking raises spatial sensitivity",
+    Claim(2, "MoCo-v3: masking raises spatial sensitivity",
           ID, "dense", "masked", "spatial", "raises"),
-    Claim("Queries without a place lower spatial sensitivity",
+    Claim(3, "Queries without a place lower spatial sensitivity",
           PLACES, "offset and scale", "none", "spatial", "lowers"),
-    Claim("So do places in the query's own frame",
+    Claim(3, "So do places in the query's own frame",
           PLACES, "offset and scale", "own frame", "spatial", "lowers"),
-    Claim("So do places without their scale",
+    Claim(3, "So do places without their scale",
           PLACES, "offset and scale", "offset", "spatial", "lowers"),
-    Claim("UniGrad, without negatives, is as good as InfoNCE",
+    Claim(4, "UniGrad, without negatives, is as good as InfoNCE",
           ID, "MoCo-v3", "UniGrad", "semantic", "no difference"),
-    Claim("Blockwise masks beat random ones at the same ratio",
+    Claim(4, "Blockwise masks beat random ones at the same ratio",
           ID, "masked", "blockwise masks", "semantic", "raises"),
 )  # fmt: skip
 
 
-def claims_table(page: str) -> str:
-    """Return the claims as Markdown; `page` is the one that the studies' sections are in."""
-    return markdown(HEAD, [*score_rows(page), *gain_rows(page)])
+def claims_table(page: str, folder: str) -> str:
+    """Return the claims as Markdown, with links to the page of results and the studies' folder."""
+    return markdown(HEAD, [*score_rows(page, folder), *gain_rows(page, folder)])
 
 
-def score_rows(page: str) -> Iterator[list[str]]:
+def score_rows(page: str, folder: str) -> Iterator[list[str]]:
     found = {study: effects(scores(study), pairs(study)) for study in (MIM, ID, PLACES)}
     for claim in CLAIMS:
         rows = {
@@ -85,14 +90,15 @@ def score_rows(page: str) -> Iterator[list[str]]:
             if (row["base"], row["point"]) == (claim.base, claim.point)
         }
         yield [
+            str(claim.number),
             claim.text,
             *(difference(rows[name]) for name in SUMMARY),
             judged(rows[claim.score]["verdict"], claim.verdict),
-            study_cell(claim.study, page),
+            study_cell(claim.study, page, folder),
         ]
 
 
-def gain_rows(page: str) -> Iterator[list[str]]:
+def gain_rows(page: str, folder: str) -> Iterator[list[str]]:
     """Yield what SiameseIM gains on each hard task beyond its gain on all labels."""
     extra = extra_gains()
     for task, condition in zip(
@@ -101,10 +107,11 @@ def gain_rows(page: str) -> Iterator[list[str]]:
         rows = extra.filter(extra["point"] == task).sort("probe").to_dicts()  # MAE, MoCo-v3
         verdicts = {judged(row["verdict"], "raises") for row in rows}
         yield [
+            "5",
             f"SiameseIM gains most {condition}",
             *(f"{difference(row, 100)} points over {row['probe']}" for row in rows),
             verdicts.pop() if len(verdicts) == 1 else "cannot tell",
-            study_cell("headline", page),
+            study_cell("headline", page, folder),
         ]
 
 
@@ -115,19 +122,20 @@ def judged(verdict: str, claimed: str) -> str:
     return "**the reverse**" if verdict in ("raises", "lowers") else verdict
 
 
-def study_cell(study: str, page: str) -> str:
-    """Return a link to a study's results, and the hours of its runs on two cores."""
+def study_cell(study: str, page: str, folder: str) -> str:
+    """Return links to a study's results and its file, and the minutes of its runs on two cores."""
     header, records = read_trials(RESULTS / f"{study}.jsonl")
     runs = len(header.about["points"]) * header.about["seeds"]
-    hours = mean(record.seconds for record in records) * runs / CORES / 3600
-    return f"[`{study}`]({page}#{SECTIONS[study]}), {hours:.0f} h"
+    minutes = mean(record.seconds for record in records) * runs / CORES / 60
+    links = f"[`{study}`]({page}#{SECTIONS[study]}) ([file]({folder}/{study}.py))"
+    return f"{links}, {round(minutes, -1):.0f} min"
 
 
-def with_claims(text: str, page: str) -> str:
+def with_claims(text: str, page: str, folder: str) -> str:
     """Return a page's text with the table between its marks."""
-    return between(text, "claims: {} docs/build_claims.py", claims_table(page))
+    return between(text, "claims: {} docs/build_claims.py", claims_table(page, folder))
 
 
 if __name__ == "__main__":
-    for path, page in PAGES.items():
-        path.write_text(with_claims(path.read_text("utf-8"), page), "utf-8")
+    for path, addresses in PAGES.items():
+        path.write_text(with_claims(path.read_text("utf-8"), *addresses), "utf-8")

@@ -11,10 +11,12 @@ from PIL import Image
 from siamlab.cli.demo import DEMO, LONG, SMALLEST, demo, photographs
 from siamlab.cli.main import main
 from siamlab.data import Folder
-from siamlab.report.answers import below, leader
-from siamlab.report.demo import SHORT_BELOW, training_minutes
+from siamlab.report.answers import leader
+from siamlab.report.demo import SCENES, WHY_LOWER, opening, training_minutes
 from siamlab.train import RunFolder, checkpoint
 from siamlab.train.events import Metrics
+
+RUN = DEMO.runs()[0]
 
 
 def lines(out):
@@ -101,11 +103,27 @@ def scored(**values):
     return polars.DataFrame(rows)
 
 
+def both(**values):
+    """The same values as semantic and as spatial scores."""
+    return polars.concat(
+        scored(**values).with_columns(probe=polars.lit(probe)) for probe in ("semantic", "spatial")
+    )
+
+
 def test_a_model_below_its_untrained_network_is_named_and_explained():
-    told = below(scored(untrained=0.16, mae=0.2, moco_v3=0.154), SHORT_BELOW)
-    assert "moco_v3 (0.15) on the spatial score (untrained: 0.16)." in told and "mae" not in told
-    assert "a random network already tell colours" in told
-    assert below(scored(untrained=0.1, mae=0.2, moco_v3=0.15)) == ""
+    told = opening(both(untrained=0.1, mae=0.2), both(untrained=0.16, mae=0.2, moco_v3=0.154), RUN)
+    assert "moco_v3 (0.15) on the spatial score (untrained: 0.16)." in told
+    assert told.count("below the untrained network") == 1 and WHY_LOWER in told
+    above = both(untrained=0.1, mae=0.2, moco_v3=0.15)
+    assert "below the untrained network" not in opening(above, above, RUN)
+    assert WHY_LOWER not in opening(above, above, RUN)
+
+
+def test_scenes_are_said_not_to_show_the_published_order():
+    """Whatever the scores are: also where every model lies above the untrained network."""
+    shown = both(untrained=0.1, mae=0.3, siameseim=0.2)
+    assert SCENES in opening(shown, shown, RUN)
+    assert SCENES not in opening(shown, shown, photographs("cifar10").runs()[0])
 
 
 def test_the_highest_is_named_for_each_score():
