@@ -23,6 +23,12 @@ Grid = Annotated[tuple[Count, Count], Allowed("two whole numbers from 1, (rows, 
 Size = Annotated[tuple[Count, Count], Allowed("two whole numbers from 1, (height, width)")]
 
 
+# of one input, 256 × 256: the attention of one head is 17 GB then in float32, and a pass of one
+# image through a ViT-B 10^14 multiplications; no published model was measured beyond 4,096 pixels
+# in patches of 16
+MOST_PATCHES = 2**16
+
+
 class View(NamedTuple):
     image: Float[Tensor, "B 3 H W"]  # 0..1, not standardised
     box: Float[Tensor, "B 4"]  # top, left, height, width; fractions of the unflipped source

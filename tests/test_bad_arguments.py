@@ -47,7 +47,10 @@ BAD = [
     (lambda m, images: Run().replace(seed=-1), "Run.seed=-1 must be a whole number from 0"),
     (lambda m, images: Run().change(3), "'3' is not key=value"),
     (lambda m, images: Run().change(None), "'None' is not key=value"),
-    (lambda m, images: open_model("zoo:mae", size=4 * 10**9), "lower --size 4000000000 (in Python"),
+    (
+        lambda m, images: open_model("zoo:mae", size=4 * 10**9),
+        "at most 65,536 are allowed, --size 1024",
+    ),
     (lambda m, images: load_encoder(None), "path=None must be text or a path"),
     (lambda m, images: export_model(m, None), "to=None must be text or a path"),
     (lambda m, images: PairExplorer(m, images).snapshot(3), "path=3 must be text, a path or None"),

@@ -114,6 +114,8 @@ BAD = {
     PROBE + "--images ²": "'²' is not a whole number, 1 or more",
     PROBE + "--size ٣": "'٣' is not a whole number, 1 or more",
     PROBE + "--size 13": "must be a multiple of run's patch of 4",
+    PROBE + "--size 4096": "makes 1,048,576 patches of run's 4 pixels; at most 65,536 are allowed, "
+    "--size 1024",
     PROBE + "--out notes.txt": "must be a folder, or a file that ends in .parquet",
     PROBE + "--out table.csv": "--out table.csv is a folder",
     PROBE + "--out none/a.csv": "the folder none does not exist",

@@ -178,6 +178,10 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(key, value, a
     [
         (["size=[50, 48]"], ["size=[50, 48]", "model.patch=16", "48 or 64"]),
         (["size=3"], ["size", "model.patch", "16"]),
+        (
+            ["size=4096", "model.patch=4"],
+            ["size=[4096, 4096]", "model.patch=4", "1,048,576", "at most 65,536"],
+        ),
         (["model.width=100"], ["model.width=100", "model.heads=12"]),
         (["model.width=90", "model.heads=9"], ["model.width=90", "multiple of 4"]),
         (["prediction.width=100"], ["prediction.width=100", "prediction.heads=16"]),
@@ -219,6 +223,7 @@ def test_a_meaningless_combination_is_refused_with_both_keys(changes, keys):
         ["model=test_vit2", "prediction=global", "prediction.pool=mean"],
         [SAME, "target=pixels", "masking=none"],
         ["size=32", "masking.ratio=0.75"],
+        ["size=4096"],
         ["size=[16, 32]", "batch=12", "compute.accumulate=4"],
     ],
 )

@@ -7,6 +7,7 @@ models = open_models(["runs/mae", "zoo:mae", vit], size=64)
 import os
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from math import isqrt
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -15,6 +16,7 @@ from torch import nn
 
 from siamlab import zoo
 from siamlab.component import Allowed, UserError
+from siamlab.geometry import MOST_PATCHES
 from siamlab.interop.adapter import TokenGrid
 from siamlab.interop.resize import resize
 from siamlab.machine.arguments import typed
@@ -124,6 +126,12 @@ def check_size(named: NamedModel, size: int) -> None:
         raise UserError(
             f"--size {size} (in Python: size={size}) must be a multiple of {named.name}'s patch of "
             f"{patch} pixels; nearest are {near}"
+        )
+    if (size // patch) ** 2 > MOST_PATCHES:
+        raise UserError(
+            f"--size {size} (in Python: size={size}) makes {(size // patch) ** 2:,} patches of "
+            f"{named.name}'s {patch} pixels; at most {MOST_PATCHES:,} are allowed, --size "
+            f"{isqrt(MOST_PATCHES) * patch}"
         )
     if not hasattr(named.model, "set_input_size"):
         raise UserError(

@@ -36,5 +36,7 @@ Size = Annotated[
     tuple[Side, Side],
     BeforeValidator(_two_sides, json_schema_input_type=Side | tuple[Side, Side]),
     Allowed("one or two whole numbers from 1 to 4,096, such as 224 or [224, 160]"),
-    Field(description="height and width of a view, pixels; one number for both"),
+    Field(
+        description="height and width of a view, pixels (one number: both); 65,536 patches at most"
+    ),
 ]

@@ -10,7 +10,7 @@ from inspect import isabstract
 from typing import Literal
 
 from siamlab.component import Component
-from siamlab.geometry import Grid
+from siamlab.geometry import MOST_PATCHES, Grid
 from siamlab.masking import MaskingChoice
 from siamlab.model.backbone import BackboneChoice
 from siamlab.model.prediction import PredictionChoice
@@ -21,7 +21,7 @@ Problem = str | None
 
 
 def sizes_fit(size: Grid, model: BackboneChoice, prediction: PredictionChoice) -> Problem:
-    """Views must be whole patches, and widths must fit attention heads and place embeddings."""
+    """Views must be whole patches, not too many, and widths must fit heads and embeddings."""
     patch = model.patch
     for side in size:
         if side % patch or side < patch:
@@ -31,6 +31,13 @@ def sizes_fit(size: Grid, model: BackboneChoice, prediction: PredictionChoice) -
                 f"size={list(size)} must be a multiple of model.patch={patch} on both sides; "
                 f"nearest to {side}: {near}"
             )
+    rows, columns = (side // patch for side in size)
+    if rows * columns > MOST_PATCHES:
+        return (
+            f"size={list(size)} with model.patch={patch} makes {rows:,} × {columns:,} patches, "
+            f"{rows * columns:,} in all; at most {MOST_PATCHES:,} are allowed: lower size, or "
+            "raise model.patch"
+        )
     blocks = [(_key(part.field), part.head) for part in prediction.parts if part.head.has_blocks]
     for key, part in [("model", model), *blocks]:
         if part.width % 4 or part.width % part.heads:

@@ -41,7 +41,13 @@ HOSTILE = (
 )
 FOREIGN = ("Traceback", "Errno", "pydantic", "object at 0x", "NoneType", "hypothesis")
 LASTING = {"lab", "demo", "view", "export-demo", "train"}  # serve, build or train for long
+HUGE = ("4096", "1000000", "4000000000")  # sides of more patches of 4 pixels than are measured
 LIMITED = ("--images", "20", "--test-images", "10")  # of a probing
+MODEL = {  # commands that take a size, and what they need besides
+    "probe": ["run"],
+    "embed": ["run", "--out", "huge.parquet"],
+    "export": ["run", "--to", "huge.onnx"],
+}
 WORDS = (
     *"run photos notes.txt none zoo:scenes_mae timm:nope x.parquet x.safetensors".split(),
     *"list info show report page remove scenes mae masking.ratio data=scenes".split(),
@@ -164,7 +170,8 @@ def trained() -> Lines:
         small = {word.partition("=")[0]: word for word in (*TINY, *own, "steps=1")}
         return ["train", name, "--small", *(w for k, w in small.items() if k not in given), *words]
 
-    return st.builds(line, st.sampled_from([*RECIPES]), valid(most=12) | hostile())
+    huge = st.sampled_from(HUGE).map(lambda side: [f"size={side}"])
+    return st.builds(line, st.sampled_from([*RECIPES]), valid(most=12) | hostile() | huge)
 
 
 def others() -> Lines:
@@ -176,7 +183,9 @@ def others() -> Lines:
         word = st.sampled_from([*own, *WORDS, *HOSTILE]) | st.text(max_size=6)
         word = word.filter(lambda text: "\0" not in text)  # which no system hands over
         limits = [*LIMITED] if name == "probe" else []
-        return st.lists(word, max_size=4).map(lambda words: [name, *words, *limits])
+        lines = st.lists(word, max_size=4).map(lambda words: [name, *words, *limits])
+        huge = st.sampled_from(HUGE).map(lambda side: [name, *MODEL[name], "--size", side, *limits])
+        return lines | huge if name in MODEL else lines
 
     return st.sampled_from([*commands]).flatmap(line)
 
