@@ -200,40 +200,105 @@ def write(release, folder):
     return path, network
 
 
-def write_hugging_face(kind, folder):
-    """A folder as transformers' `save_pretrained` writes it, and the network that it holds."""
-    layers = {"norm1": "layernorm_before", "norm2": "layernorm_after"}
-    config = dict(model_type=kind, hidden_size=WIDTH, num_attention_heads=4, layer_norm_eps=1e-5)
-    options = dict(heads=4, norm_layer=partial(LayerNorm, eps=1e-5))
-    if kind == "dinov2":
-        options |= dict(init_values=1e-5)
-        layers = {"ls1.gamma": "layer_scale1.lambda1", "ls2.gamma": "layer_scale2.lambda1"}
-    if kind == "ijepa":
-        options |= dict(class_token=False, global_pool="avg", fc_norm=False)
-    network = vit(**options)
-    own = state(network, {"vit_mae": "vit."}.get(kind, ""), **layers, **{
-        "patch_embed.proj": "embeddings.patch_embeddings.projection",
-        "cls_token": "embeddings.cls_token", "pos_embed": "embeddings.position_embeddings",
-        "blocks.": "encoder.layer.", "attn.proj": "attention.output.dense",
+HF_HEADS = 4
+
+
+def of_vit(kind="vit", prefix="", extra=None, **options):
+    """The network and keys of ViT, MAE and I-JEPA in transformers."""
+    network = vit(HF_HEADS, norm_layer=partial(LayerNorm, eps=1e-5), **options)
+    own = in_words(network, WORDS | {
+        "norm1": "layernorm_before", "norm2": "layernorm_after",
+        "mlp.fc1": "intermediate.dense", "mlp.fc2": "output.dense",
     })  # fmt: skip
-    if kind != "dinov2":
-        own = {k.replace("mlp.fc1", "intermediate.dense").replace("mlp.fc2", "output.dense"): v
-               for k, v in own.items()}  # fmt: skip
-    own = {re_norm(k): v for k, v in own.items()}
+    return network, {prefix + k: v for k, v in own.items()} | (extra or {}), settings(kind)
+
+
+def of_dinov2(kind="dinov2", words=None, more=None, **options):
+    norm = partial(LayerNorm, eps=1e-5)
+    network = vit(HF_HEADS, init_values=1e-5, norm_layer=norm, **options)
+    scales = {f"ls{n}.gamma": f"layer_scale{n}.lambda1" for n in (1, 2)}
+    own = in_words(network, WORDS | scales | (words or {}))
+    own["embeddings.mask_token"] = torch.zeros(1, WIDTH)
+    if options.get("reg_tokens"):  # they have no place in timm, but the class token has one here
+        first = torch.randn(1, 1, WIDTH)
+        own["embeddings.cls_token"] = own["embeddings.cls_token"] - first
+        places = "embeddings.position_embeddings"
+        own[places] = torch.cat([first, own[places]], dim=1)
+    return network, own, settings(kind) | (more or {})
+
+
+def of_clip(kind, prefix, text):
+    """CLIP's image tower in transformers, alone or beside the text tower."""
+    norm = partial(LayerNorm, eps=1e-5)
+    network = vit(HF_HEADS, pre_norm=True, norm_layer=norm, act_layer="quick_gelu")
+    own = in_words(network, {
+        "patch_embed.proj": "embeddings.patch_embedding", "cls_token": "embeddings.class_embedding",
+        "pos_embed": "embeddings.position_embedding.weight", "norm_pre.": "pre_layrnorm.",
+        "blocks.": "encoder.layers.", "norm1": "layer_norm1", "norm2": "layer_norm2",
+        "attn.proj": "self_attn.out_proj",
+    }, "post_layernorm", "self_attn.{}_proj", "qkv")  # fmt: skip
+    own["embeddings.class_embedding"] = own["embeddings.class_embedding"].flatten()
+    own["embeddings.position_embedding.weight"] = own["embeddings.position_embedding.weight"][0]
+    own["embeddings.position_ids"] = torch.arange(10)[None]
+    tower = settings(kind) | {"hidden_act": "quick_gelu"}
+    config = {"model_type": kind, "vision_config": tower} if text else tower
+    return network, {prefix + key: value for key, value in own.items()} | text, config
+
+
+WORDS = {
+    "patch_embed.proj": "embeddings.patch_embeddings.projection",
+    "cls_token": "embeddings.cls_token", "pos_embed": "embeddings.position_embeddings",
+    "reg_token": "embeddings.register_tokens", "blocks.": "encoder.layer.",
+    "attn.proj": "attention.output.dense",
+}  # fmt: skip
+GATED = {"mlp.fc1": "mlp.weights_in", "mlp.fc2": "mlp.weights_out"}
+TEXT = some(
+    "text_model.embeddings.token_embedding.weight", "text_model.final_layer_norm.weight",
+    "text_model.encoder.layers.0.self_attn.q_proj.weight", "visual_projection.weight",
+    "text_projection.weight",
+) | {"logit_scale": torch.tensor(4.6)}  # fmt: skip
+HUGGING_FACE = {
+    "vit": of_vit,
+    "vit_mae": partial(of_vit, "vit_mae", "vit.", some("decoder.decoder_embed.weight",
+                                                       "decoder.mask_token")),
+    "ijepa": partial(of_vit, "ijepa", class_token=False, global_pool="avg", fc_norm=False),
+    "dinov2": of_dinov2,
+    "dinov2, giant": partial(of_dinov2, words=GATED, more={"use_swiglu_ffn": True}, mlp_ratio=3.0,
+                             mlp_layer=SwiGLUPacked, act_layer=nn.SiLU),
+    "dinov2_with_registers": partial(of_dinov2, "dinov2_with_registers", reg_tokens=4,
+                                     no_embed_class=True),
+    "clip": partial(of_clip, "clip", "vision_model.", TEXT),
+    "clip_vision_model": partial(of_clip, "clip_vision_model", "vision_model.", {}),
+    "clip_vision_model, bare": partial(of_clip, "clip_vision_model", "", {}),
+}  # fmt: skip
+
+
+def settings(kind):
+    return dict(model_type=kind, hidden_size=WIDTH, num_attention_heads=HF_HEADS,
+                layer_norm_eps=1e-5)  # fmt: skip
+
+
+def in_words(network, words, norm="layernorm", part="attention.attention.{}", names=None):
+    """The weights in transformers' names: queries, keys and values are three there."""
+    own = {re_norm(key, norm): value for key, value in state(network, **words).items()}
     for key in [key for key in own if "attn.qkv" in key]:
         parts = own.pop(key).chunk(3)
-        for name, part in zip(("query", "key", "value"), parts, strict=True):
-            own[key.replace("attn.qkv", f"attention.attention.{name}")] = part.contiguous()
-    if kind == "vit_mae":
-        own |= some("decoder.decoder_embed.weight", "decoder.mask_token")
+        for name, value in zip(names or ("query", "key", "value"), parts, strict=True):
+            own[key.replace("attn.qkv", part.format(name))] = value.contiguous()
+    return own
+
+
+def write_hugging_face(kind, folder):
+    """A folder as transformers' `save_pretrained` writes it, and the network that it holds."""
+    network, own, config = HUGGING_FACE[kind]()
     folder.mkdir()
-    save_file(own, folder / "model.safetensors")
+    save_file({key: value.contiguous() for key, value in own.items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config))
     images = dict(image_mean=[0.1, 0.2, 0.3], image_std=[0.4, 0.5, 0.6])
     (folder / "preprocessor_config.json").write_text(json.dumps(images))
     return network
 
 
-def re_norm(key):
-    head, dot, tail = key.rpartition("norm.")
-    return f"{head}layernorm.{tail}" if dot and not head.endswith("layer") else key
+def re_norm(key, norm):
+    """The last norm has another name; those of the blocks and the one before them have theirs."""
+    return key.replace("norm.", f"{norm}.") if key.startswith("norm.") else key

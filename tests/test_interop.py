@@ -13,6 +13,7 @@ import timm
 import torch
 from checkpoints import (
     DINO_HEAD,
+    HUGGING_FACE,
     RELEASES,
     SIDE,
     beit,
@@ -189,14 +190,21 @@ def test_an_untrained_mae_keeps_its_fixed_table_and_an_untrained_dino_does_not(t
         assert torch.equal(table, named.model.pos_embed) is fixed
 
 
-@pytest.mark.parametrize("kind", ["vit", "vit_mae", "dinov2", "ijepa"])
+@pytest.mark.parametrize("kind", HUGGING_FACE)
 def test_a_hugging_face_folder_gives_the_features_of_its_network(kind, tmp_path):
     network = write_hugging_face(kind, tmp_path / kind)
     named = open_model(tmp_path / kind)
     assert same_features(named.model, network)
     assert inputs(named.model) == ((SIDE, SIDE), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
-    parts = "encoder and decoder" if kind == "vit_mae" else "encoder"
+    parts = {"vit_mae": "encoder and decoder", "clip": "encoder, text tower and head"}
+    parts = "QuickGELU, " * ("clip" in kind) + parts.get(kind, "encoder")
     assert named.about.endswith(f" ViT 128×2/16 with 4 heads, {parts}; 0 keys unused")
+
+
+def test_the_weights_of_a_folder_tell_their_format_without_its_settings(tmp_path):
+    write_hugging_face("dinov2", tmp_path / "folder")
+    about = open_model(tmp_path / "folder" / "model.safetensors").about
+    assert about == f"{NETWORK} in DINOv2's format, encoder; 0 keys unused"
 
 
 def test_keys_that_nothing_is_known_of_are_named(tmp_path):
@@ -460,6 +468,32 @@ def test_a_bad_file_is_refused_in_one_sentence(fault, tmp_path, capfd):
     with pytest.raises(UserError, match=f"{path.name} .*{sentence}") as error:
         open_model(path)
     assert "\n" not in str(error.value) and "gotcha" not in capfd.readouterr().out
+
+
+COMPLEX = (
+    "pos_embed",
+    "cls_token",
+    "patch_embed.proj.weight",
+    "blocks.0.norm1.bias",
+    "norm.weight",
+)
+
+
+@pytest.mark.parametrize("key", COMPLEX)
+@pytest.mark.parametrize("ending", ["pth", "safetensors", "timm"])
+def test_complex_numbers_are_refused_wherever_they_stand(ending, key, tmp_path):
+    weights = state(vit(heads=2)) | {key: state(vit(heads=2))[key].cfloat()}
+    path = tmp_path / ("ck.pth" if ending == "timm" else f"ck.{ending}")
+    (save_file if ending == "safetensors" else torch.save)(weights, path)
+    name = f"timm:vit_tiny_patch16_224@{path}" if ending == "timm" else path
+    with pytest.raises(UserError, match=f"holds {key} as complex64 .*, but weights are floats"):
+        open_model(name)
+
+
+def test_complex_numbers_beside_the_encoder_do_not_matter(tmp_path):
+    weights = state(vit()) | {"decoder_embed.weight": torch.zeros(4, 4).cfloat()}
+    torch.save({"model": weights}, tmp_path / "ck.pth")
+    assert "encoder and decoder" in open_model(tmp_path / "ck.pth").about
 
 
 @pytest.mark.parametrize(

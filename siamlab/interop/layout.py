@@ -141,6 +141,7 @@ def _title(wrapper: str, tensors: dict[str, Tensor], names: dict[str, str]) -> s
     """Return the method by what only its release has, "" where others have the same keys."""
     keys, own, tables = set(tensors), set(names.values()), "relative_position_bias_table"
     relative, scaled = any(key.endswith(tables) for key in names), "blocks.0.ls1.gamma" in own
+    biased = bool(own & {"blocks.0.attn.qkv.bias", "blocks.0.attn.query.bias"})  # BEiT's is not
     heads = {key.removeprefix("module.") for key in keys}
     begins = lambda *words: any(key.startswith(words) for key in keys)  # noqa: E731
     signs = {
@@ -153,7 +154,7 @@ def _title(wrapper: str, tensors: dict[str, Tensor], names: dict[str, str]) -> s
         BEIT_OR_SIMMIM: relative,
         "MAE": "decoder_embed.weight" in keys or _is_maes_encoder(wrapper, tensors, names),
         "CLIP": "norm_pre.weight" in own,
-        "DINOv2": scaled and {"blocks.0.attn.qkv.bias", "mask_token"} <= own,
+        "DINOv2": scaled and biased and "mask_token" in own,
         "DINO": wrapper == "teacher" and DINO_HEAD in heads and IBOT_HEAD not in heads,
     }
     return next((title for title, sign in signs.items() if sign), "")

@@ -66,6 +66,8 @@ def load_file(name: str, path: Path) -> tuple[nn.Module, str]:
         raise UserError(f"{name}@{path}: there is no file {path} in {Path.cwd()}")
     vit = load_timm(name, weights=False)
     _, tensors = unwrapped(read_file(path), path)
+    # before timm resamples them: that would drop their imaginary part
+    check_floats({key: value for key, value in tensors.items() if value.is_complex()}, path)
     convert = getattr(sys.modules[type(vit).__module__], "checkpoint_filter_fn", None)
     try:
         found = convert(dict(tensors), vit) if convert else tensors
