@@ -24,11 +24,8 @@ from siamlab.figure.scores import SUMMARY  # noqa: E402
 from siamlab.study.statistics import effects  # noqa: E402
 from siamlab.study.trials_file import read_trials  # noqa: E402
 
-# each page with its addresses of the results' page and of the studies' folder
-PAGES = {
-    HERE.parent / "README.md": ("docs/results.md", "studies"),
-    HERE / "results.md": ("", "../studies"),
-}
+# each page with the address of the studies' folder, and whether it has the studies' sections
+PAGES = {HERE.parent / "README.md": ("studies", False), HERE / "results.md": ("../studies", True)}
 CORES = 2  # each runs one trial at a time
 HEAD = ["", "the paper's claim", *(f"{name} score" for name in SUMMARY), "verdict", "study"]
 
@@ -76,12 +73,12 @@ CLAIMS = (
 )  # fmt: skip
 
 
-def claims_table(page: str, folder: str) -> str:
-    """Return the claims as Markdown, with links to the page of results and the studies' folder."""
-    return markdown(HEAD, [*score_rows(page, folder), *gain_rows(page, folder)])
+def claims_table(folder: str, sections: bool) -> str:
+    """Return the claims as Markdown; rows link to the study's file, with `sections` to its too."""
+    return markdown(HEAD, [*score_rows(folder, sections), *gain_rows(folder, sections)])
 
 
-def score_rows(page: str, folder: str) -> Iterator[list[str]]:
+def score_rows(folder: str, sections: bool) -> Iterator[list[str]]:
     found = {study: effects(scores(study), pairs(study)) for study in (MIM, ID, PLACES)}
     for claim in CLAIMS:
         rows = {
@@ -94,11 +91,11 @@ def score_rows(page: str, folder: str) -> Iterator[list[str]]:
             claim.text,
             *(difference(rows[name]) for name in SUMMARY),
             judged(rows[claim.score]["verdict"], claim.verdict),
-            study_cell(claim.study, page, folder),
+            study_cell(claim.study, folder, sections),
         ]
 
 
-def gain_rows(page: str, folder: str) -> Iterator[list[str]]:
+def gain_rows(folder: str, sections: bool) -> Iterator[list[str]]:
     """Yield what SiameseIM gains on each hard task beyond its gain on all labels."""
     extra = extra_gains()
     for task, condition in zip(
@@ -111,7 +108,7 @@ def gain_rows(page: str, folder: str) -> Iterator[list[str]]:
             f"SiameseIM gains most {condition}",
             *(f"{difference(row, 100)} points over {row['probe']}" for row in rows),
             verdicts.pop() if len(verdicts) == 1 else "cannot tell",
-            study_cell("headline", page, folder),
+            study_cell("headline", folder, sections),
         ]
 
 
@@ -122,18 +119,21 @@ def judged(verdict: str, claimed: str) -> str:
     return "**the reverse**" if verdict in ("raises", "lowers") else verdict
 
 
-def study_cell(study: str, page: str, folder: str) -> str:
-    """Return links to a study's results and its file, and the minutes of its runs on two cores."""
+def study_cell(study: str, folder: str, sections: bool) -> str:
+    """Return a study with its link or links, and the minutes of its runs on two cores."""
     header, records = read_trials(RESULTS / f"{study}.jsonl")
     runs = len(header.about["points"]) * header.about["seeds"]
     minutes = mean(record.seconds for record in records) * runs / CORES / 60
-    links = f"[`{study}`]({page}#{SECTIONS[study]}) ([file]({folder}/{study}.py))"
+    file = f"{folder}/{study}.py"
+    links = (
+        f"[`{study}`](#{SECTIONS[study]}) ([file]({file}))" if sections else f"[`{study}`]({file})"
+    )
     return f"{links}, {round(minutes, -1):.0f} min"
 
 
-def with_claims(text: str, page: str, folder: str) -> str:
+def with_claims(text: str, folder: str, sections: bool) -> str:
     """Return a page's text with the table between its marks."""
-    return between(text, "claims: {} docs/build_claims.py", claims_table(page, folder))
+    return between(text, "claims: {} docs/build_claims.py", claims_table(folder, sections))
 
 
 if __name__ == "__main__":
