@@ -82,6 +82,59 @@ def test_another_size_and_two_of_a_kind():
     assert inputs(nets[0]).size == (32, 32)
 
 
+class Sequence(nn.Module):
+    """Small, but its map is a sequence of tokens after a class token, as transformers have it."""
+
+    def __init__(self):
+        super().__init__()
+        self.map = Small()
+
+    def forward(self, x):
+        tokens = self.map(x).flatten(2).mT
+        return torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
+
+
+def test_tokens_of_a_grid_that_is_not_square(scenes):
+    """The same numbers as the map that the tokens were made of."""
+    tall = scenes("test").pixels[..., :16]  # 32 × 16 pixels, patches of 8
+    model = TokenGrid(Sequence(), size=(32, 16), prefix=1, grid=(4, 2), blocks=("map.stem", "map"))
+    found, expected = features(model, tall), features(TokenGrid(Small(), size=(32, 16)), tall)
+    assert found.grid == expected.grid == (4, 2) and model.patch_embed.patch_size == (8, 8)
+    torch.testing.assert_close(found.patches, expected.patches)
+    whole = TokenGrid(Sequence(), size=(32, 16), prefix=1, grid=(4, 2))
+    assert torch.equal(by_layer(whole, tall, "patches")[0], found.patches)
+    model.set_input_size((48, 64))  # the grid grows with the size
+    assert model.patch_embed.grid_size == (6, 8)
+    square = TokenGrid(Sequence(), size=32, prefix=1)  # what its patches are is known from then on
+    square.set_input_size((32, 16))
+    assert torch.equal(features(square, tall).patches, found.patches)
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ({}, r"returns \[2, 9, 16\]; .* square number of .* grid=\(rows, columns\)"),
+        ({"grid": (2, 2)}, r"returns \[2, 9, 16\]; expected prefix=1 and 2 × 2 tokens"),
+        ({"grid": (4, 2), "prefix": 0}, "expected prefix=0 and 4 × 2 tokens"),
+        ({"grid": (4, 0)}, r"grid=\(4, 0\) must be two whole numbers from 1, \(rows, columns\)"),
+        ({"grid": (33, 2)}, r"grid=\(33, 2\) .* than pixels"),
+    ],
+)
+def test_a_grid_that_does_not_fit_the_tokens_is_refused(options, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        TokenGrid(Sequence(), size=(32, 16), **{"prefix": 1} | options)
+    assert "\n" not in str(error.value)
+
+
+def test_a_grid_is_for_tokens_and_for_sizes_of_whole_patches():
+    with pytest.raises(UserError, match="returns a map of 4 × 2; leave out grid=.2, 4., which is"):
+        TokenGrid(Small(), size=(32, 16), grid=(2, 4))
+    model = TokenGrid(Sequence(), size=(32, 16), prefix=1, grid=(4, 2))
+    with pytest.raises(UserError, match="takes sides that are multiples of 8 and 8 pixels"):
+        model.set_input_size((36, 16))
+    assert model.patch_embed.img_size == (32, 16)
+
+
 class Output:
     last_hidden_state = torch.zeros(2, 5, 8)
 

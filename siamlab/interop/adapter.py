@@ -4,9 +4,8 @@ net = timm.create_model("resnet18", num_classes=0, global_pool="")
 open_models([TokenGrid(net), "zoo:mae"], size=64)
 """
 
-import math
 from collections.abc import Callable, Sequence
-from math import isqrt
+from math import gcd, isqrt, prod
 from typing import Any
 
 import torch
@@ -16,7 +15,8 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.geometry import Grid
-from siamlab.interop.layout import IMAGENET, Triple, is_triple
+from siamlab.interop.adapter_arguments import check_arguments, check_grid
+from siamlab.interop.layout import IMAGENET, Triple
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.wording import described
 
@@ -25,11 +25,13 @@ class TokenGrid(nn.Module):
     """A network with what probes ask of timm's vision transformers.
 
     `network(x)` must return a map [B, D, rows, columns], or tokens [B, prefix + rows · columns, D]
-    of a square grid; of a tuple the first part counts, of transformers' outputs
-    `last_hidden_state`. `output` takes them out of anything else. `size` is the side of the images
-    in pixels, `mean` and `std` those of their colours (the network's own as in timm, or
-    ImageNet's). `blocks` names the modules that count as layers, as ("layer3", "layer4"), and
-    returns maps or tokens as the network does; larger maps are averaged to its grid.
+    row by row; of a tuple the first part counts, of transformers' outputs `last_hidden_state`.
+    `output` takes them out of anything else. `size` is the side of the images in pixels, or height
+    and width, `mean` and `std` those of their colours (the network's own as in timm, or
+    ImageNet's). `grid` is the rows and columns of the tokens of such an image, without which they
+    must be those of a square; at another size they are as many more as the image is larger.
+    `blocks` names the modules that count as layers, as ("layer3", "layer4"), and returns maps or
+    tokens as the network does; larger maps are averaged to its grid.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class TokenGrid(nn.Module):
         std: Triple | None = None,
         output: Callable[[Any], Tensor] | None = None,
         name: str = "",
+        grid: Grid | None = None,
     ):
         super().__init__()
         size = (size, size) if isinstance(size, int) else size
-        _check(network, size, mean, std, output)
+        check_arguments(network, size, mean, std, output)
+        check_grid(grid, size)
         self.network: nn.Module = network
         self.name: str = name or type(network).__name__
         self.num_prefix_tokens: int = prefix  # a class token first, then registers
@@ -60,6 +64,8 @@ class TokenGrid(nn.Module):
         if next(network.parameters(), None) is None:  # something must say where the model lies
             self.here: nn.Parameter = nn.Parameter(torch.empty(0), requires_grad=False)
         self.num_features: int = 0
+        self.given: bool = grid is not None  # whether the grid was told, and not found
+        self.first: tuple[Grid, Grid] | None = (tuple(size), tuple(grid)) if grid else None
         self.set_input_size(size)
 
     def set_input_size(self, size: Grid) -> None:
@@ -69,10 +75,11 @@ class TokenGrid(nn.Module):
             f"give a smaller size than {list(size)}: TokenGrid(network, size=...)"
         ):
             image = torch.zeros(2, 3, *size, device=parameter.device, dtype=parameter.dtype)
+        self._expected(size)
         modes = {module: module.training for module in self.modules()}
         try:
             with torch.no_grad():
-                tokens, grid = self._tokens(self.eval().network(image))
+                tokens, grid = self._tokens(self.eval().network(image), size)
         except (RuntimeError, AssertionError, ValueError) as error:
             if isinstance(error, UserError):
                 raise
@@ -83,6 +90,7 @@ class TokenGrid(nn.Module):
         finally:
             for module, training in modes.items():
                 module.training = training
+        self.first = self.first or (tuple(size), grid)
         self.num_features = tokens.shape[-1]
         self.patch_embed.fit(size, grid)
         self.pretrained_cfg = self.pretrained_cfg | {"input_size": (3, *size)}
@@ -93,7 +101,7 @@ class TokenGrid(nn.Module):
 
     def forward_features(self, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B T D"]:
         """Return prefix tokens, then those of the grid, row by row."""
-        return self._tokens(self.network(x))[0]
+        return self._tokens(self.network(x), tuple(x.shape[2:]))[0]
 
     def forward_intermediates(
         self,
@@ -111,7 +119,8 @@ class TokenGrid(nn.Module):
         finally:
             for hook in hooks:
                 hook.remove()
-        tokens = [self._tokens(out, self.patch_embed.grid_size)[0] for out in outputs]
+        size, grid = tuple(x.shape[2:]), self.patch_embed.grid_size
+        tokens = [self._tokens(out, size, grid)[0] for out in outputs]
         chosen, prefix = tokens[-(indices or 0) :], self.num_prefix_tokens
         return [(t[:, prefix:], t[:, :prefix]) if return_prefix_tokens else t for t in chosen]
 
@@ -127,21 +136,70 @@ class TokenGrid(nn.Module):
                 raise UserError(f"{self.name} has no module {block!r} for blocks; it has {tops}")
         return [known[block] for block in blocks] or [self.network]
 
-    def _tokens(self, out: Any, grid: Grid | None = None) -> tuple[Float[Tensor, "B T D"], Grid]:
-        """Return tokens and their grid; a map is averaged to `grid`."""
+    def _tokens(
+        self, out: Any, size: Grid, to: Grid | None = None
+    ) -> tuple[Float[Tensor, "B T D"], Grid]:
+        """Return the tokens of images of this size and their grid; a map is averaged to `to`."""
         out, prefix = self.output(out), self.num_prefix_tokens
-        shape = list(out.shape) if isinstance(out, Tensor) else described(out)
         if isinstance(out, Tensor) and out.ndim == 4 and prefix == 0:
-            out = out if grid is None else F.adaptive_avg_pool2d(out, grid)
+            self._check_map(tuple(out.shape[2:]), size, to)
+            out = out if to is None else F.adaptive_avg_pool2d(out, to)
             return out.flatten(2).mT, tuple(out.shape[2:])
         if isinstance(out, Tensor) and out.ndim == 3:
-            side = isqrt(max(out.shape[1] - prefix, 0))
-            if side and side**2 + prefix == out.shape[1]:
-                return out, (side, side)
+            if grid := self._grid_of(out.shape[1] - prefix, size, to):
+                return out, grid
+        shape = list(out.shape) if isinstance(out, Tensor) else described(out)
         raise UserError(
-            f"{self.name} returns {shape}; expected a map [B, D, rows, columns], or prefix="
-            f"{prefix} and a square number of tokens [B, T, D]: leave out its pooling and head, or "
-            "give output=function"
+            f"{self.name} returns {shape}; expected {self._wanted(size)}: leave out its pooling "
+            "and head, or give output=function"
+        )
+
+    def _grid_of(self, tokens: int, size: Grid, to: Grid | None) -> Grid | None:
+        """Return the grid of so many tokens; None where it is not known."""
+        for grid in (to, self._expected(size)):
+            if grid and prod(grid) == tokens:
+                return grid
+        side = isqrt(max(tokens, 0))
+        square = not self.given and size[0] == size[1] and side and side**2 == tokens
+        return (side, side) if square else None
+
+    def _expected(self, size: Grid) -> Grid | None:
+        """Return the grid at this size that follows from the first one, if it is whole.
+
+        Raises UserError if it is not, and was given.
+        """
+        if self.first is None:
+            return None
+        sides, grid = self.first
+        if all(new * n % old == 0 for new, n, old in zip(size, grid, sides, strict=True)):
+            return tuple(new * n // old for new, n, old in zip(size, grid, sides, strict=True))
+        if self.given:
+            steps = (old // gcd(old, n) for old, n in zip(sides, grid, strict=True))
+            raise UserError(
+                f"{self.name} with grid={grid} at {sides[0]} × {sides[1]} pixels takes sides that "
+                f"are multiples of {' and '.join(map(str, steps))} pixels; got "
+                f"{size[0]} × {size[1]}"
+            )
+        return None
+
+    def _check_map(self, found: Grid, size: Grid, to: Grid | None) -> None:
+        """Raise UserError where the network's map has another grid than was given."""
+        if self.given and to is None and found != self._expected(size):
+            raise UserError(
+                f"{self.name} returns a map of {found[0]} × {found[1]}; leave out "
+                f"grid={self.first[1]}, which is for tokens"
+            )
+
+    def _wanted(self, size: Grid) -> str:
+        prefix = self.num_prefix_tokens
+        if self.given:
+            rows, columns = self._expected(size)
+            return (
+                f"prefix={prefix} and {rows} × {columns} tokens [B, {prefix + rows * columns}, D]"
+            )
+        return (
+            f"a map [B, D, rows, columns], or prefix={prefix} and a square number of tokens "
+            "[B, T, D] of a square image (of others: grid=(rows, columns))"
         )
 
 
@@ -168,25 +226,3 @@ def _first(out: Any) -> Any:
     """Return the features of what a network returned."""
     out = getattr(out, "last_hidden_state", out)
     return out[0] if isinstance(out, tuple | list) else out
-
-
-def _check(network: Any, size: Any, mean: Any, std: Any, output: Any) -> None:
-    """Raise UserError for arguments that no network could have."""
-    if not isinstance(network, nn.Module):
-        raise UserError(f"TokenGrid takes a network, a torch module, not {network!r}")
-    sides = list(size) if isinstance(size, tuple | list) else [size]
-    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise UserError(
-            f"size={size!r} must be one or two whole numbers of pixels, such as 224 or (224, 160)"
-        )
-    for name, colours, least in (("mean", mean, -math.inf), ("std", std, 0.0)):
-        if colours is not None and not is_triple(colours, least):
-            above = " above 0" if least == 0 else ""
-            raise UserError(
-                f"{name}={colours!r} must be three numbers{above}, of red, green and blue in 0..1"
-            )
-    if output is not None and not callable(output):
-        raise UserError(
-            f"output={output!r} must be a function of what the network returns, as "
-            "output=lambda found: found.last_hidden_state"
-        )
