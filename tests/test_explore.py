@@ -637,7 +637,7 @@ def test_a_run_without_a_dense_prediction_of_features_has_no_eye(tmp_path):
         EyeExplorer(path)
     with pytest.raises(UserError, match="not a run's folder"):
         EyeExplorer(tmp_path)
-    with pytest.raises(UserError, match="zoo: there are no branches of 'scenes_mae'"):
+    with pytest.raises(UserError, match="zoo:scenes_mae is an encoder only: .*siamlab train mae"):
         EyeExplorer("zoo:scenes_mae")
     with pytest.raises(UserError, match="pair explorer has no box to move"):
         PairExplorer().move(0.0, 0.0, 1.0, 1.0)

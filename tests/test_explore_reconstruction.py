@@ -112,3 +112,17 @@ def test_a_run_that_predicts_no_hidden_pixels_is_refused(run, tmp_path):
         ReconstructionExplorer(path)
     with pytest.raises(UserError, match="Predicted pixels are shown by ReconstructionExplorer"):
         EyeExplorer(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("zoo:mae", "zoo:mae is an encoder only: .* decoder .*`siamlab train mae --out runs/mae`"),
+        ("zoo:siameseim", "^zoo:siameseim has prediction=dense, .* needs pixels predicted"),
+        ("zoo:mea", "there is no model 'mea'; did you mean 'mae'"),
+        ("timm:vit_tiny_patch16_224", "timm:vit_tiny_patch16_224 is an encoder only"),
+    ],
+)
+def test_a_name_that_has_no_reconstruction_is_refused_as_a_name_not_as_a_folder(name, sentence):
+    with pytest.raises(UserError, match=sentence):
+        ReconstructionExplorer(name)

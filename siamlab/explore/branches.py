@@ -8,7 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from siamlab import zoo
+from siamlab.component import UserError
 from siamlab.explore.kept import kept
+from siamlab.interop.weights import is_foreign
 from siamlab.machine.device import device_named
 from siamlab.run import Run
 from siamlab.train import load_branches
@@ -16,9 +19,20 @@ from siamlab.train.kept import branch_steps, branches_at
 
 
 class Branches:
-    """Both branches of the folder of a run, on a device."""
+    """Both branches of the folder of a run, or of a model such as `zoo:siameseim`, on a device.
+
+    Raises UserError for a model of which there is only the encoder.
+    """
 
     def __init__(self, place: str | Path, device: str | torch.device):
+        name = str(place)
+        if is_foreign(name):
+            raise UserError(
+                f"{name} is an encoder only, and predictions need the predictor and the target "
+                "too: name the folder of a run, such as one of siameseim or mae"
+            )
+        if name.startswith(zoo.PREFIX):
+            place = zoo.branches(name.removeprefix(zoo.PREFIX))
         run, model, teacher = load_branches(place)
         self.place: str | Path = place
         self.run: Run = run

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from siamlab import zoo
 from siamlab.component import UserError
 from siamlab.crop import cut, finest
 from siamlab.data import Images
@@ -72,14 +71,7 @@ class EyeExplorer(Explorer):
         image: int | None = None,
         device: str | torch.device = "auto",
     ):
-        if str(folder).startswith("timm:"):
-            raise UserError(
-                f"{folder} is an encoder only; the predictor's eye also needs a predictor: name "
-                "the folder of a run with a dense prediction of features, such as siameseim's"
-            )
-        zoo_name = str(folder).removeprefix(zoo.PREFIX)
-        place = zoo.branches(zoo_name) if zoo_name != str(folder) else folder
-        self.branches: Branches = Branches(place, device)
+        self.branches: Branches = Branches(folder, device)
         self.run: Run = self.branches.run
         self.head: int | None = asked_anywhere(self.run)
         if self.head is None:

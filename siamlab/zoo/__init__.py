@@ -64,8 +64,16 @@ def branches(name: str) -> Path:
 
     Raises UserError for a model of which only the encoder ships.
     """
+    if name not in names():
+        raise UserError(unknown("zoo: there is no model", name, names()))
     if name not in _with_branches():
-        raise UserError(unknown("zoo: there are no branches of", name, _with_branches()))
+        recipe = name.removeprefix("scenes_")
+        raise UserError(
+            f"{PREFIX}{name} is an encoder only: its decoder or predictor, and its target branch, "
+            f"do not come with siamlab, as those of {PREFIX}{_with_branches()[0]} do; name the "
+            f"folder of a run, which has them: `siamlab train {recipe} --out runs/{recipe}` makes "
+            "one"
+        )
     return _whole(HERE / name)
 
 
