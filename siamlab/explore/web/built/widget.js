@@ -977,7 +977,9 @@ function showLegend(legend, scene) {
 // src/eye.ts
 var MIRRORED = "mirrored";
 var RESTS = " The box snaps to places on a grid, in the size that it has.";
+var REFUSAL = "This page does not hold that answer: it holds the box in its present size only. For any other answer, open the notebook.";
 var eyeScene = {
+  refusal: REFUSAL,
   hints: {
     free: "Move over a patch: its answer is shown at once. A click pins it." + RESTS,
     pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it." + RESTS
@@ -987,7 +989,8 @@ var eyeScene = {
     if ("control" in event) return set({ [event.control]: event.value });
     if (!("box" in event)) return withPatch(state, event.panel, event);
     const found = nearestBox(boxes, state.values.box, event);
-    return found < 0 ? state : set({ box: boxes[found] });
+    if (found >= 0) return set({ box: boxes[found] });
+    return event.step?.some(Boolean) ? state : null;
   },
   scene: (data, first, state, images) => {
     const { grid, boxes } = data;
@@ -1540,9 +1543,10 @@ function mountAlone(answers, el, keys) {
     showHint();
   }
   function computed(from, event) {
-    const { next, scene } = scenesOf[from.scene];
+    const { next, scene, refusal: own } = scenesOf[from.scene];
     const changed = "release" in event ? { pinned: false } : next(state, event, from.data);
     if (changed === state) return shown.scene;
+    if (changed === null) return refused(own ?? refusal);
     Object.assign(state, changed);
     return scene(from.data, first, state, shown.images);
   }
@@ -1554,7 +1558,11 @@ function mountAlone(answers, el, keys) {
     const words = Object.keys(values).sort().map((key2) => key2 + "=" + values[key2]);
     const found = move && scenes[[...words, ...selected].join(" ")];
     if (found) Object.assign(state, { values, selected });
-    return found ? { ...first, ...found } : { ...shown.scene, text: refusal };
+    return found ? { ...first, ...found } : refused(refusal);
+  }
+  function refused(text) {
+    const now = shown.scene;
+    return now.text === text ? now : { ...now, text };
   }
   function eventName(event) {
     if ("control" in event) return event.control + "=" + event.value;

@@ -53,9 +53,10 @@ export function mountAlone(answers: Answers, el: Element, keys: EventTarget): Sh
   }
 
   function computed(from: NonNullable<Answers["held"]>, event: Counted | Released) {
-    const { next, scene } = scenesOf[from.scene];
+    const { next, scene, refusal: own } = scenesOf[from.scene];
     const changed = "release" in event ? { pinned: false } : next(state, event, from.data);
     if (changed === state) return shown.scene;
+    if (changed === null) return refused(own ?? refusal);
     Object.assign(state, changed);
     return scene(from.data, first, state, shown.images);
   }
@@ -68,7 +69,12 @@ export function mountAlone(answers: Answers, el: Element, keys: EventTarget): Sh
     const words = Object.keys(values).sort().map((key) => key + "=" + values[key]);
     const found = move && scenes[[...words, ...selected].join(" ")]; // where it differs from the first
     if (found) Object.assign(state, { values, selected });
-    return found ? { ...first, ...found } : { ...(shown.scene as Scene), text: refusal };
+    return found ? { ...first, ...found } : refused(refusal);
+  }
+
+  function refused(text: string): Scene {
+    const now = shown.scene as Scene;
+    return now.text === text ? now : { ...now, text };
   }
 
   function eventName(event: PanelEvent): string | undefined {

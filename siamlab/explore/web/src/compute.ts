@@ -61,7 +61,8 @@ type Part = Pick<Panel, "heat" | "arrows" | "marks">; // of a panel: what answer
 export interface PageScene<Data> {
   hints?: typeof HINTS;
   begin?: (data: Data, state: PageState) => PageState; // where a page holds less than its explorer
-  next: (state: PageState, event: PanelEvent, data: Data) => PageState;
+  refusal?: string; // of an event that `next` answers with null: the page does not hold its answer
+  next: (state: PageState, event: PanelEvent, data: Data) => PageState | null;
   // `images` gets those that are made here
   scene: (data: Data, first: Scene, state: PageState, images: Record<string, string>) => Scene;
 }

@@ -24,8 +24,11 @@ interface EyeData { // as eye.py holds it
 
 const MIRRORED = "mirrored";
 const RESTS = " The box snaps to places on a grid, in the size that it has.";
+const REFUSAL = "This page does not hold that answer: it holds the box in its present size only. " +
+  "For any other answer, open the notebook.";
 
 export const eyeScene: PageScene<EyeData> = {
+  refusal: REFUSAL,
   hints: {
     free: "Move over a patch: its answer is shown at once. A click pins it." + RESTS,
     pinned: "Pinned: a click on another patch moves the pin; a click on this one or Escape releases it." + RESTS,
@@ -35,7 +38,8 @@ export const eyeScene: PageScene<EyeData> = {
     if ("control" in event) return set({ [event.control]: event.value });
     if (!("box" in event)) return withPatch(state, event.panel, event as Picked);
     const found = nearestBox(boxes, state.values.box, event);
-    return found < 0 ? state : set({ box: boxes[found] });
+    if (found >= 0) return set({ box: boxes[found] });
+    return event.step?.some(Boolean) ? state : null; // no further in a key's direction, or resized
   },
   scene: (data, first, state, images) => {
     const { grid, boxes } = data;
