@@ -1,6 +1,8 @@
 """Models and images by name, and one sentence for whatever is missing."""
 
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 import timm
@@ -223,10 +225,40 @@ def test_without_a_network_the_sentence_comes_at_once(offline, capfd):
     assert not constants.HF_HUB_OFFLINE
 
 
-def test_behind_a_proxy_the_download_decides(monkeypatch):
-    monkeypatch.setattr("siamlab.machine.network.getproxies", lambda: {"https": "http://proxy"})
+@pytest.fixture
+def proxy(monkeypatch):
+    """A proxy on loopback that gives every request the status in the server's `status`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(self.server.status)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://hub.invalid")
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("status, offline", [(200, False), (404, False), (502, True), (504, True)])
+def test_behind_a_proxy_its_answer_decides(proxy, status, offline):
+    proxy.status = status
     with cached_if_offline():
-        assert not constants.HF_HUB_OFFLINE
+        assert constants.HF_HUB_OFFLINE is offline
+
+
+def test_a_proxy_that_is_away_means_no_network(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://hub.invalid")
+    with cached_if_offline():
+        assert constants.HF_HUB_OFFLINE
 
 
 def test_without_a_network_the_way_out_is_named(monkeypatch):
