@@ -16,6 +16,9 @@ from siamlab.component import UserError
 from siamlab.data import ImageNet, folder, imagenet, sample
 from siamlab.data.about import about_data
 from siamlab.data.imagenet import CompleteSet
+from siamlab.data.images import middle
+from siamlab.evaluate.embed import embed, embed_source
+from siamlab.evaluate.evaluate import evaluate
 from siamlab.evaluate.imagenet_c import Answers, corruption_errors, readings
 from siamlab.evaluate.leaderboard import places_of
 from siamlab.evaluate.models import open_model
@@ -25,8 +28,12 @@ from siamlab.probe import Inputs
 from siamlab.probe.corruption_error import ALEXNET, mean_corruption_error
 from siamlab.probe.linear import linear
 from siamlab.probe.suite.bench import Bench, settings
+from siamlab.probe.table import same_protocols
 from siamlab.recipes import demo_size, mae
-from siamlab.train import train
+from siamlab.report.leaderboard import _data_words
+from siamlab.study import Ablation, Axis, Choice, trial
+from siamlab.study.images import study_images
+from siamlab.train import online_probes, train
 
 IDS = ("n01440764", "n01443537", "n02007558")  # tench, goldfish, flamingo
 BRIGHT = dict(zip(IDS, (20, 120, 220), strict=True))
@@ -115,10 +122,63 @@ def test_only_the_images_of_a_sample_are_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "decode", lambda *file: (decoded.append(file), decode(*file))[1])
     found, total = data.sample("train", 5)
     assert len(decoded) == 5 and total == 12
-    for part, want in zip(found[:2], sample(whole, 5)[:2], strict=True):
+    for part, want in zip(found[:2], middle(sample(whole, 5), 0.875)[:2], strict=True):
         assert torch.equal(part, want)
-    assert torch.equal(data.sample("train", None).images.pixels, whole.pixels)
+    assert torch.equal(data.sample("train", None).images.pixels, middle(whole, 0.875).pixels)
     assert len(decoded) == 5  # all of them were in the cache
+
+
+def test_models_are_measured_on_the_middle_and_trained_on_all(tmp_path):
+    """As published: 224 of 256 pixels, here 14 of 16; ImageNet-C's images are cut already."""
+    for path in write_imagenet(tmp_path).rglob("*.JPEG"):
+        noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path, quality=95)
+    write_c(tmp_path / "c")
+    data = ImageNet(path=str(tmp_path), side=16)
+    for split in ("train", "test"):
+        whole, seen = data(split).pixels, data.sample(split, None).images
+        assert whole.shape[2:] == (16, 16) and seen.masks.shape[1:] == (14, 14)
+        assert torch.equal(seen.pixels, whole[:, :, 1:15, 1:15])
+        assert torch.equal(data.sample(split, 2).images.pixels, sample(seen, 2).pixels)
+        assert torch.equal(data.replace(crop=1.0).sample(split, None).images.pixels, whole)
+    assert len(list((tmp_path / "cache").glob("imagenet-*"))) == 4  # two of them samples
+    corrupted = data.replace(test="c", test_path=f"{tmp_path}/c")
+    assert corrupted.sample("test", None).images.pixels.shape[2:] == (16, 16)
+    assert corrupted.sample("train", None).images.pixels.shape[2:] == (14, 14)
+    assert next(corrupted.test_parts(IDS)).pixels.shape[2:] == (16, 16)
+
+
+def test_the_middle_is_a_part_of_the_protocol_and_numbers_from_before_are_of_all(tmp_path, capsys):
+    data = ImageNet(path=str(write_imagenet(tmp_path)), side=40)
+    assert about_data(data)["crop"] == 0.875 and "crop" not in about_data(data.replace(crop=1.0))
+    model = open_model("zoo:scenes_mae")
+    cut, whole = (evaluate([model], data.replace(crop=c), 12, 6).scores for c in (0.875, 1.0))
+    with pytest.raises(UserError, match="data.crop"):
+        same_protocols(polars.concat([cut, whole]))
+    words = _data_words({"data.kind": "imagenet", "data.side": 256, "data.test_images": 5}, [])
+    assert "data.crop=1.0" in words
+    ours = {"data.kind": "imagenet", "data.crop": 0.875, "data.test_images": 5}
+    assert not any("crop" in word for word in _data_words(ours, []))
+
+
+def test_studies_and_online_probes_and_features_see_the_middle(tmp_path, monkeypatch):
+    data = ImageNet(path=str(write_imagenet(tmp_path)), side=40)
+    run = demo_size(mae()).change(f"data={data.kind}", "probe_every=1", "probe_images=20")
+    run, seen = run.replace(data=data), []
+    monkeypatch.setattr(online_probes, "quick_scores", lambda _, *sets: seen.extend(sets))
+    online_probes.online_probes(run)(None)
+    monkeypatch.setattr(trial, "probe_model", lambda _, *sets, **__: seen.extend(sets))
+    monkeypatch.setattr(trial, "open_model", lambda path: open_model("zoo:scenes_mae"))
+    monkeypatch.setattr(trial, "table", lambda found: polars.DataFrame())
+    axis = Axis("loss", Choice("mse", "loss=mse"), Choice("cosine", "loss=cosine"))
+    study = Ablation(question="?", base=run, axes=(axis,), seeds=1)
+    images = study_images(data, study)
+    assert images.train.pixels.shape[2:] == (40, 40) and images.about["crop"] == 0.875
+    trial.probe_trial(run, tmp_path, study, images)
+    assert [each.pixels.shape[2:] for each in seen] == [(35, 35)] * 4
+    features = embed_source(open_model("zoo:scenes_mae"), data, "test")
+    alone = embed(open_model("zoo:scenes_mae"), data.sample("test", None).images)
+    assert features["pooled"].to_list() == alone["pooled"].to_list()
 
 
 def test_the_command_says_how_many_images_were_drawn(tmp_path, capsys):

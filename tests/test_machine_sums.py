@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from siamlab.machine.sums import BLOCK, Blocks, Sums, check_rows, signed, text_sum, unsigned
+from siamlab.machine.sums import (
+    BLOCK,
+    Blocks,
+    Sums,
+    check_rows,
+    check_when_read,
+    signed,
+    text_sum,
+    unsigned,
+)
 
 FIELDS = {"step": 3, "loss": 0.1, "name": "é", "none": None, "inside": {"0": "x"}, "odd": [1, 2.5]}
 
@@ -60,3 +69,15 @@ def test_a_block_is_compared_once_and_only_where_it_is_asked_for():
     data[0] = 1
     blocks.check(0, BLOCK)
     check_rows(torch.zeros(3, 2))  # of no file
+
+
+def test_rows_of_a_part_of_an_array_are_compared_where_they_lie():
+    """Images of which the middle is taken: a view, whose rows are as far apart as the whole's."""
+    rows, sums = torch.zeros(3, BLOCK, dtype=torch.uint8), Sums()
+    sums.add(rows.numpy().reshape(-1))
+    check_when_read(rows, rows, Blocks(rows.numpy(), sums.values(), lambda: KeyError("damaged")))
+    rows[2, 9] = 1
+    part = rows.view(3, 256, 256)[:, 10:20, 10:20]
+    check_rows(part, torch.tensor([0, 1]))
+    with pytest.raises(KeyError, match="damaged"):
+        check_rows(part, torch.tensor([2]))

@@ -10,7 +10,7 @@ from siamlab.machine.arguments import typed
 
 # fields that came after numbers had been published, such as `objects.kind`, with what was done
 # before; protocols leave them out at that value, so that old and new numbers fit in one table
-LATER: dict[str, Any] = {"mask_side": 0}
+LATER: dict[str, Any] = {"mask_side": 0, "crop": 1.0}
 
 
 def about_source(source: type[DataChoice]) -> dict[str, str]:

@@ -73,7 +73,7 @@ def decoded(data: Component, split: Split, files: Files, side: int) -> Images:
             yield plain(stacked([pixels for _, pixels in piece]), labels, files.classes)
         refuse_all_unreadable(files, skipped, split)
 
-    key = data.model_dump() | {"split": split, "files": fingerprint(files.paths)}
+    key = data.model_dump(exclude={"crop"}) | {"split": split, "files": fingerprint(files.paths)}
     return cached(key, build)
 
 

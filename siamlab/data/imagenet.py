@@ -18,7 +18,7 @@ from siamlab.component import UserError
 from siamlab.data.decode import decode, decode_all, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, decoded, drawn, find_files, only
-from siamlab.data.images import DataChoice, Drawn, Images, draw, plain
+from siamlab.data.images import DataChoice, Drawn, Images, draw, middle, plain
 from siamlab.machine.files import expanded, text_in
 from siamlab.machine.terminal import caution
 
@@ -68,12 +68,24 @@ class ImageNet(DataChoice):
     side: int = Field(
         default=256, ge=1, le=4096, description="side of the stored square image, pixels"
     )
+    crop: float = Field(
+        default=0.875,
+        gt=0,
+        le=1,
+        description="share of this side that models are measured on, the middle, as 224 of 256 "
+        "pixels are published; training sees all, and images of ImageNet-C are cut already",
+    )
 
     def __call__(self, split: Split) -> Images:
         return decoded(self, split, self._files(split), self.side)
 
     def sample(self, split: Split, n: int | None) -> Drawn:
-        return drawn(self, split, self._files(split), self.side, n)
+        found = drawn(self, split, self._files(split), self.side, n)
+        return found._replace(images=self.evaluated(found.images, split))
+
+    def evaluated(self, images: Images, split: Split) -> Images:
+        corrupted = split == "test" and self.test == "c"
+        return images if corrupted else middle(images, self.crop)
 
     def _files(self, split: Split) -> Files:
         train = self._train()
@@ -91,7 +103,7 @@ class ImageNet(DataChoice):
         for part in index.split(PART):
             chosen = only(files, part.tolist())
             labels = torch.tensor(chosen.labels)
-            yield _decoded_now(chosen.paths, labels, classes, self.side)
+            yield self.evaluated(_decoded_now(chosen.paths, labels, classes, self.side), "test")
 
     def _train(self) -> Files:
         files = by_wordnet(self._own("train"), "data.path")

@@ -53,10 +53,15 @@ class DataChoice(Component):
     def sample(self, split: Literal["train", "test"], n: int | None) -> Drawn:
         """Return those of a split that the function `sample` draws; all where n is None.
 
-        A source of files decodes no others, and drops those of them that cannot be read.
+        They are `evaluated`. A source of files decodes no others, and drops those of them that
+        cannot be read.
         """
         images = self(split)
-        return Drawn(sample(images, n), len(images.labels))
+        return Drawn(self.evaluated(sample(images, n), split), len(images.labels))
+
+    def evaluated(self, images: Images, split: Literal["train", "test"]) -> Images:
+        """Return images of a split as models are measured on them, by default as they are."""
+        return images
 
     def file_names(self, split: Literal["train", "test"]) -> list[str] | None:
         """Return the file of each image of a split, in order; None if images have no files.
@@ -64,6 +69,16 @@ class DataChoice(Component):
         Files that cannot be read are among them.
         """
         return None
+
+
+def middle(images: Images, share: float) -> Images:
+    """Return the centre squares of images without masks, of a share of their side."""
+    side = images.pixels.shape[-1]
+    inner = max(1, round(share * side))
+    if inner == side:
+        return images
+    kept = slice((side - inner) // 2, (side - inner) // 2 + inner)
+    return images._replace(pixels=images.pixels[..., kept, kept], masks=no_masks(inner))
 
 
 def no_masks(side: int) -> UInt8[Tensor, "0 H W"]:

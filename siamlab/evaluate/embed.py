@@ -49,7 +49,7 @@ def embed_source(
         "file": _files(source, split, images, index),
     }
     kinds = {"split": polars.String, "image": polars.UInt32, "file": polars.String}
-    table = embed(named, take(images, index), patches, precision)
+    table = embed(named, source.evaluated(take(images, index), split), patches, precision)
     places = polars.DataFrame(about, schema=kinds)
     if patches:
         each = len(table) // len(index)

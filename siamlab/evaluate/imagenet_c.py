@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.data.about import about_data
 from siamlab.data.imagenet import ImageNet
 from siamlab.evaluate.evaluate import feature_shelf
 from siamlab.evaluate.models import NamedModel
@@ -123,6 +124,7 @@ def _answers(
     wrong = [guess.cpu() != labels for guess, (_, labels) in zip(guesses, sets, strict=True)]
     about = {"revision": REVISION, "set": "ImageNet-C", "resolution": list(taken.size)}
     about |= POOLED | HEAD | {"side": data.side, "train_content": content(learned)}
+    about |= {"crop": data.crop} if "crop" in about_data(data) else {}
     about |= {"train_images": len(learned.labels), "test_images": len(wrong[0])} | told(precision)
     shape = len(ALEXNET), len(SEVERITIES), -1
     return Answers(torch.stack(wrong).view(shape), len(learned.classes), about)

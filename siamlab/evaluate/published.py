@@ -1,5 +1,7 @@
 """Published protocols of classification and retrieval: their names, sources and numbers.
 
+Images of ImageNet are measured as in these papers, on the middle 224 of 256 pixels (`data.crop`).
+
 for key in found_protocols(scores["probe"]):     # probes of the table that follow a paper
     PAPERS[key].source, PAPERS[key].published
 numbers_of(data)        # of frozen features on ImageNet-A, -R, -Sketch or -C
@@ -102,12 +104,14 @@ PAPERS: Mapping[str, Paper] = MappingProxyType(
         ),
         "linear_augmented": Paper(
             "mae-linear",
-            "He et al. 2022, table 10: LARS, 90 epochs",
+            "He et al. 2022, table 10: LARS, 90 epochs; crops are cut from the images as they are "
+            "measured here, of ImageNet their middle, and from whole photographs there",
             _imagenet("linear_augmented", SIAMESEIM, LINEAR),
         ),
         "fine_tuning": Paper(
             "mae-fine-tuning",
-            "He et al. 2022, table 9: all weights, 100 epochs",
+            "He et al. 2022, table 9: all weights, 100 epochs; crops are drawn from the images as "
+            "they are measured here, of ImageNet their middle, and from whole photographs there",
             _imagenet(
                 "fine_tuning",
                 SIAMESEIM,

@@ -113,6 +113,8 @@ def check_rows(rows: Tensor, index: Int64[Tensor, " k"] | None = None) -> None:
     blocks = _unread.get(rows.untyped_storage().data_ptr()) if _unread else None
     if blocks is None or not len(rows):
         return
-    first, size = rows.data_ptr() - rows.untyped_storage().data_ptr(), rows[0].nbytes
+    first, bytes_each = rows.data_ptr() - rows.untyped_storage().data_ptr(), rows.element_size()
+    step, *others = (bytes_each * stride for stride in rows.stride())  # of a part of an array too
+    size = bytes_each + sum(s * (n - 1) for s, n in zip(others, rows.shape[1:], strict=True))
     for row in range(len(rows)) if index is None else index.tolist():
-        blocks.check(first + row * size, first + (row + 1) * size)
+        blocks.check(first + row * step, first + row * step + size)

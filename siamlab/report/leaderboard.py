@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from siamlab.data.about import about_data
+from siamlab.data.about import LATER, about_data
 from siamlab.evaluate.leaderboard import boards
 from siamlab.evaluate.standard import SETS
 from siamlab.figure.leaderboard import (
@@ -134,7 +134,8 @@ def _data_words(fields: dict[str, Any], places: list[str]) -> list[str]:
     if source is None:
         return []
     defaults = about_data(source.model_construct())
-    fields = fields | {"data.test_images": _test_images(fields)}
+    before = {f"data.{key}": value for key, value in LATER.items() if key in defaults}
+    fields = before | fields | {"data.test_images": _test_images(fields)}
     own = {key[5:]: value for key, value in fields.items() if key.startswith("data.")}
     words = [
         f"data.{key}={value if isinstance(value, str) else json.dumps(value)}"

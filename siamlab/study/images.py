@@ -34,6 +34,7 @@ def all_images(data: DataChoice) -> StudyImages:
     if not has_content_order(train, test):
         return StudyImages(train, test, about_data(data), data.kind)
     about = {"order": "by content", "side": train.pixels.shape[-1]}
+    about |= {key: value for key, value in about_data(data).items() if key == "crop"}
     return StudyImages(by_content(train), by_content(test), about, ANY)
 
 

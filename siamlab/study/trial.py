@@ -71,10 +71,11 @@ def train_trial(
 
 def probe_trial(run: Run, path: Path, study: Study, images: StudyImages) -> "polars.DataFrame":
     """Return the long table of scores of a trained network; write it to its folder too."""
-    train = sample(images.train, study.images)
+    train = run.data.evaluated(sample(images.train, study.images), "train")
+    test = run.data.evaluated(images.test, "train" if study.held_out else "test")
     device = choose_device(run.compute)
     settings = dict(suite=study.suite, about=images.about, device=device, precision=study.precision)
-    scores = table({run.name: probe_model(open_model(path).model, train, images.test, **settings)})
+    scores = table({run.name: probe_model(open_model(path).model, train, test, **settings)})
     with atomic(path / "scores.parquet") as draft, open(draft, "wb") as drafted:
         scores.write_parquet(drafted)
     return scores

@@ -31,7 +31,8 @@ def online_probes(run: Run, images: Images | None = None, test: Images | None = 
         )
     train = sample(images or run.data("train"), _even(run.probe_images))
     test = sample(test or run.data("test"), _even(run.probe_images // 2))
-    return lambda encoder: quick_scores(encoder, train, test)
+    seen = run.data.evaluated(train, "train"), run.data.evaluated(test, "test")
+    return lambda encoder: quick_scores(encoder, *seen)
 
 
 def quick_scores(encoder: Encoder, train: Images, test: Images) -> dict[str, float]:
