@@ -1764,6 +1764,7 @@ function chartPart(view, x, y) {
 // src/panels.ts
 var PATIENCE = 5e3;
 var LATE = "No answer yet: the kernel is busy, or it was restarted. After a restart, run this cell again.";
+var LOST = "The kernel that answers was restarted, or is out of reach. After a restart, run this cell again.";
 function mount(model2, el, offer2) {
   const root = add(el, "div", { class: "siamlab-explorer" });
   const tools = add(root, "div", { class: "tools" });
@@ -1823,10 +1824,11 @@ function addColour(parent, root) {
 function sender(model2, root, gone, offer2) {
   const sent2 = {};
   let timer;
+  let lost = false;
   const last = () => model2.get("event")?.count || 0;
   const isAnswered = () => (model2.get("answered") || 0) >= last();
   const warn = (late) => {
-    gone.textContent = late && !isAnswered() ? LATE : "";
+    gone.textContent = lost ? LOST : late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
     if (!gone.hidden) offer2?.(gone);
     root.classList.toggle("late", !gone.hidden);
@@ -1840,7 +1842,14 @@ function sender(model2, root, gone, offer2) {
     model2.save_changes();
   };
   const isAhead = (name) => sent2[name] > model2.get("answered");
-  return { send, answered: () => warn(false), isAhead };
+  model2.on("comm_live_update", () => {
+    lost = true;
+    warn(true);
+  });
+  return { send, answered: () => {
+    lost = false;
+    warn(false);
+  }, isAhead };
 }
 function showPanels(panels, scene, images, all, send) {
   const { views, pointed } = all;

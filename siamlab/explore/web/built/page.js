@@ -775,6 +775,7 @@ function chartPart(view, x, y) {
 // src/panels.ts
 var PATIENCE = 5e3;
 var LATE = "No answer yet: the kernel is busy, or it was restarted. After a restart, run this cell again.";
+var LOST = "The kernel that answers was restarted, or is out of reach. After a restart, run this cell again.";
 function mount(model, el, offer2) {
   const root = add(el, "div", { class: "siamlab-explorer" });
   const tools = add(root, "div", { class: "tools" });
@@ -834,10 +835,11 @@ function addColour(parent, root) {
 function sender(model, root, gone, offer2) {
   const sent = {};
   let timer;
+  let lost = false;
   const last = () => model.get("event")?.count || 0;
   const isAnswered = () => (model.get("answered") || 0) >= last();
   const warn = (late) => {
-    gone.textContent = late && !isAnswered() ? LATE : "";
+    gone.textContent = lost ? LOST : late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
     if (!gone.hidden) offer2?.(gone);
     root.classList.toggle("late", !gone.hidden);
@@ -851,7 +853,14 @@ function sender(model, root, gone, offer2) {
     model.save_changes();
   };
   const isAhead = (name) => sent[name] > model.get("answered");
-  return { send, answered: () => warn(false), isAhead };
+  model.on("comm_live_update", () => {
+    lost = true;
+    warn(true);
+  });
+  return { send, answered: () => {
+    lost = false;
+    warn(false);
+  }, isAhead };
 }
 function showPanels(panels, scene, images, all, send) {
   const { views, pointed } = all;

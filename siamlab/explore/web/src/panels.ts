@@ -14,6 +14,8 @@ import { setAll, shape, WIDE } from "./shapes";
 const PATIENCE = 5000; // milliseconds without an answer until the widget says so
 const LATE = "No answer yet: the kernel is busy, or it was restarted. " +
   "After a restart, run this cell again.";
+const LOST = "The kernel that answers was restarted, or is out of reach. " +
+  "After a restart, run this cell again.";
 
 // Returns the place of its buttons. `offer` adds a way out to the note that nothing answers.
 export function mount(model: Model, el: Element, offer?: (note: Element) => void): Element {
@@ -84,10 +86,11 @@ function addColour(parent: Element, root: HTMLElement): HTMLElement {
 function sender(model: Model, root: Element, gone: HTMLElement, offer?: (note: Element) => void) {
   const sent: Record<string, number> = {}; // control -> the count of its last event
   let timer: number; // a widget whose kernel was restarted looks as before, but nothing answers
+  let lost = false;
   const last = () => model.get("event")?.count || 0;
   const isAnswered = () => (model.get("answered") || 0) >= last();
   const warn = (late: boolean) => {
-    gone.textContent = late && !isAnswered() ? LATE : "";
+    gone.textContent = lost ? LOST : late && !isAnswered() ? LATE : "";
     gone.hidden = !gone.textContent;
     if (!gone.hidden) offer?.(gone);
     root.classList.toggle("late", !gone.hidden);
@@ -101,7 +104,8 @@ function sender(model: Model, root: Element, gone: HTMLElement, offer?: (note: E
     model.save_changes();
   };
   const isAhead = (name: string) => sent[name] > model.get("answered");
-  return { send, answered: () => warn(false), isAhead };
+  model.on("comm_live_update", () => { lost = true; warn(true); }); // of ipywidgets, for a lost kernel
+  return { send, answered: () => { lost = false; warn(false); }, isAhead };
 }
 
 function showPanels(

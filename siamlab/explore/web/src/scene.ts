@@ -197,7 +197,7 @@ export interface Shown { // what a model holds
 export interface Model { // that of anywidget, as far as panels use it
   get<Name extends keyof Shown>(name: Name): Shown[Name];
   set<Name extends keyof Shown>(name: Name, value: Shown[Name]): void;
-  on(name: `change:${keyof Shown}`, call: () => void): void;
+  on(name: `change:${keyof Shown}` | "comm_live_update", call: () => void): void;
   save_changes(): void;
 }
 
