@@ -420,7 +420,9 @@ def test_every_box_of_a_page_is_there_for_the_keys(page, eye):
     before = explorer.move(0.3, 0.4, 0.6, 0.6).state["text"]
     says(page, before)
     page.keyboard.press("+")  # of another size there is none
-    says(page, before)
+    mentions(page, "it holds the box in its present size only")
+    page.keyboard.press("ArrowUp")
+    says(page, explorer.move(0.2, 0.4, 0.6, 0.6).state["text"])
     expect(page.locator(".siamlab-hint")).to_contain_text("in the size that it has")
 
 
