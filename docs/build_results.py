@@ -16,8 +16,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent)]
 
 from siamlab.explore.scene import decimal  # noqa: E402
-from siamlab.figure.plane import undominated  # noqa: E402
-from siamlab.figure.scores import SUMMARY  # noqa: E402
+from siamlab.figure.scores import SUMMARY, undominated  # noqa: E402
 from siamlab.study.statistics import effects, means  # noqa: E402
 from siamlab.study.trials_file import read_trials  # noqa: E402
 

@@ -8,8 +8,9 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from siamlab.component import UserError
+from siamlab.figure.template import colours
 from siamlab.recipes import demo_size, siameseim
-from siamlab.study import Ablation, Axis, Choice, Search
+from siamlab.study import Ablation, Axis, Choice, Search, matches_page
 from siamlab.study import description as description_module
 from siamlab.study.attach import attach_study
 from siamlab.study.claims import requeue
@@ -196,6 +197,41 @@ def test_a_comparison_of_runs_on_this_machine_leads_to_the_places_of_disagreemen
     before = places.stat().st_mtime_ns
     list(sections(LOSSES, study, results(study), compared, tmp_path))
     assert places.stat().st_mtime_ns == before  # made once
+
+
+def colours_in(figure):
+    """The colour of each name, of a point, a line or a match."""
+    return {
+        trace.name.removeprefix("match of "): getattr(trace, part).color
+        for trace in figure.data
+        for part in ("marker", "line")
+        if trace.name and getattr(trace, part).color
+    }
+
+
+def test_a_configuration_has_one_colour_on_all_pages_of_a_study(tmp_path, monkeypatch):
+    """Also where it is the second on one page and the third on another."""
+    pages = []
+    monkeypatch.setattr(matches_page, "write_report", lambda *given: pages.append(given[2]))
+    study = open_study(LOSSES, "losses", open_storage("", tmp_path))
+    first, _, last = LOSSES.points()  # cosine was trained elsewhere
+    for trial in waiting(study):
+        finish(study, trial, trial.user_attrs["point"], trial.user_attrs["seed"])
+    for point in (first, last):
+        train(point.run, tmp_path / "runs" / f"{point.label}-seed0")
+    compared = effects(results(study), LOSSES.comparisons(), seeds=4)
+    parts = {}
+    for part in sections(LOSSES, study, results(study), compared, tmp_path):
+        parts[part.title] = part
+        if part.title == "Learning curves":
+            break  # pages of runs come next
+    ((matches,),) = pages
+    (curves, _), (plane,) = parts["Learning curves"].figures, parts["The plane"].figures
+    every = colours([point.label for point in LOSSES.points()])
+    wanted = {name: every[name] for name in ("UniGrad", "MSE")}
+    for figure in (plane, curves, *matches.figures):
+        found = colours_in(figure)
+        assert {name: found[name] for name in wanted} == wanted
 
 
 def test_pairs_whose_labels_differ_only_in_signs_have_pages_of_their_own():

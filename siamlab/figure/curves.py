@@ -26,6 +26,7 @@ from siamlab.probe.suite import PARTS, PROBES
 from siamlab.probe.table import check_frame
 
 Dashes = tuple[str, ...]
+Styles = dict[str, dict]  # the style of the line of each run
 
 MEASURES = {"rankme": "RankMe (dimensions)", "spread": "spread (0 collapsed)"}
 LEARNED = ("semantic", "spatial", "knn", "linear", "correspondence_centred")
@@ -93,22 +94,31 @@ def learning_table(metrics: pl.DataFrame, probes: Sequence[str] = LEARNED) -> pl
 
 
 @typed
-def loss_figure(table: pl.DataFrame, title: str = "Loss") -> go.Figure:
-    """One panel per loss term and one line per run of a `loss_table`."""
+def loss_figure(table: pl.DataFrame, title: str = "Loss", among: Sequence[str] = ()) -> go.Figure:
+    """One panel per loss term and one line per run of a `loss_table`.
+
+    Colours are chosen among the names `among`, then those of the table.
+    """
     table = check_frame(table, ("run", "images", "term", "value"))
     terms = table["term"].unique(maintain_order=True).to_list()
     figure, places = _panels([f"loss: {term}" for term in terms], columns=3)
+    styles = _styles(table, SOLID, among)
     for term, place in zip(terms, places, strict=True):
-        _lines(figure, table.filter(pl.col("term") == term), table, SOLID, **place)
+        _lines(figure, table.filter(pl.col("term") == term), styles, **place)
         figure.update_yaxes(title_text="loss (no unit)" if place["col"] == 1 else None, **place)
     caption = "One panel per loss term, each with its own scale: terms have different forms, so "
     caption += "runs can be compared only within a panel. Values are as logged, without smoothing."
-    return _finish(figure, table, title, caption, places[-1]["row"])
+    return _finish(figure, styles, title, caption, places[-1]["row"])
 
 
 @typed
-def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go.Figure:
-    """RankMe and spread of context and target, one line per run of a `collapse_table`."""
+def collapse_figure(
+    table: pl.DataFrame, title: str = "Signs of collapse", among: Sequence[str] = ()
+) -> go.Figure:
+    """RankMe and spread of context and target, one line per run of a `collapse_table`.
+
+    Colours are chosen among the names `among`, then those of the table.
+    """
     table = check_frame(table, ("run", "images", "side", "measure", "of", "value"))
     sides = [side for side in SIDES if side in table["side"]]
     shown = [(measure, side) for measure in MEASURES for side in sides]
@@ -117,13 +127,14 @@ def collapse_figure(table: pl.DataFrame, title: str = "Signs of collapse") -> go
     for (measure, side), place in zip(shown, places, strict=True):
         rows = table.filter(pl.col("measure") == measure, pl.col("side") == side)
         for of, dashes in (("image", SOLID), ("patch", DOTTED)):
-            _lines(figure, rows.filter(pl.col("of") == of), table, dashes, **place)
+            styles = _styles(table, dashes, among)
+            _lines(figure, rows.filter(pl.col("of") == of), styles, **place)
         figure.update_yaxes(title_text=MEASURES[measure] if place["col"] == 1 else None, **place)
     figure.update_yaxes(rangemode="tozero")
     caption = "Solid or dashed: features of images (pooled). Dotted: features of patches. RankMe "
     caption += "measures how many directions the features use, spread how far unit-length "
     caption += "features vary. A value near the floor, 1 or 0, is a sign of collapse."
-    return _finish(figure, table, title, caption, places[-1]["row"])
+    return _finish(figure, _styles(table, SOLID, among), title, caption, places[-1]["row"])
 
 
 @typed
@@ -134,14 +145,15 @@ def learning_figure(table: pl.DataFrame, title: str = "Learning curves") -> go.F
     if wrong := [probe for probe in probes if probe not in PROBES]:
         raise UserError(unknown("the table of this figure: no probe", wrong[0], PROBES))
     figure, places = _panels([PROBES[probe].title.split(":")[0] for probe in probes], columns=3)
+    styles = _styles(table, SOLID)
     for probe, place in zip(probes, places, strict=True):
-        _lines(figure, table.filter(pl.col("probe") == probe), table, SOLID, **place)
+        _lines(figure, table.filter(pl.col("probe") == probe), styles, **place)
         unit = "score (0 chance, 1 ceiling)" if probe in PARTS else "%"
         figure.update_yaxes(title_text=unit, **place)
     figure.update_yaxes(rangemode="tozero")
     caption = "The probes of `siamlab probe` on a fixed subset of the images: compare these curves "
     caption += "with each other, not with the numbers of a full probe."
-    return _finish(figure, table, title, caption, places[-1]["row"])
+    return _finish(figure, styles, title, caption, places[-1]["row"])
 
 
 def _long(metrics: pl.DataFrame, keys: Sequence[str], name: str) -> pl.DataFrame:
@@ -162,10 +174,7 @@ def _panels(titles: list[str], columns: int) -> tuple[go.Figure, list[dict[str, 
     return panels(titles, columns, **gaps), places
 
 
-def _lines(
-    figure: go.Figure, rows: pl.DataFrame, table: pl.DataFrame, dashes: Dashes, **panel: int
-) -> None:
-    styles = _styles(table, dashes)
+def _lines(figure: go.Figure, rows: pl.DataFrame, styles: Styles, **panel: int) -> None:
     for (run,), of in rows.group_by("run", maintain_order=True):
         of = of.sort("images")
         figure.add_scatter(
@@ -179,17 +188,16 @@ def _lines(
         )
 
 
-def _styles(table: pl.DataFrame, dashes: Dashes) -> dict[str, dict]:
+def _styles(table: pl.DataFrame, dashes: Dashes, among: Sequence[str] = ()) -> Styles:
     """The line style of each run, in the order of the runs."""
-    colour, runs = colours(table["run"]), table["run"].unique(maintain_order=True).to_list()
-    turn = repeats(runs)
+    runs = table["run"].unique(maintain_order=True).to_list()
+    colour, turn = colours([*among, *runs]), repeats([*among, *runs])
     dash = {run: dashes[turn[run] % len(dashes)] for run in runs}
     return {run: dict(color=colour[run], dash=dash[run], width=2) for run in runs}
 
 
-def _finish(figure: go.Figure, table: pl.DataFrame, title: str, caption: str, rows: int):
+def _finish(figure: go.Figure, styles: Styles, title: str, caption: str, rows: int):
     """Add axis titles, a legend in the order of the runs, title and caption."""
-    styles = _styles(table, SOLID)
     legend(figure, {run: dict(mode="lines", line=line) for run, line in styles.items()})
     below = 52 + legend_height(styles)
     figure.update_xaxes(title_text="images seen", rangemode="tozero", nticks=4, tickangle=0)

@@ -5,7 +5,7 @@ table = disagreement_table(found, a, b)
 disagreement_figure(a, b, table)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -90,8 +90,12 @@ def disagreement_figure(
     table: pl.DataFrame,
     most: Count = 6,
     title: str = "Whose match is right?",
+    among: Sequence[str] = (),
 ) -> go.Figure:
-    """Both views of the first `most` ranks of a `disagreement_table`, with truth and matches."""
+    """Both views of the first `most` ranks of a `disagreement_table`, with truth and matches.
+
+    Colours are chosen among the names `among`, then those of the table.
+    """
     table = check_frame(table, COLUMNS, "the table of disagreements")
     if (last := table["pair"].max()) >= (count := min(len(a.image), len(b.image))):
         raise UserError(
@@ -100,7 +104,7 @@ def disagreement_figure(
         )
     shown = table.filter(pl.col("rank") <= most).partition_by("rank", maintain_order=True)
     names = table["model"].unique(maintain_order=True).to_list()
-    colour = colours(names)
+    colour = colours([*among, *names])
     figure, lines = _panels(shown)
     for i, part in enumerate(shown):
         row, col = 2 * i // ACROSS + 1, 2 * i % ACROSS + 1

@@ -17,10 +17,9 @@ from siamlab.figure.plane import (
     Axis,
     draw_models,
     named_models,
-    undominated,
 )
-from siamlab.figure.scores import SUMMARY
-from siamlab.figure.template import finish, is_reference, symbols
+from siamlab.figure.scores import SUMMARY, undominated
+from siamlab.figure.template import colours, finish, is_reference, symbols
 from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame, same_protocols
 
@@ -62,7 +61,9 @@ def leaderboard_figure(
     """The plane of a `leaderboard_table`."""
     table = check_frame(table, ("model", "status", *PLACED, *ABOUT, "front"))
     axes = _axis(table, 0), _axis(table, 1)
-    figure = draw_models(_named_apart(table), axes, _marks(table, reference), reference)
+    named = _named_apart(table)
+    colour = colours(named["model"], reference)
+    figure = draw_models(named, axes, _marks(table, reference), colour)
     caption = WHISKERS.format(what="axes")
     if not any(table[name].is_finite().any() for name in PLACED if name.endswith("low")):
         caption = caption.replace("Whiskers: 95 % intervals. ", "")

@@ -12,7 +12,7 @@ import polars as pl
 
 from siamlab.component import UserError, unknown
 from siamlab.figure.labels import place_labels
-from siamlab.figure.scores import SUMMARY, whole_models
+from siamlab.figure.scores import SUMMARY, undominated, whole_models
 from siamlab.figure.template import (
     GREY,
     INK,
@@ -30,6 +30,7 @@ from siamlab.figure.template import (
 from siamlab.machine.arguments import typed
 from siamlab.probe.table import check_frame
 
+Looks = Mapping[str, str]  # of each model
 PLACED = tuple(f"{name}{end}" for name in SUMMARY for end in ("", "_low", "_high"))
 HEIGHT = 480  # pixels, without title and caption
 WIDTHS = (WIDTH, 800, 1100)  # pixels: labels do not overlap at any of these
@@ -88,10 +89,16 @@ def plane_figure(
     arrows: Sequence[tuple[str, str]] = (),
     reference: str = "untrained",
     title: str = "Semantic–spatial plane",
+    among: Sequence[str] = (),
 ) -> go.Figure:
-    """The plane of a `plane_table`, with arrows from one model to another."""
+    """The plane of a `plane_table`, with arrows from one model to another.
+
+    Colours are chosen among the names `among`, then those of the table.
+    """
     table = check_frame(table, ("model", *PLACED, "front"))
-    figure = draw_models(table, SCORES, symbols(table["model"], reference), reference, arrows)
+    names = [*among, *table["model"]]
+    marks, colour = symbols(names, reference), colours(names, reference)
+    figure = draw_models(table, SCORES, marks, colour, arrows)
     caption = WHISKERS.format(what="scores")
     if reference in table["model"]:
         caption += f" Open diamond: the {reference} network."
@@ -105,13 +112,13 @@ def plane_figure(
 def draw_models(
     table: pl.DataFrame,
     axes: tuple[Axis, Axis],
-    marks: Mapping[str, str],
-    reference: str = "untrained",
+    marks: Looks,
+    colour: Looks,
     arrows: Sequence[tuple[str, str]] = (),
 ) -> go.Figure:
     """Return the figure of a table with the columns of `plane_table`, without title and caption.
 
-    `marks` is the marker of each model.
+    `marks` and `colour` are the marker and the colour of each model.
     """
     figure, named = go.Figure(), named_models(table)
     x_range, y_range = (_range(table, *pair) for pair in zip(SUMMARY, axes, strict=True))
@@ -122,10 +129,10 @@ def draw_models(
         rule(figure, *line, dash="dot")
     rule(figure, *steps, dash="dash")
     _others(figure, table.filter(~pl.col("model").is_in(named["model"].to_list())))
-    _points(figure, named, reference, marks)
+    _points(figure, named, marks, colour)
     for start, end in arrows:
         _arrow(figure, table, start, end)
-    _labels(figure, named, (steps, *chance), np.array([x_range, y_range]), reference)
+    _labels(figure, named, (steps, *chance), np.array([x_range, y_range]), colour)
     figure.update_xaxes(title_text=plain(axes[0].title), range=x_range, automargin=False)
     figure.update_yaxes(title_text=plain(axes[1].title), range=y_range, automargin=False)
     return figure.update_layout(showlegend=False, margin=MARGIN)
@@ -134,13 +141,6 @@ def draw_models(
 def named_models(table: pl.DataFrame) -> pl.DataFrame:
     """Return the rows whose names are written: all, or of many those on the front."""
     return table if len(table) <= NAMED else table.filter("front")
-
-
-def undominated(points: np.ndarray) -> list[bool]:
-    """Return whether no point is at least as good on both axes and better on one (up)."""
-    no_less = (points[None] >= points[:, None]).all(axis=2)  # [point, other]
-    more = (points[None] > points[:, None]).any(axis=2)
-    return (~(no_less & more).any(axis=1)).tolist()
 
 
 def _range(table: pl.DataFrame, name: str, axis: Axis) -> tuple[float, float]:
@@ -165,10 +165,7 @@ def _steps(
     return [left, *np.repeat(x, 2).tolist()], [*np.repeat(y, 2).tolist(), bottom]
 
 
-def _points(
-    figure: go.Figure, table: pl.DataFrame, reference: str, marks: Mapping[str, str]
-) -> None:
-    colour = colours(table["model"], reference)
+def _points(figure: go.Figure, table: pl.DataFrame, marks: Looks, colour: Looks) -> None:
     for row in table.iter_rows(named=True):
         shade = colour[row["model"]]
         ends = [whisker(row, name, f"{name}_low", f"{name}_high", shade) for name in SUMMARY]
@@ -209,13 +206,12 @@ def _arrow(figure: go.Figure, table: pl.DataFrame, start: str, end: str) -> None
 
 
 def _labels(
-    figure: go.Figure, table: pl.DataFrame, rules: tuple, ranges: np.ndarray, reference: str
+    figure: go.Figure, table: pl.DataFrame, rules: tuple, ranges: np.ndarray, colour: Looks
 ) -> None:
     """Write names beside their points, joined by a thin line."""
     lines = [broken(name) for name in table["model"]]
     sizes = np.array([(LETTER * max(map(len, text)) + 6, LINE * len(text) + 4) for text in lines])
     offsets = place_labels(*_pixels(table, rules, ranges, sizes))
-    colour = colours(table["model"], reference)
     for text, offset, row in zip(lines, offsets, table.iter_rows(named=True), strict=True):
         place = dict(x=row["semantic"], y=row["spatial"], ax=offset[0], ay=offset[1])
         figure.add_annotation(

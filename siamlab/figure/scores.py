@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from siamlab.component import UserError
@@ -140,6 +141,13 @@ def decimals(rows: pl.DataFrame) -> int:
     half = ((rows["high"] - rows["low"]) / 2).fill_nan(None).drop_nulls()
     half = half.filter((half > 0) & half.is_finite())
     return 2 if half.is_empty() else min(4, max(0, -math.floor(math.log10(half.median()))))
+
+
+def undominated(points: np.ndarray) -> list[bool]:
+    """Return whether no point is at least as good on both axes and better on one (up)."""
+    no_less = (points[None] >= points[:, None]).all(axis=2)  # [point, other]
+    more = (points[None] > points[:, None]).any(axis=2)
+    return (~(no_less & more).any(axis=1)).tolist()
 
 
 def heading(row: dict[str, Any], name: str = "title") -> str:

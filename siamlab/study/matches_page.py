@@ -5,11 +5,12 @@ write_match_pages([("UniGrad", "cosine")], folders, test, out)   # {"cosine, Uni
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
+import polars as pl
 from torch import Generator
 
 from siamlab import figure
@@ -19,6 +20,8 @@ from siamlab.machine.sums import text_sum
 from siamlab.probe import Features, features
 from siamlab.probe.pairs import crop_pairs
 from siamlab.report.page import Section, write_report
+from siamlab.study.definition import FixedStudy
+from siamlab.study.images import study_images
 from siamlab.study.run_page import LIBRARY
 from siamlab.train import RunFolder
 
@@ -27,11 +30,29 @@ IMAGES = 24  # test images, of each of which two crops are compared
 SHOWN = 8  # places
 LONGEST = 80  # letters of a label in the name of a file
 
-MATCHES = """\
+DETAILS = """\
 The first seed of each. Two crops are cut from each of {images} test images, so that the true \
 place of each patch is known. Mean distance of all matches from it, in patches: {means}. Below are \
 the places on which the two differ most, one of each image: they show how a configuration fails, \
 not how often."""
+
+MATCHES = """\
+Each comparison leads to the places on which its two configurations disagree most, with the truth: \
+two crops of test images, the true place of a patch, and where each finds it."""
+
+
+def matches_section(
+    definition: FixedStudy, compared: pl.DataFrame, folders: Mapping[str, RunFolder], out: Path
+) -> Iterator[Section]:
+    """Link each comparison to its page of matches, where both encoders are on this machine."""
+    folders = {point: folder for point, folder in folders.items() if folder.encoder.exists()}
+    pairs = compared.select("base", "point").unique(maintain_order=True).rows()
+    if pairs := [pair for pair in pairs if folders.keys() >= set(pair)]:
+        points = definition.points()
+        test = study_images(points[0].run.data, definition).test
+        links = write_match_pages(pairs, folders, test, out, [point.label for point in points])
+        table = pl.DataFrame({"comparison": list(links)})
+        yield Section("Whose match is right?", MATCHES, table=table, links=links)
 
 
 def write_match_pages(
@@ -39,10 +60,12 @@ def write_match_pages(
     folders: Mapping[str, RunFolder],
     test: Images,
     out: Path,
+    among: Sequence[str] = (),
 ) -> dict[str, str]:
     """Write missing and outdated pages of pairs (base, changed) whose encoders are here.
 
-    Returns the address of each page by the names of its pair.
+    Returns the address of each page by the names of its pair. Colours are chosen among the
+    configurations `among`.
     """
     size = max(folder.run().size for folder in folders.values())  # others resize the crops
     few = sample(test, IMAGES)
@@ -60,9 +83,10 @@ def write_match_pages(
         if not page.exists() or page.stat().st_mtime < max(e.stat().st_mtime for e in encoders):
             found = {name: both(name) for name in (base, changed)}
             every = figure.disagreement_table(found, a, b, each=None)
-            drawn = figure.disagreement_figure(a, b, figure.disagreement_table(found, a, b), SHOWN)
+            table = figure.disagreement_table(found, a, b)
+            drawn = figure.disagreement_figure(a, b, table, SHOWN, among=among)
             words = [f"{n} {every.filter(model=n)['patches'].mean():.2f}" for n in found]
-            text = MATCHES.format(images=len(few.labels), means="; ".join(words))
+            text = DETAILS.format(images=len(few.labels), means="; ".join(words))
             title = f"{changed} against {base}"
             write_report(page, title, [Section("Whose match is right?", text, [drawn])],
                          out / LIBRARY)  # fmt: skip

@@ -22,7 +22,7 @@ from siamlab.study.definition import SCORES, FixedStudy, Search, Study
 from siamlab.study.description import check_same, describe
 from siamlab.study.file import load
 from siamlab.study.images import study_images
-from siamlab.study.matches_page import write_match_pages
+from siamlab.study.matches_page import matches_section
 from siamlab.study.results import chance_importances, importances, results, trials
 from siamlab.study.run_page import LIBRARY, PAGE, curves, write_run_page
 from siamlab.study.statistics import effects, means
@@ -41,10 +41,6 @@ by the Student-t interval of these differences, widened (Bonferroni) so that all
 list hold together with 95 %. "No difference larger than x" is a finding; "cannot tell" is not. \
 The number of further seeds assumes that difference and spread stay as they are, so the chance \
 that they suffice is about one half."""
-
-MATCHES = """\
-Each comparison leads to the places on which its two configurations disagree most, with the truth: \
-two crops of test images, the true place of a patch, and where each finds it."""
 
 FRONT = """\
 The complete trials that no other trial beats on all objectives at once: parameters, then \
@@ -147,13 +143,15 @@ def sections(
     if compared is not None:
         lines = "\n".join(f"- {sentence}" for sentence in verdict_sentences(compared))
         yield Section("Verdicts", f"{VERDICTS}\n\n{lines}")
-        yield from matches_section(definition, compared, done, out)
+        folders = first_seed_folders(done, out)
+        yield from matches_section(definition, compared, folders, out)
     if isinstance(definition, Search):
         yield Section("Pareto front", FRONT, table=pareto_front(study))
     arrows = comparable(definition, scores) if definition.kind in ("ablation", "path") else []
     plane = SEARCH_PLANE if isinstance(definition, Search) else PLANE
     if both_scores(means(scores).rename({"point": "model"})):
-        yield Section("The plane", plane, [figure.plane_figure(plane_rows(scores), arrows)])
+        drawn = [figure.plane_figure(plane_rows(scores), arrows, among=labels(definition))]
+        yield Section("The plane", plane, drawn)
     if compared is not None:
         yield Section("Effects", EFFECTS, [figure.effects_figure(figure.effects_table(compared))])
     yield Section("Means", MEANS, table=means_table(scores, definition.seeds))
@@ -163,24 +161,16 @@ def sections(
         table = figure.importances_table(shares, chance_importances(study))
         bars = figure.importances_figure(table, measure=measure)
         yield Section("Importance", text, [bars])
-    if figures := curves(first_seed_folders(done, out)):
+    if figures := curves(first_seed_folders(done, out), labels(definition)):
         yield Section("Learning curves", CURVES, figures)
     yield runs_section(done, write_run_pages(definition, done, out))
     yield Section("What this page cannot show", LIMITS)
 
 
-def matches_section(
-    definition: FixedStudy, compared: pl.DataFrame, done: pl.DataFrame, out: Path
-) -> Iterator[Section]:
-    """Link each comparison to its page of matches, where both encoders are on this machine."""
-    folders = first_seed_folders(done, out)
-    folders = {point: folder for point, folder in folders.items() if folder.encoder.exists()}
-    pairs = compared.select("base", "point").unique(maintain_order=True).rows()
-    if pairs := [pair for pair in pairs if folders.keys() >= set(pair)]:
-        test = study_images(definition.points()[0].run.data, definition).test
-        links = write_match_pages(pairs, folders, test, out)
-        table = pl.DataFrame({"comparison": list(links)})
-        yield Section("Whose match is right?", MATCHES, table=table, links=links)
+def labels(definition: Study) -> list[str]:
+    """Return the configurations in the order of the definition, which all pages colour alike."""
+    fixed = isinstance(definition, FixedStudy)
+    return [point.label for point in definition.points()] if fixed else []
 
 
 def plane_rows(scores: pl.DataFrame) -> pl.DataFrame:
@@ -228,13 +218,13 @@ def write_run_pages(definition: Study, done: pl.DataFrame, out: Path) -> dict[st
     if not folders:
         return {}
     base = definition.points()[0].run if isinstance(definition, FixedStudy) else folders[0].run()
-    test = study_images(base.data, definition).test
+    test, among = study_images(base.data, definition).test, labels(definition)
     with Console(stderr=True).status("pictures") as status:
         for folder in folders:
             page = folder.path / PAGE
             if not page.exists() or page.stat().st_mtime < folder.encoder.stat().st_mtime:
                 status.update(cell(f"pictures of {folder.path.name}"))
-                write_run_page(folder.run(), base, folder, test, out / LIBRARY)
+                write_run_page(folder.run(), base, folder, test, out / LIBRARY, among)
     return {folder.path.name: f"runs/{quote(folder.path.name)}/{PAGE}" for folder in folders}
 
 

@@ -3,7 +3,7 @@
 write_run_page(run, base, folder, test, library)     # FOLDER/pictures.html
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,32 +33,42 @@ Loss and signs of collapse by step. Spread is 1 for random directions and 0 for 
 RankMe is about the number of directions that the features use."""
 
 
-def write_run_page(run: Run, base: Run, folder: RunFolder, test: Images, library: Path) -> Path:
+def write_run_page(
+    run: Run,
+    base: Run,
+    folder: RunFolder,
+    test: Images,
+    library: Path,
+    among: Sequence[str] = (),
+) -> Path:
     """Write the page into the run's folder and return its path; `base` is the run to compare.
 
-    The pages of a study share plotly.js, the file `library`.
+    The pages of a study share plotly.js, the file `library`, and choose colours among the
+    configurations `among`.
     """
     title = f"{run.name}, seed {run.seed}"
-    parts = list(_sections(run, base, folder, test))
+    parts = list(_sections(run, base, folder, test, among))
     return write_report(folder.path / PAGE, title, parts, library)
 
 
-def curves(runs: dict[str, RunFolder]) -> list["Figure"]:
+def curves(runs: dict[str, RunFolder], among: Sequence[str]) -> list["Figure"]:
     """Return figures of loss and signs of collapse by step; [] if no run has begun."""
     rows = [{"run": name} | line for name, folder in runs.items() for line in folder.lines()]
     if not rows:
         return []
     metrics = pl.DataFrame(rows, infer_schema_length=None)
     return [
-        figure.loss_figure(figure.loss_table(metrics)),
-        figure.collapse_figure(figure.collapse_table(metrics)),
+        figure.loss_figure(figure.loss_table(metrics), among=among),
+        figure.collapse_figure(figure.collapse_table(metrics), among=among),
     ]
 
 
-def _sections(run: Run, base: Run, folder: RunFolder, test: Images) -> Iterator[Section]:
+def _sections(
+    run: Run, base: Run, folder: RunFolder, test: Images, among: Sequence[str]
+) -> Iterator[Section]:
     changes = run.replace(seed=base.seed).differences(base)
     lines = "\n".join(f"- {change}" for change in changes) or "- nothing"
     yield Section("Configuration", f"Differences from {base.name}:\n\n{lines}")
     yield Section("Views", VIEWS, [pictures.views_picture(run, test.pixels[EXAMPLES[0]])])
-    yield Section("Learning curves", CURVES, curves({run.name: folder}))
+    yield Section("Learning curves", CURVES, curves({run.name: folder}, among))
     yield from image_sections([open_model(folder.path)._replace(name=run.name)], test)
