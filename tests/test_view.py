@@ -32,7 +32,9 @@ from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.encoders import Encoders, Kept
 from siamlab.explore.view.photos import Album, decoded, opened, shipped
 from siamlab.figure import disagreement_table
+from siamlab.machine.shelf import Shelf
 from siamlab.probe import object_match
+from siamlab.probe.suite import passes
 
 MODELS = ["zoo:siameseim", "zoo:scenes_mae"]  # of 32 and 40 pixels
 TOKEN = "secret"
@@ -217,6 +219,15 @@ def test_neighbours_vote_on_the_images_of_a_map(models, ships, monkeypatch):
     client = TestClient(app, base_url=f"http://{server.HERE}/{TOKEN}/")
     assert client.get("about").json()["map"]["k"] == 0
     assert "mine has no two classes" in sentence(client.get("map/0/votes"), 409)
+
+
+def test_features_of_the_maps_images_are_kept_for_the_next_page(models, tmp_path, monkeypatch):
+    images, model = sample(Fashion()("test"), 40), models[0].model
+    pages = [Collection(images, "fashion", Shelf(tmp_path, 10**8)) for _ in range(2)]
+    first = pages[0].pooled(model, "a")
+    assert torch.equal(first, Collection(images, "fashion").pooled(model))
+    monkeypatch.setattr(passes, "features_without_patches", None)  # no image may be passed again
+    assert torch.equal(pages[1].pooled(model, "a"), first)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from siamlab.cli.probe import folder_or_source, print_about
+from siamlab.evaluate.evaluate import feature_shelf
 from siamlab.evaluate.models import NamedModel, distinct, open_model
 from siamlab.explore.plane.results import results_place, study_results
 from siamlab.explore.view.collection import Collection
@@ -70,7 +71,7 @@ def mapped(
     if not words and not options.data:
         return None
     source = folder_or_source(options.data, models, words)
-    return Collection(source.sample("test", options.images).images, source.kind)
+    return Collection(source.sample("test", options.images).images, source.kind, feature_shelf())
 
 
 def open_browser(url: str) -> None:

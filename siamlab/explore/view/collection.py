@@ -1,6 +1,6 @@
 """Collection: the images of the map, their features under each model, and all thumbnails at once.
 
-collection = Collection(images, "cifar10");  collection.pooled(model)       # [n, D], computed once
+collection = Collection(images, "cifar10");  collection.pooled(model)       # [n, D]
 collection.votes(pooled);  tsne(pooled)         # what neighbours say of each image; places [n, 2]
 """
 
@@ -22,6 +22,8 @@ from siamlab import probe
 from siamlab.component import UserError
 from siamlab.data import Images
 from siamlab.explore.view.photos import Photo, Refused, photograph
+from siamlab.machine.shelf import Shelf
+from siamlab.probe.suite.passes import Kept, Passes
 
 TILE = 48  # pixels: side of a thumbnail
 MOST = 4000  # images: their thumbnails are one picture, which browsers show up to some size
@@ -32,9 +34,12 @@ NEIGHBOURS = 15  # of UMAP, the default of its authors
 
 
 class Collection:
-    """Images of a source, and the mean patch feature of each under the models that were asked."""
+    """Images of a source, and the mean patch feature of each under the models that were asked.
 
-    def __init__(self, images: Images, name: str):
+    With a shelf, the feature cache, a model whose features it has passes no image again.
+    """
+
+    def __init__(self, images: Images, name: str, shelf: Shelf | None = None):
         if not FEWEST <= len(images.labels) <= MOST:
             raise UserError(
                 f"data={name} gives {len(images.labels)} images, but a map takes {FEWEST} to "
@@ -42,6 +47,7 @@ class Collection:
             )
         self.images: Images = images
         self.name: str = name
+        self.shelf: Shelf | None = shelf
 
     def about(self) -> dict[str, Any]:
         """Return the name, the label of each image (-1: unknown), the classes and the sheet."""
@@ -61,9 +67,10 @@ class Collection:
         known = self.images.labels[self.images.labels >= 0]
         return min(K, len(known) - 1) if len(known.unique()) > 1 else 0
 
-    def pooled(self, model: nn.Module) -> Float16[Tensor, "n D"]:
-        """Mean patch features of all images."""
-        return halved(probe.features(model, self.images.pixels).pooled)
+    def pooled(self, model: nn.Module, name: str = "") -> Float16[Tensor, "n D"]:
+        """Mean patch features of all images; `name` is the model's, for `siamlab cache`."""
+        kept = Kept(self.shelf, name) if self.shelf else None
+        return halved(Passes(model, probe.inputs(model), kept=kept).pooled(self.images.pixels))
 
     def votes(self, pooled: Float16[Tensor, "n D"]) -> probe.Votes:
         """Return the class that the most similar other images vote for. Refused without classes."""

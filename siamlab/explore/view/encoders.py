@@ -73,7 +73,7 @@ class Encoders:
     def pooled(self, model: int, collection: Collection, step: int | None = None) -> Half:
         """Mean patch features of all images of a collection, after the last layer."""
         named = self._named(model, 1)
-        compute = lambda: [collection.pooled(_at(named, step))]  # noqa: E731
+        compute = lambda: [collection.pooled(_at(named, step), named.name)]  # noqa: E731
         return self._once((model, step, "pooled"), compute)[0]
 
     def votes(self, model: int, collection: Collection, step: int | None = None) -> probe.Votes:
