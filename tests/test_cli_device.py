@@ -99,6 +99,16 @@ def test_a_study_gives_its_runs_the_device(verb, module, name, tmp_path, monkeyp
     assert {point.run.compute.device for point in assign(study, given).points()} == {"cpu"}
 
 
+@pytest.mark.parametrize("words, expected", [([], "auto"), (["--device", "cpu"], "cpu")])
+def test_the_report_of_a_study_computes_its_pictures_on_the_device(
+    words, expected, tmp_path, monkeypatch
+):
+    given = []
+    monkeypatch.setattr(report, "report_study", lambda *all_of_it: given.extend(all_of_it))
+    assert main(["study", "report", "studies/loss_form.py", *words, "--out", str(tmp_path)]) == 0
+    assert given[-1] == expected
+
+
 @pytest.mark.parametrize("kind", ["ablation", "search"])
 def test_a_study_on_the_processor_has_a_worker_per_core_beside_a_gpu_too(kind, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
@@ -110,8 +120,16 @@ def test_a_study_on_the_processor_has_a_worker_per_core_beside_a_gpu_too(kind, m
     assert runner.default_workers(assign(study, ["compute.device=cpu"])) == 7
 
 
-@pytest.mark.parametrize("command", ["train mae", "demo --smallest", "study run studies/masking.py",
-                                     "study worker studies/masking.py"])  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train mae",
+        "demo --smallest",
+        "study run studies/masking.py",
+        "study worker studies/masking.py",
+        "study report studies/masking.py",
+    ],
+)
 @pytest.mark.parametrize("name", ["cuda", "mps"])
 def test_a_gpu_that_is_not_there_is_refused_before_anything_else(
     command, name, tmp_path, monkeypatch, capsys

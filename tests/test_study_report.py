@@ -5,12 +5,16 @@ import re
 import optuna
 import polars as pl
 import pytest
+import torch
 from optuna.trial import TrialState, create_trial
+from polars.testing import assert_frame_equal
+from pretend_device import pretended
+from test_explore_device import Watch
 
 from siamlab.component import UserError
 from siamlab.figure.template import colours
 from siamlab.recipes import demo_size, siameseim
-from siamlab.study import Ablation, Axis, Choice, Search, matches_page
+from siamlab.study import Ablation, Axis, Choice, Search, matches_page, run_page
 from siamlab.study import description as description_module
 from siamlab.study.attach import attach_study
 from siamlab.study.claims import requeue
@@ -27,6 +31,7 @@ from siamlab.train import RunFolder, train
 
 TINY = "data.images=16 data.test_images=8 data.side=40 batch=4 steps=2 model.depth=1".split()
 BASE = demo_size(siameseim()).change(*TINY)
+CPU = torch.device("cpu")
 LOSSES = Ablation(
     question="Which loss?",
     base=BASE,
@@ -154,17 +159,17 @@ def test_a_run_on_this_machine_has_a_page(tmp_path):
     folder = train(LOSSES.points()[0].run, tmp_path / "runs" / "UniGrad-seed0")
     finish(study, first, "UniGrad", 0)
     finish(study, second, "cosine", 0)  # on another machine: no folder here
-    page = list(sections(LOSSES, study, results(study), None, tmp_path))
+    page = list(sections(LOSSES, study, results(study), None, tmp_path, CPU))
     (runs,) = [section for section in page if section.title == "Runs"]
     assert runs.links == {"UniGrad-seed0": "runs/UniGrad-seed0/pictures.html"}
     assert "- MSE, seed 0: out of memory: lower batch" in runs.text and "UniGrad," not in runs.text
     pictures = tmp_path / "runs" / "UniGrad-seed0" / "pictures.html"
     assert ">Correspondences</h2>" in pictures.read_text()
     before = pictures.stat().st_mtime_ns
-    list(sections(LOSSES, study, results(study), None, tmp_path))
+    list(sections(LOSSES, study, results(study), None, tmp_path, CPU))
     assert pictures.stat().st_mtime_ns == before  # made once
     RunFolder(folder.path).encoder.touch()
-    list(sections(LOSSES, study, results(study), None, tmp_path))
+    list(sections(LOSSES, study, results(study), None, tmp_path, CPU))
     assert pictures.stat().st_mtime_ns > before
 
 
@@ -182,7 +187,7 @@ def test_a_comparison_of_runs_on_this_machine_leads_to_the_places_of_disagreemen
     for point in LOSSES.points()[:2]:  # MSE was trained elsewhere
         train(point.run, tmp_path / "runs" / f"{point.label}-seed0")
     compared = effects(results(study), LOSSES.comparisons(), seeds=4)
-    page = list(sections(LOSSES, study, results(study), compared, tmp_path))
+    page = list(sections(LOSSES, study, results(study), compared, tmp_path, CPU))
     titles = [section.title for section in page]
     found = page[titles.index("Verdicts") + 1]
     assert found.title == "Whose match is right?"
@@ -195,7 +200,7 @@ def test_a_comparison_of_runs_on_this_machine_leads_to_the_places_of_disagreemen
     means = re.search(r"in patches: UniGrad (\d\.\d\d); cosine (\d\.\d\d)\.", text).groups()
     assert all(0.3 < float(mean) < 4 for mean in means)
     before = places.stat().st_mtime_ns
-    list(sections(LOSSES, study, results(study), compared, tmp_path))
+    list(sections(LOSSES, study, results(study), compared, tmp_path, CPU))
     assert places.stat().st_mtime_ns == before  # made once
 
 
@@ -221,7 +226,7 @@ def test_a_configuration_has_one_colour_on_all_pages_of_a_study(tmp_path, monkey
         train(point.run, tmp_path / "runs" / f"{point.label}-seed0")
     compared = effects(results(study), LOSSES.comparisons(), seeds=4)
     parts = {}
-    for part in sections(LOSSES, study, results(study), compared, tmp_path):
+    for part in sections(LOSSES, study, results(study), compared, tmp_path, CPU):
         parts[part.title] = part
         if part.title == "Learning curves":
             break  # pages of runs come next
@@ -232,6 +237,25 @@ def test_a_configuration_has_one_colour_on_all_pages_of_a_study(tmp_path, monkey
     for figure in (plane, curves, *matches.figures):
         found = colours_in(figure)
         assert {name: found[name] for name in wanted} == wanted
+
+
+def test_pictures_of_runs_and_matches_are_computed_on_the_device(tmp_path, monkeypatch):
+    """The disagreement of two runs is that of the processor; all networks run on the device."""
+    points, test = LOSSES.points()[:2], BASE.data("test")
+    folders = {p.label: train(p.run, tmp_path / p.label) for p in points}
+    pairs, found = [("UniGrad", "cosine")], []
+    draw = matches_page.figure.disagreement_table
+    monkeypatch.setattr(matches_page, "write_report", lambda *page: None)
+    monkeypatch.setattr(run_page, "write_report", lambda *of: found.append(of[2]) or of[0])
+    kept = lambda *of, **how: found.append(draw(*of, **how)) or found[-1]  # noqa: E731
+    monkeypatch.setattr(matches_page.figure, "disagreement_table", kept)
+    matches_page.write_match_pages(pairs, folders, test, tmp_path, CPU)
+    with pretended() as device, Watch() as watch:
+        matches_page.write_match_pages(pairs, folders, test, tmp_path, device)
+        run_page.write_run_page(BASE, BASE, folders["cosine"], test, tmp_path / "x.js", device)
+    assert watch.there > 5 and watch.here <= {torch.ops.aten._softmax.default}  # that of the table
+    assert_frame_equal(found[0], found[2], abs_tol=1e-3)
+    assert "Attention" in [section.title for section in found[-1]]
 
 
 def test_pairs_whose_labels_differ_only_in_signs_have_pages_of_their_own():
@@ -255,7 +279,7 @@ def test_a_search_without_semantic_scores_has_a_report_without_the_plane(tmp_pat
     search = SEARCH.replace(trials=1, objectives=("spatial", "cost"))
     study = open_study(search, "search", open_storage("", tmp_path))
     study.add_trial(create_trial(values=[0.2, 1.0], user_attrs={"scores": SPATIAL}))
-    page = list(sections(search, study, results(study), None, tmp_path))
+    page = list(sections(search, study, results(study), None, tmp_path, CPU))
     titles = [section.title for section in page]
     assert "The plane" not in titles and {"Pareto front", "Means"} < set(titles)
 

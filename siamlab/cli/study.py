@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from siamlab.cli.sentences import (
+    add_device,
     add_probe_precision,
     add_run_device,
     some_file,
@@ -44,6 +45,7 @@ def add_study_commands(commands: Any) -> None:
     report.add_argument(
         "--margin", type=_margin, default=0.02, help="smallest difference that matters"
     )
+    add_device(report, "to compute the pictures of runs")
     _add_export_and_import(verbs)
     listing = verbs.add_parser("list", help="list the studies of a storage, or under runs/studies")
     listing.set_defaults(command=_list)
@@ -141,7 +143,8 @@ def _report(options: Namespace) -> None:
     _needs_optuna()
     from siamlab.study.report import report_study
 
-    report_study(options.file, _words(options), _out(options), options.storage, options.margin)
+    where = (options.file, _words(options), _out(options), options.storage)
+    report_study(*where, options.margin, options.device)
 
 
 @_told_if_lost

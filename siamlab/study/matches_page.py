@@ -1,6 +1,6 @@
 """Pages of the places on which two configurations of a study disagree most, with the truth.
 
-write_match_pages([("UniGrad", "cosine")], folders, test, out)   # {"cosine, UniGrad": "matches/…"}
+links = write_match_pages([("UniGrad", "cosine")], folders, test, out, device)
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import polars as pl
+import torch
 from torch import Generator
 
 from siamlab import figure
@@ -42,7 +43,11 @@ two crops of test images, the true place of a patch, and where each finds it."""
 
 
 def matches_section(
-    definition: FixedStudy, compared: pl.DataFrame, folders: Mapping[str, RunFolder], out: Path
+    definition: FixedStudy,
+    compared: pl.DataFrame,
+    folders: Mapping[str, RunFolder],
+    out: Path,
+    device: torch.device,
 ) -> Iterator[Section]:
     """Link each comparison to its page of matches, where both encoders are on this machine."""
     folders = {point: folder for point, folder in folders.items() if folder.encoder.exists()}
@@ -50,7 +55,8 @@ def matches_section(
     if pairs := [pair for pair in pairs if folders.keys() >= set(pair)]:
         points = definition.points()
         test = study_images(points[0].run.data, definition).test
-        links = write_match_pages(pairs, folders, test, out, [point.label for point in points])
+        among = [point.label for point in points]
+        links = write_match_pages(pairs, folders, test, out, device, among)
         table = pl.DataFrame({"comparison": list(links)})
         yield Section("Whose match is right?", MATCHES, table=table, links=links)
 
@@ -60,6 +66,7 @@ def write_match_pages(
     folders: Mapping[str, RunFolder],
     test: Images,
     out: Path,
+    device: torch.device,
     among: Sequence[str] = (),
 ) -> dict[str, str]:
     """Write missing and outdated pages of pairs (base, changed) whose encoders are here.
@@ -73,8 +80,8 @@ def write_match_pages(
 
     @lru_cache(maxsize=2)  # the base is in many pairs
     def both(name: str) -> tuple[Features, Features]:
-        model = open_model(folders[name].path).model
-        return features(model, a.image), features(model, b.image)
+        model = open_model(folders[name].path, device=device).model
+        return _at_home(features(model, a.image)), _at_home(features(model, b.image))
 
     links = {}
     for base, changed in pairs:
@@ -101,6 +108,11 @@ def file_name(changed: str, base: str) -> str:
     """
     words = [_slug(name)[:LONGEST] for name in (changed, base)]
     return f"{'-'.join(words)}-{text_sum(json.dumps([changed, base]))}.html"
+
+
+def _at_home(found: Features) -> Features:
+    pooled, cls, patches, grid = found
+    return Features(pooled.cpu(), cls.cpu(), patches.cpu(), grid)
 
 
 def _slug(name: str) -> str:

@@ -5,26 +5,25 @@ report_study("studies/loss_form.py", [], out, "", 0.02)     # out/report.html, s
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import optuna
 import polars as pl
+import torch
 
 from siamlab import figure
 from siamlab.component import UserError
 from siamlab.figure.importances import DECIDED, EXPLAINED
-from siamlab.machine.console import Console
+from siamlab.machine.device import device_named
 from siamlab.machine.files import atomic
-from siamlab.machine.terminal import cell, say
+from siamlab.machine.terminal import say
 from siamlab.report.page import Section, write_report
 from siamlab.report.probes import both_scores
-from siamlab.study.definition import SCORES, FixedStudy, Search, Study
+from siamlab.study.definition import SCORES, Search, Study
 from siamlab.study.description import check_same, describe
 from siamlab.study.file import load
-from siamlab.study.images import study_images
 from siamlab.study.matches_page import matches_section
 from siamlab.study.results import chance_importances, importances, results, trials
-from siamlab.study.run_page import LIBRARY, PAGE, curves, write_run_page
+from siamlab.study.run_page import curves, labels, write_run_pages
 from siamlab.study.statistics import effects, means
 from siamlab.study.storage import open_existing
 from siamlab.study.summary import means_table, summary
@@ -87,8 +86,14 @@ always the same, so the intervals do not cover other data.
 are listed with them."""
 
 
-def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: float) -> Path:
-    """Write page, tables and summary, print the verdicts, and return the page's path."""
+def report_study(
+    file: str, words: Sequence[str], out: Path, url: str, margin: float, device: str = "auto"
+) -> Path:
+    """Write page, tables and summary, print the verdicts, and return the page's path.
+
+    The pictures of runs are computed on `device`: cpu, cuda, mps, or auto, a GPU if there is one.
+    """
+    place = device_named(device)
     name, definition = load(file, words)
     storage = open_existing(url, out)
     if name not in {s.study_name for s in storage.get_all_studies()}:
@@ -111,7 +116,7 @@ def report_study(file: str, words: Sequence[str], out: Path, url: str, margin: f
     text = summary(name, definition, study, scores, compared, out)
     with atomic(out / "summary.md") as draft:
         draft.write_text(text, encoding="utf-8")
-    page = sections(definition, study, scores, compared, out)
+    page = sections(definition, study, scores, compared, out, place)
     path = write_report(out / "report.html", f"Study: {name}", list(page))
     say(f"Report: {path.resolve()}")
     return path
@@ -136,6 +141,7 @@ def sections(
     scores: pl.DataFrame,
     compared: pl.DataFrame | None,
     out: Path,
+    device: torch.device,
 ) -> Iterator[Section]:
     """Yield the sections for which there are values."""
     done = trials(study)
@@ -144,7 +150,7 @@ def sections(
         lines = "\n".join(f"- {sentence}" for sentence in verdict_sentences(compared))
         yield Section("Verdicts", f"{VERDICTS}\n\n{lines}")
         folders = first_seed_folders(done, out)
-        yield from matches_section(definition, compared, folders, out)
+        yield from matches_section(definition, compared, folders, out, device)
     if isinstance(definition, Search):
         yield Section("Pareto front", FRONT, table=pareto_front(study))
     arrows = comparable(definition, scores) if definition.kind in ("ablation", "path") else []
@@ -163,14 +169,8 @@ def sections(
         yield Section("Importance", text, [bars])
     if figures := curves(first_seed_folders(done, out), labels(definition)):
         yield Section("Learning curves", CURVES, figures)
-    yield runs_section(done, write_run_pages(definition, done, out))
+    yield runs_section(done, write_run_pages(definition, done, out, device))
     yield Section("What this page cannot show", LIMITS)
-
-
-def labels(definition: Study) -> list[str]:
-    """Return the configurations in the order of the definition, which all pages colour alike."""
-    fixed = isinstance(definition, FixedStudy)
-    return [point.label for point in definition.points()] if fixed else []
 
 
 def plane_rows(scores: pl.DataFrame) -> pl.DataFrame:
@@ -208,24 +208,6 @@ def runs_section(done: pl.DataFrame, pages: dict[str, str]) -> Section:
     problems = "\n".join(lines) or "- No run failed or collapsed."
     shown = done.select("folder", pl.exclude("folder", "collapsed", "reason"))
     return Section("Runs", f"{RUNS}\n\n{problems}", table=shown, links=pages)
-
-
-def write_run_pages(definition: Study, done: pl.DataFrame, out: Path) -> dict[str, str]:
-    """Write missing and outdated pages of complete runs; return all links by folder."""
-    here = done.filter(pl.col("state") == "complete")["folder"].drop_nulls().to_list()
-    folders = [RunFolder(out / "runs" / name) for name in here]
-    folders = [folder for folder in folders if folder.encoder.exists()]
-    if not folders:
-        return {}
-    base = definition.points()[0].run if isinstance(definition, FixedStudy) else folders[0].run()
-    test, among = study_images(base.data, definition).test, labels(definition)
-    with Console(stderr=True).status("pictures") as status:
-        for folder in folders:
-            page = folder.path / PAGE
-            if not page.exists() or page.stat().st_mtime < folder.encoder.stat().st_mtime:
-                status.update(cell(f"pictures of {folder.path.name}"))
-                write_run_page(folder.run(), base, folder, test, out / LIBRARY, among)
-    return {folder.path.name: f"runs/{quote(folder.path.name)}/{PAGE}" for folder in folders}
 
 
 def first_seed_folders(done: pl.DataFrame, out: Path) -> dict[str, RunFolder]:
