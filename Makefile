@@ -28,7 +28,7 @@ help:
 demo: $(VENV)/.done  ## three recipes in a few minutes, with a report
 	$(VENV)/bin/siamlab demo
 
-demo-long: $(VENV)/.done  ## the same at a size that shows the trade-off, up to 90 minutes
+demo-long: $(VENV)/.done  ## the same with 5.6 times the steps, up to 90 minutes
 	$(VENV)/bin/siamlab demo --long
 
 lab: $(VENV)/.done  ## JupyterLab on the notebooks

@@ -176,11 +176,12 @@ PHOTO = Sizes(
 
 @typed
 def demo_size(run: Run) -> Run:
-    """Return the same method for scenes of 48 pixels and two processor cores: 5 × 5 patches.
+    """Return the same method for scenes of 48 pixels, seen in views of 40: 5 × 5 patches.
 
-    A short run of a narrow network also needs larger crops, a faster target, no projector before
-    the target and another λ of UniGrad: each choice sets its own (`Component.shrunk`). What a
-    recipe takes from its paper's program alone, such as the deviation of the class token, goes.
+    It is meant for two processor cores. A short run of a narrow network also needs larger crops, a
+    faster target, no projector before the target and another λ of UniGrad: each choice sets its own
+    (`Component.shrunk`). What a recipe takes from its paper's program alone, such as the deviation
+    of the class token, goes.
     """
     return _shrunk(run, DEMO)
 

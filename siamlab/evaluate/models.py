@@ -56,11 +56,11 @@ def open_model(
     of another project (a checkpoint file, a Hugging Face folder, `hf:NAME`, `timm:NAME@FILE`).
 
     A NamedModel or a timm module is taken too. `weights=False` leaves a timm model at random
-    weights; `size` is the side of square inputs in pixels, for which timm resamples the position
-    table; `device` is where it is to lie (cpu, cuda, mps, or auto: a GPU if there is one). A model
-    that was handed over is copied first where either changes it. Raises UserError for a name that
-    does not exist, a module that is not a vision transformer, a size that the model cannot take,
-    and a GPU that is not there.
+    weights; `size` is the side of square inputs in pixels, for which timm resamples a learned
+    position table and one of sines is computed anew; `device` is where it is to lie (cpu, cuda,
+    mps, or auto: a GPU if there is one). A model that was handed over is copied first where either
+    changes it. Raises UserError for a name that does not exist, a module that is not a vision
+    transformer, a size that the model cannot take, and a GPU that is not there.
     """
     place = None if device is None else device_named(device)
     named = _opened(model, weights, size)

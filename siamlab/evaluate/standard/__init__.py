@@ -82,7 +82,7 @@ def measure_standard(
 ) -> "polars.DataFrame":
     """Return the long table of the scores of every model on a standard set.
 
-    Images have the sizes of the protocol; each model's position table is resampled to them. What
+    Images have the sizes of the protocol; each model's position table is that of this size. What
     was computed is kept for the next time (`cache`). 16 bits (`precision`) are part of the protocol
     of each number. Raises UserError for a set that is not whole
     enough to be measured, and for a model that takes one size only.
