@@ -1,5 +1,6 @@
 """Path explorer: the steps of a study in their order, their scores over seeds, and their models."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from test_study_report import LOSSES, finish, waiting
 
 from siamlab.component import UserError
 from siamlab.data import Photographs
+from siamlab.evaluate.models import open_model
 from siamlab.explore import ModelsExplorer, PathExplorer
 from siamlab.study.plan import open_study
 from siamlab.study.storage import open_storage
@@ -73,6 +75,16 @@ def test_a_page_answers_every_step_and_patch(study, tmp_path):
     events = {answer.event for answer in shown.answers()}
     assert {"step=1", "step=2", "path 0", "path 1", "start attention 24"} <= events
     assert shown.snapshot(tmp_path / "path.png")[:4] == b"\x89PNG"
+
+
+def test_a_page_of_many_models_has_several_photographs_instead_of_layers():
+    one = open_model("zoo:mae")
+    for count, layers in ((3, 6), (7, 1)):
+        models = [one._replace(name=name) for name in "abcdefg"[:count]]
+        held = ModelsExplorer(models, Photographs()("test")).held()
+        sizes = {c.name: c.high - c.low + 1 for c in held.controls if c.name in ("image", "layer")}
+        assert sizes["layer"] == layers and sizes["image"] * layers >= 3
+        assert len(json.dumps([held.data, held.images])) < 3e6
 
 
 def test_what_is_no_path_is_refused(study, tmp_path):

@@ -39,13 +39,19 @@ class Ranges(NamedTuple):
     training_step: list[str]  # "" where no encoders were kept
 
 
-def ranges(controls: Sequence[Control], layer_bytes: float, image_bytes: int) -> Ranges:
+def ranges(
+    controls: Sequence[Control],
+    layer_bytes: float,
+    image_bytes: int,
+    most_layers: int | None = None,
+) -> Ranges:
     """Choose what fits BUDGET: layers first, then training steps, then pairs of views and images.
 
-    Of the steps either all or only the present one.
+    Of the layers at most `most_layers`, of the steps either all or only the present one.
     """
     by_name = {control.name: control for control in controls}
-    layers = window(by_name["layer"], max(1, int((BUDGET - image_bytes) / layer_bytes)))
+    fitting = max(1, int((BUDGET - image_bytes) / layer_bytes))
+    layers = window(by_name["layer"], min(fitting, most_layers or fitting))
     step_bytes = len(layers) * layer_bytes
     steps = [""]
     if STEP in by_name:

@@ -30,6 +30,7 @@ from siamlab.probe.attention_maps import attended
 
 ALL = "mean"  # the option of the control `head` that averages over heads
 HEADS = "heads of"
+MANY = 3  # models: a page of more, such as a path's, has other photographs instead of layers
 QUERY = "Patch in row {row}, column {column} of view a"
 HIDDEN = QUERY + ": view b does not show it, so no model can match it there."
 MATCHED = QUERY + "; distance of its match in view b from its true place: {errors}."
@@ -209,7 +210,7 @@ class ModelsExplorer(Explorer):
         images = sum(map(len, self.data_uris().values()))
         maps = sum(len(self._attentions(name, *self._place(name))) + 1 for name in self.pairs)
         layer_bytes = len(self.pairs) * pair_bytes(patches) + BASE64 * maps * patches**2
-        held = ranges(controls, layer_bytes, images)
+        held = ranges(controls, layer_bytes, images, 1 if len(self.pairs) > MANY else None)
         shown: dict[str, str] = {}
         models = {n: {"pairs": {}, "attention": {}} for n in self.pairs}
         highest = {}
