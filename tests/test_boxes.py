@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from shown_at import shown_at
 from test_spair import colours
+from unprivileged import unprivileged
 
 from siamlab.cli.main import main
 from siamlab.component import UserError
@@ -203,8 +204,13 @@ def test_mistakes_in_voc_are_one_sentence_each(spoil, message, tmp_path):
         read_voc(str(tmp_path), "test")
 
 
-JSON = "annotations/instances_val2017.json"
-DAMAGED = "instances_val2017.json is not there, or is damaged, or lacks"
+JSON, IMAGE = "annotations/instances_val2017.json", "val2017/000000000001.jpg"
+DAMAGED = "instances_val2017.json is damaged, or lacks images, annotations"
+
+
+def with_entry(kind, **fields):
+    """The second image, annotation or category has other fields."""
+    return lambda root: changed(root, lambda content: content[kind][1].update(fields))
 
 
 def has_an_image_twice(root):
@@ -217,15 +223,36 @@ def has_an_image_twice(root):
 @pytest.mark.parametrize(
     "spoil, message",
     [
-        (lambda r: (r / JSON).unlink(), DAMAGED),
+        (lambda r: (r / JSON).unlink(), r"val2017.json cannot be read \(No such file"),
+        (lambda r: ((r / JSON).unlink(), (r / JSON).mkdir()), r"cannot be read \(Is a directory"),
+        (lambda r: ((r / JSON).unlink(), os.mkfifo(r / JSON)), r"cannot be read \(it is a pipe"),
+        (lambda r: (r / JSON).write_text(""), DAMAGED),
+        (lambda r: changed(r, lambda content: content.update(annotations={})), DAMAGED),
+        (with_entry("annotations", bbox="1234"), DAMAGED),
+        (with_entry("annotations", bbox=["1", "2", "3", "4"]), DAMAGED),
+        (with_entry("annotations", bbox=[10**400, 1, 2, 3]), DAMAGED),
+        (with_entry("annotations", bbox=[30, 4, -5, 24]), DAMAGED),
+        (with_entry("annotations", bbox=[1, 2, 3]), DAMAGED),
+        (with_entry("annotations", id=0), "has the annotation 0 more than once; unpack"),
+        (with_entry("annotations", category_id=99), "an annotation of the category 99, which it"),
+        (with_entry("images", file_name="000000000000.jpg"),
+         "has the image '000000000000.jpg' more than once"),
+        (with_entry("images", file_name=".."), DAMAGED),
+        (with_entry("images", file_name=""), DAMAGED),
+        (with_entry("images", height="48"), DAMAGED),
+        (with_entry("images", height=10**400), DAMAGED),
+        (with_entry("categories", id=18), "has the category 18 more than once"),
+        (with_entry("categories", name="dog"), "has the category 'dog' more than once"),
+        (lambda r: (r / IMAGE).write_bytes(b""), "001.jpg is not there or cannot be read"),
+        (lambda r: ((r / IMAGE).unlink(), (r / IMAGE).mkdir()), "001.jpg is not there or cannot"),
         (lambda r: (r / JSON).write_text((r / JSON).read_text()[:-9]), DAMAGED),
         (lambda r: (r / JSON).write_text("[" * 100_000), DAMAGED),
         (lambda r: (r / JSON).write_text("[]"), DAMAGED),
         (replaced(JSON, '"bbox"', '"box"'), DAMAGED),
         (replaced(JSON, "[4, 8,", "[NaN, 8,"), DAMAGED),
-        (replaced(JSON, '"image_id": 100', '"image_id": 7'), DAMAGED),
+        (replaced(JSON, '"image_id": 100', '"image_id": 7'), "annotation of the image 7, which it"),
         (replaced(JSON, '"iscrowd": 0', '"iscrowd": "no"'), DAMAGED),
-        (has_an_image_twice, DAMAGED),
+        (has_an_image_twice, "has the image 100 more than once"),
         (replaced(JSON, '"000000000000.jpg', '"../000000000000.jpg'), DAMAGED),
         (replaced(JSON, '"name": "dog"', '"name": "fox"'), "has the category 'fox', which is none"),
         (replaced(JSON, "[4, 8, 28", "[4, 8, 99"), "has a box from 4, 8 to 103, 40 in 00000000000"),
@@ -237,6 +264,28 @@ def test_mistakes_in_coco_are_one_sentence_each(spoil, message, tmp_path):
     spoil(write_coco(tmp_path))
     with pytest.raises(UserError, match=f"^data.path: .*{message}"):
         read_coco(str(tmp_path), "val")
+
+
+@CALM
+def test_a_copy_that_may_not_be_read_and_an_image_that_was_cut_off_are_one_sentence(tmp_path):
+    file = write_coco(tmp_path) / JSON
+    file.chmod(0)
+    with unprivileged(), pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
+        read_coco(str(tmp_path), "val")
+    file.chmod(0o644)
+    os.truncate(tmp_path / IMAGE, (tmp_path / IMAGE).stat().st_size - 300)
+    data = CocoBoxes(path=str(tmp_path))
+    with pytest.raises(UserError, match=r"001.jpg cannot be read \(1 of 4 images cannot\); unpack"):
+        measure_standard([colours()], data, "cpu")
+
+
+@CALM
+def test_a_file_that_an_editor_marked_or_ended_otherwise_is_the_same(tmp_path):
+    before = read_coco(str(write_coco(tmp_path)), "val")
+    text = json.dumps(json.loads((tmp_path / JSON).read_text()), indent=1)
+    (tmp_path / JSON).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    for one, other in zip(read_coco(str(tmp_path), "val"), before, strict=True):
+        assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
 
 
 def test_no_entity_is_expanded(tmp_path):

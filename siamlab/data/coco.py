@@ -4,6 +4,7 @@ found = read_coco("coco", "val")
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +12,15 @@ from typing import Any, Literal
 from siamlab.component import UserError
 from siamlab.data.boxes import Annotated, BoxSet, Marked, box_set, with_boxes
 from siamlab.data.frames import drawn
+from siamlab.data.listing import is_name
 from siamlab.machine.files import expanded, text_in
 from siamlab.machine.terminal import caution
 
 CocoSplit = Literal["train", "val"]
 WHOLE = {"train": 118_287, "val": 5_000}  # images
 LARGEST = 2**30  # bytes of annotations; those of the training images have 448 MB
+MOST_PIXELS = 10**6  # a side of an image
+AGAIN = "unpack annotations_trainval2017.zip again"
 KEPT = frozenset(
     "images annotations categories id file_name height width image_id category_id bbox iscrowd "
     "name".split()
@@ -61,20 +65,46 @@ def read_coco(path: str, split: CocoSplit, most: int = 0, boxes: bool = False) -
 def _annotated(file: Path, folder: Path) -> list[Annotated]:
     try:
         found = _loaded(file)
-        labels = {entry["id"]: _label(entry["name"], file) for entry in found["categories"]}
+        for part in ("images", "annotations", "categories"):
+            if not isinstance(found[part], list):
+                raise TypeError(part)
+        labels = _labels(found["categories"], file)
         boxes: dict[int, list[Marked]] = {entry["id"]: [] for entry in found["images"]}
-        if len(boxes) < len(found["images"]):
-            raise ValueError(f"{file} has an image twice")
-        for entry in found["annotations"]:
+        _once((entry["id"] for entry in found["images"]), "the image", file)
+        _once((entry["file_name"] for entry in found["images"]), "the image", file)
+        marks = found["annotations"]
+        _once((entry["id"] for entry in marks if "id" in entry), "the annotation", file)
+        for entry in marks:
+            _known(entry["image_id"], boxes, "image", file)
+            _known(entry["category_id"], labels, "category", file)
             boxes[entry["image_id"]].append(_marked(entry, labels))
         return [_image(entry, boxes[entry["id"]], file, folder) for entry in found["images"]]
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except OSError as error:
+        raise UserError(f"data.path: {file} cannot be read ({error.strerror}); {AGAIN}") from None
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         raise UserError(
-            f"data.path: {file} is not there, or is damaged, or lacks images, annotations or "
-            "categories with the fields of COCO; unpack annotations_trainval2017.zip again"
+            f"data.path: {file} is damaged, or lacks images, annotations or categories with the "
+            f"fields of COCO; {AGAIN}"
         ) from None
+
+
+def _once(keys: Iterable[Any], what: str, file: Path) -> None:
+    """Raise UserError for what is there twice: it would count twice."""
+    seen: set[Any] = set()
+    for key in keys:
+        if key in seen:
+            raise UserError(f"data.path: {file} has {what} {key!r} more than once; {AGAIN}")
+        seen.add(key)
+
+
+def _known(key: Any, known: Mapping[Any, Any], what: str, file: Path) -> None:
+    if key not in known:
+        raise UserError(
+            f"data.path: {file} has an annotation of the {what} {key!r}, which it does not list; "
+            f"{AGAIN}"
+        )
 
 
 def _loaded(file: Path) -> dict[str, Any]:
@@ -85,18 +115,24 @@ def _loaded(file: Path) -> dict[str, Any]:
     return json.loads(text_in(file), object_pairs_hook=kept)
 
 
-def _label(name: Any, file: Path) -> int:
-    if name not in COCO_CLASSES:
-        raise UserError(
-            f"data.path: {file} has the category {name!r}, which is none of COCO's "
-            f"{len(COCO_CLASSES)}; unpack annotations_trainval2017.zip again"
-        )
-    return COCO_CLASSES.index(name)
+def _labels(categories: list[Any], file: Path) -> dict[int, int]:
+    """Return the number of the class of each category."""
+    _once((entry["id"] for entry in categories), "the category", file)
+    _once((str(entry["name"]) for entry in categories), "the category", file)
+    for entry in categories:
+        if entry["name"] not in COCO_CLASSES:
+            raise UserError(
+                f"data.path: {file} has the category {entry['name']!r}, which is none of COCO's "
+                f"{len(COCO_CLASSES)}; {AGAIN}"
+            )
+    return {entry["id"]: COCO_CLASSES.index(entry["name"]) for entry in categories}
 
 
 def _marked(entry: dict[str, Any], labels: dict[int, int]) -> Marked:
-    left, top, width, height = (float(number) for number in entry["bbox"])
-    if not isfinite(left + top + width + height):
+    if not all(type(number) in (int, float) for number in entry["bbox"]):
+        raise TypeError(entry)
+    left, top, width, height = map(float, entry["bbox"])
+    if not isfinite(left + top + width + height) or min(width, height) < 0:
         raise ValueError(entry)
     if (crowd := entry.get("iscrowd", 0)) not in (0, 1):
         raise ValueError(entry)
@@ -105,7 +141,9 @@ def _marked(entry: dict[str, Any], labels: dict[int, int]) -> Marked:
 
 
 def _image(entry: dict[str, Any], boxes: list[Marked], file: Path, folder: Path) -> Annotated:
-    name = entry["file_name"]
-    if Path(name).name != name:
+    name, size = entry["file_name"], (entry["height"], entry["width"])
+    if not is_name(name) or name in ("", ".."):
         raise ValueError(name)
-    return Annotated(folder / name, (entry["height"], entry["width"]), tuple(boxes), file)
+    if not all(type(side) in (int, float) and 0 < side <= MOST_PIXELS for side in size):
+        raise ValueError(size)
+    return Annotated(folder / name, size, tuple(boxes), file)
