@@ -349,6 +349,32 @@ def test_a_linear_probe_errs_on_imagenet_c_where_images_look_like_another_class(
         corruption_errors(named, data.replace(test="val"))
 
 
+@pytest.mark.parametrize("harm", [
+    lambda file: file.unlink(),
+    lambda file: file.rename(file.with_name("other.JPEG")),
+    lambda file: (file.unlink(), file.mkdir()),
+])  # fmt: skip
+def test_sets_of_different_images_are_refused_before_any_is_decoded(harm, tmp_path, monkeypatch):
+    write_imagenet(tmp_path), write_c(tmp_path / "c")
+    harm(tmp_path / f"c/fog/4/{IDS[0]}/ILSVRC2012_val_00000000.JPEG")
+    named = open_model(TokenGrid(nn.Conv2d(3, 4, 4, 4), 8, name="conv"))
+    monkeypatch.setattr(folder, "decode", lambda *file: 1 / 0)
+    data = ImageNet(path=str(tmp_path), test="c", test_path=f"{tmp_path}/c", side=8)
+    with pytest.raises(UserError, match="only one of gaussian_noise/1 and fog/4 has n01440764/"):
+        corruption_errors(named, data)
+
+
+def test_a_list_of_paths_names_images_and_each_once(tmp_path):
+    listing = write_imagenet(tmp_path) / "list.txt"
+    data = ImageNet(path=str(tmp_path), subset=str(listing), side=8)
+    lines = f"{IDS[2]}/{IDS[2]}_1.JPEG\r\n{IDS[0]}_3.JPEG\r\n"
+    listing.write_bytes(b"\xef\xbb\xbf" + lines.encode())
+    assert data("train").labels.tolist() == [2, 0]
+    listing.write_text(f"{IDS[2]}_1.JPEG\n{IDS[2]}/{IDS[2]}_1.JPEG\n")
+    with pytest.raises(UserError, match=f"lists {IDS[2]}_1.JPEG more than once"):
+        data("train")
+
+
 def test_corruption_errors_have_an_interval_over_images_and_the_level_of_guesses():
     wrong = torch.zeros(15, 5, 4, dtype=torch.bool)
     wrong[0, :, 0] = True  # gaussian noise: one of four images, at all severities

@@ -105,6 +105,12 @@ class ImageNet(DataChoice):
             labels = torch.tensor(chosen.labels)
             yield self.evaluated(_decoded_now(chosen.paths, labels, classes, self.side), "test")
 
+    def test_names(self) -> list[str]:
+        """Return the names of the test images below their folder, in order."""
+        files = by_wordnet(self._test_folder(), "data.test_path")
+        start = len(str(files.root)) + 1
+        return [str(path)[start:] for path in files.paths]
+
     def _train(self) -> Files:
         files = by_wordnet(self._own("train"), "data.path")
         return _listed(files, self.subset) if self.subset else files
@@ -188,17 +194,18 @@ def _listed(files: Files, listing: str) -> Files:
             f"data.subset={listing!r} must be a file with a name of an image on each line, but "
             f"cannot be read ({why}); name the file, or leave it out"
         ) from None
+    names = [Path(name).name for name in names]  # which have their class in them
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise UserError(
             f"data.subset={listing!r} lists {twice[0]} more than once, so that it would count "
             "twice; name each image once"
         )
     place = {path.name: i for i, path in enumerate(files.paths)}
-    missing = [name for name in names if Path(name).name not in place]
+    missing = [name for name in names if name not in place]
     if missing or not names:
         what = f"{missing[0]}, which {files.root} lacks" if missing else "no image"
         raise UserError(
             f"data.subset={listing!r} lists {what} ({len(missing):,} of {len(names):,} are "
             "missing); it must be the list of these training images, and all must be unpacked"
         )
-    return only(files, [place[Path(name).name] for name in names])
+    return only(files, [place[name] for name in names])

@@ -112,6 +112,8 @@ def _answers(
     precision: Precision = "float32",
 ) -> Answers:
     _check(data)
+    report("comparing the names of images")
+    _check_alike(data)
     learned = data.sample("train", train).images
     with lent(named.model, device_named(device)):
         kept, taken = Kept(feature_shelf(), named.name), Inputs.of(named.model)
@@ -140,6 +142,22 @@ def _check(data: ImageNet) -> None:
             f"data.test_path={data.test_path!r} must hold 15 corruptions at severities 1 to 5, but "
             f"lacks {', '.join(dict.fromkeys(missing))}; unpack all archives of ImageNet-C there"
         )
+
+
+def _check_alike(data: ImageNet) -> None:
+    """Refuse sets of different images, before hours of passes: each row is one image in all."""
+    first: tuple[ImageNet, list[str]] | None = None
+    for one in _sets(data, lambda step: None):
+        names = one.test_names()
+        first = first or (one, names)
+        if names != first[1]:
+            name = min(set(names) ^ set(first[1]))
+            where = [f"{each.corruption}/{each.severity}" for each in (first[0], one)]
+            raise UserError(
+                f"data.test_path={data.test_path!r} must hold the same images in all sets, but "
+                f"only one of {where[0]} and {where[1]} has {name}; unpack the archives of "
+                "ImageNet-C again"
+            )
 
 
 def _sets(data: ImageNet, report: Callable[[str], None]) -> Iterator[ImageNet]:
