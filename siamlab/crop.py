@@ -47,13 +47,17 @@ def cut(
     return View(product(rows, images, columns).clamp_(0, 1), box, flip)
 
 
-def finest(image: UInt8[Tensor, "1 3 H W"], view: View) -> Float[Tensor, "3 h w"]:
+def finest(
+    image: UInt8[Tensor, "1 3 H W"], view: View, most: int | None = None
+) -> Float[Tensor, "3 h w"]:
     """Return a view of an image at the image's own resolution, for display.
 
-    Its sides are the view's times a whole number, which is 1 where the image is no larger.
+    Its sides are the view's times a whole number, which is 1 where the image is no larger, and
+    where it would exceed `most` pixels.
     """
     size = view.image.shape[2], view.image.shape[3]
-    times = min(whole // side for whole, side in zip(image.shape[2:], size, strict=True))
+    limits = image.shape[2:] if most is None else [min(most, side) for side in image.shape[2:]]
+    times = min(whole // side for whole, side in zip(limits, size, strict=True))
     if times < 2:
         return view.image[0]
     return cut(image, view.box, view.flip, (times * size[0], times * size[1])).image[0]

@@ -122,3 +122,5 @@ def test_a_view_is_shown_in_as_many_pixels_as_its_image_has_for_it():
     averaged = F.avg_pool2d(fine[None], 3)
     torch.testing.assert_close(averaged[0, :2], small.image[0, :2], atol=0.01, rtol=0)
     assert torch.equal(finest(source, same), same.image[0])
+    assert finest(source, small, most=80).shape == (3, 48, 72)
+    assert torch.equal(finest(source, small, most=71), small.image[0])

@@ -7,9 +7,11 @@ from timm.models.vision_transformer import ParallelScalingBlock, VisionTransform
 
 from siamlab import figure
 from siamlab.component import UserError
+from siamlab.crop import cut
 from siamlab.data.images import take
 from siamlab.evaluate.evaluate import probe_all
 from siamlab.evaluate.models import NamedModel
+from siamlab.figure.image import data_uri, to_bytes
 from siamlab.report import pictures, probes
 from siamlab.report.probes import EXAMPLES, image_sections, representation_section
 
@@ -75,3 +77,22 @@ def test_a_model_that_has_diverged_is_named():
     images = squares(4, 0)
     with pytest.raises(UserError, match="^mine: features of VisionTransformer are not finite"):
         probe_all([NamedModel("mine", model, None)], images, images)
+
+
+def test_crops_are_drawn_finer_than_a_model_sees_them_in_the_pixels_of_the_model():
+    """Without limit, a photograph would make the page heavy."""
+    named = NamedModel("mine", network(), None)
+    fine = torch.randint(0, 256, (3, 160, 200), generator=torch.Generator().manual_seed(0))
+    coarse, fine = squares(1, 0).pixels[0], fine.byte()
+    a, b = pictures.crops(named, fine)
+    most = 4 * a.image.shape[2]  # 160 and 200 pixels hold it four times
+    cuts = [cut(fine[None], view.box, view.flip, (most, most)).image[0] for view in (a, b)]
+    drawn, plain = (pictures.match_picture(named, image) for image in (fine, coarse))
+    shown = [picture.source for picture in drawn.layout.images]
+    assert shown == [data_uri(to_bytes(image)) for image in cuts]
+    for one, other in zip(drawn.layout.images, plain.layout.images, strict=True):
+        assert (one.x, one.sizex, one.sizey) == (other.x, other.sizex, other.sizey)
+    assert drawn.layout.xaxis.range == plain.layout.xaxis.range
+    assert max(t for trace in drawn.data for t in trace.y if t is not None) < a.image.shape[2]
+    first, *_ = pictures.attribution_picture(named, fine).layout.images
+    assert first.source == shown[0] and first.sizex == most

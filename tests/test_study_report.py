@@ -1,6 +1,7 @@
 """Results read from a storage: every value once, in order, compared and reported."""
 
 import re
+from unittest.mock import Mock
 
 import optuna
 import polars as pl
@@ -12,6 +13,8 @@ from pretend_device import pretended
 from test_explore_device import Watch
 
 from siamlab.component import UserError
+from siamlab.data import Scenes
+from siamlab.evaluate.models import NamedModel
 from siamlab.figure.template import colours
 from siamlab.recipes import demo_size, siameseim
 from siamlab.study import Ablation, Axis, Choice, Search, matches_page, run_page
@@ -27,7 +30,7 @@ from siamlab.study.statistics import effects
 from siamlab.study.storage import open_storage
 from siamlab.study.summary import means_table
 from siamlab.study.trial import folder_of
-from siamlab.train import RunFolder, train
+from siamlab.train import RunFolder, train, untrained
 
 TINY = "data.images=16 data.test_images=8 data.side=40 batch=4 steps=2 model.depth=1".split()
 BASE = demo_size(siameseim()).change(*TINY)
@@ -256,6 +259,21 @@ def test_pictures_of_runs_and_matches_are_computed_on_the_device(tmp_path, monke
     assert watch.there > 5 and watch.here <= {torch.ops.aten._softmax.default}  # that of the table
     assert_frame_equal(found[0], found[2], abs_tol=1e-3)
     assert "Attention" in [section.title for section in found[-1]]
+
+
+def test_places_of_disagreement_are_drawn_as_sharp_as_their_images(tmp_path, monkeypatch):
+    pages = []
+    monkeypatch.setattr(matches_page, "write_report", lambda *given: pages.append(given[2]))
+    monkeypatch.setattr(
+        matches_page, "open_model", lambda path, **_: NamedModel(path.name, untrained(BASE), BASE)
+    )
+    (encoder := tmp_path / "encoder").touch()
+    here = dict(spec=RunFolder, encoder=encoder, run=lambda: BASE)
+    folders = {name: Mock(path=tmp_path / name, **here) for name in "ab"}
+    test = Scenes(images=4, side=4 * BASE.size[0])("test")
+    matches_page.write_match_pages([("a", "b")], folders, test, tmp_path, CPU)
+    [[section]] = pages
+    assert section.figures[0].layout.xaxis.range == (0, 4 * BASE.size[0])
 
 
 def test_pairs_whose_labels_differ_only_in_signs_have_pages_of_their_own():

@@ -71,23 +71,25 @@ def correspondence_figure(
     table: pl.DataFrame,
     most: Count = 40,
     title: str = "Correspondences between two views",
+    sizes: tuple[Size, Size] | None = None,
 ) -> go.Figure:
     """View a, view b, and a line for each row of a `correspondence_table`, coloured by error.
 
-    At most `most` rows are drawn, spread over the table.
+    At most `most` rows are drawn, spread over the table. `sizes` are those that the table was made
+    with, where pictures `a` and `b` are finer.
     """
     table = check_frame(table, COLUMNS)
     shown = _spread(table, most)
-    start = a.shape[2] * (1 + GAP)  # where b begins, in pixels
-    size = (max(a.shape[1], b.shape[1]), start + b.shape[2])
+    a_size, b_size = sizes or (tuple(a.shape[1:]), tuple(b.shape[1:]))
+    start = a_size[1] * (1 + GAP)  # where b begins, in pixels
     figure = make_subplots(1, 1)
-    draw(figure, a)
-    draw(figure, b, left=start)
-    frame(figure, *size)
+    draw(figure, a, size=a_size)
+    draw(figure, b, left=start, size=b_size)
+    frame(figure, max(a_size[0], b_size[0]), start + b_size[1])
     highest = max(table["error"].max(), 1e-9)
     _lines(figure, shown, start, highest)
     _points(figure, shown, start, highest)
-    _ticks(figure, a.shape[2], b.shape[2], start)
+    _ticks(figure, a_size[1], b_size[1], start)
     figure.update_layout(margin=dict(l=44, r=12, b=80))
     mean = table["error"].mean()
     caption = "Each patch centre of view a (left) is joined to the place in view b (right) "

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from siamlab.geometry import Size
+
 SHARP = 320  # pixels: smaller images are enlarged to about this, or a browser would blur them
 
 
@@ -41,10 +43,17 @@ def data_uri(pixels: UInt8[Tensor, "3 H W"]) -> str:
 
 
 def draw(
-    figure: go.Figure, pixels: UInt8[Tensor, "3 H W"], left: float = 0.0, **panel: int
+    figure: go.Figure,
+    pixels: UInt8[Tensor, "3 H W"],
+    left: float = 0.0,
+    size: Size | None = None,
+    **panel: int,
 ) -> None:
-    """Draw the image below the traces of a panel, its left edge at `left`, in pixels."""
-    _, height, width = pixels.shape
+    """Draw the image below the traces of a panel, its left edge at `left`, in pixels.
+
+    It has `size`, height and width on the axes, by default that in its own pixels.
+    """
+    height, width = size or pixels.shape[1:]
     place = dict(x=left, y=0, sizex=width, sizey=height, sizing="stretch", layer="below")
     figure.add_layout_image(source=data_uri(pixels), xref="x", yref="y", **place, **panel)
 

@@ -11,8 +11,9 @@ from jaxtyping import UInt8
 from torch import Generator, Tensor
 
 from siamlab import figure, probe
+from siamlab.crop import finest
 from siamlab.evaluate.models import NamedModel
-from siamlab.figure.image import to_bytes
+from siamlab.figure.image import SHARP, to_bytes
 from siamlab.geometry import View, match_patches, patch_centres
 from siamlab.probe import attribution
 from siamlab.probe.pairs import crop_pairs
@@ -78,8 +79,9 @@ def match_picture(named: NamedModel, image: Image) -> "Figure":
     table = figure.correspondence_table(
         centres[shown], match.points[0, shown], nearest[shown], size, size
     )
-    images = (to_bytes(view.image[0]) for view in (a, b))
-    return figure.correspondence_figure(*images, table, title=f"{named.name}: correspondences")
+    title = f"{named.name}: correspondences"
+    images = (to_show(image, view) for view in (a, b))
+    return figure.correspondence_figure(*images, table, title=title, sizes=(size, size))
 
 
 def grid_of(named: NamedModel) -> tuple[int, int]:
@@ -91,6 +93,11 @@ def crops(named: NamedModel, image: Image) -> tuple[View, View]:
     """Two crops of an image at the input size of the model, the same for all models of one size."""
     size = probe.inputs(named.model).size
     return next(crop_pairs(image[None], size, Generator().manual_seed(CROPS_SEED)))
+
+
+def to_show(image: Image, view: View) -> UInt8[Tensor, "3 h w"]:
+    """A crop of an image as it is drawn: finer than the model sees it where the image is."""
+    return to_bytes(finest(image[None], view, SHARP))
 
 
 def _patches(named: NamedModel, view: View) -> Tensor:
@@ -106,7 +113,7 @@ def attribution_picture(
     """
     (a, _), tables = crops(named, image), maps or attribution_maps(named, image)
     return figure.attribution_figure(
-        to_bytes(a.image[0]), tables, "the feature of another crop of the image", named.name
+        to_show(image, a), tables, "the feature of another crop of the image", named.name
     )
 
 

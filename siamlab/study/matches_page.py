@@ -12,15 +12,18 @@ from urllib.parse import quote
 
 import polars as pl
 import torch
-from torch import Generator
+from jaxtyping import UInt8
+from torch import Generator, Tensor
 
 from siamlab import figure
 from siamlab.data import Images, sample
 from siamlab.evaluate.models import open_model
+from siamlab.geometry import View
 from siamlab.machine.sums import text_sum
 from siamlab.probe import Features, features
 from siamlab.probe.pairs import crop_pairs
 from siamlab.report.page import Section, write_report
+from siamlab.report.pictures import to_show
 from siamlab.study.definition import FixedStudy
 from siamlab.study.images import study_images
 from siamlab.study.run_page import LIBRARY
@@ -77,6 +80,7 @@ def write_match_pages(
     size = max(folder.run().size for folder in folders.values())  # others resize the crops
     few = sample(test, IMAGES)
     a, b = next(crop_pairs(few.pixels, size, Generator().manual_seed(0)))
+    drawn_on = [_to_show(few.pixels, view) for view in (a, b)]
 
     @lru_cache(maxsize=2)  # the base is in many pairs
     def both(name: str) -> tuple[Features, Features]:
@@ -91,7 +95,7 @@ def write_match_pages(
             found = {name: both(name) for name in (base, changed)}
             every = figure.disagreement_table(found, a, b, each=None)
             table = figure.disagreement_table(found, a, b)
-            drawn = figure.disagreement_figure(a, b, table, SHOWN, among=among)
+            drawn = figure.disagreement_figure(*drawn_on, table, SHOWN, among=among)
             words = [f"{n} {every.filter(model=n)['patches'].mean():.2f}" for n in found]
             text = DETAILS.format(images=len(few.labels), means="; ".join(words))
             title = f"{changed} against {base}"
@@ -113,6 +117,13 @@ def file_name(changed: str, base: str) -> str:
 def _at_home(found: Features) -> Features:
     pooled, cls, patches, grid = found
     return Features(pooled.cpu(), cls.cpu(), patches.cpu(), grid)
+
+
+def _to_show(pixels: UInt8[Tensor, "n 3 H W"], view: View) -> View:
+    """The views with pictures as they are drawn."""
+    each = [View(*(part[i : i + 1] for part in view)) for i in range(len(pixels))]
+    shown = [to_show(image, one) / 255 for image, one in zip(pixels, each, strict=True)]
+    return view._replace(image=torch.stack(shown))
 
 
 def _slug(name: str) -> str:
