@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from siamlab.component import variants
+from siamlab.component import UserError, variants
 from siamlab.loss import Loss
 from siamlab.machine import distributed, workers
 from siamlab.model.blocks import TokenBatchNorm
@@ -155,6 +155,18 @@ def torchrun(monkeypatch):
 def test_processes_that_torchrun_started_are_joined_from_python_too(torchrun, tmp_path):
     train(demo_size(mae()).change("steps=1", "batch=4", "data.images=8"), tmp_path / "run")
     assert dist.is_initialized() and distributed.count() == 1
+
+
+@pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"])
+def test_a_part_of_torchruns_environment_is_told(name, torchrun, monkeypatch):
+    monkeypatch.delenv(name)
+    with pytest.raises(UserError, match=rf"not right \(.*{name}.*\); start with torchrun"):
+        distributed.start()
+
+
+def test_a_number_without_other_processes_chooses_no_gpu(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "three")
+    assert distributed.local_rank() == 0
 
 
 @pytest.mark.parametrize("gpu", [True, False])

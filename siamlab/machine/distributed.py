@@ -6,12 +6,23 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from siamlab.machine.messages import UserError
+
 
 def start() -> None:
-    """Connect to the other processes if torchrun started this one and it has not yet."""
+    """Connect to the other processes if torchrun started this one and it has not yet.
+
+    Raises UserError where its environment is only in part torchrun's.
+    """
     if dist.is_torchelastic_launched() and not dist.is_initialized():
         gpu = torch.cuda.is_available()  # a run may be on the processor all the same
-        dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
+        try:
+            dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
+        except ValueError as error:
+            raise UserError(
+                f"TORCHELASTIC_RUN_ID is set, as torchrun does, but the rest of its environment is "
+                f"not right ({str(error).rpartition(': ')[2]}); start with torchrun, or unset it"
+            ) from None
 
 
 def count() -> int:
@@ -31,7 +42,7 @@ def is_main() -> bool:
 
 def local_rank() -> int:
     """Return the number of this process on its machine, which is also that of its GPU."""
-    return int(os.environ.get("LOCAL_RANK", 0))
+    return int(os.environ.get("LOCAL_RANK", 0)) if dist.is_initialized() else 0
 
 
 def wait() -> None:
