@@ -171,6 +171,10 @@ def replaced(name, old, new):
     return spoil
 
 
+def in_unknown_letters(root):
+    (root / XML).write_text('<?xml version="1.0" encoding="x-none"?>' + annotation(4))
+
+
 BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaa">]><annotation>&a;</annotation>'
 XML = "Annotations/000004.xml"
 
@@ -187,6 +191,7 @@ XML = "Annotations/000004.xml"
         (lambda r: ((r / XML).unlink(), os.mkfifo(r / XML)), "000004.xml is not there, or"),
         (lambda r: (r / XML).unlink(), "annotation .*000004.xml is not there, or is damaged"),
         (lambda r: (r / XML).write_text(annotation(4)[:90]), "000004.xml is not there, or is dam"),
+        (in_unknown_letters, "000004.xml is not there, or is damaged"),
         (lambda r: (r / XML).write_text(BOMB), "000004.xml is not there, or is damaged"),
         (lambda r: (r / XML).write_text(annotation(4) + " " * LARGEST), "000004.xml is not there"),
         (replaced(XML, "<xmin>5</xmin>", ""), "000004.xml is not there, or is damaged, or lacks"),
@@ -273,6 +278,20 @@ def test_a_copy_that_may_not_be_read_and_an_image_that_was_cut_off_are_one_sente
     with unprivileged(), pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
         read_coco(str(tmp_path), "val")
     file.chmod(0o644)
+    (tmp_path / "annotations").chmod(0)
+    with (
+        unprivileged(),
+        pytest.raises(UserError, match=r"annotations.* cannot be read \(Perm"),
+    ):
+        measure_standard([colours()], CocoBoxes(path=str(tmp_path)), "cpu")
+    (tmp_path / "annotations").chmod(0o755)
+    tmp_path.chmod(0)
+    with (
+        unprivileged(),
+        pytest.raises(UserError, match=r"be read \(Permission denied\); mak"),
+    ):
+        measure_standard([colours()], CocoBoxes(path=str(tmp_path)), "cpu")
+    tmp_path.chmod(0o755)
     os.truncate(tmp_path / IMAGE, (tmp_path / IMAGE).stat().st_size - 300)
     data = CocoBoxes(path=str(tmp_path))
     with pytest.raises(UserError, match=r"001.jpg cannot be read \(1 of 4 images cannot\); unpack"):

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from scipy.stats import binom
 from torch import nn
+from unprivileged import unprivileged
 
 from siamlab.cli.main import main
 from siamlab.component import UserError
@@ -20,6 +21,7 @@ from siamlab.data.images import middle
 from siamlab.evaluate.embed import embed, embed_source
 from siamlab.evaluate.evaluate import evaluate
 from siamlab.evaluate.imagenet_c import Answers, corruption_errors, readings
+from siamlab.evaluate.images import open_images
 from siamlab.evaluate.leaderboard import places_of
 from siamlab.evaluate.models import open_model
 from siamlab.evaluate.published import FROZEN
@@ -202,6 +204,21 @@ def test_a_list_chooses_training_images(tmp_path):
     data = ImageNet(path=str(tmp_path), subset=str(listing), side=8)
     assert data("train").labels.tolist() == [2, 0] and data("train").classes == IDS
     assert len(data("test").labels) == 6
+
+
+@pytest.mark.parametrize("read", [
+    lambda data, model: open_images(data, model),
+    lambda data, model: evaluate([model], data, 12, 6),
+])  # fmt: skip
+def test_a_folder_that_may_not_be_read_is_one_sentence(read, tmp_path):
+    data = ImageNet(path=str(write_imagenet(tmp_path)), side=8)
+    tmp_path.chmod(0)
+    with (
+        unprivileged(),
+        pytest.raises(UserError, match=r"be read \(Permission denied\); mak"),
+    ):
+        read(data, open_model("zoo:scenes_mae"))
+    tmp_path.chmod(0o755)
 
 
 def test_where_a_list_lies_decides_nothing(tmp_path):

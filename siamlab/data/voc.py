@@ -75,7 +75,7 @@ def _annotated(root: Path, name: str) -> Annotated:
         boxes = tuple(_marked(entry, file) for entry in tree.findall("object"))
     except UserError:
         raise
-    except (OSError, ValueError, ParseError):
+    except (OSError, ValueError, LookupError, ParseError):  # of an unknown encoding: LookupError
         raise UserError(
             f"data.path: the annotation {file} is not there, or is damaged, or lacks the size of "
             "the image or a name and bndbox of an object; unpack VOC again"

@@ -18,6 +18,7 @@ from siamlab.data.images import Drawn
 from siamlab.evaluate.models import NamedModel, before_training
 from siamlab.machine.console import Console
 from siamlab.machine.device import device_named
+from siamlab.machine.files import permitted
 from siamlab.machine.memory import keep_freed
 from siamlab.machine.shelf import Shelf, bound
 from siamlab.machine.terminal import cell, is_watched
@@ -62,8 +63,9 @@ def evaluate(
         raise UserError(
             f"evaluate expects a source of images such as siamlab.data.Scenes(), not {data!r}"
         )
-    tested = sample_test(data, test)  # first: it is where words are missing most often
-    learned = data.sample("train", train)
+    with permitted():
+        tested = sample_test(data, test)  # first: it is where words are missing most often
+        learned = data.sample("train", train)
     sampled = {"test_drawn": f"at random, of {tested.total}"} if tested.total > test else {}
     how = suite, about_data(data) | sampled, recipe, device, cache, precision
     scores = probe_all(models, learned.images, tested.images, *how)

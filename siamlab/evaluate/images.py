@@ -17,7 +17,7 @@ from siamlab.data import DataChoice, Folder, Images, Photographs, Scenes
 from siamlab.data.published import PublishedSet
 from siamlab.evaluate.models import NamedModel
 from siamlab.machine.arguments import typed
-from siamlab.machine.files import expanded
+from siamlab.machine.files import expanded, permitted
 from siamlab.machine.sums import check_rows
 from siamlab.probe import inputs
 from siamlab.run import Run
@@ -54,7 +54,8 @@ def open_images(
     """
     models = [models] if isinstance(models, NamedModel) else models
     source = open_source(data, models)
-    splits = source.sample("train", train), source.sample("test", test)
+    with permitted():
+        splits = source.sample("train", train), source.sample("test", test)
     return Splits(*(drawn.images for drawn in splits))
 
 

@@ -151,6 +151,18 @@ def text_in(path: Path) -> str:
 
 
 @contextmanager
+def permitted() -> Iterator[None]:
+    """Turn a file or folder of images that may not be read into a UserError that names it."""
+    try:
+        yield
+    except PermissionError as error:
+        raise UserError(
+            f"{error.filename} cannot be read ({error.strerror}); make it readable, or name other "
+            "images"
+        ) from error
+
+
+@contextmanager
 def no_new_folders(path: Path) -> Iterator[None]:
     """Remove, at the end, the folder and its parents that were not there before and are empty."""
     new = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]

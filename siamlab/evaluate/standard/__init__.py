@@ -23,6 +23,7 @@ from siamlab.evaluate.standard.spair import Spair
 from siamlab.evaluate.standard.warps import Warps
 from siamlab.machine.console import Console
 from siamlab.machine.device import device_named, lent
+from siamlab.machine.files import permitted
 from siamlab.machine.terminal import cell, is_watched
 from siamlab.probe.catalogue import join_rows
 from siamlab.probe.suite.passes import Precision, told
@@ -87,7 +88,9 @@ def measure_standard(
     of each number. Raises UserError for a set that is not whole
     enough to be measured, and for a model that takes one size only.
     """
-    measure, place = data(), device_named(device)
+    with permitted():
+        measure = data()
+    place = device_named(device)
     measured, shelf = {}, feature_shelf() if cache else None
     terminal = dict(stderr=True, force_jupyter=False, force_terminal=is_watched())
     with Console(**terminal).status("probing") as status:
