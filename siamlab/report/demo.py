@@ -113,9 +113,9 @@ def opening(shipped: "polars.DataFrame", scores: "polars.DataFrame", run: Run) -
         leader(scores),
         lower[1],
         WHY_LOWER if any(lower) else "",
-        SCENES if isinstance(run.data, Scenes) else "",
     )
-    return f"{' '.join(filter(None, parts))}\n\n{PLANE}"
+    told = [" ".join(filter(None, parts)), SCENES if isinstance(run.data, Scenes) else "", PLANE]
+    return "\n\n".join(filter(None, told))
 
 
 def in_order(metrics: "polars.DataFrame", runs: list[Run]) -> "polars.DataFrame":
