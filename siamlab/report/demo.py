@@ -46,7 +46,7 @@ some of that before it gains more, and a loss that compares whole images does no
 SCENES = """\
 Drawn scenes do not show the published order at this scale, nor in runs six times as long: their \
 objects are silhouettes over grey texture, and two views of a scene share its background before \
-they share its object. `siamlab demo --data cifar10` trains the same recipes on photographs."""
+they share its object. The command “siamlab demo --data cifar10” trains on photographs."""
 
 COMPARED = """\
 Better, worse: the two 95 % intervals do not overlap; overlap: they do."""
