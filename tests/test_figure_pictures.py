@@ -129,7 +129,7 @@ def test_a_line_joins_each_patch_to_its_prediction():
     a = set(zip(table["ax"], table["ay"], strict=True))
     b = {(start + x, y) for x, y in zip(table["predicted_x"], table["predicted_y"], strict=True)}
     assert ends == a | b
-    assert figure.layout.coloraxis.colorbar.title.text == "error<br>(pixels)"
+    assert figure.layout.coloraxis.colorbar.title.text == "error (pixels)"
 
 
 def test_many_correspondences_are_thinned_and_the_caption_says_so():

@@ -19,6 +19,7 @@ from siamlab.figure.template import (
     OKABE_ITO,
     TOP,
     WIDTH,
+    bar_below,
     finish,
     hide_rest,
     panels,
@@ -94,14 +95,15 @@ def attention_figure(
     hide_rest(figure, count, columns)
     figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
     highest = table["attention"].max() if highest is None else highest
-    bar = dict(title=dict(text="share of<br>attention"), tickformat=".2~f")
+    bar = dict(tickformat=".2~f")
     figure.update_layout(coloraxis=dict(cmin=0, cmax=highest, colorscale=SCALE, colorbar=bar))
     figure.update_layout(margin=dict(l=12, r=12, b=12))
     grid = f"{table['row'].max() + 1} × {table['column'].max() + 1}"
     caption = f"Share of the class token's attention on each of {grid} patches, by head: "
     caption += f"all heads are shown. The heads of {model} share one colour scale, from 0 to "
     caption += f"{highest:.3g}; uniform attention is {1 / _count(table):.3g} everywhere."
-    return finish(figure, f"Attention of the class token: {model}", caption, rows * PANEL + 12)
+    finish(figure, f"Attention of the class token: {model}", caption, rows * PANEL + 12)
+    return bar_below(figure, "share of attention", 0.98 / columns)
 
 
 @typed

@@ -15,6 +15,7 @@ from siamlab.component import UserError
 from siamlab.figure.image import show, to_grey
 from siamlab.figure.template import (
     INK,
+    bar_below,
     broken,
     finish,
     hide_rest,
@@ -26,7 +27,7 @@ from siamlab.probe.checks import check_floats
 from siamlab.probe.table import check_patches
 
 COLUMNS = 4  # panels in a row
-PANEL, BELOW = 146, 40  # pixels: height of a row of panels, and of the space below them
+PANEL, BELOW = 176, 40  # pixels: height of a row of panels, and of the space below them
 LINE = 14  # characters of a line of a panel's title
 # blue lowers, orange raises; transparent at 0, so that the image shows
 SCALE: list[tuple[float, str]] = [
@@ -93,11 +94,12 @@ def attribution_figure(
             _outline(figure, patch, grid, image.shape, **place)
     hide_rest(figure, count, columns)
     figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
-    bar = dict(title=dict(text="share of<br>the largest"), tickvals=[-1, 0, 1])
+    bar = dict(tickvals=[-1, 0, 1])
     figure.update_layout(coloraxis=dict(cmin=-1, cmax=1, colorscale=SCALE, colorbar=bar))
     figure.update_layout(margin=dict(l=12, r=12, b=BELOW))
     caption = _caption(target, patch is not None)
-    return finish(figure, f"Attribution: {model}", caption, rows * PANEL + BELOW)
+    finish(figure, f"Attribution: {model}", caption, rows * PANEL + BELOW)
+    return bar_below(figure, "share of the largest", 0.98 / columns, under=BELOW)
 
 
 def _caption(target: str, outlined: bool) -> str:

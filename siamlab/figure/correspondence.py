@@ -13,7 +13,7 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.figure.image import draw, frame
-from siamlab.figure.template import INK, finish, legend
+from siamlab.figure.template import INK, bar_below, finish, legend
 from siamlab.geometry import Count, Size
 from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_floats
@@ -33,7 +33,8 @@ MARKERS = {
         ("true place in b", "cross"),
     )
 }
-HEIGHT = 380  # pixels, without title and caption
+HEIGHT = 380  # pixels, without title, caption and colour bar
+AXIS = 44  # pixels below the views, of the axis's numbers and title
 
 
 @typed
@@ -95,7 +96,9 @@ def correspondence_figure(
     caption = "Each patch centre of view a (left) is joined to the place in view b (right) "
     caption += f"predicted for it; {len(shown)} of {len(table)} patches are drawn. A dotted line "
     caption += f"joins the prediction to the true place, a cross. Mean error: {mean:.1f} pixels."
-    return finish(figure, title, caption, HEIGHT)
+    finish(figure, title, caption, HEIGHT)
+    share = a_size[1] / (start + b_size[1])
+    return bar_below(figure, "error (pixels)", share, under=AXIS)
 
 
 def _spread(table: pl.DataFrame, most: int) -> pl.DataFrame:
@@ -136,8 +139,7 @@ def _points(figure: go.Figure, table: pl.DataFrame, start: float, highest: float
         figure.add_scatter(**place, name=name, marker=MARKERS[name] | colour, **hover, **DOTS)
     white = {name: marker | dict(color="white") for name, marker in MARKERS.items()}
     legend(figure, {name: dict(mode="markers", marker=marker) for name, marker in white.items()})
-    bar = dict(title=dict(text="error<br>(pixels)"))
-    figure.update_layout(coloraxis=dict(cmin=0, cmax=highest, colorscale=SCALE, colorbar=bar))
+    figure.update_layout(coloraxis=dict(cmin=0, cmax=highest, colorscale=SCALE))
 
 
 def _pairs(starts: list, ends: list) -> list:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from siamlab.component import UserError
 from siamlab.figure.similarity import one_scale, similarity_figure, similarity_table
+from siamlab.figure.template import BAR
 from siamlab.geometry import Count
 from siamlab.machine.arguments import typed
 from siamlab.machine.files import atomic, check_has_name, with_ending
@@ -214,10 +215,12 @@ def _with_controls(figure: go.Figure) -> go.Figure:
     play = dict(frame=dict(duration=PAUSE, redraw=True), transition_duration=0, fromcurrent=True)
     button = dict(label="Play", method="animate", args=[None, play])
     below = figure.layout.margin.b or 0
+    bar = BAR if figure.layout.coloraxis.colorbar.orientation == "h" else 0  # between both
     figure.update_layout(
-        sliders=[dict(steps=steps, active=len(steps) - 1, x=0.12, len=0.88, y=0, pad=dict(t=30))],
+        sliders=[dict(steps=steps, active=len(steps) - 1, x=0.12, len=0.88, y=0,
+                      pad=dict(t=30 + bar))],
         updatemenus=[dict(type="buttons", buttons=[button], x=0, xanchor="left", y=0,
-                          yanchor="top", pad=dict(t=34), showactive=False)],
+                          yanchor="top", pad=dict(t=34 + bar), showactive=False)],
         height=(figure.layout.height or HEIGHT) + ROOM,
         margin_b=below + ROOM,
     )  # fmt: skip

@@ -23,6 +23,7 @@ from siamlab.figure.template import (
     LETTER,
     TOP,
     WIDTH,
+    bar_below,
     broken,
     finish,
     hide_rest,
@@ -34,7 +35,7 @@ from siamlab.machine.arguments import typed
 from siamlab.probe.checks import check_floats
 from siamlab.probe.table import check_patches
 
-MARGIN = dict(l=12, r=84, b=44)  # pixels; the colour bar is on the right
+MARGIN = dict(l=12, r=12, b=44)  # pixels
 GAP, LINE = 10, 15  # pixels between panels; height of a line of a panel's title
 TALLEST = 220  # pixels: height of a panel, at most
 SCALE = (  # cosine / largest, red, green, blue, opacity; transparent at 0, so that the image shows
@@ -122,7 +123,8 @@ def similarity_figure(
     one_scale(figure, tables.values())
     _legend(figure, query is not None)
     finish(figure, title, _caption(grids, query, other is not None), height + lines * LINE)
-    return figure.update_layout(margin_t=figure.layout.margin.t + lines * LINE)
+    figure.update_layout(margin_t=figure.layout.margin.t + lines * LINE)
+    return bar_below(figure, "cosine (no unit)", 0.98 / columns)
 
 
 def _grids(tables: Mapping[str, pl.DataFrame]) -> list[Grid]:
@@ -216,7 +218,7 @@ def one_scale(figure: go.Figure, tables: Iterable[pl.DataFrame]) -> None:
     at, *channels = np.array(SCALE).T
     shades = np.stack([np.interp(steps, at, channel) for channel in channels], axis=1)  # [33, 4]
     colours = [f"rgba({r:.0f},{g:.0f},{b:.0f},{a:.3f})" for r, g, b, a in shades]
-    bar = dict(title=dict(text="cosine (no unit)", side="right"), tickformat=".2~f")
+    bar = dict(tickformat=".2~f")
     figure.update_layout(coloraxis=dict(cmin=low, cmax=high, colorscale=colours, colorbar=bar))
 
 

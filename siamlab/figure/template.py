@@ -21,6 +21,7 @@ from siamlab.component import UserError
 
 WIDTH = 600  # pixels: figures must be readable at this width
 TOP = 36  # pixels above the plots, for panel titles
+BAR = 52  # pixels: a colour bar below the plots, with its title and its numbers
 CHARACTERS = 68  # in a line of a caption, which fits 450 pixels even with a wide fallback font
 LONGEST = 240  # letters of a label
 LETTER = 6.2  # pixels: width of a letter of a label
@@ -75,6 +76,20 @@ def finish(figure: go.Figure, title: str, caption: str, height: int) -> go.Figur
         margin_t=TOP + head,
     )
     return figure
+
+
+def bar_below(figure: go.Figure, title: str, share: float, under: int = 12) -> go.Figure:
+    """Lay the colour bar below the plots of a finished figure, and return it.
+
+    It takes a `share` of their width, `under` pixels below them, which axis titles may need.
+    """
+    margin = figure.layout.margin
+    plots = figure.layout.height - margin.t - margin.b  # pixels, with or without a drawn title
+    place = dict(orientation="h", x=0, xanchor="left", len=share, xpad=0)
+    place |= dict(y=-under / plots, yanchor="top", ypad=0, nticks=5)
+    bar = dict(place, title=dict(text=plain(title), side="top"))
+    figure.update_layout(coloraxis_colorbar=bar, height=figure.layout.height + BAR)
+    return figure.update_layout(margin_b=margin.b + BAR)
 
 
 def headless(figure: go.Figure) -> tuple[go.Figure, str, str]:
