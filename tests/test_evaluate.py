@@ -86,6 +86,12 @@ def test_a_model_that_is_handed_over_keeps_its_size():
     assert torch.equal(larger.model.pos_embed, by_name.pos_embed)
 
 
+def test_a_model_at_its_own_size_is_the_same_to_the_bit():
+    """Encoders of the zoo keep their tables in 16 bits; computed anew they would differ."""
+    plain, sized = (open_model("zoo:scenes_mae", size=size).model for size in (None, 40))
+    assert torch.equal(plain.pos_embed, sized.pos_embed)
+
+
 def test_a_size_that_is_not_possible_is_refused_for_python_too():
     with pytest.raises(
         UserError, match=r"\(in Python: size=41\) must be a multiple of .* 8 pixels"

@@ -16,8 +16,11 @@ def resize(vit: nn.Module, size: Grid) -> None:
     """Let a timm model take images of `size` pixels; timm resamples its learned positions.
 
     A fixed table of sines and cosines, such as MAE's or MoCo-v3's, is computed at the new grid
-    instead: a resampled table would no longer hold sines.
+    instead: a resampled table would no longer hold sines. At its own size a model stays as it is,
+    also one whose table was stored in 16 bits.
     """
+    if vit.patch_embed.img_size == tuple(size):
+        return
     order = sine_order(vit)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # timm's tables are not contiguous
