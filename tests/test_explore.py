@@ -558,7 +558,9 @@ def test_the_widget_follows_the_object_and_the_object_the_widget():
         widget.event = {"control": "views", "value": 99, "count": 3}
     assert widget.answered == 3  # refused: the browser sets its control back
     json.dumps([widget.scene, widget.images])
-    data, _ = explorer._repr_mimebundle_()
+    data, told = explorer._repr_mimebundle_()
+    drawn = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))  # sharp on dense screens
+    assert drawn.width == 2 * told["image/png"]["width"]
     assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} <= set(data)
 
 

@@ -1,5 +1,7 @@
 """Notebooks: in the house's form, readable without a kernel, and still true of the code."""
 
+import base64
+import io
 import math
 import os
 import re
@@ -8,6 +10,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import nbformat
+import numpy
 import plotly.io as pio
 import pytest
 import timm
@@ -201,6 +204,28 @@ def run(tmp_path_factory, photos):
         "data=folder", f"data.path={photos}", "steps=2", "batch=8", "model.depth=2", "save_every=2"
     )
     return train(small, tmp_path_factory.mktemp("runs") / "mine").path
+
+
+def test_pictures_are_kept_sharp_small_and_as_wide_as_a_page(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER.parent / "docs")
+    import build_notebooks
+
+    pixels = numpy.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=numpy.uint8)
+    Image.fromarray(pixels).save(file := io.BytesIO(), "PNG")
+    data = {"image/png": base64.b64encode(file.getvalue()).decode()}
+    shown = nbformat.v4.new_output("display_data", data=data)
+    scale = "import plotly.io; plotly.io.renderers['png'].scale"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(scale)])
+    nbformat.write(notebook, tmp_path / "one.ipynb")
+    notebook = build_notebooks.run(tmp_path / "one.ipynb")
+    assert said(notebook.cells[0]) == "2" and notebook.cells[0].execution_count == 1
+    notebook.cells[0].outputs.append(shown)
+    kept = build_notebooks.keep_still(notebook).cells[0].outputs[-1]
+    assert kept.metadata["image/png"] == {"width": 150}
+    found = base64.b64decode(kept.data["image/png"])
+    assert (
+        Image.open(io.BytesIO(found)).size == (300, 200) and len(found) < len(file.getvalue()) / 2
+    )
 
 
 class Measured(Exception):

@@ -45,6 +45,12 @@ def png(scene: Scene, images: Pictures, zoom: int = 2) -> bytes:
     return _needed("resvg_py", "resvg-py").svg_to_bytes(svg(scene, images), zoom=zoom, **letters)
 
 
+def as_output(scene: Scene, images: Pictures, zoom: int = 2) -> tuple[str, dict[str, int]]:
+    """Return a PNG in base64, and the width of the page at which a notebook shows it."""
+    drawn = png(scene, images, zoom)
+    return base64.b64encode(drawn).decode(), {"width": int.from_bytes(drawn[16:20], "big") // zoom}
+
+
 def kind_of_picture(path: str | Path | None) -> str:
     """Return ".png" or ".svg" by the ending of a path, and make its folder; ".png" without a path.
 

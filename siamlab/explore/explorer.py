@@ -13,7 +13,7 @@ from torch import Tensor
 
 from siamlab.component import UserError, unknown
 from siamlab.explore.answers import Answer, Change
-from siamlab.explore.draw import kind_of_picture, png, svg, write_picture
+from siamlab.explore.draw import as_output, kind_of_picture, png, svg, write_picture
 from siamlab.explore.events import kind_of_event
 from siamlab.explore.held import Held
 from siamlab.explore.scene import Control, Scene, whole_number
@@ -240,10 +240,9 @@ class Explorer:
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget, and a PNG for places where no script runs."""
-        import base64
-
         data, metadata = self.widget()._repr_mimebundle_(**options), {}
         if isinstance(data, tuple):
             data, metadata = data
-        picture = base64.b64encode(png(self.scene(), self.images(), zoom=1)).decode()
-        return {**data, "image/png": picture, "text/plain": self.scene().text}, metadata
+        picture, shown = as_output(self.scene(), self.images())
+        told = {**data, "image/png": picture, "text/plain": self.scene().text}
+        return told, {**metadata, "image/png": shown}
