@@ -63,7 +63,7 @@ def test_no_attribution_is_clear_and_the_scale_is_even_on_both_sides():
     assert (scale.cmin, scale.cmax) == (-1, 1)
     places = [place for place, _ in scale.colorscale]
     assert places == [1 - place for place in reversed(places)]
-    assert dict(scale.colorscale)[0.5].endswith(",0)")
+    assert dict(scale.colorscale)[0.5].endswith(",0.000)")
 
 
 def test_title_and_caption_name_the_model_and_the_target():

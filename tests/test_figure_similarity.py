@@ -77,9 +77,9 @@ def test_one_colour_scale_for_all_models_with_zero_clear():
     assert {heat.coloraxis for heat in heats(figure)} == {"coloraxis"}
     assert (axis.cmin, axis.cmax) == (cosine.min(), cosine.max()) and axis.cmin < 0
     shades = [[float(v) for v in colour[5:-1].split(",")] for _, colour in axis.colorscale]
-    at = axis.cmin + (axis.cmax - axis.cmin) * np.linspace(0, 1, len(shades))
+    at = axis.cmin + (axis.cmax - axis.cmin) * np.array([place for place, _ in axis.colorscale])
     opacity = [shade[3] for shade in shades]
-    assert abs(at[np.argmin(opacity)]) < (axis.cmax - axis.cmin) / len(shades)
+    assert at[np.argmin(opacity)] == pytest.approx(0, abs=1e-9)
     below, above = np.split(np.array(opacity), [np.argmin(opacity)])
     assert (np.diff(below) <= 0).all() and (np.diff(above) >= 0).all()
     assert shades[0][2] > shades[0][0] and shades[-1][0] > shades[-1][2]  # blue, red
@@ -95,7 +95,9 @@ def test_the_colours_reach_their_end_at_the_highest_cosine():
     whole = similarity_figure(IMAGE, tables()).layout.coloraxis
     faint = {name: table.with_columns(pl.col("cosine") / 4) for name, table in tables().items()}
     axis = similarity_figure(IMAGE, faint, other=OTHER).layout.coloraxis
-    assert axis.cmax == whole.cmax / 4 and axis.colorscale == whole.colorscale
+    assert axis.cmax == whole.cmax / 4
+    for (place, colour), (wanted, same) in zip(axis.colorscale, whole.colorscale, strict=True):
+        assert place == pytest.approx(wanted) and colour == same
 
 
 def test_the_query_is_outlined_in_its_own_image():

@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from plotly.colors import cmocean
 
 from siamlab.component import UserError, unknown
+from siamlab.figure.heat import STOPS
 
-# colours of heat, from the most negative value through 0 to the most positive: perceptually
-# uniform and safe for the colour-blind (Thyng et al. 2016); the more of it, the less transparent
-STOPS: tuple[str, ...] = tuple(cmocean.balance[1:-1])  # without its ends, almost black
 MOST = 24  # values of one slider in an exported page: each needs images of its own
 KINDS = ("query", "true", "match", "next")  # of marks; browser and PNG draw them the same way
 # number of corners, angle of the first from the top in eighths of a turn, radius of every second

@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.figure.heat import heat_axis
 from siamlab.figure.image import draw, frame, show, to_grey
 from siamlab.figure.template import (
     OKABE_ITO,
@@ -38,13 +39,6 @@ QUERY = OKABE_ITO[0]  # outline of the query patch
 SQUARE = np.array(
     [(0, 0), (0, 1), (1, 1), (1, 0), (0, 0), (np.nan, np.nan)]
 )  # corners of a closed square (y, x), then a gap
-# transparent at 0, so that the image shows; darker with more attention
-SCALE: list[tuple[float, str]] = [
-    (0, "rgba(240,228,66,0)"),
-    (0.3, "rgba(240,200,40,0.6)"),
-    (0.65, "rgba(213,94,0,0.85)"),
-    (1, "rgba(110,10,0,0.95)"),
-]
 
 
 @typed
@@ -95,8 +89,7 @@ def attention_figure(
     hide_rest(figure, count, columns)
     figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
     highest = table["attention"].max() if highest is None else highest
-    bar = dict(tickformat=".2~f")
-    figure.update_layout(coloraxis=dict(cmin=0, cmax=highest, colorscale=SCALE, colorbar=bar))
+    figure.update_layout(coloraxis=heat_axis(0.0, highest, tickformat=".2~f"))
     figure.update_layout(margin=dict(l=12, r=12, b=12))
     grid = f"{table['row'].max() + 1} × {table['column'].max() + 1}"
     caption = f"Share of the class token's attention on each of {grid} patches, by head: "
@@ -133,7 +126,7 @@ def attention_maps_figure(
     _name_panels(figure, maps.shape[:2], (height, width))
     highest = table["attention"].quantile(0.99) if highest is None else highest
     bar = dict(title=dict(text="share of<br>attention"), tickformat=".2~f")
-    figure.update_layout(coloraxis=dict(cmin=0, cmax=highest, colorscale=SCALE, colorbar=bar))
+    figure.update_layout(coloraxis=heat_axis(0.0, highest, **bar))
     figure.update_layout(margin=dict(l=SIDE, r=12, b=12), showlegend=False)
     who = "the class token" if query is None else "one patch"
     caption = f"Share of {who}'s attention on each of {maps.shape[2]} × {maps.shape[3]} patches. "

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.figure.heat import heat_axis
 from siamlab.figure.image import show, to_grey
 from siamlab.figure.template import (
     INK,
@@ -29,14 +30,6 @@ from siamlab.probe.table import check_patches
 COLUMNS = 4  # panels in a row
 PANEL, BELOW = 176, 40  # pixels: height of a row of panels, and of the space below them
 LINE = 14  # characters of a line of a panel's title
-# blue lowers, orange raises; transparent at 0, so that the image shows
-SCALE: list[tuple[float, str]] = [
-    (0, "rgba(0,60,120,0.95)"),
-    (0.25, "rgba(0,114,178,0.75)"),
-    (0.5, "rgba(255,255,255,0)"),
-    (0.75, "rgba(213,94,0,0.75)"),
-    (1, "rgba(130,45,0,0.95)"),
-]
 
 
 @typed
@@ -94,8 +87,7 @@ def attribution_figure(
             _outline(figure, patch, grid, image.shape, **place)
     hide_rest(figure, count, columns)
     figure.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
-    bar = dict(tickvals=[-1, 0, 1])
-    figure.update_layout(coloraxis=dict(cmin=-1, cmax=1, colorscale=SCALE, colorbar=bar))
+    figure.update_layout(coloraxis=heat_axis(-1.0, 1.0, tickvals=[-1, 0, 1]))
     figure.update_layout(margin=dict(l=12, r=12, b=BELOW))
     caption = _caption(target, patch is not None)
     finish(figure, f"Attribution: {model}", caption, rows * PANEL + BELOW)
@@ -103,7 +95,7 @@ def attribution_figure(
 
 
 def _caption(target: str, outlined: bool) -> str:
-    caption = f"What raises (orange) and lowers (blue) the cosine to {target}. "
+    caption = f"What raises (red) and lowers (blue) the cosine to {target}. "
     caption += "Each panel is scaled by its own largest value, given below it in units of the "
     caption += "cosine."
     return caption + " Outlined: the patch whose feature is compared." * outlined

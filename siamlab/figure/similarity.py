@@ -17,6 +17,7 @@ from plotly.subplots import make_subplots
 from torch import Tensor
 
 from siamlab.component import UserError
+from siamlab.figure.heat import heat_axis
 from siamlab.figure.image import show, to_grey
 from siamlab.figure.template import (
     INK,
@@ -38,15 +39,6 @@ from siamlab.probe.table import check_patches
 MARGIN = dict(l=12, r=12, b=44)  # pixels
 GAP, LINE = 10, 15  # pixels between panels; height of a line of a panel's title
 TALLEST = 220  # pixels: height of a panel, at most
-SCALE = (  # cosine / largest, red, green, blue, opacity; transparent at 0, so that the image shows
-    (-1.0, 0, 34, 82, 0.95),
-    (-0.5, 0, 114, 178, 0.8),
-    (-1e-9, 86, 180, 233, 0.0),
-    (0.0, 240, 228, 66, 0.0),
-    (0.35, 240, 200, 40, 0.6),
-    (0.7, 213, 94, 0, 0.85),
-    (1.0, 110, 10, 0, 0.95),
-)
 BEST = dict(symbol="circle", color="white", line=dict(color=INK, width=1.5))
 DOT = 5, 10  # pixels: smallest and largest size of that mark
 
@@ -213,13 +205,7 @@ def one_scale(figure: go.Figure, tables: Iterable[pl.DataFrame]) -> None:
     """Set one colour axis from the lowest cosine of all tables, at most 0, to the highest."""
     cosine = np.concatenate([table["cosine"].to_numpy() for table in tables])
     low, high = min(0.0, float(np.nanmin(cosine))), max(0.0, float(np.nanmax(cosine)))
-    largest = max(-low, high, 1e-9)
-    steps = np.linspace(low, high, 33) / largest
-    at, *channels = np.array(SCALE).T
-    shades = np.stack([np.interp(steps, at, channel) for channel in channels], axis=1)  # [33, 4]
-    colours = [f"rgba({r:.0f},{g:.0f},{b:.0f},{a:.3f})" for r, g, b, a in shades]
-    bar = dict(tickformat=".2~f")
-    figure.update_layout(coloraxis=dict(cmin=low, cmax=high, colorscale=colours, colorbar=bar))
+    figure.update_layout(coloraxis=heat_axis(low, high, tickformat=".2~f"))
 
 
 def _legend(figure: go.Figure, query: bool) -> None:

@@ -17,11 +17,11 @@ from siamlab.evaluate.export import check_onnx
 from siamlab.evaluate.files import check_folder
 from siamlab.evaluate.images import open_source
 from siamlab.evaluate.models import NamedModel
-from siamlab.explore.scene import STOPS
 from siamlab.explore.site.graph import write_graph
 from siamlab.explore.site.runtime import VERSION, runtime_files
 from siamlab.explore.view.photos import MOST_BYTES, Photo, encoded, photograph, shipped
 from siamlab.explore.web.assets import site_files
+from siamlab.figure.heat import STOPS
 from siamlab.machine.files import atomic
 
 PHOTOS = 24  # that a page offers at most, of other images than those inside the package

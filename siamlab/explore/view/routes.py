@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from siamlab import probe
-from siamlab.explore.scene import STOPS
 from siamlab.explore.view.collection import Collection
 from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.encoders import Encoders
@@ -19,6 +18,7 @@ from siamlab.explore.view.photos import MOST_BYTES, Album, encoded
 from siamlab.explore.view.responses import as_json, body, described, numbers, picture, step_of, text
 from siamlab.explore.view.studies import Studies
 from siamlab.explore.web.assets import view_page, view_script, view_style
+from siamlab.figure.heat import STOPS
 
 
 class Number(Convertor[int]):

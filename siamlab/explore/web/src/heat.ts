@@ -8,7 +8,7 @@ import type { Levels, Point, Scale, Shaded, Values, View } from "./scene";
 type Shade = [red: number, green: number, blue: number];
 type Table = number[][]; // of every level: red, green, blue and opacity
 
-export const OPACITY = 0.75; // of the strongest heat; that of 0 is 0
+export const OPACITY = 0.75; // of the strongest heat; that of 0 is 0; as in figure/heat.py
 // The grey picture below heat, as the filter in panels.css makes it: what red, green and blue add,
 // and what is there without them, a share of white.
 export const GREY = { shares: [0.2126, 0.7152, 0.0722].map((share) => 0.857 * share), least: 0.143 };
