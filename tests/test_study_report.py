@@ -17,6 +17,7 @@ from siamlab.data import Scenes
 from siamlab.evaluate.models import NamedModel
 from siamlab.figure.template import colours
 from siamlab.recipes import demo_size, siameseim
+from siamlab.report.page import report_html
 from siamlab.study import Ablation, Axis, Choice, Search, matches_page, run_page
 from siamlab.study import description as description_module
 from siamlab.study.attach import attach_study
@@ -197,6 +198,11 @@ def test_a_comparison_of_runs_on_this_machine_leads_to_the_places_of_disagreemen
     file = file_name("cosine", "UniGrad")
     assert found.links == {"cosine against UniGrad": f"matches/{file}"}
     assert found.table["comparison"].to_list() == list(found.links)
+    verdicts = page[titles.index("Verdicts")]
+    of_cosine = [s for s in compared["sentence"] if s.startswith("cosine") or " cosine " in s]
+    assert verdicts.links == dict.fromkeys(of_cosine, f"matches/{file}") and of_cosine
+    linked = report_html("", [verdicts], "x").count(f'<li><a href="matches/{file}">')
+    assert linked == len(of_cosine) == len(compared) // 2
     places = tmp_path / "matches" / file
     text = places.read_text()
     assert "Two crops are cut from each of 8 test images" in text and "plotly.min.js" in text

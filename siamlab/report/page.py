@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
 
 from siamlab.figure.scores import comparison_table, score_table, terminal_table
 from siamlab.figure.template import headless
@@ -33,7 +34,7 @@ class Section(NamedTuple):
     text: str = ""  # paragraphs and lists of Markdown; everything else is shown verbatim
     figures: Sequence[go.Figure] = ()
     table: pl.DataFrame | None = None  # columns of numbers are aligned to the right
-    links: Mapping[str, str] = {}  # text of a cell of the table -> address
+    links: Mapping[str, str] = {}  # text of a cell of the table or an item of a list -> address
 
 
 class Cell(NamedTuple):
@@ -98,12 +99,20 @@ def _section(section: Section, number: int) -> dict:
     """A section as the template takes it."""
     return {
         "title": section.title,
-        "text": MARKDOWN.render(section.text),
+        "text": _linked(MARKDOWN.render(section.text), section.links),
         "rows": [] if section.table is None else table_rows(section.table, section.links),
         "figures": [
             _figure(figure, f"f{number}-{i}") for i, figure in enumerate(section.figures, 1)
         ],
     }
+
+
+def _linked(text: str, links: Mapping[str, str]) -> str:
+    """The HTML of a text, the items of its lists that have an address linked to it."""
+    for item, address in links.items():
+        item, address = escapeHtml(item), escapeHtml(address)
+        text = text.replace(f"<li>{item}</li>", f'<li><a href="{address}">{item}</a></li>')
+    return text
 
 
 def _figure(figure: go.Figure, name: str) -> dict[str, str]:

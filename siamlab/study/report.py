@@ -135,6 +135,14 @@ def verdict_sentences(compared: pl.DataFrame) -> list[str]:
     return compared.filter(pl.col("probe").is_in(SCORES))["sentence"].to_list()
 
 
+def verdict_links(compared: pl.DataFrame, matches: Sequence[Section]) -> dict[str, str]:
+    """Return the page of matches of each sentence on the two scores, where there is one."""
+    pages = {name: page for section in matches for name, page in section.links.items()}
+    rows = compared.filter(pl.col("probe").is_in(SCORES)).iter_rows(named=True)
+    named = {row["sentence"]: f"{row['point']} against {row['base']}" for row in rows}
+    return {sentence: pages[name] for sentence, name in named.items() if name in pages}
+
+
 def sections(
     definition: Study,
     study: optuna.Study,
@@ -147,10 +155,12 @@ def sections(
     done = trials(study)
     yield Section("Question", f"{definition.question}\n\n{progress_text(done)}")
     if compared is not None:
-        lines = "\n".join(f"- {sentence}" for sentence in verdict_sentences(compared))
-        yield Section("Verdicts", f"{VERDICTS}\n\n{lines}")
         folders = first_seed_folders(done, out)
-        yield from matches_section(definition, compared, folders, out, device)
+        matches = list(matches_section(definition, compared, folders, out, device))
+        lines = "\n".join(f"- {sentence}" for sentence in verdict_sentences(compared))
+        links = verdict_links(compared, matches)
+        yield Section("Verdicts", f"{VERDICTS}\n\n{lines}", links=links)
+        yield from matches
     if isinstance(definition, Search):
         yield Section("Pareto front", FRONT, table=pareto_front(study))
     arrows = comparable(definition, scores) if definition.kind in ("ablation", "path") else []
