@@ -34,7 +34,7 @@ def test_each_step_has_its_mean_over_seeds_its_interval_and_what_it_changed(stud
     half = 12.706 * 0.05
     assert first == (
         f"Step 1 of 2, start: semantic 0.250 [−{half - 0.25:.3f}, {0.25 + half:.3f}]; "
-        "spatial 0.300 [0.300, 0.300]; mean of 2 seeds."
+        "spatial 0.300 [0.300, 0.300]; mean of 2 seeds; the encoder shown is that of seed 0."
     )
     assert second.startswith("Step 2 of 2, masked (seed=3, masking.ratio=0.4): semantic 0.450 [")
     assert "+0.200 since start; spatial 0.700 [" in second and "+0.400 since start; " in second

@@ -34,6 +34,13 @@ CHANGES = 6  # changes of a step that are named; the others are counted
 PANELS = 3  # of each model: attention, similarity and match
 
 
+class Loader(NamedTuple):
+    """What opens the model of a configuration, and the seed of its run, if it is one."""
+
+    load: Callable[[], NamedModel]
+    seed: int | None = None
+
+
 class Step(NamedTuple):
     """One configuration of the path."""
 
@@ -42,6 +49,7 @@ class Step(NamedTuple):
     changes: str  # since the step before
     seeds: int
     scores: dict[str, tuple[float, float, float]]  # mean over seeds, and its interval
+    seed: int | None = None  # of the run whose model is shown; None: a model that was named
 
 
 class PathExplorer(Explorer):
@@ -132,7 +140,9 @@ class PathExplorer(Explorer):
             around = f" [{decimal(low)}, {decimal(high)}]" if step.seeds > 1 else ""
             told.append(f"{key} {decimal(mean)}{around}{since}")
         changed = f" ({step.changes})" if step.changes else ""
-        seeds = f"mean of {step.seeds} seeds" if step.seeds > 1 else "one seed"
+        own = "one that was named" if step.seed is None else f"that of seed {step.seed}"
+        many = f"mean of {step.seeds} seeds; the encoder shown is {own}"
+        seeds = many if step.seeds > 1 else "one seed"
         return (
             f"Step {i + 1} of {len(self.steps)}, {step.name}{changed}: {'; '.join(told)}; {seeds}."
         )
@@ -172,14 +182,16 @@ def path_steps(study: str | Path, models: Mapping[str, ModelLike]) -> list[Step]
         run = found.runs.get(name)
         changes = named_changes(run, before, CHANGES) if run and before else ""
         seeds = found.scores.filter(point=name)["seed"].n_unique()
-        steps.append(Step(name, loaders[name], changes, seeds, scores[name]))
+        steps.append(
+            Step(name, loaders[name].load, changes, seeds, scores[name], loaders[name].seed)
+        )
         before = run
     return steps
 
 
 def _loaders(
     study: str | Path, names: Sequence[str], models: Mapping[str, ModelLike]
-) -> dict[str, Callable[[], NamedModel]]:
+) -> dict[str, Loader]:
     """Map each configuration to what opens its model: the one named, else its first run."""
     for name in models:
         if name not in names:
@@ -187,10 +199,11 @@ def _loaders(
     place, own = results_place(study), {}
     if has_runs(place):
         for point in reversed(study_points(place)[0]):
-            own[configuration(point.name)] = point.load
+            loader = Loader(point.load, point.run.seed if point.run else None)
+            own[configuration(point.name)] = loader
             if point.run:  # named as the study names it, where its folder has other letters
-                own[point.run.name] = point.load
-    named = {name: partial(open_model, model) for name, model in models.items()}
+                own[point.run.name] = loader
+    named = {name: Loader(partial(open_model, model)) for name, model in models.items()}
     missing = [name for name in names if name not in own | named]
     if missing:
         raise UserError(
