@@ -68,7 +68,10 @@ def test_what_the_package_imports_is_what_it_depends_on():
 
 
 def test_what_the_tests_import_is_declared():
-    pages = ("claims", "design-space", "leaderboard", "probes", "reference", "results", "tutorials")
+    pages = (
+        "claims", "design-space", "leaderboard", "notebooks", "probes", "reference", "results",
+        "tutorials",
+    )  # fmt: skip
     own = {"benchmarks", *(f"build-{page}" for page in pages)}
     assert imported(ROOT / "tests") - names(EVERY) - own == set()
 
