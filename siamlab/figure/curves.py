@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
@@ -26,7 +27,7 @@ from siamlab.probe.suite import PARTS, PROBES
 from siamlab.probe.table import check_frame
 
 Dashes = tuple[str, ...]
-Styles = dict[str, dict]  # the style of the line of each run
+Styles = dict[str, dict[str, Any]]  # the style of the line of each run
 
 MEASURES = {"rankme": "RankMe (dimensions)", "spread": "spread (0 collapsed)"}
 LEARNED = ("semantic", "spatial", "knn", "linear", "correspondence_centred")

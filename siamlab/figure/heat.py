@@ -3,10 +3,13 @@
 figure.update_layout(coloraxis=heat_axis(-1, 1, tickvals=[-1, 0, 1]))
 """
 
+import math
 from typing import Any
 
 import numpy as np
 from plotly.colors import cmocean, unlabel_rgb
+
+from siamlab.component import UserError
 
 # from the most negative value through 0 to the most positive: perceptually uniform and safe for
 # the colour-blind (Thyng et al. 2016); the more of it, the less transparent
@@ -16,7 +19,12 @@ STEPS = 33  # colours of a scale; plotly interpolates between them
 
 
 def heat_axis(low: float | int, high: float | int, **bar: Any) -> dict[str, Any]:
-    """Return a colour axis for values from `low`, 0 or less, to `high`, 0 or more."""
+    """Return a colour axis for values from `low`, 0 or less, to `high`, 0 or more.
+
+    Raises UserError for a `high` that is not finite.
+    """
+    if not math.isfinite(high):
+        raise UserError(f"highest={high} must be a finite number: the colour scale ends there")
     return dict(cmin=low, cmax=high, colorscale=heat_scale(low, high), colorbar=bar)
 
 
