@@ -97,11 +97,7 @@ def disagreement_figure(
     Colours are chosen among the names `among`, then those of the table.
     """
     table = check_frame(table, COLUMNS, "the table of disagreements")
-    if (last := table["pair"].max()) >= (count := min(len(a.image), len(b.image))):
-        raise UserError(
-            f"the table of disagreements has a pair {last}, from 0, but the views have {count}: "
-            "give the views that it was made of"
-        )
+    _check_pairs(table, min(len(a.image), len(b.image)))
     shown = table.filter(pl.col("rank") <= most).partition_by("rank", maintain_order=True)
     names = table["model"].unique(maintain_order=True).to_list()
     colour = colours([*among, *names])
@@ -127,6 +123,14 @@ def disagreement_figure(
     height = -(-2 * len(shown) // ACROSS) * (PANEL + LINE * lines) + BELOW
     finish(figure, title, caption, height)
     return figure.update_layout(margin_t=figure.layout.margin.t + LINE * (lines - 2))
+
+
+def _check_pairs(table: pl.DataFrame, count: int) -> None:
+    if (last := table["pair"].max()) >= count:
+        raise UserError(
+            f"the table of disagreements has a pair {last}, from 0, but the views have {count}: "
+            "give the views that it was made of"
+        )
 
 
 def _check(models: Mapping[str, tuple[Features, Features]], a: View) -> None:
