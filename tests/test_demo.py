@@ -154,6 +154,9 @@ def test_photographs_of_ones_own_are_trained_on_by_the_same_recipes(tmp_path, ca
     for run in scale.runs():
         assert run.data == Folder(path="photos") and run.steps == 7 and run.grid == (8, 8)
     assert all(run.data.download for run in photographs("cifar10").runs())
+    few = photographs(str(tmp_path))
+    assert few.name == f"demo-{tmp_path.name}"
+    assert {run.data for run in few.runs()} == {Folder(path=str(tmp_path), side=32)}
     assert main(["demo", "steps=7", "--out", str(tmp_path)]) == 2
     assert "demo takes 'steps=7' only with --data NAME" in capsys.readouterr().err
 

@@ -124,6 +124,38 @@ def test_words_change_the_folder_that_data_names(photos):
         folder_or_source(root, models, ["data.sid=30"])
 
 
+def test_a_source_goes_before_a_folder_of_its_name(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenes").symlink_to(photos[0])
+    models = [open_model(MODEL)]
+    assert folder_or_source("scenes", models, []).kind == "scenes"
+    assert folder_or_source("./scenes", models, []) == Folder(path="./scenes", side=46)
+
+
+def test_commands_on_models_take_a_folder_by_its_path(photos, tmp_path, capsys):
+    root = str(photos[0])
+    few = ["--data", root, "--images", "6", "--test-images", "2"]
+    assert main(["probe", MODEL, "--no-weights", *few]) == 0
+    assert "probed on folder, 46 pixels a side" in capsys.readouterr().out
+    assert main(["leaderboard", "add", MODEL, *few, "--to", str(tmp_path / "b.parquet")]) == 0
+    assert "folder at 40 pixels" in " ".join(polars.read_parquet(tmp_path / "b.parquet")["board"])
+
+
+@pytest.mark.parametrize(
+    "words", [["probe", MODEL], ["probe", MODEL, "--suite", "voc"], ["embed", MODEL]]
+)
+def test_two_folders_are_one_too_many(words, photos, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "x.parquet")]
+    assert main([*words, "--data", str(photos[0]), "data.path=other", *out]) == 2
+    said = capsys.readouterr().err
+    assert f"--data {photos[0]} and data.path=other name two folders; leave one of them" in said
+
+
+def test_the_folder_of_a_standard_set_is_that_of_data(photos, capsys):
+    assert main(["probe", MODEL, "--suite", "voc", "--data", str(photos[0])]) == 2
+    assert f"data.path='{photos[0]}' must be PASCAL VOC 2012" in capsys.readouterr().err
+
+
 def test_a_sample_keeps_the_numbers_of_its_images(photos):
     root, pixels = photos
     source = Folder(path=str(root), side=40)
@@ -144,7 +176,7 @@ def test_a_sample_keeps_the_numbers_of_its_images(photos):
             "--out f.parquet loss=cosine",
             "embed takes one model, data=... and data.key=value, but not 'lo",
         ),
-        ("--out f.parquet --data nowhere", "data has no choice 'nowhere'"),
+        ("--out f.parquet --data nowhere", "data: there is no folder 'nowhere' in "),
         ("--out f.parquet --device cuda", "--device cuda .* asks for a GPU, but torch finds none"),
         ("--out f.parquet --size 41", "must be a multiple of zoo:scenes_mae's patch of 8 pixels"),
     ],

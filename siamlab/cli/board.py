@@ -14,7 +14,7 @@ from torch import nn
 
 from siamlab.cli.choices import STANDARD
 from siamlab.cli.imagenet_c import corrupted
-from siamlab.cli.probe import CORRUPTIONS, print_about, probing_data
+from siamlab.cli.probe import CORRUPTIONS, folder_or_source, print_about
 from siamlab.cli.standard import check_no_size, standard_data
 from siamlab.component import UserError
 from siamlab.data import DataChoice
@@ -72,6 +72,7 @@ class Addition(NamedTuple):
     suite: str = "quick"
     device: str = "auto"
     precision: Precision = "float32"  # of the models' products
+    data: str | None = None  # a folder of images, or a source by name
 
 
 def add(models: Sequence[str], files: Sequence[str], options: Addition) -> None:
@@ -101,6 +102,7 @@ def _check_options(models: Sequence[str], files: Sequence[str], options: Additio
         raise UserError("--name is for one model; add each by itself")
     own = [file for file in files if not file.endswith(".csv")]
     of_models = {"--note": options.note, "--baselines": options.baselines, "data=": options.words}
+    of_models["--data"] = options.data
     of_models["--precision"] = options.precision != "float32"
     of_boards = {"--name": options.name, "--board": options.board}
     for given, there, what in ((of_models, models, "models"), (of_boards, [*models, *own],
@@ -145,12 +147,12 @@ def _from_file(file: Path, table: polars.DataFrame, options: Addition) -> polars
 def _measured(names: Sequence[str], options: Addition) -> polars.DataFrame:
     on_set = options.suite in STANDARD
     if on_set:  # before any model is opened
-        data = standard_data(options.suite, options.words)
+        data = standard_data(options.suite, options.words, options.data)
         check_no_size(data.kind, options.size)
     opened = distinct(names, [open_model(name) for name in names])
     print_about(opened)
     if not on_set:
-        data = probing_data([named.run for named in opened if named.run], options.words)
+        data = folder_or_source(options.data, opened, options.words)
     if options.name:
         opened = [opened[0]._replace(name=options.name)]
     models = with_untrained(opened) if options.baselines else list(opened)

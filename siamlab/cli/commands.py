@@ -64,10 +64,8 @@ def probe(options: Namespace) -> None:
     models, words = probe_words(options.words)
     from siamlab.cli.probe import Options, probe_models
 
-    if options.data:
-        words = [f"data={options.data}", *words]
     limits = options.images, options.test_images
-    where = options.out, options.device, options.precision
+    where = options.out, options.device, options.precision, options.data
     chosen = Options(not options.no_weights, *limits, options.suite, options.size, *where)
     probe_models(models, words, chosen)
 

@@ -13,9 +13,10 @@ from siamlab.component import UserError
 from siamlab.data import DataChoice, Images
 from siamlab.evaluate.evaluate import probe_all
 from siamlab.evaluate.files import check_folder, write_table
-from siamlab.evaluate.images import open_images
+from siamlab.evaluate.images import is_folder, open_images
 from siamlab.evaluate.models import before_training, open_models
 from siamlab.machine.console import Console
+from siamlab.machine.files import expanded
 from siamlab.machine.shortage import explain_shortage
 from siamlab.machine.terminal import say
 from siamlab.probe.suite.passes import Precision
@@ -54,6 +55,7 @@ class Scale(NamedTuple):
 
 # one direction per step in all three recipes, so that each spends one pass on an image
 SHARED = ("roles=fixed", "log_every=50")
+SIDE = "data.side=32"  # as that of CIFAR-10
 SMALLEST = Scale(
     "demo-smallest",
     "a minute",
@@ -69,11 +71,18 @@ LONG = Scale(
 )
 
 
-def photographs(kind: str) -> Scale:
-    """Return the demo on photographs: `cifar10`, downloaded if necessary, or another source."""
-    fetched = ("data.download=true",) if kind == "cifar10" else ()
-    changes = (*SHARED, "steps=2000", f"data={kind}", *fetched)
-    return Scale(f"demo-{kind}", "30 to 120 minutes", changes, images=4000, sized=photo_size)
+def photographs(data: str) -> Scale:
+    """Return the demo on photographs: `cifar10`, downloaded if necessary, another source, a folder.
+
+    A folder's images are stored at 32 pixels, which is what the models of the demo see.
+    """
+    named, source = data, (f"data={data}",)
+    if is_folder(data):
+        named, source = expanded(data).resolve().name, ("data=folder", f"data.path={data}", SIDE)
+    elif data == "cifar10":
+        source += ("data.download=true",)
+    changes = (*SHARED, "steps=2000", *source)
+    return Scale(f"demo-{named}", "30 to 120 minutes", changes, images=4000, sized=photo_size)
 
 
 def demo(scale: Scale, out: str | Path, precision: Precision = "float32") -> int:

@@ -57,7 +57,7 @@ def _add_command(verbs: Any) -> None:
         "--baselines", action="store_true", help="also untrained networks, and the raw pixels"
     )
     add.add_argument(
-        "--data", type=some_images, metavar="NAME", help="the images; the same as data=NAME"
+        "--data", type=some_images, metavar="NAME", help="a folder of images, or a source by name"
     )
     add.add_argument("--images", type=count, default=3000, help="training images (default 3000)")
     add.add_argument("--test-images", type=count, default=2000, help="test images (default 2000)")
@@ -83,8 +83,6 @@ def _add(options: Namespace) -> None:
     models, files, words = leaderboard_words(options.words)
     from siamlab.cli.board import Addition, add
 
-    if options.data:
-        words = [f"data={options.data}", *words]
     chosen = {name: getattr(options, name) for name in Addition._fields if name != "words"}
     add(models, files, Addition(words=tuple(words), **chosen))
 

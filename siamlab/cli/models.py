@@ -49,7 +49,7 @@ def _probe_command(commands: Any) -> None:
         help="which probes: quick, full, published (protocols of papers), imagenet-c, or a "
         f"standard set: {', '.join(STANDARD)} (regions: your own images and masks)",
     )
-    _add_images(probe, "the images; the same as data=NAME")
+    _add_images(probe, "a folder of images, or a source by name")
     probe.add_argument("--size", type=count, help="side of every model's input, pixels")
     add_device(probe)
     add_precision(probe)

@@ -110,7 +110,10 @@ def _demo_command(commands: Any) -> None:
     size.add_argument("--long", action="store_true", help="a size that shows the trade-off")
     size.add_argument("--smallest", action="store_true", help="only check that all parts work")
     size.add_argument(
-        "--data", type=some_images, metavar="NAME", help="photographs, such as cifar10, not scenes"
+        "--data",
+        type=some_images,
+        metavar="NAME",
+        help="photographs, not scenes: a folder, or a source such as cifar10",
     )
     demo.add_argument(
         "--out", type=some_path, help="the folder of runs and report (default: runs/demo)"

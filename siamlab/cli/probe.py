@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from siamlab.cli.choices import STANDARD
 from siamlab.cli.imagenet_c import probe_corruptions
 from siamlab.cli.standard import print_published, probe_standard
+from siamlab.cli.words import check_one_folder
 from siamlab.component import UserError, unknown
 from siamlab.data import DataChoice
 from siamlab.evaluate.evaluate import Evaluation, evaluate, with_untrained
@@ -28,6 +29,7 @@ from siamlab.probe.finetune_recipe import RECIPES, FineTune
 from siamlab.probe.suite.passes import Precision
 from siamlab.probe.suite.spatial import FEWEST
 from siamlab.run import Run
+from siamlab.run.choices import axis_choices
 from siamlab.run.mistakes import changed
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ class Options(NamedTuple):
     out: str | None = None  # a file for the table, or a folder for table and report
     device: str = "auto"  # cpu, cuda, or auto: a GPU if there is one
     precision: Precision = "float32"  # of the models' products
+    data: str | None = None  # a folder of images, or a source by name
 
 
 def probe_models(names: Sequence[str], words: Sequence[str], options: Options) -> None:
@@ -84,7 +87,7 @@ def _probe_models(names: Sequence[str], words: Sequence[str], options: Options) 
     check_out(options.out)
     opened = open_models(names, options.weights, options.size)
     recipe, words = fine_tuning(words)
-    data = probing_data([named.run for named in opened if named.run], words)
+    data = folder_or_source(options.data, opened, words)
     print_about(opened)
     models = with_untrained(opened) if options.weights else opened
     kept = dict(zip(names, opened, strict=True))
@@ -176,7 +179,8 @@ def folder_or_source(
     data: str | None, models: Sequence[NamedModel], words: Sequence[str]
 ) -> DataChoice:
     """Return the images of --data, a folder or a source by name, which the words change."""
-    if data and (is_path(data) or expanded(data).is_dir()):
+    if data and data not in axis_choices("data"):
+        check_one_folder(data, words)
         return run_or_scenes().change(*words, data=open_source(data, models)).data
     words = [f"data={data}", *words] if data else words
     return probing_data([named.run for named in models if named.run], words)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from siamlab.cli.words import check_one_folder
 from siamlab.component import UserError
 from siamlab.evaluate.evaluate import with_untrained
 from siamlab.evaluate.files import WRITERS, check_out, keep_rows, write_table
+from siamlab.evaluate.images import is_folder
 from siamlab.evaluate.models import distinct, open_model
 from siamlab.evaluate.standard import SETS, Published, StandardSet, measure_standard
 from siamlab.machine.console import Console
@@ -27,7 +29,7 @@ DATA = "data."
 def probe_standard(names: Sequence[str], words: Sequence[str], options: "Options") -> None:
     """Measure models and the networks they started from on a set, print and write the table."""
     check_out(options.out)
-    data = standard_data(options.suite, words)
+    data = standard_data(options.suite, words, options.data)
     check_no_size(data.kind, options.size)
     opened = distinct(names, [open_model(name, options.weights) for name in names])
     for named in opened:
@@ -40,12 +42,19 @@ def probe_standard(names: Sequence[str], words: Sequence[str], options: "Options
     keep_rows(scores, dict(zip(names, opened, strict=True)), data.places)
 
 
-def standard_data(suite: str, words: Sequence[str]) -> StandardSet:
+def standard_data(suite: str, words: Sequence[str], folder: str | None = None) -> StandardSet:
     """Return the set of a suite with the fields that `data.key=value` set.
+
+    `folder` is that of --data, which may name the suite as well.
 
     Raises UserError for other words, and for fields that are not allowed.
     """
     chosen = SETS[suite]
+    if folder and is_folder(folder):
+        check_one_folder(folder, words)
+        words = [*words, f"data.path={folder}"]
+    elif folder:
+        words = [*words, f"data={folder}"]
     if other := [word for word in words if not word.startswith(DATA) and word != f"data={suite}"]:
         raise UserError(
             f"--suite {suite} reads its own images, so {other[0]} does not apply; leave it out, "

@@ -60,6 +60,12 @@ def check_once(words: Sequence[str], source: str | None = None) -> None:
         _check_agrees("--data", "data", source, words, "name two sources of images")
 
 
+def check_one_folder(folder: str, words: Sequence[str]) -> None:
+    """Raise UserError for data.path=... beside --data with a folder."""
+    if path := next((word for word in words if word.startswith("data.path=")), None):
+        raise UserError(f"--data {folder} and {path} name two folders; leave one of them out")
+
+
 def leaderboard_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """Return models, files of scores (probes.json, .csv) and words of `siamlab leaderboard add`.
 

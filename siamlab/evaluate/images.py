@@ -72,7 +72,7 @@ def open_source(
     if isinstance(data, DataChoice):
         return data
     data = str(data)
-    if expanded(data).is_dir():
+    if is_folder(data) and expanded(data).is_dir():
         sides = [max(inputs(m.model).size) for m in models]
         return Folder(path=data, **({"side": round(MARGIN * max(sides))} if sides else {}))
     if data in kinds:
@@ -81,6 +81,11 @@ def open_source(
         raise no_folder(data)
     problem = f"data: there is no folder {data!r} in {Path.cwd()}, and no source"
     raise UserError(unknown(problem, data, kinds))
+
+
+def is_folder(data: str) -> bool:
+    """Return whether a name is that of a folder; a source's name is not, though ./NAME is."""
+    return is_path(data) or (data not in axis_choices("data") and expanded(data).is_dir())
 
 
 def is_path(name: str) -> bool:
