@@ -519,6 +519,26 @@ def test_a_terminal_without_all_letters_shows_the_others(monkeypatch):
     assert b"infonce" in written.buffer.getvalue()
 
 
+def test_a_folder_is_enough_to_resume_its_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    said(capsys, "train", "mae", "--small", *TINY, "--out", "a run")
+    error = said(capsys, "train", "a run", status=2)
+    assert "a run is a run's folder: `siamlab train 'a run' --resume` continues the run" in error
+    RunFolder("a run").encoder.unlink()
+    said(capsys, "train", "a run", "--resume")
+    assert RunFolder("a run").encoder.exists() and not Path("runs").exists()
+    assert "its steps is 4, not 3" in said(
+        capsys, "train", "a run", "--resume", "steps=3", status=2
+    )
+
+
+def test_a_recipe_goes_before_a_folder_of_its_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    said(capsys, "train", "mae", "--small", *TINY, "--out", "mae")
+    said(capsys, "train", "mae", "--small", *TINY, "name=other", "--resume", "--out", "other")
+    assert RunFolder("other").run().name == "other"
+
+
 def test_a_run_to_resume_that_is_not_there_is_said(tmp_path, capsys):
     words = ["train", "mae", "--small", *TINY, "--out", str(tmp_path / "new"), "--resume"]
     assert main(words) == 0

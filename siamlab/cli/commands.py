@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 def train_run(options: Namespace) -> int:
     """Train a run with a progress bar."""
-    from siamlab.cli.words import check_recipe, check_start, device_words
+    from siamlab.cli.words import check_recipe, check_start, device_words, run_file
 
+    if options.resume and (file := run_file(options.recipe)):
+        options.recipe, options.out = file, options.out or options.recipe
     check_recipe(options.name, options.recipe)
     if not options.resume:  # a run that goes on needs them no more
         check_start(options.words)

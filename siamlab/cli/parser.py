@@ -83,14 +83,17 @@ def parser() -> Parser:
 
 
 def _run_commands(commands: Any) -> None:
-    words = (
-        ("recipe", "a recipe's name or a TOML file"),
-        ("words", "key=value, with dotted keys such as masking.ratio=0.6"),
-    )
-    train = add_command(commands, "train", "train a run into a folder", do.train_run, *words)
+    changes = "words", "key=value, with dotted keys such as masking.ratio=0.6"
+    train = add_command(
+        commands, "train", "train a run into a folder", do.train_run,
+        ("recipe", "a recipe's name, a TOML file, or with --resume a run's folder"), changes,
+    )  # fmt: skip
     train.add_argument("--out", type=some_path, help="the run's folder (default: runs/NAME)")
     train.add_argument("--resume", action="store_true", help="continue the run in the folder")
-    show = add_command(commands, "show", "print a run as TOML", do.show_run, *words)
+    show = add_command(
+        commands, "show", "print a run as TOML", do.show_run,
+        ("recipe", "a recipe's name or a TOML file"), changes,
+    )  # fmt: skip
     add_run_device(train)
     for command in (train, show):
         command.needs = f"{RECIPE}, as in `{command.prog} mae --small`"

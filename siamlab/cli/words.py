@@ -7,6 +7,7 @@ import mimetypes
 import os
 import re
 from collections.abc import Sequence
+from shlex import quote
 
 from siamlab import RECIPES, zoo
 from siamlab.component import UserError, unknown
@@ -193,10 +194,21 @@ def check_start(words: Sequence[str]) -> None:
                 raise UserError(f"{INIT}: {problem}") from None
 
 
+def run_file(recipe: str) -> str:
+    """Return the path of run.toml in a run's folder that stands for a recipe; "" for others."""
+    file = expanded(recipe) / "run.toml"
+    return str(file) if recipe not in RECIPES and os.path.isfile(file) else ""
+
+
 def check_recipe(command: str, recipe: str) -> None:
     """Raise UserError for what is neither a recipe nor a TOML file."""
     if recipe in RECIPES or recipe.endswith(".toml"):
         return
+    if file := run_file(recipe):
+        raise UserError(
+            f"{recipe} is a run's folder: `siamlab train {quote(recipe)} --resume` continues the "
+            f"run, and {file} has its settings"
+        )
     if is_assignment(recipe):
         raise UserError(
             f"{recipe} is not a recipe; the recipe comes first, as in "
