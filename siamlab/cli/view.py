@@ -61,7 +61,8 @@ def view(
         say(f"{url}  (Ctrl-C ends it)")
         if options.browser:
             open_browser(url)
-        serve(application(Encoders(models), album, token, collection, studies), taken)
+        encoders = Encoders(models, device, options.size)
+        serve(application(encoders, album, token, collection, studies), taken)
 
 
 def mapped(

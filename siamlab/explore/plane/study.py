@@ -98,6 +98,11 @@ class StudyExplorer(Explorer):
             for name, options in choices.items()
         ]
 
+    @property
+    def found(self) -> StudyResults:
+        """The results of the study that is shown."""
+        return self._results(self.values["study"])
+
     def images(self) -> dict[str, UInt8[Tensor, "3 H W"]]:
         """None: there are only charts."""
         return {}

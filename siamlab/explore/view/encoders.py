@@ -5,6 +5,7 @@ encoders = Encoders(models);  encoders.patches(0, photo, layer=12)      # [N, D]
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -14,15 +15,17 @@ from torch import Tensor, nn
 
 from siamlab import probe
 from siamlab.evaluate.course import at_step, kept_steps
-from siamlab.evaluate.models import NamedModel, last_layer
+from siamlab.evaluate.models import NamedModel, last_layer, open_model
 from siamlab.explore.view.collection import Collection, halved, tsne, umap
 from siamlab.explore.view.crops import Crops
 from siamlab.explore.view.photos import Photo, Refused
+from siamlab.machine.files import legible
 from siamlab.machine.shortage import explain_shortage
 from siamlab.probe.attention import normalised_rows
 from siamlab.probe.batches import grid_of
 
 MOST = 2**29  # bytes of answers that are kept
+MOST_MODELS = 8  # beyond which no run of a study is opened
 MOST_ATTENTION = 2**26  # bytes of the attention of one layer, which a page holds whole
 
 Key = tuple[int | str | None, ...]  # of a result: the model, the photograph, …
@@ -33,8 +36,14 @@ Rows = Float16[Tensor, "heads M N"]  # M = N + 1: the class token first, then ev
 class Encoders:
     """Models in order, and their last answers."""
 
-    def __init__(self, models: Sequence[NamedModel]):
+    def __init__(
+        self,
+        models: Sequence[NamedModel],
+        device: str | torch.device = "cpu",
+        size: int | None = None,
+    ):
         self.models: list[NamedModel] = list(models)
+        self._opening: dict[str, Any] = {"device": device, "size": size}  # of those that come later
         self._kept = Kept(MOST)
         self._lock = Lock()
 
@@ -45,6 +54,28 @@ class Encoders:
     def name(self, model: int) -> str:
         """The name of a model. Raises Refused (404) if there is none of that number."""
         return self._named(model, 1).name
+
+    def open(self, encoder: NamedModel | Path) -> str:
+        """Return the name of a model of this page, which the folder of a run becomes.
+
+        Raises Refused (409) where there are too many, and UserError for a run that cannot be
+        opened.
+        """
+        if isinstance(encoder, NamedModel):
+            return encoder.name
+        with self._lock:
+            for named in self.models:
+                if named.folder and named.folder.resolve() == encoder.resolve():
+                    return named.name
+            if len(self.models) >= MOST_MODELS:
+                raise Refused(
+                    f"this page has {len(self.models)} models, as many as it opens; start `siamlab "
+                    f"view` again for others, such as {encoder}", 409,
+                )  # fmt: skip
+            named = open_model(encoder, **self._opening)
+            taken = named.name in (other.name for other in self.models)
+            self.models.append(named._replace(name=legible(str(encoder))) if taken else named)
+            return self.models[-1].name
 
     def patches(self, model: int, photo: Photo, layer: int, step: int | None = None) -> Half:
         """Patch features after a layer, from 1, through the final norm.
@@ -154,9 +185,9 @@ def _about(named: NamedModel) -> dict[str, Any]:
         "size": list(size),
         "width": model.num_features,
         "layers": last_layer(named),
-        "heads": _heads(named),
+        "heads": shown_heads(named),
         "steps": kept_steps(named),
-        "start": "class token" if model.cls_token is not None else "mean patch",
+        "start": attention_start(named),
     }
 
 
@@ -167,7 +198,12 @@ def _at(named: NamedModel, step: int | None) -> nn.Module:
     return named.model if step is None else at_step(named, step)
 
 
-def _heads(named: NamedModel) -> int:
+def attention_start(named: NamedModel) -> str:
+    """Where attention starts that is not that of a single patch."""
+    return "class token" if named.model.cls_token is not None else "mean patch"
+
+
+def shown_heads(named: NamedModel) -> int:
     """The heads of the last block; 0 where attention cannot be read or is too large for a page."""
     readable = probe.is_readable(named.model) and _attention_bytes(named) <= MOST_ATTENTION
     return _count_heads(named.model) if readable else 0
@@ -185,7 +221,7 @@ def _attention_bytes(named: NamedModel) -> int:
 
 
 def _check_attention(named: NamedModel) -> None:
-    if not _heads(named):
+    if not shown_heads(named):
         raise Refused(
             f"attention of {named.name} cannot be shown: its blocks do not attend by one matrix "
             f"per head, or it is larger than {MOST_ATTENTION // 2**20} MB a layer (lower --size)",

@@ -49,7 +49,7 @@ def routes(
         *_photo_routes(album),
         *_model_routes(encoders, album),
         *_match_routes(encoders, album, crops),
-        Route("/plane", lambda request: as_json(studies.scene(request.query_params))),
+        *_plane_routes(encoders, studies),
         *maps,
     ]
 
@@ -142,6 +142,22 @@ def _map_routes(encoders: Encoders, album: Album, collection: Collection) -> lis
         Route("/map/{model:number}/umap", umap),
         Route("/map/sheet", sheet),
         Route("/map/look/{image:number}", look, methods=["POST"]),
+    ]
+
+
+def _plane_routes(encoders: Encoders, studies: Studies) -> list[Route]:
+    def scene(request: Request) -> Response:
+        return as_json(studies.scene(request.query_params, encoders.models))
+
+    def matches(request: Request) -> Response:
+        number = request.path_params["number"]
+        pair = studies.encoders(request.query_params, number, encoders.models)
+        first, second = (encoders.open(encoder) for encoder in pair)
+        return as_json({"first": first, "second": second}, 201)
+
+    return [
+        Route("/plane", scene),
+        Route("/plane/matches/{number:number}", matches, methods=["POST"]),
     ]
 
 

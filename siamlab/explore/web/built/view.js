@@ -152,10 +152,14 @@ function pointsInside(points, corners) {
 }
 
 // src/plane.ts
+var MATCHES = "matches";
 var NUMBERS = /^\d+(\.\d+)*$/;
-function planeAddress(state2) {
+function planeAddress(state2, below = "") {
   const words = { study: state2.study, points: state2.points, probe: state2.probe, chosen: state2.runs };
-  return `plane?${new URLSearchParams(Object.entries(words).filter(([, word]) => word))}`;
+  return `plane${below}?${new URLSearchParams(Object.entries(words).filter(([, word]) => word))}`;
+}
+function verdictAddress(state2, event) {
+  return "patch" in event && event.panel === MATCHES ? planeAddress(state2, `/${MATCHES}/${event.patch}`) : null;
 }
 function planeEvent(state2, event) {
   if ("parts" in event) return { ...state2, runs: event.parts.join(".") };
@@ -2594,6 +2598,20 @@ async function openPair({ a, b, y, x }, change2) {
     say(sentenceOf(error));
   }
 }
+async function openVerdict(address, change2) {
+  setBusy(true);
+  try {
+    const pair = await asked(address, { method: "POST" });
+    const next = { ...state, ...pair, show: "matches" };
+    const names = about.models.map((model2) => model2.name);
+    if ([pair.first, pair.second].every((name) => names.includes(name))) return await change2(next);
+    history.pushState(null, "", linkOf(about, next));
+    location.reload();
+  } catch (error) {
+    setBusy(false);
+    say(sentenceOf(error));
+  }
+}
 async function lookAt(image, change2) {
   try {
     const photo = taken(await asked(`map/look/${image}`, { method: "POST" }));
@@ -2868,7 +2886,9 @@ function thumbnail(strip, photo, change2) {
 var turn = 0;
 var { shown, model, tell: tell2 } = pageModel({ scene: {}, images: {} }, (event) => {
   shown.answered = event.count;
-  change(viewEvent(about, state, event), "hover" in event);
+  const verdict = state.show === "plane" && verdictAddress(state, event);
+  if (verdict) openVerdict(verdict, change);
+  else change(viewEvent(about, state, event), "hover" in event);
 });
 async function start() {
   const facts = await asked("about");

@@ -5,8 +5,8 @@ import { makeMatches, showMatches, type Board } from "./board";
 import { sentenceOf } from "./elements";
 import type { About, Change, Entry, MapFacts, Matches, Photo, Section, State } from "./facts";
 import { taken } from "./files";
-import { say, sections, showPart } from "./frame";
-import { startState } from "./link";
+import { say, sections, setBusy, showPart } from "./frame";
+import { linkOf, startState } from "./link";
 import type { Atlas } from "./map";
 import { matchesAddress } from "./matches";
 import { about, got, state } from "./store";
@@ -48,6 +48,22 @@ async function openPair({ a, b, y, x }: Entry, change: Change): Promise<void> {
     await change({ ...state, ...alone, show: "similarity", photo, beside, layer, cosine,
       side: "a", y, x, pinned: true });
   } catch (error) {
+    say(sentenceOf(error));
+  }
+}
+
+// The matches of two points of a study, whose encoders the server opens if the page lacks them.
+export async function openVerdict(address: string, change: Change): Promise<void> {
+  setBusy(true);
+  try {
+    const pair = await asked(address, { method: "POST" });
+    const next: State = { ...state, ...pair, show: "matches" };
+    const names = about.models.map((model) => model.name);
+    if ([pair.first, pair.second].every((name) => names.includes(name))) return await change(next);
+    history.pushState(null, "", linkOf(about, next));
+    location.reload(); // with more models, all of the page is another
+  } catch (error) {
+    setBusy(false);
     say(sentenceOf(error));
   }
 }

@@ -10,7 +10,8 @@ import { linkOf, restored } from "./link";
 import { pageModel } from "./model";
 import { mount } from "./panels";
 import { savePicture } from "./picture";
-import { showSection, waitIn } from "./sections";
+import { verdictAddress } from "./plane";
+import { openVerdict, showSection, waitIn } from "./sections";
 import { controlsOf } from "./settings";
 import { about, enter, got, missing, once, open, state } from "./store";
 import { makeShows, showShows, showStrip } from "./strip";
@@ -21,7 +22,9 @@ let turn = 0; // of the last change of the state; answers to earlier ones come t
 
 const { shown, model, tell } = pageModel({ scene: {}, images: {} }, (event) => {
   shown.answered = event.count;
-  change(viewEvent(about, state, event), "hover" in event);
+  const verdict = state.show === "plane" && verdictAddress(state, event);
+  if (verdict) openVerdict(verdict, change);
+  else change(viewEvent(about, state, event), "hover" in event);
 });
 
 export async function start(): Promise<void> {
