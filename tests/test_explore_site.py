@@ -4,11 +4,12 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from pages import becomes, comes_true, expect, heat, patient, watched
+from pages import at, becomes, comes_true, expect, heat, patient, watched
 from PIL import Image
 from test_view_browser import cosines, hover, layer, opened
 
 from benchmarks.site import served
+from siamlab import probe
 from siamlab.cli.main import main
 from siamlab.component import UserError
 from siamlab.evaluate.models import NamedModel
@@ -19,15 +20,17 @@ from siamlab.explore.site.site import write_site
 from siamlab.explore.view.photos import shipped
 
 SIDE = 48
+CLOSE = 1e-4  # of attention in the browser to that of Python
+NO_CLASS = {"class_token": False, "global_pool": "avg"}
 FAKE = {name: b"" for name in FILES}
 
 
-def model(patch, depth, name):
+def model(patch, depth, name, **settings):
     """A ViT whose patches differ: its biases are drawn at random, too."""
     torch.manual_seed(patch)
     vit = timm.create_model(
         "vit_tiny_patch16_224", img_size=SIDE, patch_size=patch, depth=depth, embed_dim=24,
-        num_heads=2, num_classes=0,
+        num_heads=2, num_classes=0, **settings,
     ).eval()  # fmt: skip
     for parameter in vit.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
@@ -36,7 +39,7 @@ def model(patch, depth, name):
 
 @pytest.fixture(scope="module")
 def models():
-    return [model(8, 2, "fine"), model(16, 3, "coarse")]
+    return [model(8, 2, "fine", reg_tokens=2), model(16, 3, "coarse", **NO_CLASS)]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,7 @@ def test_a_page_shows_the_cosines_of_python(address, models, photos, browser):
     with watched(browser, width=1000, height=800) as page:
         opened(page, address)
         shows = page.locator(".shows button")
-        expect(shows).to_have_text(["similarity", "components", "segments"])
+        expect(shows).to_have_text(["similarity", "components", "segments", "attention"])
         expect(page.locator(".panels svg")).to_have_count(2)
         for depth in (3, 2, 1):
             page.locator("input[name=layer]").fill(str(depth))
@@ -89,6 +92,58 @@ def test_a_page_shows_the_cosines_of_python(address, models, photos, browser):
                 own = -(-depth * len(named.model.blocks) // 3)
                 wanted = cosines(x := layer(named, photos[0], own), x)
                 is_a_row(page, named.name, wanted)
+
+
+def attends(page, panel, wanted):
+    """Wait until a panel shows this attention."""
+    close = pytest.approx(wanted.tolist(), abs=CLOSE)
+    comes_true(page, lambda: equal(heat(page, panel), close))
+
+
+def equal(found, wanted):
+    assert found == wanted
+
+
+@pytest.mark.slow
+def test_a_page_shows_the_attention_of_python(address, models, photos, browser):
+    """Of the class token (or the mean patch), of a patch and by rollout; each head, two layers."""
+    image = photos[0].pixels[None]
+    with watched(browser, width=1000, height=800) as page:
+        opened(page, address + "#show=attention")
+        page.mouse.move(*at(page, "coarse", 0.51, 0.51))  # patch 4 of 3 × 3, and 21 of 6 × 6
+        for depth in (3, 2):
+            page.locator("input[name=layer]").fill(str(depth))
+            for named, patch in zip(models, (21, 4), strict=True):
+                own = -(-depth * len(named.model.blocks) // 3) - 1
+                rows = probe.patch_attentions(named.model, image, patch, layers=[own])[0, 0]
+                attends(page, named.name, rows.mean(dim=0))
+        for head in (0, 1):
+            attends(page, f"head {head + 1}", probe.patch_attentions(
+                models[0].model, image, 21, layers=[1])[0, 0, head])  # fmt: skip
+        chosen = page.locator("select[name=from]")
+        for name, measure in (
+            ("class token", lambda vit: probe.class_attention(vit, image, layer=1)[0].mean(dim=0)),
+            ("class token, by rollout", lambda vit: probe.rollout(vit, image)[0]),
+        ):
+            chosen.select_option(name)
+            for named in models:
+                attends(page, named.name, measure(named.model))
+
+
+@pytest.mark.slow
+def test_a_graph_gives_the_attention_of_torch(models, photos, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    for named in models:
+        facts = write_graph(named, tmp_path / "graph.onnx")
+        assert (facts.heads, facts.prefix) == (2, named.model.num_prefix_tokens)
+        session = onnxruntime.InferenceSession(tmp_path / "graph.onnx")
+        names = [f"attention_{layer + 1}" for layer in range(facts.layers)]
+        small = photos[0].pixels[None, :, :SIDE, :SIDE]
+        found = session.run(names, {"image": (small / 255).numpy()})
+        wanted = probe.attended(named.model, small, lambda _, matrix: matrix)
+        for own, other in zip(wanted, found, strict=True):
+            torch.testing.assert_close(torch.from_numpy(other), own, atol=CLOSE, rtol=0)
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def _check_names(models: Sequence[NamedModel]) -> None:
 def _write_model(number: int, named: NamedModel, folder: Path) -> dict[str, Any]:
     file = f"model-{number}.onnx"
     facts = write_graph(named, folder / file)
-    return {"name": named.name.removeprefix("zoo:"), "file": file, "heads": 0, **facts._asdict()}
+    return {"name": named.name.removeprefix("zoo:"), "file": file, **facts._asdict()}
 
 
 def _write_photo(number: int, photo: Photo, folder: Path) -> dict[str, Any]:

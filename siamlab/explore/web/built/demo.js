@@ -152,10 +152,14 @@ function pointsInside(points, corners) {
 }
 
 // src/plane.ts
+var MATCHES = "matches";
 var NUMBERS = /^\d+(\.\d+)*$/;
-function planeAddress(state2) {
+function planeAddress(state2, below2 = "") {
   const words = { study: state2.study, points: state2.points, probe: state2.probe, chosen: state2.runs };
-  return `plane?${new URLSearchParams(Object.entries(words).filter(([, word]) => word))}`;
+  return `plane${below2}?${new URLSearchParams(Object.entries(words).filter(([, word]) => word))}`;
+}
+function verdictAddress(state2, event) {
+  return "patch" in event && event.panel === MATCHES ? planeAddress(state2, `/${MATCHES}/${event.patch}`) : null;
 }
 function planeEvent(state2, event) {
   if ("parts" in event) return { ...state2, runs: event.parts.join(".") };
@@ -462,9 +466,9 @@ function attentionPanels(models, state2, got2, base) {
       span: readable.length > 2 ? 2 : 3
     });
   });
-  const below = Math.max(0, readable.findIndex((model2) => model2.name === state2.heads));
+  const below2 = Math.max(0, readable.findIndex((model2) => model2.name === state2.heads));
   return {
-    panels: [...panels, ...headPanels(readable[below], state2, maps[below], base)],
+    panels: [...panels, ...headPanels(readable[below2], state2, maps[below2], base)],
     columns: 6,
     text: attentionText(models, readable, state2),
     ...shares(high, true)
@@ -1298,12 +1302,64 @@ function viewScene(about2, state2, got2) {
   };
 }
 
+// src/attended.ts
+function attentionRows(facts, matrix) {
+  const { count, prefix, tokens } = sizesOf(facts);
+  const rows = new Float32Array(facts.heads * (count + 1) * count);
+  for (let head = 0; head < facts.heads; head++) {
+    const from = (token) => matrix.subarray((head * tokens + token) * tokens + prefix).subarray(0, count);
+    const into = (i) => rows.subarray((head * (count + 1) + i) * count).subarray(0, count);
+    for (let i = 0; i < count; i++) into(i + 1).set(from(prefix + i));
+    for (const token of startTokens(facts)) from(token).forEach((value, j) => {
+      into(0)[j] += value;
+    });
+    for (let i = 0; i <= count; i++) normalise(into(i));
+  }
+  return rows;
+}
+function rollout(facts, matrices) {
+  const { count, prefix, tokens } = sizesOf(facts);
+  let flow = new Float32Array(tokens);
+  for (const token of startTokens(facts)) flow[token] = 1;
+  for (const matrix of [...matrices].reverse()) flow = below(flow, matrix, facts.heads);
+  return normalise(flow.slice(prefix, prefix + count));
+}
+function below(flow, matrix, heads) {
+  const tokens = flow.length;
+  const next = new Float32Array(tokens);
+  for (let i = 0; i < tokens; i++) {
+    if (flow[i] === 0) continue;
+    const row = new Float32Array(tokens);
+    for (let head = 0; head < heads; head++) {
+      const start2 = (head * tokens + i) * tokens;
+      for (let j = 0; j < tokens; j++) row[j] += matrix[start2 + j] / heads;
+    }
+    row[i] += 1;
+    normalise(row);
+    for (let j = 0; j < tokens; j++) next[j] += flow[i] * row[j];
+  }
+  return next;
+}
+function sizesOf({ grid, prefix = 0 }) {
+  const count = grid[0] * grid[1];
+  return { count, prefix, tokens: prefix + count };
+}
+function startTokens(facts) {
+  const { count, prefix } = sizesOf(facts);
+  return facts.start === START ? [0] : [...Array(count).keys()].map((i) => prefix + i);
+}
+function normalise(row) {
+  const sum = row.reduce((a, b) => a + b, 0);
+  return sum > 0 ? row.map((value, j) => row[j] = value / sum) : row;
+}
+
 // src/local.ts
 import { Model, squarePixels } from "./features.js";
 var SHOWN = 448;
 var MOST_PHOTOS = 64;
 var sources = /* @__PURE__ */ new Map();
 var answers = /* @__PURE__ */ new Map();
+var attended = /* @__PURE__ */ new Map();
 var opened = [];
 async function asked(address, { body } = {}) {
   if (address === "about") return opening();
@@ -1344,13 +1400,24 @@ function sourceOf(photo) {
   return source;
 }
 async function numbersAt(address) {
-  const [, index, photo, layer] = address.split("/");
+  const [kind, index, photo, layer] = address.split("/");
   const model2 = await opened[Number(index)];
+  if (kind !== "features") {
+    const matrices = await attentionOf2(model2, photo);
+    return kind === "rollout" ? rollout(model2.facts, matrices) : attentionRows(model2.facts, matrices[Number(layer) - 1]);
+  }
   const key2 = `${index}/${photo}`;
   const answer = answers.get(key2) ?? model2.features(sourceOf(photo).pixels);
   answers.set(key2, answer);
   const size = model2.facts.grid[0] * model2.facts.grid[1] * model2.facts.width;
   return (await answer).slice((Number(layer) - 1) * size, Number(layer) * size);
+}
+function attentionOf2(model2, photo) {
+  const last = attended.get(model2);
+  if (last?.photo === photo) return last.matrices;
+  const matrices = model2.attention(sourceOf(photo).pixels);
+  attended.set(model2, { photo, matrices });
+  return matrices;
 }
 function photoAddress(id) {
   return sourceOf(id).address;
@@ -2630,6 +2697,20 @@ async function openPair({ a, b, y, x }, change2) {
     say(sentenceOf(error));
   }
 }
+async function openVerdict(address, change2) {
+  setBusy(true);
+  try {
+    const pair = await asked(address, { method: "POST" });
+    const next = { ...state, ...pair, show: "matches" };
+    const names = about.models.map((model2) => model2.name);
+    if ([pair.first, pair.second].every((name) => names.includes(name))) return await change2(next);
+    history.pushState(null, "", linkOf(about, next));
+    location.reload();
+  } catch (error) {
+    setBusy(false);
+    say(sentenceOf(error));
+  }
+}
 async function lookAt(image, change2) {
   try {
     const photo = taken(await asked(`map/look/${image}`, { method: "POST" }));
@@ -2904,7 +2985,9 @@ function thumbnail(strip, photo, change2) {
 var turn = 0;
 var { shown, model, tell: tell2 } = pageModel({ scene: {}, images: {} }, (event) => {
   shown.answered = event.count;
-  change(viewEvent(about, state, event), "hover" in event);
+  const verdict = state.show === "plane" && verdictAddress(state, event);
+  if (verdict) openVerdict(verdict, change);
+  else change(viewEvent(about, state, event), "hover" in event);
 });
 async function start() {
   const facts = await asked("about");

@@ -18,11 +18,19 @@ var Model = class _Model {
   }
   // The patches of a picture, [layer][patch][number], in one row of numbers.
   async features(picture) {
+    const [layers] = await this.run(picture, ["layers"]);
+    return layers;
+  }
+  // The matrix of each layer, [head][token][token].
+  async attention(picture) {
+    return this.run(picture, [...Array(this.facts.layers).keys()].map((i) => `attention_${i + 1}`));
+  }
+  async run(picture, outputs) {
     const [height, width] = this.facts.size;
     const values = resized(picture, height, width);
     const image = new ort.Tensor("float32", values, [1, 3, height, width]);
-    const { layers } = await this.session.run({ image });
-    return Float32Array.from(layers.data);
+    const found = await this.session.run({ image }, outputs);
+    return outputs.map((name) => Float32Array.from(found[name].data));
   }
 };
 function squarePixels(picture) {

@@ -12,6 +12,7 @@ export interface ModelFacts {
   steps?: number[]; // after which a run kept its encoder
   start?: string; // where attention starts: "class token" or "mean patch"
   file?: string; // of a demo: its graph
+  prefix?: number; // of a demo: tokens before the patches
 }
 
 export interface Crop {

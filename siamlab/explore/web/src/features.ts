@@ -1,4 +1,4 @@
-// Features: the patches of a picture after each layer of each model, computed in this browser.
+// Features: patches and attention of a picture in each layer of each model, computed in this browser.
 
 import type { ModelFacts } from "./facts";
 import * as ort from "./onnxruntime/ort.wasm.min.mjs";
@@ -10,6 +10,8 @@ export interface Pixels { // of a square
   data: Uint8ClampedArray; // RGBA
   canvas: OffscreenCanvas;
 }
+
+type Seen = Pick<Pixels, "side" | "data">;
 
 const MOST_PIXELS = 4e6; // of a picture that is read; larger ones are drawn smaller first
 
@@ -31,12 +33,22 @@ export class Model {
   }
 
   // The patches of a picture, [layer][patch][number], in one row of numbers.
-  async features(picture: Pick<Pixels, "side" | "data">): Promise<Float32Array> {
+  async features(picture: Seen): Promise<Float32Array> {
+    const [layers] = await this.run(picture, ["layers"]);
+    return layers;
+  }
+
+  // The matrix of each layer, [head][token][token].
+  async attention(picture: Seen): Promise<Float32Array[]> {
+    return this.run(picture, [...Array(this.facts.layers).keys()].map((i) => `attention_${i + 1}`));
+  }
+
+  private async run(picture: Seen, outputs: string[]): Promise<Float32Array[]> {
     const [height, width] = this.facts.size;
     const values = resized(picture, height, width);
     const image = new ort.Tensor("float32", values, [1, 3, height, width]);
-    const { layers } = await this.session.run({ image });
-    return Float32Array.from(layers.data);
+    const found = await this.session.run({ image }, outputs);
+    return outputs.map((name) => Float32Array.from(found[name].data));
   }
 }
 

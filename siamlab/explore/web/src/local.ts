@@ -1,5 +1,6 @@
 // Local: in the place of a server, photographs and the networks' answers from this browser.
 
+import { attentionRows, rollout } from "./attended";
 import { penOf } from "./elements";
 import type { About, Photo } from "./facts";
 import { Model, squarePixels, type Picture, type Pixels } from "./features.js";
@@ -11,6 +12,8 @@ const MOST_PHOTOS = 64;
 const sources = new Map<string, { address: string; pixels: Pixels }>(); // of photographs
 // "model/photograph" -> its patches after every layer
 const answers = new Map<string, Promise<Float32Array>>();
+// of the photograph that was asked for last: they are large
+const attended = new Map<Model, { photo: string; matrices: Promise<Float32Array[]> }>();
 const opened: Promise<Model>[] = [];
 
 export async function asked(address: string, { body }: Request = {}): Promise<any> { // JSON, as of server.ts
@@ -55,15 +58,28 @@ function sourceOf(photo: string) {
   return source;
 }
 
-// Of features/model/photograph/layer.
+// Of features/model/photograph/layer, attention/model/photograph/layer or rollout/model/photograph.
 export async function numbersAt(address: string): Promise<Float32Array> {
-  const [, index, photo, layer] = address.split("/");
+  const [kind, index, photo, layer] = address.split("/");
   const model = await opened[Number(index)];
+  if (kind !== "features") {
+    const matrices = await attentionOf(model, photo);
+    return kind === "rollout" ? rollout(model.facts, matrices)
+      : attentionRows(model.facts, matrices[Number(layer) - 1]);
+  }
   const key = `${index}/${photo}`;
   const answer = answers.get(key) ?? model.features(sourceOf(photo).pixels);
   answers.set(key, answer);
   const size = model.facts.grid[0] * model.facts.grid[1] * model.facts.width;
   return (await answer).slice((Number(layer) - 1) * size, Number(layer) * size);
+}
+
+function attentionOf(model: Model, photo: string): Promise<Float32Array[]> {
+  const last = attended.get(model);
+  if (last?.photo === photo) return last.matrices;
+  const matrices = model.attention(sourceOf(photo).pixels);
+  attended.set(model, { photo, matrices });
+  return matrices;
 }
 
 export function photoAddress(id: string): string {

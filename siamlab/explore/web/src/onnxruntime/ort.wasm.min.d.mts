@@ -9,5 +9,5 @@ export class Tensor {
 
 export class InferenceSession {
   static create(file: string): Promise<InferenceSession>;
-  run(inputs: Record<string, Tensor>): Promise<Record<string, Tensor>>;
+  run(inputs: Record<string, Tensor>, outputs: string[]): Promise<Record<string, Tensor>>;
 }
