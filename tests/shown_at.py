@@ -1,4 +1,4 @@
-"""Protocols of the standard sets with other sizes, at which a test takes a moment."""
+"""Protocols of the standard sets with other sizes and few steps, so that a test takes a moment."""
 
 
 def shown_at(monkeypatch, cls, **sizes):
@@ -9,5 +9,7 @@ def shown_at(monkeypatch, cls, **sizes):
 
 
 def _own(protocol, sizes):
+    if recipe := getattr(protocol, "recipe", None):
+        sizes = sizes | {"recipe": recipe._replace(steps=60, rate=0.1, batch=4, warm=6)}
     height, width = getattr(protocol, "size", (0, 1))
     return {"size": (min(sizes["size"]),) * 2} if height == width else sizes

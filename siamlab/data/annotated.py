@@ -119,12 +119,12 @@ def shown(pairs: Annotated, which: Sequence[int], frames: Sequence[Grid]) -> lis
     values, by name.
     """
     jobs = list(zip(which, frames, strict=True))
-    name = partial(_unreadable, pairs)
+    name = partial(unreadable, pairs)
     return [whole(result) for result in decoded(jobs, partial(_shown, pairs), name)]
 
 
-def _unreadable(pairs: Annotated, job: tuple[int, Grid]) -> str:
-    """The photograph, or its mask if the photograph can be read."""
+def unreadable(pairs: Annotated, job: tuple[int, object]) -> str:
+    """The photograph whose number begins a job, or its mask if the photograph can be read."""
     image = pairs.images[job[0]]
     try:
         rgb(image)
@@ -133,8 +133,13 @@ def _unreadable(pairs: Annotated, job: tuple[int, Grid]) -> str:
     return str(pairs.layout.mask(image))
 
 
-def _shown(pairs: Annotated, job: tuple[int, Grid]) -> Shown | UserError:
-    which, (height, width) = job
+def photograph(
+    pairs: Annotated, which: int
+) -> tuple[Image.Image, UInt8[Tensor, "H W"]] | UserError:
+    """One of the photographs, what is shown of it, and the region of each of its pixels.
+
+    A UserError, which threads hand over, for a mask of unknown values.
+    """
     image = pairs.images[which]
     regions = mask_regions(pairs.layout, image, tuple(pairs.sizes[which].tolist()))
     if isinstance(regions, UserError):
@@ -142,6 +147,15 @@ def _shown(pairs: Annotated, job: tuple[int, Grid]) -> Shown | UserError:
     seen, regions = rgb(image, pairs.upright), torch.from_numpy(regions)
     if pairs.part == "middle square":
         seen, regions = central(seen), middle(regions)
+    return seen, regions
+
+
+def _shown(pairs: Annotated, job: tuple[int, Grid]) -> Shown | UserError:
+    which, (height, width) = job
+    found = photograph(pairs, which)
+    if isinstance(found, UserError):
+        return found
+    seen, regions = found
     pixels = np.asarray(seen.resize((width, height), Image.Resampling.BICUBIC))
     return Shown(torch.from_numpy(pixels.transpose(2, 0, 1).copy()), regions)
 

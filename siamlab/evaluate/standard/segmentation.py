@@ -21,7 +21,14 @@ from siamlab.evaluate.standard.base import (
     Report,
     StandardSet,
 )
-from siamlab.evaluate.standard.segmentation_protocols import CAPI, HUMMINGBIRD, PROTOCOLS, VISBENCH
+from siamlab.evaluate.standard.segmentation_protocols import (
+    CAPI,
+    HUMMINGBIRD,
+    PROTOCOLS,
+    TRAINED,
+    VISBENCH,
+    TrainedProtocol,
+)
 from siamlab.evaluate.standard.sliding import (
     PART,
     Classifier,
@@ -31,14 +38,17 @@ from siamlab.evaluate.standard.sliding import (
     scored,
     voted,
 )
+from siamlab.evaluate.standard.trained import trained
 from siamlab.probe.score import Reading, Settings, bootstrap
 from siamlab.probe.segmentation import miou
 
 PROTOCOL = (
-    "dinov2: a linear layer; hummingbird: the 30 nearest patches of a memory vote; capi: k-NN, "
-    "whole photographs at 224"
+    "dinov2: a linear layer; dinov2-40k: the same as the paper trains it, 40,000 steps on random "
+    "crops; hummingbird: the 30 nearest patches of a memory vote; capi: k-NN, whole photographs at "
+    "224"
 )
 
+Learn = Callable[[Annotated, Sliding, AnySize, Report], Classifier]
 
 # what learns the regions, and the end of the key of its score
 LEARNERS = {"hummingbird": (remembered, "_in_context"), "capi": (voted, "_knn")}
@@ -50,7 +60,7 @@ class SegmentationSet(StandardSet):
     public: ClassVar[PublicSet]
 
     path: str = Field(default="", description="folder of the set, as it is published")
-    protocol: Literal["dinov2", "hummingbird", "capi"] = Field(
+    protocol: Literal["dinov2", "dinov2-40k", "hummingbird", "capi"] = Field(
         default="dinov2", description=PROTOCOL
     )
     images: Images = 0
@@ -66,16 +76,28 @@ class SegmentationSet(StandardSet):
     def __call__(self) -> Measurement:
         found = read_annotated(self.path, self._public(), self.images, self.test_images)
         train, test = (split._replace(part=self.chosen.part) for split in found)
+        learn, name, own = self._learner()
         about = self.settings(
             (name for part in (train, test) for name in self._names(part)),
-            patches=self.patches, train_images=len(train.images), test_images=len(test.images),
-            **self._own(),
+            train_images=len(train.images), test_images=len(test.images), **own, **self._own(),
         )  # fmt: skip
-        learn, name = LEARNERS.get(self.protocol, (fitted, ""))
-        key = f"{self.kind}{name}"
         sizes = self.chosen[1:4]
-        return partial(_measured, train, test, sizes, partial(learn, patches=self.patches), key,
-                       about)  # fmt: skip
+        return partial(_measured, train, test, sizes, learn, f"{self.kind}{name}", about)
+
+    def _learner(self) -> tuple[Learn, str, Settings]:
+        """What learns the regions, the end of the key of its score, and what is its own."""
+        if not isinstance(self.chosen, TrainedProtocol):
+            learn, name = LEARNERS.get(self.protocol, (fitted, ""))
+            fit = lambda train, sizes, eye, report: learn(train, sizes, self.patches, eye)  # noqa: E731
+            return fit, name, {"patches": self.patches}
+        if self.patches != type(self).model_fields["patches"].default:
+            raise UserError(
+                f"data.patches={self.patches} does not go with data.protocol={self.protocol}, "
+                "which learns from every pixel of random crops; leave it out"
+            )
+        recipe = self.chosen.recipe
+        fit = lambda train, sizes, eye, report: trained(train, sizes, recipe, eye, report)  # noqa: E731
+        return fit, "", {"recipe": recipe._asdict()}
 
     def _public(self) -> PublicSet:
         """The set and its layout."""
@@ -98,6 +120,7 @@ class Voc(SegmentationSet):
     origin: ClassVar[str] = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012"
     protocols: ClassVar[Mapping[str, Any]] = {
         "dinov2": PROTOCOLS["voc"],
+        "dinov2-40k": TRAINED["voc"],
         "hummingbird": HUMMINGBIRD["voc"],
         "capi": CAPI["voc"],
         "visbench": VISBENCH,
@@ -108,7 +131,7 @@ class Voc(SegmentationSet):
     )  # fmt: skip
 
     kind: Literal["voc"] = "voc"
-    protocol: Literal["dinov2", "hummingbird", "capi", "visbench"] = Field(
+    protocol: Literal["dinov2", "dinov2-40k", "hummingbird", "capi", "visbench"] = Field(
         default="dinov2", description=f"{PROTOCOL}; visbench: a linear layer, middle square at 224"
     )
     train: Literal["train", "trainaug"] = Field(
@@ -133,6 +156,7 @@ class Ade20k(SegmentationSet):
     origin: ClassVar[str] = "http://sceneparsing.csail.mit.edu"
     protocols: ClassVar[Mapping[str, Any]] = {
         "dinov2": PROTOCOLS["ade20k"],
+        "dinov2-40k": TRAINED["ade20k"],
         "hummingbird": HUMMINGBIRD["ade20k"],
         "capi": CAPI["ade20k"],
     }
@@ -152,6 +176,7 @@ class Cityscapes(SegmentationSet):
     origin: ClassVar[str] = "https://www.cityscapes-dataset.com"
     protocols: ClassVar[Mapping[str, Any]] = {
         "dinov2": PROTOCOLS["cityscapes"],
+        "dinov2-40k": TRAINED["cityscapes"],
         "hummingbird": HUMMINGBIRD["cityscapes"],
         "capi": CAPI["cityscapes"],
     }
@@ -171,6 +196,7 @@ class Regions(SegmentationSet):
     origin: ClassVar[str] = "data.path"
     protocols: ClassVar[Mapping[str, Any]] = {
         "dinov2": PROTOCOLS["voc"]._replace(published=()),
+        "dinov2-40k": TRAINED["regions"],
         "hummingbird": HUMMINGBIRD["regions"],
         "capi": CAPI["regions"],
     }
@@ -197,7 +223,7 @@ def _measured(
     train: Annotated,
     test: Annotated,
     sizes: tuple[int, int, int],
-    learn: Callable[..., Classifier],
+    learn: Learn,
     key: str,
     about: Settings,
     eye: AnySize,
@@ -205,7 +231,7 @@ def _measured(
 ) -> Iterator[Reading]:
     sliding = Sliding.of(eye, *sizes)
     report(f"{about['set']}, training images")
-    classifier = learn(train, sliding, eye=eye)
+    classifier = learn(train, sliding, eye, report)
     rows = []
     for part in torch.arange(len(test.images)).split(PART):
         report(f"{about['set']}, test image {1 + int(part[0]):,} of {len(test.images):,}")

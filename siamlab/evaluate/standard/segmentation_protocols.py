@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from siamlab.evaluate.standard.base import Published
 from siamlab.probe.in_context import TEMPERATURE, K
+from siamlab.probe.pixel_head import DINOV2, PixelRecipe
 from siamlab.probe.votes import DISTANCES, KS
 
 
@@ -22,6 +23,21 @@ class SegmentationProtocol(NamedTuple):
     published: tuple[Published, ...]
     # of each photograph, shown and scored
     part: Literal["whole", "middle square", "stretched"] = "whole"
+
+
+class TrainedProtocol(NamedTuple):
+    """The same, of a layer that is trained step by step; the first fields are those above."""
+
+    source: str
+    side: int
+    window: int
+    stride: int
+    features: str
+    head: str
+    training: str
+    published: tuple[Published, ...]
+    recipe: PixelRecipe
+    part: Literal["whole"] = "whole"
 
 
 def _dinov2(kind: str, side: int, mae: float, dino: float, dinov2: float) -> SegmentationProtocol:
@@ -57,6 +73,19 @@ PROTOCOLS: Mapping[str, SegmentationProtocol] = MappingProxyType(
         "cityscapes": _dinov2("cityscapes", 1024, 0.584, 0.569, 0.694),
     }
 )
+
+# the layer of the paper, where the one above is fitted to patches
+TRAINED: Mapping[str, TrainedProtocol] = MappingProxyType(
+    {
+        kind: TrainedProtocol(
+            *PROTOCOLS[each][:5], "batch norm and a 1 × 1 convolution, each pixel of a crop",
+            "random crops of half to twice the size, mirrored and recoloured, drawn by seed 0",
+            PROTOCOLS[each].published if each == kind else (), DINOV2,
+        )
+        for kind, each in (("voc", "voc"), ("ade20k", "ade20k"), ("cityscapes", "cityscapes"),
+                           ("regions", "voc"))
+    }
+)  # fmt: skip
 
 # its head learns each pixel by gradient descent
 VISBENCH = SegmentationProtocol(
