@@ -19,7 +19,7 @@ from torch import Tensor
 
 from siamlab.component import Component, UserError
 from siamlab.data.cache import fingerprint
-from siamlab.data.decode import decode_all, eight_bits
+from siamlab.data.decode import decode_all, eight_bits, opening
 from siamlab.data.fashion import CLASSES, Source, Split, fashion_files, garments
 from siamlab.data.folder import (
     TEST_FRACTION,
@@ -125,7 +125,7 @@ def cut(file: Path, side: int, tolerance: int) -> tuple[UInt8[Tensor, "S S"], Bo
     The object is what is opaque, or, in an opaque image, what differs from the median colour of
     the border by more than `tolerance`, with its holes. Raises ValueError if there is none.
     """
-    with Image.open(file) as image:
+    with opening(file) as image:
         image = eight_bits(ImageOps.exif_transpose(image))
     image = ImageOps.contain(image.convert("RGBA"), (side, side), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)  # [4, h, w]

@@ -11,11 +11,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data.decode import check_file
+from siamlab.data.decode import opening
 from siamlab.data.frames import sizes_of
 from siamlab.data.listing import names_in
 from siamlab.geometry import Grid
@@ -86,8 +85,7 @@ def numbers(file: Path) -> UInt8[Tensor, "H W"]:
     Raises UserError for a file that is not such a picture.
     """
     try:
-        check_file(file)
-        with Image.open(file) as image:
+        with opening(file) as image:
             if image.mode not in ("P", "L"):
                 raise ValueError
             found = np.array(image)

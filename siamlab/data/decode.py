@@ -8,6 +8,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from siamlab.machine.terminal import is_watched
 SUFFIXES = tuple(
     ".jpg .jpeg .jfif .png .webp .bmp .tif .tiff .gif .ppm .pgm .pbm .pnm .jp2 .avif".split()
 )
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # the last chunk, without which Pillow reads a PNG all the same
 CHUNK = 8  # images in a list: their pixels stay in the cache of the processor until written
 AHEAD = 8  # images for each core that are decoded while a list is written
 
@@ -55,9 +57,32 @@ def central(image: Image.Image) -> Image.Image:
 
 def opened(file: Path, side: int) -> Image.Image:
     """Open a file as an upright image of 8 bits per channel; transparency is laid on white."""
+    with opening(file) as image:
+        return upright(image, side)
+
+
+@contextmanager
+def opening(file: Path) -> Iterator[Image.Image]:
+    """Open an image file; raises what Pillow raises, and OSError for a pipe and a PNG cut short."""
     check_file(file)
     with Image.open(file) as image:
-        return upright(image, side)
+        if image.format == "PNG" and not _ends(file):
+            raise OSError("it is cut short: a PNG ends with a chunk IEND")
+        yield image
+
+
+def _ends(png: Path) -> bool:
+    """Return whether a PNG has its last chunk; bytes that programs leave after it do not matter."""
+    with png.open("rb") as file:
+        file.seek(-len(PNG_END), os.SEEK_END)
+        if file.read() == PNG_END:
+            return True
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            if head[4:] == b"IEND":
+                return len(file.read(4)) == 4
+            file.seek(int.from_bytes(head[:4]) + 4, os.SEEK_CUR)  # to its end and a checksum
+    return False
 
 
 def upright(image: Image.Image, side: int) -> Image.Image:

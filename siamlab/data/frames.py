@@ -15,7 +15,15 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data.decode import check_file, decode, decode_all, eight_bits, on_white, stacked
+from siamlab.data.decode import (
+    check_file,
+    decode,
+    decode_all,
+    eight_bits,
+    on_white,
+    opening,
+    stacked,
+)
 from siamlab.geometry import Grid
 
 T = TypeVar("T")
@@ -120,8 +128,7 @@ def rgb(file: Path, upright: bool = False) -> Image.Image:
 
     Cameras record rotation in EXIF instead of rotating the pixels.
     """
-    check_file(file)
-    with Image.open(file) as image:
+    with opening(file) as image:
         image.load()
         shown = ImageOps.exif_transpose(image) if upright else image
         return on_white(eight_bits(shown)).convert("RGB")

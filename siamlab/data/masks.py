@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from siamlab.component import UserError
-from siamlab.data.decode import decode_all
+from siamlab.data.decode import decode_all, opening
 from siamlab.data.layouts import UNKNOWN, VOID, Layout, as_they_are
 from siamlab.geometry import Grid
-from siamlab.machine.files import check_file
 
 
 def refuse_missing(images: list[Path], masks: list[Path]) -> None:
@@ -32,8 +30,7 @@ def mask_numbers(mask: Path) -> np.ndarray | UserError:
 
     Palettes only colour the numbers, so they are not applied.
     """
-    check_file(mask)
-    with Image.open(mask) as image:
+    with opening(mask) as image:
         if image.mode not in ("1", "L", "P", "I", "I;16"):
             return UserError(
                 f"the mask {mask} must have one number for each pixel (a palette or grey PNG), but "

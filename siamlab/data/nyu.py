@@ -12,11 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data.decode import stacked
+from siamlab.data.decode import opening, stacked
 from siamlab.data.frames import common_size, decoded, drawn
 from siamlab.data.masks import whole
 from siamlab.geometry import Grid
@@ -78,7 +77,7 @@ def depths(files: Sequence[Path]) -> Float[Tensor, "n H W"]:
 
 
 def _depth(file: Path) -> Tensor | UserError:
-    with Image.open(file) as image:
+    with opening(file) as image:
         if not image.mode.startswith("I"):  # 16 bits, as Pillow reads them: I;16 or I
             return UserError(
                 f"data.path: the depth {file} must be a PNG of 16 bits, in millimetres, but has "

@@ -15,11 +15,11 @@ from PIL import Image
 from torch import Tensor
 
 from siamlab.component import UserError
-from siamlab.data.decode import stacked
+from siamlab.data.decode import opening, stacked
 from siamlab.data.frames import common_size, decoded, drawn
 from siamlab.data.nyu import WHOLE, caution_if_few
 from siamlab.geometry import Grid
-from siamlab.machine.files import check_file, expanded
+from siamlab.machine.files import expanded
 
 IMAGE, NORMAL = "_img.png", "_normal.png"
 SHORT, LONG = 0.5, 1.5  # a vector of another length is no normal
@@ -59,8 +59,7 @@ def normals(files: Sequence[Path]) -> Float[Tensor, "n 3 H W"]:
 
 def _normals(file: Path) -> Float[Tensor, "3 H W"]:
     """Bytes 0 to 255 are numbers −1 to 1; black, which is too long, and grey are unknown."""
-    check_file(file)
-    with Image.open(file) as image:
+    with opening(file) as image:
         stored = torch.from_numpy(np.asarray(image.convert("RGB")).astype(np.float32))
     vectors = stored / 255 * 2 - 1
     length = vectors.norm(dim=2, keepdim=True)

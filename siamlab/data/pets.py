@@ -16,12 +16,12 @@ from torch import Tensor
 
 from siamlab.component import UserError
 from siamlab.data.cache import cached
-from siamlab.data.decode import central, decode, decode_all, stacked
+from siamlab.data.decode import central, decode, decode_all, opening, stacked
 from siamlab.data.fashion import Split
 from siamlab.data.folder import Files, refuse_all_unreadable
 from siamlab.data.images import DataChoice, Images, no_objects
 from siamlab.data.published import DOWNLOAD, PATH, home, published_files
-from siamlab.machine.files import check_file, text_in
+from siamlab.machine.files import text_in
 
 FOLDER = "oxford-iiit-pet"
 BREEDS = 37
@@ -81,8 +81,7 @@ def listed(root: Path, split: Split) -> Files:
 
 def decode_trimap(file: Path, side: int) -> UInt8[Tensor, "S S"]:
     """Return 0 background, 1 pet, 255 border; cropped like the image, resized by nearest pixel."""
-    check_file(file)
-    with Image.open(file) as image:
+    with opening(file) as image:
         image = central(image).resize((side, side), Image.Resampling.NEAREST)
     return TRIMAP[torch.from_numpy(np.array(image)).long()]
 

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
+from zlib import error as ZlibError
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +27,7 @@ from siamlab.machine.sums import KEY
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\x0a"  # as torch.save writes since and before 1.6
 # a release's own settings: plain values, the last one read as a dictionary without its class
 HARMLESS = [Namespace, (OrderedDict, "yacs.config.CfgNode")]
+CHUNK = 2**22  # bytes of a record at a time
 WAY = "expected a PyTorch or safetensors file of weights"
 
 
@@ -45,6 +47,7 @@ def read_file(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is empty; {WAY}, so download it again")
     if start.startswith((ZIP, LEGACY)):
         _check_no_program(path)
+        _check_sums(path)
         return _from_torch(path)
     if start[8:9] == b"{":
         return dict(_from_safetensors(path))
@@ -83,6 +86,31 @@ def _check_no_program(path: Path) -> None:
     with suppress(BadZipFile, OSError), ZipFile(path) as archive:
         if any(name.endswith("/models/model.json") for name in archive.namelist()):
             raise _program(path, "a program of torch.export (.pt2)")
+
+
+def _check_sums(path: Path) -> None:
+    """Raise UserError for a record that its CRC-32 does not fit, which torch.load does not check.
+
+    If none of the records fits, the file was written without, as torch.save can be told to.
+    """
+    with suppress(BadZipFile, OSError, NotImplementedError), ZipFile(path) as archive:
+        records = [record for record in archive.infolist() if record.file_size]
+        damaged = [record for record in records if not _fits(archive, record)]
+        if 0 < len(damaged) < len(records):
+            raise UserError(
+                f"{path} is damaged: its record {damaged[0].filename} does not fit the checksum "
+                f"(CRC-32) beside it; {WAY}, so copy it again"
+            )
+
+
+def _fits(archive: ZipFile, record: ZipInfo) -> bool:
+    try:
+        with archive.open(record) as file:
+            while file.read(CHUNK):
+                pass
+    except (BadZipFile, ZlibError, EOFError):
+        return False
+    return True
 
 
 def _program(path: Path, what: str) -> UserError:
