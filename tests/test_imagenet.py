@@ -21,7 +21,7 @@ from siamlab.data.images import middle
 from siamlab.evaluate.embed import embed, embed_source
 from siamlab.evaluate.evaluate import evaluate
 from siamlab.evaluate.imagenet_c import Answers, corruption_errors, readings
-from siamlab.evaluate.images import open_images
+from siamlab.evaluate.images import open_images, pixels_to_show, test_images
 from siamlab.evaluate.leaderboard import places_of
 from siamlab.evaluate.models import open_model
 from siamlab.evaluate.published import FROZEN
@@ -181,6 +181,16 @@ def test_studies_and_online_probes_and_features_see_the_middle(tmp_path, monkeyp
     features = embed_source(open_model("zoo:scenes_mae"), data, "test")
     alone = embed(open_model("zoo:scenes_mae"), data.sample("test", None).images)
     assert features["pooled"].to_list() == alone["pooled"].to_list()
+
+
+def test_explorers_show_the_middle_that_probes_see(tmp_path):
+    data = ImageNet(path=str(write_imagenet(tmp_path)), side=40)
+    run = demo_size(mae()).replace(data=data)
+    whole = data("test").pixels
+    assert whole.shape[2:] == (40, 40)
+    shown = pixels_to_show(None, run)
+    assert torch.equal(shown, whole[:100, :, 2:37, 2:37])
+    assert torch.equal(test_images(run).pixels, data.sample("test", None).images.pixels)
 
 
 def test_the_command_says_how_many_images_were_drawn(tmp_path, capsys):

@@ -133,13 +133,13 @@ def pixels_to_show(
 
 
 def test_images(run: Run | None) -> Images:
-    """Return the test images of what a run was trained on, or scenes.
+    """Return the test images of what a run was trained on, or scenes, as probes see them.
 
     Photographs stand in for a public set that is not on this machine.
     """
     data = run_or_scenes(run).data
     try:
-        return data("test")
+        return data.evaluated(data("test"), "test")
     except UserError:
         if not isinstance(data, PublishedSet) or data.path:
             raise
