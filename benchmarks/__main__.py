@@ -9,6 +9,7 @@ python -m benchmarks pages --help               # repaints by the browser's perf
 python -m benchmarks site --help                # photographs in an exported demo
 python -m benchmarks profile --help             # the time of a step by kind of operation
 python -m benchmarks gpu --help                 # all suites for a GPU, in ten minutes
+python -m benchmarks weights --help             # k-NN of a checkpoint by precision of its features
 """
 
 import argparse
@@ -44,6 +45,7 @@ SEPARATE = (
     "pages",
     "profile",
     "site",
+    "weights",
 )  # suites that parse their own options
 COLUMNS = "work rate least most unit ratio gflop share wait megabytes note".split()
 

@@ -8,14 +8,20 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import timm
 import torch
+from PIL import Image
+from safetensors.torch import save_file
 from torch.autograd import DeviceType
 
-from benchmarks import features, gpu, measure, pages, peer, step
+from benchmarks import features, gpu, measure, pages, peer, step, weights
 from benchmarks.__main__ import arguments, show
 from benchmarks.measure import Seconds, Work, measured, operations
 from benchmarks.profile import WAITS, parts_of, profiled
+from siamlab.evaluate.models import open_model
+from siamlab.probe.knn import knn_votes
 
 CPU = torch.device("cpu")
 
@@ -266,3 +272,38 @@ time.sleep(60)
             return
         time.sleep(0.1)
     pytest.fail("the child process of the part still runs")
+
+
+def test_neighbours_of_real_weights_are_counted_with_each_image_left_out(
+    tmp_path, monkeypatch, capsys
+):
+    """A stand-in for a checkpoint, and images whose class is their grey, but for one in each."""
+    draw = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for label, grey in (("dark", 40), ("light", 200)):
+            (tmp_path / split / label).mkdir(parents=True)
+            for i in range(6):
+                level = 240 - grey if i == 0 else grey
+                pixels = np.full((32, 32, 3), level, np.uint8) + draw.integers(0, 8, (32, 32, 3))
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / label / f"{i}.png")
+    torch.manual_seed(0)
+    file = tmp_path / "vit.safetensors"
+    save_file(timm.create_model("test_vit", num_classes=0).state_dict(), file)
+    words = [f"timm:test_vit@{file}", "--data", str(tmp_path), "--k", "1", "3", "--images", "12",
+             "--precision", "float32", "bfloat16", "--device", "cpu"]  # fmt: skip
+    options = weights.arguments(words)
+    images = weights.labelled(options.data, options.images)
+    named = open_model(options.model)
+    found = list(weights.rows(named, images, None, options.k, options.precision, CPU))
+    assert [row.precision for row in found] == ["float32", "bfloat16"]
+    # of the two that look like the other class, each has the other's images for neighbours
+    assert found[0].right == {1: pytest.approx(10 / 12), 3: pytest.approx(10 / 12)}
+    expected = features.probe.features(named.model, images.pixels).cls
+    votes = knn_votes(expected, images.labels, 3).label
+    assert found[0].right[3] == pytest.approx((votes == images.labels).float().mean().item())
+    assert weights.arguments([*words[:3], "--size", "518"]).size == 518
+    monkeypatch.setattr(sys, "argv", ["weights", *words])
+    weights.main()
+    told = capsys.readouterr().out.splitlines()
+    assert "12 images" in told[0]
+    assert told[2].startswith("| precision | seconds | k = 1 | k = 3 |") and len(told) == 6
