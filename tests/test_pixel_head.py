@@ -110,9 +110,9 @@ def test_masks_without_a_known_pixel_are_one_sentence():
 
 
 def test_photographs_are_scaled_with_their_aspect_and_no_side_is_longer_than_four_shorter_ones():
-    assert scaled((375, 500), 512) == (512, 683)
-    assert scaled((500, 375), 256) == (341, 256)
-    assert scaled((100, 1000), 512) == (205, 2048)
+    assert scaled((375, 500), 512.0) == (512, 683)
+    assert scaled((500, 375), 256.0) == (341, 256)
+    assert scaled((100, 1000), 512.0) == (205, 2048)
 
 
 def test_a_crop_shows_the_same_place_of_photograph_and_mask():
