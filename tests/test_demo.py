@@ -113,9 +113,9 @@ def both(**values):
 def test_a_model_below_its_untrained_network_is_named_and_explained():
     told = opening(both(untrained=0.1, mae=0.2), both(untrained=0.16, mae=0.2, moco_v3=0.154), RUN)
     assert "moco_v3 (0.15) on the spatial score (untrained: 0.16)." in told
-    assert told.count("below the untrained network") == 1 and WHY_LOWER in told
+    assert told.count("Below the untrained network: ") == 1 and WHY_LOWER in told
     above = both(untrained=0.1, mae=0.2, moco_v3=0.15)
-    assert "below the untrained network" not in opening(above, above, RUN)
+    assert "elow the untrained network" not in opening(above, above, RUN)
     assert WHY_LOWER not in opening(above, above, RUN)
 
 

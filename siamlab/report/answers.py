@@ -86,15 +86,15 @@ def leader(scores: pl.DataFrame) -> str:
     return f"{' and '.join(parts)}{caution}."
 
 
-def below(scores: pl.DataFrame, why: str = BELOW) -> str:
-    """Name the models below the untrained network in the words of `why`; "" if there are none."""
+def below(scores: pl.DataFrame) -> str:
+    """Return a sentence that names the models below the untrained network; "" if there are none."""
     lower = []
     for name in SUMMARY:
         value = dict(scores.filter(scores["probe"] == name).select("model", "value").rows())
         start = value.pop(zoo.REFERENCE, float("-inf"))
         if low := [f"{model} ({v:.2f})" for model, v in value.items() if v < start]:
             lower.append(f"{', '.join(low)} on the {name} score (untrained: {start:.2f})")
-    return why.format(models=" and ".join(lower)) if lower else ""
+    return BELOW.format(models=" and ".join(lower)) if lower else ""
 
 
 def above_chance(scores: pl.DataFrame, probe: str) -> str:

@@ -37,8 +37,6 @@ object, between the two scenes; the mean feature of each position is subtracted 
 position embedding alone scores 0. Whiskers are 95 % bootstrap intervals over test images of one \
 trained network per recipe; they exclude seed-to-seed variation."""
 
-LOWER = "Some models lie below the untrained network: {models}."
-
 WHY_LOWER = """\
 The patches of a random network already tell colours and edges apart; a short training may lose \
 some of that before it gains more, and a loss that compares whole images does not require it."""
@@ -103,7 +101,7 @@ def write_demo_report(
 def opening(shipped: "polars.DataFrame", scores: "polars.DataFrame", run: Run) -> str:
     """Return the first text: the scores on photographs, and those of the short runs."""
     known = run_of(zoo.file("siameseim"))
-    lower = below(shipped, LOWER), below(scores, LOWER)
+    lower = below(shipped), below(scores)
     parts = (
         f"The encoders that come with siamlab saw {known.steps * known.batch:,} photographs of "
         "CIFAR-10 each.",
