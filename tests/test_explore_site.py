@@ -12,12 +12,15 @@ from benchmarks.site import served
 from siamlab import probe
 from siamlab.cli.main import main
 from siamlab.component import UserError
-from siamlab.evaluate.models import NamedModel
+from siamlab.evaluate.course import at_step
+from siamlab.evaluate.models import NamedModel, open_model
 from siamlab.explore.site import graph, site
 from siamlab.explore.site.graph import write_graph
 from siamlab.explore.site.runtime import FILES, runtime_files
 from siamlab.explore.site.site import write_site
 from siamlab.explore.view.photos import shipped
+from siamlab.recipes import demo_size, mae
+from siamlab.train import train
 
 SIDE = 48
 CLOSE = 1e-4  # of attention in the browser to that of Python
@@ -40,6 +43,14 @@ def model(patch, depth, name, **settings):
 @pytest.fixture(scope="module")
 def models():
     return [model(8, 2, "fine", reg_tokens=2), model(16, 3, "coarse", **NO_CLASS)]
+
+
+@pytest.fixture(scope="module")
+def kept_run(tmp_path_factory):
+    """A run of three steps that kept its encoder after two of them."""
+    few = ("data.images=16", "data.test_images=8", "steps=3", "batch=8", "model.depth=2")
+    run = demo_size(mae()).change(*few, "keep_every=2")
+    return open_model(train(run, tmp_path_factory.mktemp("run") / "mae").path)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +139,38 @@ def test_a_page_shows_the_attention_of_python(address, models, photos, browser):
             chosen.select_option(name)
             for named in models:
                 attends(page, named.name, measure(named.model))
+
+
+@pytest.mark.slow
+def test_a_run_that_kept_its_encoders_has_a_slider_over_its_steps(
+    kept_run, photos, browser, tmp_path
+):
+    folder = write_site([kept_run], photos[:1], tmp_path / "demo")
+    assert len(list(folder.glob("*.onnx"))) == 3
+    with served(folder) as address, watched(browser, width=1000, height=800) as page:
+        opened(page, address)
+        for number, step in ((0, 0), (1, 2), (2, 3)):
+            page.locator("input[name=step]").fill(str(number))
+            named = kept_run._replace(model=at_step(kept_run, step))
+            wanted = cosines(x := layer(named, photos[0], 2), x)
+            is_a_row(page, kept_run.name, wanted)
+            expect(page.locator(".panels figcaption")).to_contain_text(f"step {step}")
+        page.locator("[data-show=attention]").click()
+        page.locator("input[name=step]").fill("0")
+        page.locator("select[name=from]").select_option("class token, by rollout")
+        start = at_step(kept_run, 0)
+        attends(page, kept_run.name, probe.rollout(start, photos[0].pixels[None])[0])
+
+
+def test_a_demo_has_as_many_steps_as_its_bounds_hold(kept_run, monkeypatch):
+    assert site.shown_steps(kept_run) == [0, 2, 3]
+    size = sum(4 * parameter.numel() for parameter in kept_run.model.parameters())
+    for most, steps in ((2 * size, [0, 3]), (2 * size - 1, []), (size - 1, [])):
+        monkeypatch.setattr(site, "MOST_GRAPHS", most)
+        assert site.shown_steps(kept_run) == steps
+    monkeypatch.setattr(site, "MOST_GRAPHS", 9 * size)
+    monkeypatch.setattr(site, "kept_steps", lambda named: list(range(0, 1100, 100)))
+    assert site.shown_steps(kept_run) == [0, 200, 400, 600, 800, 1000]
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import torch
 
 from siamlab.component import UserError
 from siamlab.data import sample
+from siamlab.evaluate.course import at_step, kept_steps
 from siamlab.evaluate.export import check_onnx
 from siamlab.evaluate.files import check_folder
 from siamlab.evaluate.images import open_source
@@ -24,6 +25,8 @@ from siamlab.explore.web.assets import site_files
 from siamlab.figure.heat import STOPS
 from siamlab.machine.files import atomic
 
+MOST_STEPS = 6  # of a run, of which a page has the encoders
+MOST_GRAPHS = 2**26  # bytes of the encoders of one run
 PHOTOS = 24  # that a page offers at most, of other images than those inside the package
 RUNTIME = "onnxruntime"
 ORIGIN = (
@@ -94,9 +97,28 @@ def _check_names(models: Sequence[NamedModel]) -> None:
 
 
 def _write_model(number: int, named: NamedModel, folder: Path) -> dict[str, Any]:
-    file = f"model-{number}.onnx"
+    """The graph of a model, and those of earlier steps that its run kept."""
+    file, *earlier = f"model-{number}.onnx", *shown_steps(named)[:-1]
     facts = write_graph(named, folder / file)
-    return {"name": named.name.removeprefix("zoo:"), "file": file, **facts._asdict()}
+    files = {step: f"model-{number}-step-{step}.onnx" for step in earlier}
+    for step, name in files.items():
+        write_graph(named._replace(model=at_step(named, step)), folder / name)
+    about = {"name": named.name.removeprefix("zoo:"), "file": file, **facts._asdict()}
+    return about | {"steps": shown_steps(named), "files": files}
+
+
+def shown_steps(named: NamedModel) -> list[int]:
+    """The first and last of the kept steps and some between, of which a demo has graphs.
+
+    No more than MOST_STEPS, nor than MOST_GRAPHS bytes hold; empty where only the last one would be
+    left, and for what kept no encoders.
+    """
+    size = sum(4 * parameter.numel() for parameter in named.model.parameters())
+    steps, count = kept_steps(named), min(MOST_STEPS, MOST_GRAPHS // size)
+    if len(steps) <= count:
+        return steps
+    places = (round(i * (len(steps) - 1) / (count - 1)) for i in range(count)) if count > 1 else ()
+    return [steps[place] for place in places]
 
 
 def _write_photo(number: int, photo: Photo, folder: Path) -> dict[str, Any]:

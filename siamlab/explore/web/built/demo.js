@@ -262,8 +262,8 @@ function startState(about2) {
     ...namesOf(about2)
   };
 }
-function namesOf({ models }) {
-  const [first, second] = models.map((each) => each.name);
+function namesOf({ models: models2 }) {
+  const [first, second] = models2.map((each) => each.name);
   return { first, second: second || "" };
 }
 function restored(about2, fragment) {
@@ -438,9 +438,9 @@ function panelOf(model2, base, more) {
 function wideGrid([rows, columns], { count }) {
   return [rows, columns * count];
 }
-function columnsFor(models, base) {
-  if (base.count === 2) return models.length === 1 ? 1 : 2;
-  return Math.max(2, Math.min(4, models.length));
+function columnsFor(models2, base) {
+  if (base.count === 2) return models2.length === 1 ? 1 : 2;
+  return Math.max(2, Math.min(4, models2.length));
 }
 function addressesOf(model2, base) {
   return base.photos.map((photo) => atStep(`features/${model2.i}/${photo}/${model2.layer}`, model2.step));
@@ -453,9 +453,9 @@ function featuresOf(model2, base, got2, way) {
 }
 
 // src/attention.ts
-function attentionPanels(models, state2, got2, base) {
-  const readable = models.filter((model2) => model2.heads);
-  if (state2.from === ROLLOUT) return rolloutPanels(models, readable, got2, base);
+function attentionPanels(models2, state2, got2, base) {
+  const readable = models2.filter((model2) => model2.heads);
+  if (state2.from === ROLLOUT) return rolloutPanels(models2, readable, got2, base);
   const maps = readable.map((model2) => attentionOf(model2, base, got2));
   const high = Math.max(...maps.map((map) => state2.from === START ? map.start : map.patch), 1e-6);
   const panels = readable.map((model2, i) => {
@@ -470,7 +470,7 @@ function attentionPanels(models, state2, got2, base) {
   return {
     panels: [...panels, ...headPanels(readable[below2], state2, maps[below2], base)],
     columns: 6,
-    text: attentionText(models, readable, state2),
+    text: attentionText(models2, readable, state2),
     ...shares(high, true)
   };
 }
@@ -495,7 +495,7 @@ function headPanels(model2, state2, map, base) {
 function shares(high, open2) {
   return { scales: { attention: { title: "attention", low: 0, high, bound: high, open: open2 } } };
 }
-function rolloutPanels(models, readable, got2, base) {
+function rolloutPanels(models2, readable, got2, base) {
   const rows = readable.map((model2) => got2("rollout", atStep(`rollout/${model2.i}/${base.photos[0]}`, model2.step), ({ data }) => data));
   const panels = readable.map((model2, i) => panelOf(model2, base, {
     still: true,
@@ -506,7 +506,7 @@ function rolloutPanels(models, readable, got2, base) {
     panels,
     columns: columnsFor(readable, base),
     ...shares(high, false),
-    text: `Share of each patch in what flows into ${startOf(readable)} through all layers, heads averaged (rollout).${unreadable(models, readable)}`
+    text: `Share of each patch in what flows into ${startOf(readable)} through all layers, heads averaged (rollout).${unreadable(models2, readable)}`
   };
 }
 function attentionOf(model2, base, got2) {
@@ -523,16 +523,16 @@ function attentionOf(model2, base, got2) {
     return { row, start: Math.max(...row(0, 0)), patch: quantile(highs, 0.5) };
   });
 }
-function attentionText(models, readable, state2) {
-  const { row, column } = rowAndColumn(models[0].grid, patchOf(models[0].grid, state2));
+function attentionText(models2, readable, state2) {
+  const { row, column } = rowAndColumn(models2[0].grid, patchOf(models2[0].grid, state2));
   const what = state2.from === START ? startOf(readable) : `the patch in row ${row}, column ${column}`;
-  return `Where ${what} attends: ${state2.head === MEAN ? "mean over heads" : `head ${state2.head}`}. A click on a head below shows it above.${unreadable(models, readable)}`;
+  return `Where ${what} attends: ${state2.head === MEAN ? "mean over heads" : `head ${state2.head}`}. A click on a head below shows it above.${unreadable(models2, readable)}`;
 }
 function startOf(readable) {
   return readable.some((model2) => model2.start !== START) ? "the class token (of models without one, the mean patch)" : "the class token";
 }
-function unreadable(models, readable) {
-  const none = models.filter((model2) => !readable.includes(model2)).map((model2) => model2.name);
+function unreadable(models2, readable) {
+  const none = models2.filter((model2) => !readable.includes(model2)).map((model2) => model2.name);
   return none.length ? ` Attention of ${none.join(", ")} cannot be shown here.` : "";
 }
 
@@ -719,8 +719,8 @@ function begun(rows, k, draw2) {
 // src/colourings.ts
 var STRONG = 170;
 var SOLID = 220;
-function componentPanels(models, state2, got2, base) {
-  const panels = models.map((model2) => {
+function componentPanels(models2, state2, got2, base) {
+  const panels = models2.map((model2) => {
     const colours = got2(`components ${state2.patches}`, addressesOf(model2, base), () => {
       const rows = joined(featuresOf(model2, base, got2, "raw"));
       return painted(rows, keptPatches(rows, model2.grid, state2.patches), model2.grid);
@@ -731,7 +731,7 @@ function componentPanels(models, state2, got2, base) {
   const which = state2.patches === SIDES_OF_FIRST[2] ? "" : " Patches on the other side of the first component are left out; they are often the background.";
   return {
     panels,
-    columns: columnsFor(models, base),
+    columns: columnsFor(models2, base),
     text: `The first three principal components of the patches${base.count === 2 ? " of both photographs together" : ""}, as red, green and blue.${which} Colours cannot be compared between models${stepsOf(base.about).length ? " or steps" : ""}.`
   };
 }
@@ -740,9 +740,9 @@ function keptPatches(rows, grid, which) {
   const kept = foreground(rows, grid);
   return which === SIDES_OF_FIRST[0] ? kept : kept.map((value) => !value);
 }
-function segmentPanels(models, state2, got2, base) {
+function segmentPanels(models2, state2, got2, base) {
   let first = null;
-  const panels = models.map((model2) => {
+  const panels = models2.map((model2) => {
     const found = got2(
       `segments ${state2.k}`,
       addressesOf(model2, base),
@@ -755,7 +755,7 @@ function segmentPanels(models, state2, got2, base) {
   });
   return {
     panels,
-    columns: columnsFor(models, base),
+    columns: columnsFor(models2, base),
     text: `The patches${base.count === 2 ? " of both photographs together" : ""} in ${state2.k} segments of similar features (k-means by cosine), separately in each model; segments that overlap most with those of the first model have their colours.`
   };
 }
@@ -1130,19 +1130,19 @@ function numberText(value) {
 
 // src/similarity.ts
 var MOST_LINKS = 60;
-function similarityPanels(models, state2, got2, base) {
+function similarityPanels(models2, state2, got2, base) {
   const way = state2.cosine === COSINES[0] ? "unit" : "centred";
-  const answers2 = models.map((model2) => similarityOf(model2, state2, got2, base, way));
+  const answers2 = models2.map((model2) => similarityOf(model2, state2, got2, base, way));
   const title = way === "unit" ? "cosine" : "cosine, centred";
   const legend = [["query", "patch"]];
   if (base.count === 2) legend.push(["match", "most similar patch there"]);
   if (answers2.some(({ away }) => away !== null)) legend.push(["true", "its true place"]);
   return {
     panels: answers2.map((answer) => answer.panel),
-    columns: columnsFor(models, base),
+    columns: columnsFor(models2, base),
     legend,
     scales: { cosine: { title, low: -1, high: 1, bound: 1 } },
-    text: similarityText(models, state2, base, answers2)
+    text: similarityText(models2, state2, base, answers2)
   };
 }
 function similarityOf(model2, state2, got2, base, way) {
@@ -1189,14 +1189,14 @@ function linksOf(model2, state2, got2, base, way, rows) {
     ];
   });
 }
-function similarityText(models, state2, base, answers2) {
-  const { row, column } = rowAndColumn(models[0].grid, patchOf(models[0].grid, state2));
+function similarityText(models2, state2, base, answers2) {
+  const { row, column } = rowAndColumn(models2[0].grid, patchOf(models2[0].grid, state2));
   const place2 = `row ${row}, column ${column}`;
   const pinned = `Pinned patch in ${place2}: the pointer reads values in all models; a click elsewhere moves the pin, a click on it or Escape releases it.`;
   const free = state2.over ? `Patch in ${place2}; a click pins it.` : "Move over a photograph: all models show what is similar to the patch under the pointer. A click pins it.";
   const said = state2.pinned ? pinned : free;
   if (base.count === 1) return said;
-  const list = (value) => models.map(({ name }, i) => `${name} ${value(answers2[i])}`).join(", ");
+  const list = (value) => models2.map(({ name }, i) => `${name} ${value(answers2[i])}`).join(", ");
   const each = list(({ count }) => String(count));
   const best = list(({ cosine }) => numberText(cosine ?? NaN));
   const away = list((answer) => numberText(answer.away ?? NaN));
@@ -1234,12 +1234,12 @@ function needed(about2, state2) {
   if (state2.show === "map") return neededByMap(about2, state2);
   if (state2.show === "matches") return [matchesAddress(about2, state2)];
   if (state2.show === "plane") return [planeAddress(state2)];
-  const models = modelsOf(about2, state2);
+  const models2 = modelsOf(about2, state2);
   const photos = photosOf(state2);
   if (state2.show !== "attention") {
-    return models.flatMap(({ i, layer, step }) => photos.map((photo) => atStep(`features/${i}/${photo}/${layer}`, step)));
+    return models2.flatMap(({ i, layer, step }) => photos.map((photo) => atStep(`features/${i}/${photo}/${layer}`, step)));
   }
-  const readable = models.filter((model2) => model2.heads);
+  const readable = models2.filter((model2) => model2.heads);
   return readable.map(({ i, layer, step }) => atStep(
     state2.from === ROLLOUT ? `rollout/${i}/${photos[0]}` : `attention/${i}/${photos[0]}/${layer}`,
     step
@@ -1277,13 +1277,13 @@ function viewEvent(about2, state2, event) {
 function viewScene(about2, state2, got2) {
   if (state2.show === "plane") return got2("scene", planeAddress(state2), ({ scene }) => scene);
   const photos = photosOf(state2);
-  const models = modelsOf(about2, state2);
+  const models2 = modelsOf(about2, state2);
   const base = { about: about2, photos, image: photos.join("+"), count: photos.length };
   const panelsOf = PANELS[state2.show];
-  const { panels, columns, text, scales = {}, legend = [] } = panelsOf(models, state2, got2, base);
-  const depths = new Set(models.map((model2) => model2.layers)).size > 1;
+  const { panels, columns, text, scales = {}, legend = [] } = panelsOf(models2, state2, got2, base);
+  const depths = new Set(models2.map((model2) => model2.layers)).size > 1;
   for (const panel of panels) {
-    const model2 = models.find((each) => each.name === panel.id);
+    const model2 = models2.find((each) => each.name === panel.id);
     if (model2 && depths) panel.title += `, layer ${model2.layer} of ${model2.layers}`;
     if (model2) panel.title += stepText(model2, model2.step);
   }
@@ -1357,10 +1357,12 @@ function normalise(row) {
 import { Model, squarePixels } from "./features.js";
 var SHOWN = 448;
 var MOST_PHOTOS = 64;
+var MOST_ANSWERS = 100;
 var sources = /* @__PURE__ */ new Map();
 var answers = /* @__PURE__ */ new Map();
 var attended = /* @__PURE__ */ new Map();
-var opened = [];
+var opened = /* @__PURE__ */ new Map();
+var models = [];
 async function asked(address, { body } = {}) {
   if (address === "about") return opening();
   const name = new URLSearchParams(address.split("?")[1]).get("name") ?? "";
@@ -1380,8 +1382,8 @@ async function opening() {
     await image.decode();
     keep(id, name, image);
   }
-  opened.push(...about2.models.map(Model.open));
-  await Promise.all(opened);
+  models = about2.models;
+  await Promise.all(models.map((_, i) => modelOf(i, "")));
   return about2;
 }
 function keep(id, name, image) {
@@ -1394,21 +1396,31 @@ function keep(id, name, image) {
   sources.set(id, { address: canvas.toDataURL(), pixels });
   return { id, name, side };
 }
+function modelOf(index, step) {
+  const key2 = `${index}/${step}`;
+  const facts = models[index];
+  const model2 = opened.get(key2) ?? Model.open(step ? { ...facts, file: facts.files?.[step] } : facts);
+  opened.set(key2, model2);
+  return model2;
+}
 function sourceOf(photo) {
   const source = sources.get(photo);
   if (!source) throw new Error(`This page has no photograph ${photo}; add it again.`);
   return source;
 }
 async function numbersAt(address) {
-  const [kind, index, photo, layer] = address.split("/");
-  const model2 = await opened[Number(index)];
+  const [path, query] = address.split("?");
+  const [kind, index, photo, layer] = path.split("/");
+  const step = new URLSearchParams(query).get("step") ?? "";
+  const model2 = await modelOf(Number(index), step);
   if (kind !== "features") {
     const matrices = await attentionOf2(model2, photo);
     return kind === "rollout" ? rollout(model2.facts, matrices) : attentionRows(model2.facts, matrices[Number(layer) - 1]);
   }
-  const key2 = `${index}/${photo}`;
+  const key2 = `${index}/${photo}/${step}`;
   const answer = answers.get(key2) ?? model2.features(sourceOf(photo).pixels);
   answers.set(key2, answer);
+  if (answers.size > MOST_ANSWERS) answers.delete(answers.keys().next().value);
   const size = model2.facts.grid[0] * model2.facts.grid[1] * model2.facts.width;
   return (await answer).slice((Number(layer) - 1) * size, Number(layer) * size);
 }
@@ -2583,7 +2595,7 @@ function showMatches(board2, state2, answer) {
   board2.gallery.replaceChildren();
   answer.entries.slice(0, MOST_ENTRIES).forEach((entry) => makeEntry(board2, answer, entry));
 }
-function showMatchLegend(legend, models) {
+function showMatchLegend(legend, models2) {
   legend.replaceChildren();
   const entry = (words, draw2) => {
     const span = add(legend, "span", { class: "entry" });
@@ -2592,25 +2604,25 @@ function showMatchLegend(legend, models) {
   };
   entry("place", (svg) => squareOn(svg, -5, -5, 10, 10));
   entry("its true place", (svg) => plusOn(svg, 0, 0, 6));
-  for (const { name, colour } of models) {
+  for (const { name, colour } of models2) {
     entry(`match of ${name}`, (svg) => shape(svg, "circle", { r: 5, fill: colour, stroke: "#fff" }));
   }
 }
-function makeEntry({ gallery, act: act2 }, { models }, entry) {
+function makeEntry({ gallery, act: act2 }, { models: models2 }, entry) {
   const button2 = add(gallery, "button", { type: "button", class: "match" });
   const views = add(button2, "span", { class: "views" });
   for (const view of VIEWS) {
     const stage = add(views, "span", { class: "stage" });
     add(stage, "img", { src: photoAddress(entry[view], "crops"), alt: "", draggable: "false" });
     const svg = shape(stage, "svg", { viewBox: "0 0 200 200" });
-    if (view === "a") drawPlace(svg, models[0].grid, entry);
-    else drawFound(svg, models, entry);
+    if (view === "a") drawPlace(svg, models2[0].grid, entry);
+    else drawFound(svg, models2, entry);
   }
   const errors = entry.found.map(({ error }) => error);
   const best = errors.indexOf(Math.min(...errors));
   add(button2, "span", { class: "of" }, entry.name);
   entry.found.forEach(({ error, patches }, i) => {
-    const words = `${models[i].name}: ${patches.toFixed(1)} patches (${Math.round(error)} px)`;
+    const words = `${models2[i].name}: ${patches.toFixed(1)} patches (${Math.round(error)} px)`;
     add(button2, "span", { class: i === best ? "nearer" : "farther" }, words);
   });
   button2.addEventListener("click", () => act2.open(entry));
@@ -2630,17 +2642,17 @@ function drawPlace(svg, [rows, columns], { y, x }) {
   const [wide, high] = [200 / columns, 200 / rows];
   squareOn(svg, 200 * x - wide / 2, 200 * y - high / 2, wide, high);
 }
-function drawFound(svg, models, { true_y: y, true_x: x, found }) {
+function drawFound(svg, models2, { true_y: y, true_x: x, found }) {
   found.forEach((each, i) => {
     const ends = { x1: 200 * each.x, y1: 200 * each.y, x2: 200 * x, y2: 200 * y };
     shape(svg, "line", { ...ends, stroke: "#fff", "stroke-width": 4 });
-    shape(svg, "line", { ...ends, stroke: models[i].colour, "stroke-width": 2.5 });
+    shape(svg, "line", { ...ends, stroke: models2[i].colour, "stroke-width": 2.5 });
   });
   found.forEach((each, i) => shape(svg, "circle", {
     cx: 200 * each.x,
     cy: 200 * each.y,
     r: 7 - 2 * i,
-    fill: models[i].colour,
+    fill: models2[i].colour,
     stroke: "#fff",
     "stroke-width": 1.5
   }));

@@ -12,6 +12,7 @@ export interface ModelFacts {
   steps?: number[]; // after which a run kept its encoder
   start?: string; // where attention starts: "class token" or "mean patch"
   file?: string; // of a demo: its graph
+  files?: Record<string, string>; // of a demo: the graphs of earlier steps
   prefix?: number; // of a demo: tokens before the patches
 }
 

@@ -2,19 +2,21 @@
 
 import { attentionRows, rollout } from "./attended";
 import { penOf } from "./elements";
-import type { About, Photo } from "./facts";
+import type { About, ModelFacts, Photo } from "./facts";
 import { Model, squarePixels, type Picture, type Pixels } from "./features.js";
 import type { Request } from "./server";
 
 const SHOWN = 448; // pixels: side of a photograph on the page
 const MOST_PHOTOS = 64;
+const MOST_ANSWERS = 100; // that are kept: some megabytes each
 
 const sources = new Map<string, { address: string; pixels: Pixels }>(); // of photographs
-// "model/photograph" -> its patches after every layer
+// "model/photograph/step" -> its patches after every layer
 const answers = new Map<string, Promise<Float32Array>>();
 // of the photograph that was asked for last: they are large
 const attended = new Map<Model, { photo: string; matrices: Promise<Float32Array[]> }>();
-const opened: Promise<Model>[] = [];
+const opened = new Map<string, Promise<Model>>(); // "model/step", the last one without a step
+let models: ModelFacts[] = [];
 
 export async function asked(address: string, { body }: Request = {}): Promise<any> { // JSON, as of server.ts
   if (address === "about") return opening();
@@ -36,8 +38,8 @@ async function opening(): Promise<About> {
     await image.decode();
     keep(id, name, image);
   }
-  opened.push(...about.models.map(Model.open));
-  await Promise.all(opened);
+  models = about.models;
+  await Promise.all(models.map((_, i) => modelOf(i, "")));
   return about;
 }
 
@@ -52,24 +54,36 @@ function keep(id: string, name: string, image: Picture): Photo {
   return { id, name, side };
 }
 
+function modelOf(index: number, step: string): Promise<Model> {
+  const key = `${index}/${step}`;
+  const facts = models[index];
+  const model = opened.get(key) ?? Model.open(step ? { ...facts, file: facts.files?.[step] } : facts);
+  opened.set(key, model);
+  return model;
+}
+
 function sourceOf(photo: string) {
   const source = sources.get(photo);
   if (!source) throw new Error(`This page has no photograph ${photo}; add it again.`);
   return source;
 }
 
-// Of features/model/photograph/layer, attention/model/photograph/layer or rollout/model/photograph.
+// Of features/model/photograph/layer, attention/model/photograph/layer or rollout/model/photograph, with
+// ?step= of an earlier encoder.
 export async function numbersAt(address: string): Promise<Float32Array> {
-  const [kind, index, photo, layer] = address.split("/");
-  const model = await opened[Number(index)];
+  const [path, query] = address.split("?");
+  const [kind, index, photo, layer] = path.split("/");
+  const step = new URLSearchParams(query).get("step") ?? "";
+  const model = await modelOf(Number(index), step);
   if (kind !== "features") {
     const matrices = await attentionOf(model, photo);
     return kind === "rollout" ? rollout(model.facts, matrices)
       : attentionRows(model.facts, matrices[Number(layer) - 1]);
   }
-  const key = `${index}/${photo}`;
+  const key = `${index}/${photo}/${step}`;
   const answer = answers.get(key) ?? model.features(sourceOf(photo).pixels);
   answers.set(key, answer);
+  if (answers.size > MOST_ANSWERS) answers.delete(answers.keys().next().value as string);
   const size = model.facts.grid[0] * model.facts.grid[1] * model.facts.width;
   return (await answer).slice((Number(layer) - 1) * size, Number(layer) * size);
 }
