@@ -275,6 +275,22 @@ def test_an_event_that_no_page_sends_is_one_sentence(event, said):
     assert "\n" not in str(error.value) and (explorer.values, explorer.selected) == before
 
 
+def test_a_state_is_changed_by_events_alone():
+    explorer = pair_explorer()
+    before, patch = explorer._state, explorer.selected
+    for mutation in (
+        lambda: explorer.values.update(layer=1),
+        lambda: explorer.values.__setitem__("layer", 1),
+        lambda: setattr(explorer, "values", {}),
+        lambda: setattr(explorer, "selected", ("b", 0)),
+        lambda: setattr(before, "selected", ("b", 0)),
+    ):
+        with pytest.raises((AttributeError, TypeError)):
+            mutation()
+    explorer.select("b", 3)
+    assert explorer.selected == ("b", 3) and before.selected == patch
+
+
 def test_an_image_passes_a_model_once_for_all_clicks():
     seen, chosen = [], open_model("zoo:scenes_mae")
     chosen.model.patch_embed.register_forward_hook(lambda *_: seen.append("both views"))

@@ -24,6 +24,7 @@ from test_explore import Brightness, plane_explorer
 
 from benchmarks.lab import notebook
 from siamlab.explore import EyeExplorer, ModelsExplorer, PairExplorer
+from siamlab.explore.answers import Change
 from siamlab.explore.web.assets import widget_script
 
 NUMBERS = count()
@@ -44,9 +45,9 @@ def page(browser):
 def exported(explorer, folder):
     """The object as it is exported, again and again, and the address of its page."""
     url, begun = explorer.to_html(folder / "page.html").as_uri(), explorer.state
-    values, selected = dict(explorer.values), explorer.selected
+    first = Change(dict(explorer.values), explorer.selected)
     while True:
-        explorer.values, explorer.selected = dict(values), selected
+        explorer.apply(first)
         assert explorer.state == begun
         yield explorer, url
 

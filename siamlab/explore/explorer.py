@@ -17,24 +17,24 @@ from siamlab.explore.draw import as_output, kind_of_picture, png, svg, write_pic
 from siamlab.explore.events import kind_of_event
 from siamlab.explore.held import Held
 from siamlab.explore.scene import Control, Scene, whole_number
+from siamlab.explore.state import State, Stateful
 from siamlab.figure.image import data_uri
 from siamlab.machine.arguments import typed
 
 E = TypeVar("E", bound="Explorer")  # not typing.Self: beartype's import hook refuses it
 
 
-class Explorer:
+class Explorer(Stateful):
     """Subclasses define `scene()` and `images()` from `values` (of controls) and `selected`.
 
-    These two are the state. It is replaced as a whole, by `apply` alone, and `at` gives an explorer
-    in another state: answers that depend on it change no explorer.
+    These two are the state, which is frozen: `apply` alone puts another in its place, and `at`
+    gives an explorer in another state, so that answers which depend on it change no explorer.
     """
 
     title = "explorer"
 
     def __init__(self, values: dict[str, Any], panel: str, patch: int):
-        self.values: dict[str, Any] = values
-        self.selected: tuple[str, int] = panel, patch
+        super().__init__(State(values, (panel, patch)))
         self._widget: Any = None
         self._origin: Explorer | None = None
 
@@ -119,14 +119,14 @@ class Explorer:
     def state(self) -> dict[str, Any]:
         """The values of the controls, the selected patch, and the sentence that is shown."""
         panel, patch = self.selected
-        return self.values | {"view": panel, "patch": patch, "text": self.scene().text}
+        return {**self.values, "view": panel, "patch": patch, "text": self.scene().text}
 
     def apply(self, change: Change) -> "Explorer":
         """Change the state and update the widget; a state without a scene is not entered."""
         after = self.at(change)
         scene = after.scene()
         images = after.data_uris(self._widget.images) if self._widget is not None else {}
-        self.values, self.selected = after.values, after.selected
+        self._state = after._state
         if self._widget is not None:
             with self._widget.hold_sync():
                 self._widget.images, self._widget.scene = images, scene.as_dict()
@@ -135,8 +135,7 @@ class Explorer:
     def at(self: E, change: Change) -> E:
         """Return this explorer in another state, without its widget; what is kept is shared."""
         other = copy(self)
-        other.values = self.values | change.values
-        other.selected = change.selected or self.selected
+        other._state = self._state.after(change)
         other._widget = None
         other._origin = self  # whose methods have the kept results
         return other
@@ -211,7 +210,7 @@ class Explorer:
             after = self.at(change)
             images |= after.data_uris(images)
             scene = after.scene().as_dict()
-            yield Answer(event, change, after.values, after.selected, scene, images)
+            yield Answer(event, change, dict(after.values), after.selected, scene, images)
 
     def events(self) -> Iterator[tuple[str, Change]]:
         """Yield the events of an exported page, as its script names them, and what they change."""

@@ -89,7 +89,7 @@ class EyeExplorer(Explorer):
         values = {"image": image, "flip": FLIPS[0], "box": (0.2, 0.2, 0.6, 0.6)}
         values |= last_step(self.branches.steps)
         super().__init__(values, "query", self.grid[0] // 2 * self.grid[1] + self.grid[1] // 2)
-        self.values: dict[str, Any] = values | self.checked({"image": image})
+        self._begin(Change(self.checked({"image": image})))
 
     def scene(self) -> Scene:
         """The image with the box, the query view, and prediction and target in shared colours."""

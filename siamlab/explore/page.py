@@ -3,7 +3,7 @@
 write_page(path, "pair explorer", answers)      # the page opens with the first of the answers
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def _own_parts(answer: Answer, first: Answer) -> dict[str, Any]:
     return {key: part for key, part in scene if key not in SHARED or part != first.scene[key]}
 
 
-def state_key(values: dict[str, Any], selected: Patch) -> str:
+def state_key(values: Mapping[str, Any], selected: Patch) -> str:
     """The name of a state, as the script of the page makes it: values by name, panel and patch."""
     words = [f"{name}={_as_javascript(value)}" for name, value in sorted(values.items())]
     return " ".join([*words, *map(str, selected)])

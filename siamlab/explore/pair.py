@@ -88,7 +88,7 @@ class PairExplorer(Explorer):
         values = {"image": image, "views": views, "layer": last_layer(self.named)}
         values |= last_step(self.steps)
         super().__init__(values, "a", middle)
-        self.values: dict[str, Any] = self.checked(values)
+        self._begin(Change(self.checked(values)))
 
     def scene(self) -> Scene:
         """Source and both views, with the cosine of the selected patch to all their patches."""

@@ -85,10 +85,10 @@ class ReconstructionExplorer(Explorer):
         image = first_image(self.pixels) if image is None else image
         values = {"image": image, "mask": 0} | last_step(self.branches.steps)
         super().__init__(values, "reconstruction", 0)
-        self.values: dict[str, Any] = values | self.checked({"image": image})
+        self._begin(Change(self.checked({"image": image})))
         found = self.reconstructed()
         contrast = found.target.var(dim=1).where(found.lost.isfinite(), torch.tensor(-1.0))
-        self.selected: tuple[str, int] = "reconstruction", int(contrast.argmax())
+        self._begin(Change({}, ("reconstruction", int(contrast.argmax()))))
 
     def scene(self) -> Scene:
         """What is seen, what is predicted, the image, and the selected patch of both."""

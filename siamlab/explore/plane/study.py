@@ -59,8 +59,7 @@ class StudyExplorer(Explorer):
         self._table = kept(self._table, 16)
         first = next(iter(self.places))
         super().__init__({"study": first, "points": CONFIGURATIONS, "probe": ""}, "plane", 0)
-        own = self._first_of(first, CONFIGURATIONS)
-        self.values: dict[str, Any] = self.values | own
+        self._begin(Change(self._first_of(first, CONFIGURATIONS)))
 
     def scene(self) -> Scene:
         """All points on the plane, and the chosen ones on the chosen probe, with intervals."""
