@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-# Panels' base is anywidget's, which has no types
-UNTYPED = {"siamlab.explore.widget.Panels", "siamlab.explore.widget.panels_with"}
+# the base of widgets is anywidget's, which has no types
+UNTYPED = {
+    "siamlab.explore.widget.Panels",
+    "siamlab.explore.widget.panels_with",
+    "siamlab.explore.view.cell.Page",
+    "siamlab.explore.view.cell.page_of",
+}
 
 
 def reported(*arguments):

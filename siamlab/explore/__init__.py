@@ -7,6 +7,7 @@ from siamlab.explore.path import PathExplorer
 from siamlab.explore.plane.explorer import PlaneExplorer
 from siamlab.explore.plane.study import StudyExplorer
 from siamlab.explore.reconstruction import ReconstructionExplorer
+from siamlab.explore.viewer import Viewer
 
 __all__ = [
     "EyeExplorer",
@@ -16,4 +17,5 @@ __all__ = [
     "PlaneExplorer",
     "ReconstructionExplorer",
     "StudyExplorer",
+    "Viewer",
 ]

@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import UInt8
 from PIL import Image
@@ -26,26 +27,29 @@ from siamlab.train.access import ELSEWHERE, make_room, written
 Pictures = dict[str, UInt8[Tensor, "3 H W"]]
 
 
-def svg(scene: Scene, images: Pictures) -> str:
+def svg(scene: Scene | dict[str, Any], images: Pictures) -> str:
     """Return the text, the panels in columns below it, then legend and colour scales, as SVG.
 
     Where a chart comes first, the text stands below the panels, as on a page.
     Raises UserError if the script engine is not installed.
     """
-    engine = _needed("quickjs", "quickjs-ng").Context()
+    engine = needed("quickjs", "quickjs-ng").Context()
     engine.eval(sheet_script())
     shown = {key: _image(pixels) for key, pixels in images.items()}
-    return engine.get("drawn")(json.dumps([scene.as_dict(), shown]))
+    plain = scene if isinstance(scene, dict) else scene.as_dict()
+    return engine.get("drawn")(json.dumps([plain, shown]))
 
 
-def png(scene: Scene, images: Pictures, zoom: int = 2) -> bytes:
+def png(scene: Scene | dict[str, Any], images: Pictures, zoom: int = 2) -> bytes:
     """Return the same as PNG, with `zoom` pixels for one of the page."""
     font = _font()
     letters = {"font_files": [str(font)], "skip_system_fonts": True} if font else {}
-    return _needed("resvg_py", "resvg-py").svg_to_bytes(svg(scene, images), zoom=zoom, **letters)
+    return needed("resvg_py", "resvg-py").svg_to_bytes(svg(scene, images), zoom=zoom, **letters)
 
 
-def as_output(scene: Scene, images: Pictures, zoom: int = 2) -> tuple[str, dict[str, int]]:
+def as_output(
+    scene: Scene | dict[str, Any], images: Pictures, zoom: int = 2
+) -> tuple[str, dict[str, int]]:
     """Return a PNG in base64, and the width of the page at which a notebook shows it."""
     drawn = png(scene, images, zoom)
     return base64.b64encode(drawn).decode(), {"width": int.from_bytes(drawn[16:20], "big") // zoom}
@@ -84,8 +88,8 @@ def _image(pixels: UInt8[Tensor, "3 H W"]) -> dict[str, str | int]:
     return {"href": href, "width": width, "height": height}
 
 
-def _needed(module: str, package: str):
-    """Import a module that comes with the notebooks."""
+def needed(module: str, package: str) -> Any:
+    """Import a module that comes with the notebooks. Raises UserError if it is not installed."""
     try:
         return import_module(module)
     except ImportError as error:

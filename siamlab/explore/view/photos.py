@@ -83,8 +83,8 @@ class Album:
         with self._lock:
             if photo.id not in self._photos and len(self._photos) >= MOST_PHOTOS:
                 raise Refused(
-                    f"this page holds {MOST_PHOTOS} photographs at most; start `siamlab view` "
-                    "again with those that you want to look at",
+                    f"this page holds {MOST_PHOTOS} photographs at most; open another one with "
+                    "those that you want to look at",
                     409,
                 )
             return self._photos.setdefault(photo.id, photo)

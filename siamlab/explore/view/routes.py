@@ -3,6 +3,9 @@
 Mount(f"/{token}", routes=routes(encoders, album, collection))
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
@@ -42,7 +45,9 @@ def routes(
     """Return the addresses of a page: itself, photographs, models, matches, studies, a map."""
     crops = cropped(encoders, album, collection)
     maps = _map_routes(encoders, album, collection) if collection else []
-    about = _about_route(encoders, album, crops, collection, studies)
+    further = lambda: {"pairs": len(crops), "studies": studies.names,  # noqa: E731
+                       "map": collection.about() if collection else None}  # fmt: skip
+    about = _about_route(encoders, album, further)
     return [
         *_page_routes(),
         about,
@@ -54,18 +59,17 @@ def routes(
     ]
 
 
-def _about_route(
-    encoders: Encoders,
-    album: Album,
-    crops: Crops,
-    collection: Collection | None,
-    studies: Studies,
-) -> Route:
+def photo_routes(encoders: Encoders, album: Album) -> list[Route]:
+    """Return the addresses of photographs and models alone, without matches, studies and a map."""
+    about = _about_route(encoders, album, lambda: {"map": None})
+    return [about, *_photo_routes(album), *_model_routes(encoders, album)]
+
+
+def _about_route(encoders: Encoders, album: Album, further: Callable[[], dict[str, Any]]) -> Route:
     def about(_: Request) -> Response:
         found = {"models": encoders.about(), "photos": [described(photo) for photo in album]}
-        found |= {"stops": list(STOPS), "most_bytes": MOST_BYTES, "pairs": len(crops)}
-        found |= {"studies": studies.names}
-        return as_json(found | {"map": collection.about() if collection else None})
+        found |= {"stops": list(STOPS), "most_bytes": MOST_BYTES}
+        return as_json(found | further())
 
     return Route("/about", about)
 

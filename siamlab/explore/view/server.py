@@ -4,13 +4,16 @@ serve(application(Encoders(models), Album(shipped()), token), bound(0))
 """
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from siamlab.component import UserError
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
 HERE = "127.0.0.1"
+HANDLERS: dict[Any, Callable[[Request, Exception], Response]] = {
+    UserError: refused,
+    HTTPException: failed,
+    Exception: failed,
+}
 
 
 def application(
@@ -46,7 +54,7 @@ def application(
         ],
         # names that resolve to this machine, which a stranger's page may use, are refused
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HERE, "localhost"])],
-        exception_handlers={UserError: refused, HTTPException: failed, Exception: failed},
+        exception_handlers=HANDLERS,
     )
 
 

@@ -46,6 +46,16 @@ def style() -> str:
     return _text("shapes.css") + _text("panels.css")
 
 
+def viewer_script() -> str:
+    """Return the script that answers in Python's engine what the page would show."""
+    return _text("built/viewer.js")
+
+
+def cell_script() -> str:
+    """Return the module of the page as a widget."""
+    return _text("built/cell.js")
+
+
 def view_script() -> str:
     """Return the script of the page of `siamlab view`."""
     return _text("built/view.js")

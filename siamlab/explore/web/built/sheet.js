@@ -235,7 +235,7 @@ var Element = class {
 var paper = { createElementNS: (_, name) => new Element(name) };
 
 // shapes.css
-var shapes_default = "/* drawings on panels, in the page and in pictures of it */\n.drawing * { fill: none; vector-effect: non-scaling-stroke; }\n.drawing .edge { stroke: #fff; stroke-width: 5; }\n.drawing .query { stroke: #000; stroke-width: 2.5; }\n.drawing .match { stroke: #d55e00; stroke-width: 2.5; }\n.drawing .true { stroke: #0072b2; stroke-width: 3; }\n.drawing .arrow { stroke: #1f2328; stroke-width: 2; }\n.drawing .box { stroke-width: 2.5; }\n.drawing .cursor { stroke: #0072b2; stroke-width: 2.5; stroke-dasharray: 4 3; }\n.drawing .next { fill: #fff; stroke: #1f2328; stroke-width: 1.5; }\n.drawing .rank { fill: #1f2328; font-size: 42px; text-anchor: middle; }\n.drawing .name { fill: #fff; stroke: #000; stroke-width: 3px; paint-order: stroke;\n  font-size: 44px; }\n.drawing .name.other { text-anchor: end; }\n.drawing .axis { stroke: var(--line); stroke-width: 1; }\n.drawing .tick { fill: var(--ink); font-size: 34px; text-anchor: middle; }\n.drawing .tick.end { text-anchor: end; }\n.drawing .tick.start { text-anchor: start; }\n.drawing .tick.named { stroke: var(--paper); stroke-width: 4px; paint-order: stroke; }\n.drawing .under { stroke: #fff; stroke-width: 3; }\n.drawing .curve { stroke-width: 2; }\n.drawing .leader { stroke: var(--line); stroke-width: 1; }\n.drawing .way { stroke: var(--line); stroke-width: 1.5; }\n.drawing .whisker { stroke-width: 1.5; }\n.drawing .point { stroke: #fff; stroke-width: 1.5; }\n.drawing .point.chosen { stroke: var(--ink); stroke-width: 2; }\n.drawing .column { fill: #56b4e9; stroke: #fff; stroke-width: 1; }\n.drawing .column.chosen { fill: #d55e00; }\n.drawing .band { fill: #0072b2; fill-opacity: .15; stroke: #0072b2; }\n";
+var shapes_default = "/* drawings on panels, in the page and in pictures of it */\n.drawing * { fill: none; vector-effect: non-scaling-stroke; }\n.drawing .edge { stroke: #fff; stroke-width: 5; }\n.drawing .query { stroke: #000; stroke-width: 2.5; }\n.drawing .match { stroke: #d55e00; stroke-width: 2.5; }\n.drawing .true { stroke: #0072b2; stroke-width: 3; }\n.drawing .arrow { stroke: #1f2328; stroke-width: 2; }\n.drawing .box { stroke-width: 2.5; }\n.drawing .cursor { stroke: #0072b2; stroke-width: 2.5; stroke-dasharray: 4 3; }\n.drawing .next { fill: #fff; stroke: #1f2328; stroke-width: 1.5; }\n.drawing .rank { fill: #1f2328; font-size: 42px; text-anchor: middle; }\n.drawing .name { fill: #fff; stroke: #000; stroke-width: 3px; paint-order: stroke;\n  font-size: 44px; }\n.drawing .name.other { text-anchor: end; }\n.drawing .axis { stroke: var(--line); stroke-width: 1; }\n.drawing .tick { fill: var(--ink); font-size: 34px; text-anchor: middle; }\n.drawing .tick.end { text-anchor: end; }\n.drawing .tick.start { text-anchor: start; }\n.drawing .tick.named { stroke: var(--paper); stroke-width: 4px; paint-order: stroke; }\n.drawing .under { stroke: #fff; stroke-width: 3; }\n.drawing .link { stroke-width: 1.5; }\n.drawing .link.under { stroke: #fff; stroke-width: 3; opacity: .6; }\n.drawing circle.end { stroke: #fff; stroke-width: 1; }\n.drawing .curve { stroke-width: 2; }\n.drawing .leader { stroke: var(--line); stroke-width: 1; }\n.drawing .way { stroke: var(--line); stroke-width: 1.5; }\n.drawing .whisker { stroke-width: 1.5; }\n.drawing .point { stroke: #fff; stroke-width: 1.5; }\n.drawing .point.chosen { stroke: var(--ink); stroke-width: 2; }\n.drawing .column { fill: #56b4e9; stroke: #fff; stroke-width: 1; }\n.drawing .column.chosen { fill: #d55e00; }\n.drawing .band { fill: #0072b2; fill-opacity: .15; stroke: #0072b2; }\n";
 
 // src/words.ts
 var WIDTHS = [
@@ -382,7 +382,7 @@ function draw2([scene, images]) {
   const svg = document.createElementNS(SVG, "svg");
   const defs = shape(svg, "defs", {});
   const sheet = { svg, scene, images, looks: /* @__PURE__ */ new Map(), used: defineImages(defs, images) };
-  const settings = scene.controls.map(({ label, value }) => `${label}: ${value}`).join(" · ");
+  const settings = scene.controls.map(({ label, value, shown }) => `${label}: ${shown ?? value}`).join(" · ");
   const text = scene.text.split("\n");
   const [above, between] = scene.panels[0]?.chart ? [[settings], text] : [[...text, settings], []];
   const background = shape(svg, "rect", { width: WIDTH, fill: COLOURS["--paper"] });
@@ -469,8 +469,10 @@ function drawOne(sheet, panel, left, top, width) {
     const place = { transform: `translate(${left} ${top}) scale(${width} ${high})` };
     const filter = panel.heat ? { filter: "url(#grey)" } : {};
     shape(svg, "use", { href: used.get(panel.image) ?? "", ...place, ...filter });
-    if (panel.heat && !panel.heat.rgba) {
-      drawHeat(shape(svg, "g", { ...place, "shape-rendering": "crispEdges" }), panel.heat, scene);
+    if (panel.heat) {
+      const faint = scene.opacity === void 0 ? {} : { opacity: scene.opacity };
+      const group = shape(svg, "g", { ...place, ...faint, "shape-rendering": "crispEdges" });
+      drawPatches(group, panel.heat.grid, panel.heat.rgba ? quarters(panel.heat.rgba) : shadesOf(panel.heat, scene));
     }
   }
   const still = panel.boxes.map((box) => ({ ...box, movable: false }));
@@ -488,13 +490,19 @@ function drawOne(sheet, panel, left, top, width) {
     shape(svg, "rect", { ...outline, fill: "none", stroke: "#0072b2", "stroke-width": 3 });
   }
 }
-function drawHeat(group, heat, { scales, stops }) {
-  const [rows, columns] = heat.grid;
-  const size = { width: 1 / columns, height: 1 / rows };
+function shadesOf(heat, { scales, stops }) {
   const table = tableOf(stops);
-  levelsOf(heat, scales[heat.scale].bound).forEach((level, i) => {
-    const [r, g, b, opacity] = table[level];
-    if (level === 0 || opacity === 0) return;
+  const levels = levelsOf(heat, scales[heat.scale].bound);
+  return Array.from(levels, (level) => level === 0 ? [0, 0, 0, 0] : table[level]);
+}
+function quarters(bytes) {
+  const all = Array.from(bytes);
+  return [...Array(all.length / 4).keys()].map((i) => all.slice(4 * i, 4 * i + 4));
+}
+function drawPatches(group, [rows, columns], shades) {
+  const size = { width: 1 / columns, height: 1 / rows };
+  shades.forEach(([r, g, b, opacity], i) => {
+    if (opacity === 0) return;
     shape(group, "rect", {
       x: i % columns / columns,
       y: Math.floor(i / columns) / rows,

@@ -1,28 +1,16 @@
 // Built from siamlab/explore/web/src by `make web`.
 
-// src/elements.ts
-function add(parent, name, attributes = {}, content = "") {
-  const made = document.createElement(name);
-  for (const [key2, value] of Object.entries(attributes)) made.setAttribute(key2, String(value));
-  if (content) made.textContent = content;
-  parent.appendChild(made);
-  return made;
-}
-function tell(element, words) {
-  if (element.textContent !== words) element.textContent = words;
-}
-function penOf(canvas, settings) {
-  return canvas.getContext("2d", settings);
-}
-function sentenceOf(error) {
-  return error instanceof Error ? error.message : String(error);
-}
-
 // src/frame.ts
-var page = document.body;
+var page;
+var around;
+var main;
+var sections;
 var find = (selector) => page.querySelector(selector);
-var main = find("#explorer");
-var sections = { map: find("#map"), matches: find("#matches") };
+function frameIn(root, events) {
+  [page, around] = [root, events];
+  main = find("#explorer");
+  sections = { map: find("#map"), matches: find("#matches") };
+}
 function isSection(show2) {
   return show2 in sections;
 }
@@ -120,6 +108,14 @@ function choicesOf(about2) {
     points: POINTS
   };
 }
+function relabel(photos) {
+  const seen = /* @__PURE__ */ new Map();
+  for (const photo of photos) {
+    const count = (seen.get(photo.name) || 0) + 1;
+    seen.set(photo.name, count);
+    photo.label = count > 1 ? `${photo.name} (${count})` : photo.name;
+  }
+}
 
 // src/lasso.ts
 var CORNERS = 60;
@@ -183,9 +179,9 @@ function stepText({ steps }, step) {
   if (!steps?.length) return "";
   return `, step ${(step ?? steps[steps.length - 1]).toLocaleString("en")}`;
 }
-function atStep(address, step, name = "step") {
-  if (step === null) return address;
-  return `${address}${address.includes("?") ? "&" : "?"}${name}=${step}`;
+function atStep(address2, step, name = "step") {
+  if (step === null) return address2;
+  return `${address2}${address2.includes("?") ? "&" : "?"}${name}=${step}`;
 }
 function mapAddress(about2, state2, i, part = "") {
   return atStep(`map/${i}${part}`, stepOf(about2.models[i], state2, stepsOf(about2)));
@@ -449,9 +445,9 @@ function addressesOf(model2, base) {
   return base.photos.map((photo) => atStep(`features/${model2.i}/${photo}/${model2.layer}`, model2.step));
 }
 function featuresOf(model2, base, got2, way) {
-  return addressesOf(model2, base).map((address) => {
-    if (way === "raw") return got2("raw", address, (rows) => rows);
-    return got2(way, address, (rows) => unit(way === "unit" ? rows : centred(rows)));
+  return addressesOf(model2, base).map((address2) => {
+    if (way === "raw") return got2("raw", address2, (rows) => rows);
+    return got2(way, address2, (rows) => unit(way === "unit" ? rows : centred(rows)));
   });
 }
 
@@ -513,8 +509,8 @@ function rolloutPanels(models, readable, got2, base) {
   };
 }
 function attentionOf(model2, base, got2) {
-  const address = atStep(`attention/${model2.i}/${base.photos[0]}/${model2.layer}`, model2.step);
-  return got2("heads", address, ({ data }) => {
+  const address2 = atStep(`attention/${model2.i}/${base.photos[0]}/${model2.layer}`, model2.step);
+  return got2("heads", address2, ({ data }) => {
     const count = model2.grid[0] * model2.grid[1];
     const size = (count + 1) * count;
     const mean2 = new Float32Array(size);
@@ -1038,6 +1034,24 @@ function draw(view) {
   drawPanel(view);
 }
 
+// src/elements.ts
+function add(parent, name, attributes = {}, content = "") {
+  const made = document.createElement(name);
+  for (const [key2, value] of Object.entries(attributes)) made.setAttribute(key2, String(value));
+  if (content) made.textContent = content;
+  parent.appendChild(made);
+  return made;
+}
+function tell(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+function penOf(canvas, settings) {
+  return canvas.getContext("2d", settings);
+}
+function sentenceOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
 // src/heat.ts
 var OPACITY = 0.75;
 var GREY2 = { shares: [0.2126, 0.7152, 0.0722].map((share) => 0.857 * share), least: 0.143 };
@@ -1161,18 +1175,18 @@ function similarityOf(model2, state2, got2, base, way) {
   const marks = [markAt(placeOf(grid, patch, here, base.count), "query")];
   if (match !== null) marks.push(markAt(placeOf(grid, match, there, 2), "match"));
   if (truth) marks.push(markAt([truth[0], (truth[1] + SIDES.indexOf(there)) / 2], "true"));
-  const links = both ? linksOf(model2, state2, got2, base, way, rows) : [];
+  const links2 = both ? linksOf(model2, state2, got2, base, way, rows) : [];
   const heat = { values: besides(found, grid), grid: wideGrid(grid, base), scale: "cosine" };
   const panel = panelOf(model2, base, {
     heat,
     marks,
-    links: links.slice(0, MOST_LINKS),
+    links: links2.slice(0, MOST_LINKS),
     hovers: !state2.pinned,
     follows: true
   });
   return {
     panel,
-    count: links.length,
+    count: links2.length,
     cosine: match === null ? null : cosines[match],
     away: match === null || !truth ? null : distance(grid, centreOf(grid, match), truth)
   };
@@ -1306,14 +1320,14 @@ function viewScene(about2, state2, got2) {
 }
 
 // src/server.ts
-async function asked(address, request) {
-  return (await fetched(address, request)).json();
+async function asked(address2, request) {
+  return (await fetched(address2, request)).json();
 }
-async function numbersAt(address) {
-  return halves(await (await fetched(address)).arrayBuffer());
+async function numbersAt(address2) {
+  return halves(await (await fetched(address2)).arrayBuffer());
 }
-async function fetched(address, request) {
-  const answer = await fetch(address, request).catch(() => {
+async function fetched(address2, request) {
+  const answer = await fetch(address2, request).catch(() => {
     throw new Error("The server does not answer: was `siamlab view` ended? Start it again.");
   });
   if (answer.ok) return answer;
@@ -1340,7 +1354,7 @@ function enter(next) {
   state = next;
 }
 function missing() {
-  return needed(about, state).filter((address) => !fetched2.has(address));
+  return needed(about, state).filter((address2) => !fetched2.has(address2));
 }
 var got = (kind, addresses, make) => {
   const key2 = `${kind} ${addresses}`;
@@ -1350,15 +1364,18 @@ var got = (kind, addresses, make) => {
   }
   return derived.get(key2);
 };
-function once(address) {
-  const known = asking.get(address);
+function once(address2) {
+  const known = asking.get(address2);
   if (known) return known;
-  const promise = fetchNumbers(address).finally(() => asking.delete(address));
-  asking.set(address, promise);
+  const promise = fetchNumbers(address2).finally(() => asking.delete(address2));
+  asking.set(address2, promise);
   return promise;
 }
-async function fetchNumbers(address) {
-  fetched2.set(address, await answerAt(address));
+async function fetchNumbers(address2) {
+  keep(address2, await answerAt(address2));
+}
+function keep(address2, answer) {
+  fetched2.set(address2, answer);
   let size = [...fetched2.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   for (const [old, { data }] of fetched2) {
     if (size <= MOST_FETCHED || needed(about, state).includes(old)) break;
@@ -1366,35 +1383,35 @@ async function fetchNumbers(address) {
     fetched2.delete(old);
   }
 }
-async function answerAt(address) {
-  const [kind, index, part] = address.split("?")[0].split("/");
+async function answerAt(address2) {
+  const [kind, , part] = address2.split("?")[0].split("/");
   const none = new Uint8Array(0);
-  if (kind === "plane") return { scene: await asked(address), data: none };
-  if (kind === "matches") return { ...await asked(address), data: none };
+  if (kind === "plane") return { scene: await asked(address2), data: none };
+  if (kind === "matches") return { ...await asked(address2), data: none };
   if (part === "votes") {
-    const { label, share } = await asked(address);
+    const { label, share } = await asked(address2);
     return { ...rowsOf(Int32Array.from(label), 1), share };
   }
+  return numbersOf(address2, await numbersAt(address2));
+}
+function numbersOf(address2, data) {
+  const [kind, index, part] = address2.split("?")[0].split("/");
   const { width, grid } = about.models[Number(index)];
   const lengths = { attention: grid[0] * grid[1], map: part ? 2 : width };
-  return rowsOf(await numbersAt(address), lengths[kind] || width);
+  return rowsOf(data, lengths[kind] || width);
 }
 function rowsOf(data, width) {
   return { data, width, count: data.length / width };
 }
 
 // src/address.ts
-var OFTEN = 250;
-var linking;
-function keepLink() {
-  clearTimeout(linking);
-  linking = setTimeout(writeLink, OFTEN);
-}
-function writeLink() {
-  history.replaceState(null, "", linkOf(about, state) || location.pathname);
-}
+var address = {
+  read: () => location.hash,
+  write: (link) => history.replaceState(null, "", link || location.pathname),
+  follow: (call) => window.addEventListener("hashchange", call)
+};
 async function copyLink() {
-  writeLink();
+  address.write(linkOf(about, state));
   const button2 = find("[data-does=link]");
   try {
     await navigator.clipboard.writeText(location.href);
@@ -1408,14 +1425,6 @@ async function copyLink() {
 }
 
 // src/files.ts
-function relabel(photos) {
-  const seen = /* @__PURE__ */ new Map();
-  for (const photo of photos) {
-    const count = (seen.get(photo.name) || 0) + 1;
-    seen.set(photo.name, count);
-    photo.label = count > 1 ? `${photo.name} (${count})` : photo.name;
-  }
-}
 function takeFiles(change2) {
   const add2 = (files) => addFiles([...files ?? []], change2);
   const input = find("input[type=file]");
@@ -1429,9 +1438,9 @@ function takeFiles(change2) {
       input.click();
     }
   });
-  document.addEventListener("paste", (event) => add2(event.clipboardData?.files));
+  around.addEventListener("paste", (event) => add2(event.clipboardData?.files));
   for (const kind of ["dragover", "dragleave", "drop"]) {
-    document.addEventListener(kind, (event) => {
+    around.addEventListener(kind, (event) => {
       event.preventDefault();
       page.classList.toggle("over", kind === "dragover");
       if (kind === "drop") add2(event.dataTransfer?.files);
@@ -2402,16 +2411,16 @@ function makeLegend(legend, atlas2) {
 }
 function showMap(atlas2, state2, got2) {
   const { labels, k } = atlas2.about;
-  const address = (i, part = "") => mapAddress(atlas2.whole, state2, i, part);
-  const pointsOf = (i, places) => places === "components" ? got2("plane", address(i), (rows) => planeOf(rows, labels)) : got2("places", address(i, `/${places}`), placesOf);
+  const address2 = (i, part = "") => mapAddress(atlas2.whole, state2, i, part);
+  const pointsOf = (i, places) => places === "components" ? got2("plane", address2(i), (rows) => planeOf(rows, labels)) : got2("places", address2(i, `/${places}`), placesOf);
   atlas2.chosen = state2.image >= 0 && state2.image < labels.length ? state2.image : -1;
   Object.assign(atlas2, { places: state2.places, mistakes: state2.only === MISTAKES });
   atlas2.showStep(state2);
   atlas2.views.forEach((view, i) => {
     view.title.textContent = view.model.name + stepText(view.model, stepOf(view.model, state2, stepsOf(atlas2.whole)));
     view.points = pointsOf(i, state2.places);
-    view.found = atlas2.chosen < 0 ? [] : nearest(got2("unit", address(i), unit), atlas2.chosen);
-    view.votes = k ? got2("votes", address(i, "/votes"), (rows) => rows) : null;
+    view.found = atlas2.chosen < 0 ? [] : nearest(got2("unit", address2(i), unit), atlas2.chosen);
+    view.votes = k ? got2("votes", address2(i, "/votes"), (rows) => rows) : null;
     const voted = view.votes?.data;
     view.wrong = labels.map((label, j) => voted !== void 0 && label >= 0 && voted[j] !== label);
     showVerdict(view, atlas2);
@@ -2598,10 +2607,10 @@ async function openPair({ a, b, y, x }, change2) {
     say(sentenceOf(error));
   }
 }
-async function openVerdict(address, change2) {
+async function openVerdict(address2, change2) {
   setBusy(true);
   try {
-    const pair = await asked(address, { method: "POST" });
+    const pair = await asked(address2, { method: "POST" });
     const next = { ...state, ...pair, show: "matches" };
     const names = about.models.map((model2) => model2.name);
     if ([pair.first, pair.second].every((name) => names.includes(name))) return await change2(next);
@@ -2643,7 +2652,7 @@ async function svgOf(root, scatters, sheet) {
   await Promise.all([...images].map((image) => image.decode()));
   const area = root.getBoundingClientRect();
   const [width, height] = [area.width + 2 * EDGE, area.height + 2 * EDGE];
-  const paper = getComputedStyle(document.body).backgroundColor;
+  const paper = getComputedStyle(page).backgroundColor;
   const svg = shape(document.createElement("div"), "svg", {
     xmlns: SVG,
     width,
@@ -2705,7 +2714,7 @@ function copyBox(sink, into, style, area) {
   }
   if (style.backgroundImage.startsWith("linear")) copyScale(sink, into, style, area);
   if (style.backgroundImage.startsWith("url")) {
-    const [left, top] = numbersOf(style.backgroundPosition);
+    const [left, top] = numbersOf2(style.backgroundPosition);
     copyTile(sink, into, [left, top, width - 2 * edge], [x + edge, y + edge, width - 2 * edge]);
   }
   if (edge > 0) {
@@ -2715,7 +2724,7 @@ function copyBox(sink, into, style, area) {
     shape(into, "path", { d: `M${x} ${y + height}h${width}`, stroke: style.borderBottomColor });
   }
 }
-function numbersOf(text) {
+function numbersOf2(text) {
   return (text.match(/[\d.]+/g) ?? []).map(Number);
 }
 function copyScale(sink, into, style, { left: x, top: y, width, height }) {
@@ -2723,7 +2732,7 @@ function copyScale(sink, into, style, { left: x, top: y, width, height }) {
   const gradient = shape(sink.defs, "linearGradient", { id });
   const colours = style.backgroundImage.match(/rgba?\([^)]*\)/g) ?? [];
   colours.forEach((colour, i) => {
-    const [r, g, b, a = 1] = numbersOf(colour);
+    const [r, g, b, a = 1] = numbersOf2(colour);
     const offset = i / (colours.length - 1);
     shape(gradient, "stop", { offset, "stop-color": `rgb(${r},${g},${b})`, "stop-opacity": a });
   });
@@ -2883,6 +2892,9 @@ function thumbnail(strip, photo, change2) {
 }
 
 // src/shell.ts
+var OFTEN = 250;
+var links;
+var linking;
 var turn = 0;
 var { shown, model, tell: tell2 } = pageModel({ scene: {}, images: {} }, (event) => {
   shown.answered = event.count;
@@ -2890,25 +2902,24 @@ var { shown, model, tell: tell2 } = pageModel({ scene: {}, images: {} }, (event)
   if (verdict) openVerdict(verdict, change);
   else change(viewEvent(about, state, event), "hover" in event);
 });
-async function start() {
+async function start(kept) {
+  links = kept;
   const facts = await asked("about");
   relabel(facts.photos);
-  open(facts, ofAddress);
+  open(facts, ofLink);
   makeShows(showsOf(about), change);
-  find("[data-does=link]").addEventListener("click", copyLink);
   for (const kind of ["png", "svg"]) {
     const save = () => savePicture(kind).catch((error) => say(sentenceOf(error)));
     find(`[data-does=${kind}]`).addEventListener("click", save);
   }
   takeFiles(change);
   find(".actions label").hidden = about.models.length === 0;
-  window.addEventListener("hashchange", () => {
-    if (location.hash !== linkOf(about, state)) change(ofAddress(about));
+  links.follow(() => {
+    if (links.read() !== linkOf(about, state)) change(ofLink(about));
   });
-  window.addEventListener("keydown", ({ key: key2 }) => {
-    if (key2 === "Escape") escape();
+  around.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") escape();
   });
-  Object.assign(window, { shown });
   const begun2 = state;
   if (isSection(begun2.show)) enter({ ...begun2, show: "similarity" });
   await change(state);
@@ -2916,8 +2927,12 @@ async function start() {
   if (isSection(begun2.show)) await change(begun2);
   main.dataset.ready = "";
 }
-function ofAddress(facts) {
-  return restored(facts, location.hash);
+function ofLink(facts) {
+  return restored(facts, links.read());
+}
+function keepLink() {
+  clearTimeout(linking);
+  linking = setTimeout(() => links.write(linkOf(about, state)), OFTEN);
 }
 function escape() {
   if (state.show === "map" && state.lasso) change({ ...state, lasso: "" });
@@ -3007,4 +3022,7 @@ function showShell() {
 }
 
 // src/view_page.ts
-start().catch((error) => say(sentenceOf(error)));
+frameIn(document.body, document);
+Object.assign(window, { shown });
+find("[data-does=link]").addEventListener("click", copyLink);
+start(address).catch((error) => say(sentenceOf(error)));

@@ -2,23 +2,17 @@
 
 import { find, say } from "./frame";
 import { linkOf } from "./link";
+import type { Links } from "./shell";
 import { about, state } from "./store";
 
-const OFTEN = 250; // milliseconds between two changes of the link, at least
-
-let linking: number;
-
-export function keepLink(): void {
-  clearTimeout(linking);
-  linking = setTimeout(writeLink, OFTEN);
-}
-
-function writeLink(): void {
-  history.replaceState(null, "", linkOf(about, state) || location.pathname);
-}
+export const address: Links = {
+  read: () => location.hash,
+  write: (link) => history.replaceState(null, "", link || location.pathname),
+  follow: (call) => window.addEventListener("hashchange", call),
+};
 
 export async function copyLink(): Promise<void> {
-  writeLink();
+  address.write(linkOf(about, state));
   const button = find("[data-does=link]");
   try {
     await navigator.clipboard.writeText(location.href);

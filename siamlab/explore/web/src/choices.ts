@@ -1,6 +1,6 @@
 // Choices: what can be shown on the page of `siamlab view`, by the names that its links have.
 
-import type { About, Places, Show, State, Way } from "./facts";
+import type { About, Photo, Places, Show, State, Way } from "./facts";
 import { MEAN, overHeads } from "./heads";
 
 const WAYS: Way[] = ["similarity", "components", "segments", "attention"];
@@ -38,4 +38,13 @@ export function choicesOf(about: About): Partial<Record<keyof State, string[]>> 
   return { show: showsOf(about), photo: ids, beside: ["", ...ids], cosine: COSINES, patches: SIDES_OF_FIRST,
     from: FROM, head: overHeads(most).options, heads: ["", ...names], places: about.map?.layouts ?? [],
     only: ["", MISTAKES], first: names, second: names, study: about.studies, points: POINTS };
+}
+
+export function relabel(photos: Photo[]): void { // distinguish two photographs of one name in lists
+  const seen = new Map<string, number>();
+  for (const photo of photos) {
+    const count = (seen.get(photo.name) || 0) + 1;
+    seen.set(photo.name, count);
+    photo.label = count > 1 ? `${photo.name} (${count})` : photo.name;
+  }
 }

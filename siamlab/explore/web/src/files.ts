@@ -1,19 +1,11 @@
 // Files: photographs that are chosen, dropped or pasted.
 
+import { relabel } from "./choices";
 import { sentenceOf } from "./elements";
 import type { Change, Photo } from "./facts";
-import { find, page, say } from "./frame";
+import { around, find, page, say } from "./frame";
 import { about, state } from "./store";
 import { asked } from "source";
-
-export function relabel(photos: Photo[]): void { // distinguish two photographs of one name in lists
-  const seen = new Map<string, number>();
-  for (const photo of photos) {
-    const count = (seen.get(photo.name) || 0) + 1;
-    seen.set(photo.name, count);
-    photo.label = count > 1 ? `${photo.name} (${count})` : photo.name;
-  }
-}
 
 export function takeFiles(change: Change): void {
   const add = (files: Iterable<File> | null | undefined) => addFiles([...files ?? []], change);
@@ -22,12 +14,12 @@ export function takeFiles(change: Change): void {
   input.parentElement?.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") { event.preventDefault(); input.click(); }
   });
-  document.addEventListener("paste", (event) => add(event.clipboardData?.files));
-  for (const kind of ["dragover", "dragleave", "drop"] as const) {
-    document.addEventListener(kind, (event) => {
+  around.addEventListener("paste", (event) => add((event as ClipboardEvent).clipboardData?.files));
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    around.addEventListener(kind, (event) => {
       event.preventDefault();
       page.classList.toggle("over", kind === "dragover");
-      if (kind === "drop") add(event.dataTransfer?.files);
+      if (kind === "drop") add((event as DragEvent).dataTransfer?.files);
     });
   }
 }

@@ -1,11 +1,19 @@
-// Frame: the elements of view.html around the panels.
+// Frame: the elements of view.html around the panels, in a page of their own or in a notebook's cell.
 
 import type { Section, Show } from "./facts";
 
-export const page = document.body;
+export let page: HTMLElement; // which has the elements of view.html
+export let around: EventTarget; // where keys and files of the page arrive
+export let main: HTMLElement;
+export let sections: Record<Section, HTMLElement>;
+
 export const find = (selector: string) => page.querySelector(selector) as HTMLElement; // view.html has it
-export const main = find("#explorer");
-export const sections: Record<Section, HTMLElement> = { map: find("#map"), matches: find("#matches") };
+
+export function frameIn(root: HTMLElement, events: EventTarget): void {
+  [page, around] = [root, events];
+  main = find("#explorer");
+  sections = { map: find("#map"), matches: find("#matches") };
+}
 
 export function isSection(show: Show): show is Section {
   return show in sections;

@@ -11,10 +11,10 @@ import { patchAt } from "./places";
 import type { All, Model, Panel, PanelEvent, Scene, Send, View } from "./scene";
 import { setAll, shape, WIDE } from "./shapes";
 
-const PATIENCE = 5000; // milliseconds without an answer until the widget says so
-const LATE = "No answer yet: the kernel is busy, or it was restarted. " +
+export const PATIENCE = 5000; // milliseconds without an answer until the widget says so
+export const LATE = "No answer yet: the kernel is busy, or it was restarted. " +
   "After a restart, run this cell again.";
-const LOST = "The kernel that answers was restarted, or is out of reach. " +
+export const LOST = "The kernel that answers was restarted, or is out of reach. " +
   "After a restart, run this cell again.";
 
 // Returns the place of its buttons. `offer` adds a way out to the note that nothing answers.
@@ -60,7 +60,7 @@ export function mount(model: Model, el: Element, offer?: (note: Element) => void
 }
 
 // The explorer alone, as large as the screen; Escape leaves it too.
-function addFullScreen(tools: Element, root: HTMLElement): void {
+export function addFullScreen(tools: Element, root: HTMLElement): void {
   if (!document.fullscreenEnabled) return; // as in the frame of a page that does not allow it
   const button = add(tools, "button", { type: "button", class: "full" }, "Full screen");
   button.addEventListener("click", () => (

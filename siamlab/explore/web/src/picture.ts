@@ -1,7 +1,7 @@
 // Picture: a part of the page as SVG: words and marks as they are, photographs as pixels within.
 
 import { penOf } from "./elements";
-import { main } from "./frame";
+import { main, page } from "./frame";
 import { GREY } from "./heat";
 import { writeLines } from "./lines";
 import type { Square } from "./map";
@@ -32,7 +32,7 @@ async function svgOf(root: Element, scatters: Scatters, sheet: Sink["sheet"]): P
   await Promise.all([...images].map((image) => image.decode()));
   const area = root.getBoundingClientRect();
   const [width, height] = [area.width + 2 * EDGE, area.height + 2 * EDGE];
-  const paper = getComputedStyle(document.body).backgroundColor;
+  const paper = getComputedStyle(page).backgroundColor;
   const svg = shape(document.createElement("div"), "svg", { xmlns: SVG, width, height,
     viewBox: `${area.left - EDGE} ${area.top - EDGE} ${width} ${height}` });
   const sink: Sink = { svg, defs: shape(svg, "defs", {}), kept: new Map(), scatters, sheet };

@@ -146,6 +146,7 @@ export interface Scene {
   stops: string[];
   symbols: Record<string, Outline>;
   linked?: boolean; // a place under the pointer is shown in all panels
+  opacity?: number; // of heat, where a picture is made without a page
 }
 
 export interface NoScene { // before the first one is here

@@ -34,7 +34,7 @@ function slider(
   return { name, label, value, low, high, options: [], shown };
 }
 
-function choice(name: keyof State, label: string, options: string[], value: string): Control {
+export function choice(name: keyof State, label: string, options: string[], value: string): Control {
   return { name, label, value, low: 0, high: 0, options };
 }
 

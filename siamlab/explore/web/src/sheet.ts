@@ -5,7 +5,7 @@
 import { GREY, levelsOf, numberText, OPACITY, shade, tableOf } from "./heat";
 import { drawMark, drawPanel } from "./marks";
 import { paper } from "./paper";
-import type { Panel, Scale, Scene, Shaded } from "./scene";
+import type { Grid, Panel, Scale, Scene, Shaded } from "./scene";
 import { setAll, shape, SVG, UNIT, WIDE, type Attributes } from "./shapes";
 import looks from "../shapes.css";
 import { broken, textWidth, wrapped } from "./words";
@@ -38,7 +38,7 @@ function draw([scene, images]: [Scene, Images]): string {
   const svg = document.createElementNS(SVG, "svg"); // of paper.ts, as all drawings below
   const defs = shape(svg, "defs", {});
   const sheet: Sheet = { svg, scene, images, looks: new Map(), used: defineImages(defs, images) };
-  const settings = scene.controls.map(({ label, value }) => `${label}: ${value}`).join(" · ");
+  const settings = scene.controls.map(({ label, value, shown }) => `${label}: ${shown ?? value}`).join(" · ");
   const text = scene.text.split("\n");
   const [above, between] = scene.panels[0]?.chart ? [[settings], text] : [[...text, settings], []]; // as on a page
   const background = shape(svg, "rect", { width: WIDTH, fill: COLOURS["--paper"] });
@@ -116,8 +116,11 @@ function drawOne(sheet: Sheet, panel: Panel, left: number, top: number, width: n
     const place = { transform: `translate(${left} ${top}) scale(${width} ${high})` };
     const filter: Attributes = panel.heat ? { filter: "url(#grey)" } : {};
     shape(svg, "use", { href: used.get(panel.image) ?? "", ...place, ...filter });
-    if (panel.heat && !panel.heat.rgba) {
-      drawHeat(shape(svg, "g", { ...place, "shape-rendering": "crispEdges" }), panel.heat, scene);
+    if (panel.heat) {
+      const faint: Attributes = scene.opacity === undefined ? {} : { opacity: scene.opacity };
+      const group = shape(svg, "g", { ...place, ...faint, "shape-rendering": "crispEdges" });
+      drawPatches(group, panel.heat.grid, panel.heat.rgba ? quarters(panel.heat.rgba)
+        : shadesOf(panel.heat, scene));
     }
   }
   const still = panel.boxes.map((box) => ({ ...box, movable: false })); // nothing to hold on to
@@ -130,14 +133,23 @@ function drawOne(sheet: Sheet, panel: Panel, left: number, top: number, width: n
   }
 }
 
-// Each patch a square of a picture of side 1.
-function drawHeat(group: Element, heat: Shaded, { scales, stops }: Scene): void {
-  const [rows, columns] = heat.grid;
-  const size = { width: 1 / columns, height: 1 / rows };
+// Red, green, blue and opacity of each patch; level 0 is missing.
+function shadesOf(heat: Shaded, { scales, stops }: Scene): number[][] {
   const table = tableOf(stops);
-  levelsOf(heat, scales[heat.scale].bound).forEach((level, i) => {
-    const [r, g, b, opacity] = table[level];
-    if (level === 0 || opacity === 0) return; // missing, or zero
+  const levels = levelsOf(heat, scales[heat.scale].bound);
+  return Array.from(levels, (level) => (level === 0 ? [0, 0, 0, 0] : table[level]));
+}
+
+function quarters(bytes: ArrayLike<number>): number[][] {
+  const all = Array.from(bytes);
+  return [...Array(all.length / 4).keys()].map((i) => all.slice(4 * i, 4 * i + 4));
+}
+
+// Each patch a square of a picture of side 1.
+function drawPatches(group: Element, [rows, columns]: Grid, shades: number[][]): void {
+  const size = { width: 1 / columns, height: 1 / rows };
+  shades.forEach(([r, g, b, opacity], i) => {
+    if (opacity === 0) return;
     shape(group, "rect", { x: (i % columns) / columns, y: Math.floor(i / columns) / rows, ...size,
       fill: `rgb(${r},${g},${b})`, "fill-opacity": (opacity / 255).toFixed(3) });
   });

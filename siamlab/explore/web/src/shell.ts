@@ -1,11 +1,10 @@
 // Shell: the page of `siamlab view` around its panels: what is shown, and what is waited for.
 
-import { copyLink, keepLink } from "./address";
-import { showsOf } from "./choices";
+import { relabel, showsOf } from "./choices";
 import { penOf, sentenceOf } from "./elements";
 import type { About, Change, State } from "./facts";
-import { relabel, takeFiles } from "./files";
-import { find, isSection, main, say, setBusy, showPart } from "./frame";
+import { takeFiles } from "./files";
+import { around, find, isSection, main, say, setBusy, showPart } from "./frame";
 import { linkOf, restored } from "./link";
 import { pageModel } from "./model";
 import { mount } from "./panels";
@@ -18,32 +17,39 @@ import { makeShows, showShows, showStrip } from "./strip";
 import { photosOf, viewEvent, viewScene } from "./view";
 import { asked, photoAddress } from "source";
 
+const OFTEN = 250; // milliseconds between two changes of the link, at least
+
+export interface Links { // where the link of the state is kept, and may be changed from outside
+  read(): string;
+  write(link: string): void;
+  follow(call: () => void): void;
+}
+
+let links: Links;
+let linking: number;
 let turn = 0; // of the last change of the state; answers to earlier ones come too late
 
-const { shown, model, tell } = pageModel({ scene: {}, images: {} }, (event) => {
+export const { shown, model, tell } = pageModel({ scene: {}, images: {} }, (event) => {
   shown.answered = event.count;
   const verdict = state.show === "plane" && verdictAddress(state, event);
   if (verdict) openVerdict(verdict, change);
   else change(viewEvent(about, state, event), "hover" in event);
 });
 
-export async function start(): Promise<void> {
+export async function start(kept: Links): Promise<void> {
+  links = kept;
   const facts: About = await asked("about");
   relabel(facts.photos);
-  open(facts, ofAddress);
+  open(facts, ofLink);
   makeShows(showsOf(about), change);
-  find("[data-does=link]").addEventListener("click", copyLink);
   for (const kind of ["png", "svg"] as const) {
     const save = () => savePicture(kind).catch((error: unknown) => say(sentenceOf(error)));
     find(`[data-does=${kind}]`).addEventListener("click", save);
   }
   takeFiles(change);
   find(".actions label").hidden = about.models.length === 0; // nothing looks at photographs
-  window.addEventListener("hashchange", () => {
-    if (location.hash !== linkOf(about, state)) change(ofAddress(about));
-  });
-  window.addEventListener("keydown", ({ key }) => { if (key === "Escape") escape(); });
-  Object.assign(window, { shown });
+  links.follow(() => { if (links.read() !== linkOf(about, state)) change(ofLink(about)); });
+  around.addEventListener("keydown", (event) => { if ((event as KeyboardEvent).key === "Escape") escape(); });
   const begun = state; // the panels are there even if the page opens with something else
   if (isSection(begun.show)) enter({ ...begun, show: "similarity" });
   await change(state);
@@ -52,8 +58,13 @@ export async function start(): Promise<void> {
   main.dataset.ready = "";
 }
 
-function ofAddress(facts: About): State {
-  return restored(facts, location.hash);
+function ofLink(facts: About): State {
+  return restored(facts, links.read());
+}
+
+function keepLink(): void {
+  clearTimeout(linking);
+  linking = setTimeout(() => links.write(linkOf(about, state)), OFTEN);
 }
 
 function escape(): void {

@@ -44,7 +44,15 @@ export function once(address: string): Promise<void> { // a pointer that moves o
 }
 
 async function fetchNumbers(address: string): Promise<void> {
-  fetched.set(address, await answerAt(address));
+  keep(address, await answerAt(address));
+}
+
+export function give(address: string, data: Float32Array): void { // numbers that were not asked for
+  keep(address, numbersOf(address, data));
+}
+
+function keep(address: string, answer: Fetched): void {
+  fetched.set(address, answer);
   let size = [...fetched.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   for (const [old, { data }] of fetched) {
     if (size <= MOST_FETCHED || needed(about, state).includes(old)) break;
@@ -54,7 +62,7 @@ async function fetchNumbers(address: string): Promise<void> {
 }
 
 async function answerAt(address: string): Promise<Fetched> {
-  const [kind, index, part] = address.split("?")[0].split("/");
+  const [kind, , part] = address.split("?")[0].split("/");
   const none = new Uint8Array(0);
   if (kind === "plane") return { scene: await asked(address), data: none };
   if (kind === "matches") return { ...await asked(address), data: none };
@@ -62,9 +70,14 @@ async function answerAt(address: string): Promise<Fetched> {
     const { label, share } = await asked(address);
     return { ...rowsOf(Int32Array.from(label), 1), share };
   }
+  return numbersOf(address, await numbersAt(address));
+}
+
+function numbersOf(address: string, data: Float32Array): Fetched {
+  const [kind, index, part] = address.split("?")[0].split("/");
   const { width, grid } = about.models[Number(index)];
   const lengths: Record<string, number> = { attention: grid[0] * grid[1], map: part ? 2 : width };
-  return rowsOf(await numbersAt(address), lengths[kind] || width);
+  return rowsOf(data, lengths[kind] || width);
 }
 
 function rowsOf<Kind extends Float32Array | Int32Array>(data: Kind, width: number) {
