@@ -17,7 +17,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"  # needs a kernel that is gone
 PNG = "image/png"
 LIMIT = 600  # seconds per cell
 SCALE = 2  # pixels of a picture for one of the page: sharp on dense screens
-COLOURS = 256  # of a picture: a third of the bytes of all colours
+COLOURS = 96  # of a picture: a quarter of the bytes of all colours
 SHARP = f"__import__('plotly.io').io.renderers['png'].scale = {SCALE}"
 NOISE = "choreographer"  # what draws the pictures complains on stderr of its browser's messages
 

@@ -80,7 +80,7 @@ def test_a_state_of_a_link_is_a_scene_of_python(client, explorer):
         ({"study": "loss"}, "'loss'"),
         ({"points": "seeds"}, "has no choice 'seeds'"),
         ({"study": STUDIES[0], "probe": "fid"}, "'fid'"),
-        ({"chosen": "6"}, "chosen=6 must be numbers from 0 to 5, joined by dots"),
+        ({"chosen": "7"}, "chosen=7 must be numbers from 0 to 6, joined by dots"),
         ({"chosen": "0..1"}, "chosen=0..1 must be numbers"),
     ],
 )
@@ -137,7 +137,7 @@ def test_another_study_and_runs_are_chosen_by_keys(browser, url, explorer):
 def test_a_link_to_points_that_are_not_there_is_told(browser, url):
     with patient(browser) as page:
         page.goto(f"{url}#runs=77")
-        expect(page.locator(".alert")).to_contain_text("chosen=77 must be numbers from 0 to 5")
+        expect(page.locator(".alert")).to_contain_text("chosen=77 must be numbers from 0 to 6")
 
 
 def test_a_comparison_leads_to_the_matches_of_its_two_encoders(browser, runs):
