@@ -21,7 +21,8 @@ from siamlab.data.images import middle
 from siamlab.evaluate.embed import embed, embed_source
 from siamlab.evaluate.evaluate import evaluate
 from siamlab.evaluate.imagenet_c import Answers, corruption_errors, readings
-from siamlab.evaluate.images import open_images, pixels_to_show, test_images
+from siamlab.evaluate.images import open_images, pixels_to_show
+from siamlab.evaluate.images import test_images as images_to_show
 from siamlab.evaluate.leaderboard import places_of
 from siamlab.evaluate.models import open_model
 from siamlab.evaluate.published import FROZEN
@@ -190,7 +191,7 @@ def test_explorers_show_the_middle_that_probes_see(tmp_path):
     assert whole.shape[2:] == (40, 40)
     shown = pixels_to_show(None, run)
     assert torch.equal(shown, whole[:100, :, 2:37, 2:37])
-    assert torch.equal(test_images(run).pixels, data.sample("test", None).images.pixels)
+    assert torch.equal(images_to_show(run).pixels, data.sample("test", None).images.pixels)
 
 
 def test_the_command_says_how_many_images_were_drawn(tmp_path, capsys):
