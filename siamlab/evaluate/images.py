@@ -72,11 +72,11 @@ def open_source(
     if isinstance(data, DataChoice):
         return data
     data = str(data)
-    if is_folder(data) and expanded(data).is_dir():
-        sides = [max(inputs(m.model).size) for m in models]
-        return Folder(path=data, **({"side": round(MARGIN * max(sides))} if sides else {}))
     if data in kinds:
         return run.change(f"data={data}").data
+    if expanded(data).is_dir():
+        sides = [max(inputs(m.model).size) for m in models]
+        return Folder(path=data, **({"side": round(MARGIN * max(sides))} if sides else {}))
     if is_path(data):
         raise no_folder(data)
     problem = f"data: there is no folder {data!r} in {Path.cwd()}, and no source"
